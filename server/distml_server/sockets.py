@@ -1,0 +1,193 @@
+"""One connection: hello in time, size and rate limits, a bounded outbox with a send deadline. What frames mean is not its business."""
+
+import asyncio
+import time
+from collections import deque
+from typing import Protocol
+
+from aiohttp import WSMsgType, web
+from distml_py import wire
+from distml_py.errors import FormatError
+
+from . import decoding
+from .effects import Reject
+
+HELLO_S = 5.0
+SEND_S = 10.0
+HEARTBEAT_S = 20.0
+MOST_WAITING = 256
+MOST_BAD = 3
+MOST_FORBIDDEN = 2
+CONTROL_PER_S, CONTROL_BURST = 20.0, 60.0
+REFUSED, FORBIDDEN, REPLACED = 4401, 4403, 4409
+FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answers something that was asked for
+
+
+class Coordinator(Protocol):
+    """What a connection needs of the coordinator."""
+
+    def welcome(self, connection: "Connection", hello: wire.Hello, origin: str | None) -> wire.Rejected | None: ...
+
+    def receive(self, connection: "Connection", frame: wire.Frame) -> Reject | None: ...
+
+    def largest_frame(self, role: str) -> int: ...
+
+    def leave(self, connection: "Connection") -> None: ...
+
+
+class Connection:
+    """A worker's socket. `send` never waits: a peer that does not read loses superseded frames, then the connection."""
+
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+        self.id = ""
+        self.role = ""
+        self._socket, self._transport = socket, transport
+        self._outbox: deque[tuple[type, bytes | str]] = deque()
+        self._wake = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+        self._bad = self._forbidden = 0
+        self._tokens, self._filled_s = CONTROL_BURST, time.monotonic()
+
+    # ------------------------------------------------------------ out
+
+    def send(self, kind: type, frame: bytes | str) -> None:
+        """Queues a frame of this message type. Newer weights replace unsent older ones, and the leases on them."""
+        if self._closing is not None:
+            return
+        superseded = {wire.Weights: (wire.Weights, wire.Lease, wire.Evaluate), wire.Status: (wire.Status,)}.get(kind, ())
+        if any(queued in superseded for queued, _ in self._outbox):
+            self._outbox = deque(item for item in self._outbox if item[0] not in superseded)
+        self._outbox.append((kind, frame))
+        if len(self._outbox) > MOST_WAITING:
+            self.abort()
+        self._wake.set()
+
+    def say(self, message: wire.FromCoordinator) -> None:
+        self.send(type(message), wire.encode(message))
+
+    def close(self, code: int, reason: str) -> None:
+        """Closes after what is queued has been sent."""
+        self._closing = self._closing or (code, reason)
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Cuts the connection without a word: the peer does not read, so a close frame would wait as well."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def write(self) -> None:
+        """Sends what is queued until the connection closes."""
+        try:
+            while self._closing is None or self._outbox:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._outbox:
+                    _, frame = self._outbox.popleft()
+                    sending = self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
+                    await asyncio.wait_for(sending, SEND_S)
+            code, reason = self._closing
+            await asyncio.wait_for(self._socket.close(code=code, message=reason.encode()[:120]), SEND_S)
+        except TimeoutError:
+            self.abort()
+        except (ConnectionError, RuntimeError):
+            pass  # it closed on us; the reader notices as well
+
+    # ------------------------------------------------------------ in
+
+    async def read(self, coordinator: Coordinator, origin: str | None) -> None:
+        """Handles frames until the connection closes. Nothing a peer sends raises out of here."""
+        if not await self._hello(coordinator, origin):
+            return
+        while self._closing is None:
+            received = await self._socket.receive()
+            if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return
+            self._handle(coordinator, received.data)
+
+    async def _hello(self, coordinator: Coordinator, origin: str | None) -> bool:
+        try:
+            received = await asyncio.wait_for(self._socket.receive(), HELLO_S)
+        except TimeoutError:
+            self.close(1008, f"no hello within {HELLO_S:g} s")
+            return False
+        if received.type is not WSMsgType.TEXT or len(received.data) > decoding.TEXT_BYTES:
+            self.close(1008, "the first frame is a hello")
+            return False
+        try:
+            hello = decoding.decode(received.data).message
+        except FormatError as error:
+            self.say(wire.Rejected("format", str(error)))
+            self.close(1007, "the first frame is a hello")
+            return False
+        if not isinstance(hello, wire.Hello):
+            self.close(1008, "the first frame is a hello")
+            return False
+        refusal = coordinator.welcome(self, hello, origin)
+        if refusal is not None:
+            self.say(refusal)
+            self.close(REFUSED if refusal.reason == "token" else FORBIDDEN, refusal.detail)
+        return refusal is None
+
+    def _handle(self, coordinator: Coordinator, data: bytes | str) -> None:
+        most = decoding.TEXT_BYTES if isinstance(data, str) else coordinator.largest_frame(self.role)
+        if len(data) > most:
+            self.close(1009, f"a frame has at most {most} bytes here, got {len(data)}")
+            return
+        try:
+            frame = decoding.decode(data)
+        except FormatError as error:
+            self._reject(coordinator, wire.Rejected("format", str(error)[:500]), 1007)
+            return
+        if not isinstance(frame.message, FREE_OF_CHARGE) and not self._afford():
+            return
+        refusal = coordinator.receive(self, frame)
+        if refusal is None:
+            return
+        if refusal.reason == "forbidden":
+            self._forbidden += 1
+            if self._forbidden >= MOST_FORBIDDEN:
+                self.close(FORBIDDEN, refusal.detail)
+        elif refusal.bad:
+            self._strike(1008)
+        self._afford()
+
+    def _reject(self, coordinator: Coordinator, rejected: wire.Rejected, code: int) -> None:
+        self.say(rejected)
+        self._strike(code)
+
+    def _strike(self, code: int) -> None:
+        self._bad += 1
+        if self._bad >= MOST_BAD:
+            self.close(code, f"{MOST_BAD} messages that no correct worker sends")
+
+    def _afford(self) -> bool:
+        """A token bucket: 20 control messages or refused answers a second, 60 at once."""
+        now = time.monotonic()
+        self._tokens = min(CONTROL_BURST, self._tokens + (now - self._filled_s) * CONTROL_PER_S)
+        self._filled_s = now
+        self._tokens -= 1
+        if self._tokens < 0:
+            self.close(1008, f"more than {CONTROL_PER_S:g} control messages a second")
+        return self._tokens >= 0
+
+
+async def serve(
+    request: web.Request, coordinator: Coordinator, connections: set[Connection], largest_bytes: int
+) -> web.WebSocketResponse:
+    """Runs one connection from handshake to end. The Host and Origin of the request were checked before."""
+    # every limit is explicit: aiohttp's own are 4 MiB, no heartbeat, and compression on
+    socket = web.WebSocketResponse(max_msg_size=largest_bytes, heartbeat=HEARTBEAT_S, compress=False)
+    await socket.prepare(request)
+    transport = request.transport
+    connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None)
+    connections.add(connection)
+    writer = asyncio.create_task(connection.write())
+    try:
+        await connection.read(coordinator, request.headers.get("Origin"))
+    finally:
+        connections.discard(connection)
+        coordinator.leave(connection)
+        connection.close(1000, "")
+        await asyncio.wait([writer], timeout=SEND_S)
+        writer.cancel()
+    return socket

@@ -1,0 +1,170 @@
+"""The run directory: one folder per run with run.json and its last two checkpoints, each written whole or not at all.
+
+run.json names the checkpoints with their SHA-256; a checkpoint that does not match is not used, the one before it is.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from distml_py import safetensors, wire
+from distml_py.errors import DistmlError, FormatError
+
+GENERATIONS = 2
+
+
+class StoreError(DistmlError, RuntimeError):
+    """A run directory that cannot be used, or a run in it that cannot be continued."""
+
+
+@dataclass
+class Record:
+    """run.json: what the run is, how far it is, and which checkpoints hold it (newest first)."""
+
+    run: dict[str, Any]
+    created_s: float
+    state: str = "training"
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A run as it was found on disk."""
+
+    run: wire.Run
+    record: Record
+    step: int
+    arrays: dict[str, np.ndarray]
+
+
+class Store:
+    """One run directory, held by one coordinator at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises StoreError when the directory cannot be written to, or when another coordinator holds it."""
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder / "lock")
+            write_whole(folder / "writable", b"")
+            (folder / "writable").unlink()
+        except OSError as error:
+            raise StoreError(f"cannot write to the run directory {folder}: {error}; name another with --run-dir") from None
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def create(self, run: wire.Run) -> Record:
+        """The record of a new run; its first save puts it on disk."""
+        return Record(dataclasses.asdict(run), time.time())
+
+    def save(
+        self, record: Record, step: int, arrays: dict[str, np.ndarray], state: str, metrics: dict[str, float | None]
+    ) -> None:
+        """Stores the run after `step` steps. Raises OSError; what was stored before is then still there."""
+        folder, data = self.folder / record.run["run"], safetensors.dumps(arrays)
+        folder.mkdir(exist_ok=True)
+        entry = {"step": step, "file": f"checkpoint-{step:08d}.safetensors", "sha256": hashlib.sha256(data).hexdigest()}
+        known = [old for old in record.checkpoints if old["file"] != entry["file"]]
+        if entry not in record.checkpoints:
+            write_whole(folder / str(entry["file"]), data)
+        newer = dataclasses.replace(record, state=state, metrics=dict(metrics), checkpoints=[entry, *known][:GENERATIONS])
+        write_whole(folder / "run.json", json.dumps(dataclasses.asdict(newer), indent=1).encode())
+        record.state, record.metrics, record.checkpoints = newer.state, newer.metrics, newer.checkpoints
+        kept = {checkpoint["file"] for checkpoint in record.checkpoints}
+        for path in folder.glob("checkpoint-*"):
+            if path.name not in kept:
+                path.unlink(missing_ok=True)
+
+    def open_newest(self, say: Callable[[str], None]) -> Stored:
+        """The run that was created last, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
+        records = []
+        for path in self.folder.glob("*/run.json"):
+            try:
+                record = Record(**json.loads(path.read_bytes()))
+                records.append((record.created_s, record, _run_of(record)))
+            except (ValueError, TypeError, DistmlError) as error:
+                say(f"Skipping {path}: {error}")
+        if not records:
+            raise StoreError(f"nothing to resume: {self.folder} holds no run; start one without --resume")
+        _, record, run = max(records, key=lambda item: item[0])
+        for checkpoint in record.checkpoints:
+            path = self.folder / run.run / str(checkpoint["file"])
+            try:
+                arrays = _read_checkpoint(path, checkpoint["sha256"])
+            except (OSError, FormatError) as error:
+                say(f"The checkpoint {path} cannot be used: {error}. Trying the one before it.")
+                continue
+            record.checkpoints = record.checkpoints[record.checkpoints.index(checkpoint) :]
+            return Stored(run, record, int(checkpoint["step"]), arrays)
+        raise StoreError(
+            f"run {run.run} in {self.folder} has no sound checkpoint left; restore one from a copy, or start a new run"
+        )
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replaces the file so that a crash at any time leaves the old bytes or the new ones, never a mixture."""
+    part = path.with_name(path.name + ".part")
+    with open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read_checkpoint(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise FormatError(f"its SHA-256 is {found[:16]}..., run.json says {sha256[:16]}...")
+    return safetensors.loads(data)
+
+
+def _run_of(record: Record) -> wire.Run:
+    message = wire.message_from({"type": "run", **record.run})
+    assert isinstance(message, wire.Run)
+    if hashlib.sha256(message.code.encode()).hexdigest() != message.code_sha256:
+        raise FormatError("the recipe's code in it does not match its SHA-256")
+    return message
+
+
+def _lock(path: Path) -> IO[str]:
+    """The lock file, held for as long as it stays open: also kill -9 lets go of it."""
+    file = open(path, "a+")
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        file.close()
+        raise StoreError(
+            f"the run directory {path.parent} is in use by another coordinator (process {owner});"
+            " stop that one, or name another directory with --run-dir"
+        ) from None
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

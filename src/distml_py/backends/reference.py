@@ -1,0 +1,64 @@
+"""The reference backend: every op is its row's NumPy function, one after the other. Also computes in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..graph import CONST, LEAF
+from ..op import DTYPES
+from ..schedule import Graph
+from ..view import Shape
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The graph, and for each step the values that nobody reads after it."""
+
+    graph: Graph
+    drop: tuple[tuple[int, ...], ...]
+
+
+class ReferenceBackend:
+    """See Backend. A buffer is a NumPy array that nobody writes to."""
+
+    name = "reference (NumPy)"
+    on_gpu = False
+    dtypes = frozenset(DTYPES)
+
+    def upload(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def download(self, buffer: np.ndarray, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+        return np.array(buffer, dtype=dtype, copy=True).reshape(shape)
+
+    def plan(self, graph: Graph) -> _Plan:
+        last: dict[int, int] = {}
+        for number, step in enumerate(graph.steps):
+            for parent in step.inputs:
+                last[parent] = number
+        drop: list[list[int]] = [[] for _ in graph.steps]
+        for value, number in last.items():
+            if value not in graph.outputs:
+                drop[number].append(value)
+        return _Plan(graph, tuple(map(tuple, drop)))
+
+    def run(self, plan: _Plan, leaves: Sequence[np.ndarray], scalars: Sequence[float]) -> list[np.ndarray]:
+        values: list[Any] = []
+        for step, drop in zip(plan.graph.steps, plan.drop, strict=True):
+            if step.op is LEAF:
+                value = leaves[step.attrs[0]].reshape(step.shape)
+            elif step.op is CONST:
+                value = np.asarray(scalars[step.attrs[0]], dtype=step.dtype)
+            else:
+                value = step.op.numpy(*[values[number] for number in step.inputs], *step.attrs)
+            values.append(value)
+            for number in drop:
+                values[number] = None
+        return [np.ascontiguousarray(values[number]) for number in plan.graph.outputs]
+
+    def stats(self) -> dict[str, int]:
+        return {"draws": 0, "textures": 0, "texture_bytes": 0}

@@ -1,0 +1,248 @@
+"""The WebGL2 backend: schedules become one flat list of draws that the bridge runs in one call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import BackendError
+from ..op import bool_, float32, int32
+from ..schedule import Graph, Kernel, Launch, schedule
+from ..view import Shape
+from . import glsl
+
+POOL_BYTES = 256 << 20  # free textures kept for reuse; beyond that they are given back to the driver
+
+
+class Bridge(Protocol):
+    """webgl_bridge/bridge.js, seen from Python. kind: 0 float texels, 1 integer texels. Raises on a lost GPU."""
+
+    def limits(self) -> str: ...
+    def texture(self, width: int, height: int, kind: int) -> int: ...
+    def release(self, texture: int) -> None: ...
+    def upload(self, texture: int, columns: int, rows: int, data: np.ndarray) -> None: ...
+    def compile(self, source: str, inputs: int, scalars: str) -> int: ...
+    def run(self, commands: np.ndarray) -> None: ...
+    def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray: ...
+    def stats(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """A size class: textures of one room are interchangeable."""
+
+    width: int
+    height: int
+    kind: int
+
+    @property
+    def size_bytes(self) -> int:
+        return self.width * self.height * 16
+
+
+def room(size: int, dtype: np.dtype[Any]) -> Room:
+    """The smallest class that holds `size` numbers: powers of two in a row, then 1, 2, 3, 4, 6, 8, 12... rows."""
+    columns, rows = glsl.grid(size)
+    kind = 0 if dtype == float32 else 1
+    if rows == 1:
+        return Room(1 << (columns - 1).bit_length(), 1, kind)
+    power = 1 << (rows - 1).bit_length()
+    return Room(columns, power * 3 // 4 if rows <= power * 3 // 4 else power, kind)
+
+
+class Buffer:
+    """One array in one texture; the texture goes back to the pool with the last reference."""
+
+    __slots__ = ("_pool", "room", "texture")
+
+    def __init__(self, pool: _Pool, place: Room):
+        self._pool = pool
+        self.room = place
+        self.texture = pool.take(place)
+
+    def __del__(self) -> None:
+        self._pool.give(self.room, self.texture)
+
+
+class _Pool:
+    """Free textures by size class."""
+
+    def __init__(self, bridge: Bridge, max_side: int):
+        self.bridge = bridge
+        self.max_side = max_side
+        self.free: dict[Room, list[int]] = {}
+        self.free_bytes = 0
+
+    def take(self, place: Room) -> int:
+        waiting = self.free.get(place)
+        if waiting:
+            self.free_bytes -= place.size_bytes
+            return waiting.pop()
+        if place.height > self.max_side:
+            raise BackendError(
+                f"an array of {place.size_bytes / 2**20:.0f} MiB was asked for, this GPU's textures hold "
+                f"{self.max_side * glsl.ROW * 16 / 2**20:.0f} MiB; use a smaller batch or model"
+            )
+        return self.bridge.texture(place.width, place.height, place.kind)
+
+    def give(self, place: Room, texture: int) -> None:
+        if self.free_bytes + place.size_bytes > POOL_BYTES:
+            self.bridge.release(texture)
+            return
+        self.free.setdefault(place, []).append(texture)
+        self.free_bytes += place.size_bytes
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A finished command list with holes: slot and scalar numbers say what goes into which place of it.
+
+    slots: textures of scratch values, 0 where a leaf or an output goes; outputs: (slot, size class) to allocate.
+    """
+
+    commands: np.ndarray
+    slot_places: np.ndarray
+    slot_numbers: np.ndarray
+    float_places: np.ndarray
+    float_numbers: np.ndarray
+    integer_places: np.ndarray
+    integer_numbers: np.ndarray
+    slots: np.ndarray
+    made: tuple[tuple[int, Room], ...]
+    outputs: tuple[int, ...]
+    leaves: int
+
+
+class WebGLBackend:
+    """See Backend. Everything that is computed is computed in draws."""
+
+    on_gpu = True
+    dtypes = frozenset({float32, int32, bool_})
+
+    def __init__(self, bridge: Bridge):
+        self._bridge = bridge
+        limits = json.loads(bridge.limits())
+        self.name = f"WebGL2: {limits['renderer']}"
+        self._pool = _Pool(bridge, limits["max_texture_size"])
+        self._programs: dict[Kernel, tuple[int, str]] = {}
+        self._texts: dict[str, int] = {}
+        self._scratch: dict[Room, list[int]] = {}
+
+    def upload(self, array: np.ndarray) -> Buffer:
+        dtype = array.dtype if array.dtype == float32 else int32
+        columns, rows = glsl.grid(array.size)
+        buffer = Buffer(self._pool, room(array.size, array.dtype))
+        padded = np.zeros(columns * rows * 4, dtype)
+        padded[: array.size] = array.reshape(-1)
+        self._guarded(self._bridge.upload, buffer.texture, columns, rows, padded)
+        return buffer
+
+    def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
+        size = int(np.prod(shape, dtype=np.int64))
+        columns, rows = glsl.grid(size)
+        found = self._guarded(self._bridge.read, buffer.texture, columns, rows, buffer.room.kind)
+        return np.asarray(found[:size]).reshape(shape).astype(dtype)
+
+    def plan(self, graph: Graph) -> _Plan:
+        planned = schedule(graph)
+        rooms = {launch.output: room(launch.size, launch.kernel.dtype) for launch in planned.launches}
+        asked = {slot for slot in planned.outputs if slot >= planned.leaves}
+        slots = np.zeros(planned.leaves + len(planned.launches), np.int32)
+        for slot, texture in self._place_scratch(planned.launches, rooms, asked).items():
+            slots[slot] = texture
+        commands = _Commands()
+        for launch in planned.launches:
+            if launch.size:
+                program, scalars = self._program(launch.kernel, len(launch.inputs))
+                commands.draw(program, launch, scalars)
+        made = tuple((slot, rooms[slot]) for slot in sorted(asked))
+        return commands.plan(slots, made, planned.outputs, planned.leaves)
+
+    def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]) -> list[Buffer]:
+        slots = plan.slots.copy()
+        for number, buffer in enumerate(leaves):
+            slots[number] = buffer.texture
+        buffers: dict[int, Buffer] = {}
+        for slot, place in plan.made:
+            buffers[slot] = made = Buffer(self._pool, place)
+            slots[slot] = made.texture
+        commands = plan.commands.copy()
+        commands[plan.slot_places] = slots[plan.slot_numbers]
+        if len(scalars):
+            values = np.array(scalars, np.float64)
+            commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
+            commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
+        if len(commands):
+            self._guarded(self._bridge.run, commands)
+        return [leaves[slot] if slot < plan.leaves else buffers[slot] for slot in plan.outputs]
+
+    def stats(self) -> dict[str, int]:
+        found: dict[str, int] = json.loads(self._bridge.stats())
+        return found
+
+    def _place_scratch(self, launches: Sequence[Launch], rooms: dict[int, Room], asked: set[int]) -> dict[int, int]:
+        """A texture for every value that does not outlive the run; one is used again when its last reader is done."""
+        last = {slot: number for number, launch in enumerate(launches) for slot in launch.inputs}
+        free: dict[Room, list[int]] = {place: list(textures) for place, textures in self._scratch.items()}
+        placed: dict[int, int] = {}
+        for number, launch in enumerate(launches):
+            if launch.output not in asked:
+                place = rooms[launch.output]
+                if not free.get(place):
+                    texture = self._pool.take(place)
+                    self._scratch.setdefault(place, []).append(texture)
+                    free.setdefault(place, []).append(texture)
+                placed[launch.output] = free[place].pop()
+            for slot in set(launch.inputs):
+                if slot in placed and last[slot] == number:
+                    free[rooms[slot]].append(placed[slot])
+        return placed
+
+    def _program(self, kernel: Kernel, inputs: int) -> tuple[int, str]:
+        known = self._programs.get(kernel)
+        if known is None:
+            program = glsl.render(kernel)
+            if program.text not in self._texts:
+                self._texts[program.text] = self._guarded(self._bridge.compile, program.text, inputs, program.scalars)
+            known = self._programs[kernel] = (self._texts[program.text], program.scalars)
+        return known
+
+    def _guarded(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception as error:  # whatever the browser throws: its class is not ours to name here
+            raise BackendError(f"WebGL2: {error}; reload the page to get the GPU back") from error
+
+
+class _Commands:
+    """A command list while it is written."""
+
+    def __init__(self) -> None:
+        self.words: list[int] = []
+        self.slots: list[tuple[int, int]] = []
+        self.floats: list[tuple[int, int]] = []
+        self.integers: list[tuple[int, int]] = []
+
+    def draw(self, program: int, launch: Launch, scalars: str) -> None:
+        columns, rows = glsl.grid(launch.size)
+        self.words.append(program)
+        self._slot(launch.output)
+        self.words += [columns, rows]
+        for slot in launch.inputs:
+            self._slot(slot)
+        for letter, number in zip(scalars, launch.scalars, strict=True):
+            (self.floats if letter == "f" else self.integers).append((len(self.words), number))
+            self.words.append(0)
+
+    def _slot(self, number: int) -> None:
+        self.slots.append((len(self.words), number))
+        self.words.append(0)
+
+    def plan(self, slots: np.ndarray, made: tuple[tuple[int, Room], ...], outputs: tuple[int, ...], leaves: int) -> _Plan:
+        pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
+        columns = [column for pair in pairs for column in (pair[:, 0], pair[:, 1])]
+        return _Plan(np.array(self.words, np.int32), *columns, slots, made, outputs, leaves)

@@ -1,0 +1,86 @@
+"""PyTorch's rules for shapes and dtypes that differ: broadcasting, promotion, dimension numbers. On nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import DtypeError, IndexRangeError, ShapeError
+from .graph import Node, apply, full
+from .op import DTYPES, bool_, float32, int32
+from .ops import EXPAND, RESHAPE
+from .ops.elementwise import cast
+from .view import Shape
+
+Number = float | int | bool
+
+
+def promoted(*values: Node | Number) -> np.dtype[Any]:
+    """The dtype of an op on values. A Python number only lifts the kind (bool < int < float), never the width."""
+    dtype = max((value.dtype for value in values if isinstance(value, Node)), key=DTYPES.index)
+    for value in values:
+        if not isinstance(value, Node):
+            needs = bool_ if isinstance(value, bool) else int32 if isinstance(value, int) else float32
+            dtype = max(dtype, needs, key=DTYPES.index)
+    return dtype
+
+
+def common_shape(name: str, *shapes: Shape) -> Shape:
+    """The shape all of them broadcast to. Raises ShapeError."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = " and ".join(map(str, shapes))
+        raise ShapeError(f"{name} needs shapes that broadcast (equal or 1, from the right), got {listed}") from None
+
+
+def to_shape(x: Node, shape: Shape) -> Node:
+    """x broadcast to shape, which it must fit."""
+    if x.shape == shape:
+        return x
+    if len(x.shape) < len(shape):
+        x = apply(RESHAPE, x, attrs=((1,) * (len(shape) - len(x.shape)) + x.shape,))
+    return x if x.shape == shape else apply(EXPAND, x, attrs=(shape,))
+
+
+def matched(name: str, *values: Node | Number, dtype: np.dtype[Any] | None = None) -> list[Node]:
+    """All values as nodes of one shape and one dtype (their promoted one, unless given)."""
+    dtype = dtype or promoted(*values)
+    shape = common_shape(name, *(value.shape for value in values if isinstance(value, Node)))
+    return [
+        to_shape(cast(value, dtype), shape) if isinstance(value, Node) else full(value, shape, dtype) for value in values
+    ]
+
+
+def axis_of(dim: int, rank: int, name: str) -> int:
+    """dim, which may count from the end, as a number in [0, rank). Raises IndexRangeError."""
+    if not isinstance(dim, (int, np.integer)):
+        raise DtypeError(f"{name}: a dimension is an int, got {type(dim).__name__}")
+    if not -max(rank, 1) <= dim < max(rank, 1):
+        raise IndexRangeError(f"{name}: dim {dim} of an array with {rank} dimensions; use {-max(rank, 1)} to {max(rank, 1) - 1}")
+    return int(dim) % max(rank, 1)
+
+
+def axes_of(dim: int | Sequence[int] | None, rank: int, name: str) -> tuple[int, ...]:
+    """One, several or (None, or none named) all dimensions, sorted. Raises on repeats."""
+    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
+        return tuple(range(rank))
+    axes = tuple(axis_of(d, rank, name) for d in ((dim,) if isinstance(dim, (int, np.integer)) else dim))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: a dimension appears twice in dim={dim}")
+    return tuple(sorted(axes)) if rank else ()
+
+
+def filled_in(shape: Sequence[int], size: int, name: str) -> Shape:
+    """shape with its -1 replaced so that it holds size elements. Raises ShapeError."""
+    known = 1
+    for length in shape:
+        known *= length if length != -1 else 1
+    holes = list(shape).count(-1)
+    if holes == 1 and known and size % known == 0:
+        return tuple(size // known if length == -1 else int(length) for length in shape)
+    if holes or known != size or any(length < 0 for length in shape):
+        raise ShapeError(f"{name}: shape {tuple(shape)} does not hold {size} elements")
+    return tuple(int(length) for length in shape)

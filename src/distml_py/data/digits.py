@@ -1,0 +1,24 @@
+"""1,797 handwritten digits of 8 x 8 pixels: real data that ships with the library.
+
+Source: Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI (CC BY 4.0); see LICENSE-digits.txt.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import numpy as np
+
+from .. import safetensors
+from .loader import Splits, TensorDataset
+
+
+def digits() -> Splits:
+    """A fixed, stratified split of 1,077 / 360 / 360. Images (n, 1, 8, 8), float32 in [0, 1]; labels (n,), int32."""
+    data = safetensors.loads(resources.files(__package__).joinpath("digits.safetensors").read_bytes())
+
+    def part(name: str) -> TensorDataset:
+        images = data[f"{name}_images"].astype(np.float32)[:, None] / np.float32(16)
+        return TensorDataset(images, data[f"{name}_labels"].astype(np.int32))
+
+    return Splits(part("train"), part("validation"), part("test"))

@@ -1,0 +1,37 @@
+"""Errors raised on purpose: each says what was asked, what was found and what to try. Nothing is computed here."""
+
+
+class DistmlError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class ShapeError(DistmlError, ValueError):
+    """Shapes that do not fit the operation."""
+
+
+class DtypeError(DistmlError, TypeError):
+    """A dtype, or a Python type, that the operation does not take."""
+
+
+class IndexRangeError(DistmlError, IndexError):
+    """An index or a dimension outside its range."""
+
+
+class GradientError(DistmlError, RuntimeError):
+    """A gradient that cannot be computed: no graph, no derivative, or a non-scalar without a gradient."""
+
+
+class BackendError(DistmlError, RuntimeError):
+    """A backend that cannot do what was asked: not available, a failed kernel, a lost GPU, no memory."""
+
+
+class FormatError(DistmlError, ValueError):
+    """Bytes that are not what they claim to be: a frame, a safetensors file, a checkpoint."""
+
+
+class RecipeError(DistmlError, ValueError):
+    """A training script that does not define what a run needs."""
+
+
+class NonFiniteError(DistmlError, ArithmeticError):
+    """A NaN or an infinity where training needs a number."""

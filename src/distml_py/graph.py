@@ -1,0 +1,120 @@
+"""Node: an array that is promised, not yet computed. Immutable but for `buffer`, where the promise is kept."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import numpy as np
+
+from .op import TABLE, Op, bool_, int32
+from .view import Shape
+
+
+class Node:
+    """One op applied to nodes. buffer: None until realized, then a backend's buffer or a host array.
+
+    owner: a weak reference to the leaf Tensor whose gradient is wanted, so that no reference cycle is made.
+    """
+
+    __slots__ = ("__weakref__", "attrs", "buffer", "dtype", "inputs", "op", "owner", "shape")
+
+    def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: tuple[Any, ...], shape: Shape, dtype: np.dtype[Any]):
+        self.op = op
+        self.inputs = inputs
+        self.attrs = attrs
+        self.shape = shape
+        self.dtype = dtype
+        self.buffer: Any = None
+        self.owner: weakref.ref[Any] | None = None
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for length in self.shape:
+            size *= length
+        return size
+
+    def __repr__(self) -> str:
+        return f"Node({self.op.name}, {self.shape}, {self.dtype.name})"
+
+    def __add__(self, other: Node | float) -> Node:
+        return _binary("add", self, other)
+
+    def __radd__(self, other: float) -> Node:
+        return _binary("add", other, self)
+
+    def __sub__(self, other: Node | float) -> Node:
+        return _binary("sub", self, other)
+
+    def __rsub__(self, other: float) -> Node:
+        return _binary("sub", other, self)
+
+    def __mul__(self, other: Node | float) -> Node:
+        return _binary("mul", self, other)
+
+    def __rmul__(self, other: float) -> Node:
+        return _binary("mul", other, self)
+
+    def __truediv__(self, other: Node | float) -> Node:
+        return _binary("div", self, other)
+
+    def __rtruediv__(self, other: float) -> Node:
+        return _binary("div", other, self)
+
+    def __lt__(self, other: Node | float) -> Node:
+        return _binary("lt", self, other)
+
+    def __gt__(self, other: Node | float) -> Node:
+        return _binary("gt", self, other)
+
+    def __neg__(self) -> Node:
+        return apply(TABLE["neg"], self)
+
+
+class _Leaf(Op):
+    """A node that has a buffer from the start."""
+
+
+LEAF = _Leaf("leaf", numpy=None)  # type: ignore[arg-type]
+
+
+class _Const(Op):
+    """One scalar, attrs[0]. Its value is never part of a kernel's text: it travels as a uniform."""
+
+
+CONST = _Const("const", numpy=None)  # type: ignore[arg-type]
+
+
+def apply(op: Op, *inputs: Node, attrs: tuple[Any, ...] = ()) -> Node:
+    """The promise of op(*inputs, *attrs). Shapes were checked by the caller: rows only state their result."""
+    return Node(op, inputs, attrs, *op.infer(inputs, attrs))
+
+
+def leaf(buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Node:
+    """A node of data that is there already: a host array (C-contiguous) or a backend's buffer."""
+    node = Node(LEAF, (), (), shape, dtype)
+    node.buffer = buffer
+    return node
+
+
+def const(value: float | int | bool, dtype: np.dtype[Any]) -> Node:
+    """A scalar node, shape ()."""
+    kind = bool if dtype == bool_ else int if dtype == int32 else float
+    return Node(CONST, (), (kind(value),), (), dtype)
+
+
+def full(value: float | int | bool, shape: Shape, dtype: np.dtype[Any]) -> Node:
+    """One value in every element of shape; costs nothing on its own."""
+    scalar = const(value, dtype)
+    return apply(TABLE["expand"], apply(TABLE["reshape"], scalar, attrs=((1,) * len(shape),)), attrs=(shape,)) if shape else scalar
+
+
+def _binary(name: str, left: Node | float, right: Node | float) -> Node:
+    if not isinstance(left, Node):
+        assert isinstance(right, Node)
+        left = full(left, right.shape, right.dtype)
+    if not isinstance(right, Node):
+        right = full(right, left.shape, left.dtype)
+    assert left.shape == right.shape, f"{name} of {left} and {right}"
+    return apply(TABLE[name], left, right)

@@ -1,0 +1,120 @@
+"""x[...]: ints, slices, None, Ellipsis, boolean masks on the host, and integer tensors. On nodes."""
+
+from __future__ import annotations
+
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from .broadcast import common_shape, to_shape
+from .errors import DtypeError, IndexRangeError, ShapeError
+from .graph import Node, apply, full
+from .op import int32
+from .ops import GATHER, LT, PERMUTE, RESHAPE, SLICE, WHERE
+
+Index = Any
+
+
+def index(x: Node, key: Index) -> Node:
+    """PyTorch's x[key]. Integer nodes index together, as in NumPy: x[rows, columns] picks pairs."""
+    items = _expanded(key if isinstance(key, tuple) else (key,), len(x.shape))
+    slices: list[tuple[int, int, int]] = []
+    shape: list[int] = []
+    tensors: dict[int, Node] = {}
+    axis = 0
+    for item in items:
+        if item is None:
+            shape.append(1)
+            continue
+        size = x.shape[axis]
+        if isinstance(item, slice):
+            slices.append(_range(item, size))
+            shape.append(slices[-1][1])
+        elif isinstance(item, Node):
+            slices.append((0, size, 1))
+            tensors[len(shape)] = item
+            shape.append(size)
+        else:
+            slices.append((_position(item, size, axis), 1, 1))
+        axis += 1
+    if any(part != (0, size, 1) for part, size in zip(slices, x.shape, strict=True)):
+        x = apply(SLICE, x, attrs=(tuple(slices),))
+    if x.shape != tuple(shape):
+        x = apply(RESHAPE, x, attrs=(tuple(shape),))
+    return _by_tensors(x, tensors) if tensors else x
+
+
+def _expanded(items: tuple[Index, ...], rank: int) -> list[Index]:
+    """Every dimension gets its item: the ellipsis, or the end, stands for the dimensions not named."""
+    used = sum(item is not None and not isinstance(item, EllipsisType) for item in items)
+    if used > rank:
+        raise IndexRangeError(f"an array with {rank} dimensions was indexed with {used} indices")
+    found: list[Index] = []
+    dots = sum(isinstance(item, EllipsisType) for item in items)
+    if dots > 1:
+        raise IndexRangeError("an index holds at most one '...'")
+    for item in items if dots else (*items, ...):
+        if isinstance(item, EllipsisType):
+            found.extend([slice(None)] * (rank - used))
+        elif item is None or isinstance(item, (slice, Node)) or (
+            isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+        ):
+            found.append(item)
+        else:
+            raise DtypeError(f"an index is an int, a slice, None, '...' or an integer tensor, got {type(item).__name__}")
+    return found
+
+
+def _range(item: slice, size: int) -> tuple[int, int, int]:
+    first, last, step = item.indices(size)
+    return (first, len(range(first, last, step)), step) if len(range(first, last, step)) else (0, 0, 1)
+
+
+def _position(item: int, size: int, axis: int) -> int:
+    if not -size <= item < size:
+        raise IndexRangeError(f"index {item} is outside dimension {axis} of size {size}")
+    return int(item) % size
+
+
+def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
+    """The indexed dimensions become one, the index nodes one row number, and rows are gathered."""
+    axes = list(tensors)
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    place = axes[0] if together else 0
+    rest = [axis for axis in range(len(x.shape)) if axis not in axes]
+    before, after = tuple(rest[:place]), tuple(rest[place:])
+    sizes = [x.shape[axis] for axis in axes]
+    shape = common_shape("indexing", *(node.shape for node in tensors.values()))
+    number = full(0, shape, int32)
+    for size, node in zip(sizes, tensors.values(), strict=True):
+        number = number * size + _wrapped(to_shape(node, shape), size)
+    order = (*before, *axes, *after)
+    if order != tuple(range(len(order))):
+        x = apply(PERMUTE, x, attrs=(order,))
+    lead = x.shape[: len(before)]
+    tail = x.shape[len(before) + len(axes) :]
+    total = int(np.prod(sizes))
+    x = apply(RESHAPE, x, attrs=((*lead, total, *tail),))
+    rows = apply(RESHAPE, number, attrs=((*(1,) * len(lead), number.size, *(1,) * len(tail)),))
+    rows = to_shape(rows, (*lead, number.size, *tail))
+    found = apply(GATHER, x, rows, attrs=(len(lead),))
+    return apply(RESHAPE, found, attrs=((*lead, *shape, *tail),))
+
+
+def _wrapped(node: Node, size: int) -> Node:
+    """Negative indices count from the end."""
+    if node.dtype != int32:
+        raise DtypeError(f"an index tensor holds integers, got {node.dtype.name}")
+    return apply(WHERE, apply(LT, node, full(0, node.shape, int32)), node + size, node)
+
+
+def gather(x: Node, axis: int, where: Node) -> Node:
+    """PyTorch's gather. Raises ShapeError when index is larger than x off the axis."""
+    if where.dtype != int32:
+        raise DtypeError(f"gather: the index holds integers, got {where.dtype.name}")
+    if len(where.shape) != len(x.shape) or any(
+        w > s for a, (w, s) in enumerate(zip(where.shape, x.shape, strict=True)) if a != axis
+    ):
+        raise ShapeError(f"gather: index {where.shape} must fit into {x.shape} off dim {axis}")
+    return apply(GATHER, x, where, attrs=(axis,))

@@ -1,0 +1,100 @@
+"""Checkpoints: a model's parameters and its optimizer's state <-> named arrays. No files, no sockets.
+
+Names: ``weights/<parameter>`` and ``optimizer/<slot>/<index>``; a number in a slot becomes an array without axes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from .errors import FormatError
+from .tensor import Tensor
+
+WEIGHTS = "weights/"
+OPTIMIZER = "optimizer/"
+
+
+class Optimizer(Protocol):
+    """The two verbs of an optimizer that a checkpoint needs; their dictionaries are PyTorch's."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
+def weights_sha256(weights: Mapping[str, np.ndarray]) -> str:
+    """Hex SHA-256 over each parameter's name, shape and little-endian float32 bytes, in the mapping's order."""
+    digest = hashlib.sha256()
+    for name, array in weights.items():
+        if array.dtype != np.float32:
+            raise FormatError(f"weights_sha256 takes float32 arrays, {name!r} is {array.dtype}")
+        digest.update(json.dumps([name, list(array.shape)]).encode())
+        digest.update(array.astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def pack(parameters: Mapping[str, Tensor], optimizer: Optimizer) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint: all parameters in order, then the optimizer's slots by parameter index."""
+    arrays = {WEIGHTS + name: parameter.numpy() for name, parameter in parameters.items()}
+    for index, slots in sorted(optimizer.state_dict()["state"].items()):
+        for slot, value in slots.items():
+            if value is not None:
+                arrays[f"{OPTIMIZER}{slot}/{index}"] = _as_array(value)
+    return arrays
+
+
+def unpack(
+    arrays: Mapping[str, np.ndarray], parameters: Mapping[str, Tensor], optimizer: Optimizer
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The weights and the optimizer's state_dict that `arrays` hold, for a model like `parameters`; loads nothing.
+
+    Raises FormatError unless names, order, dtypes and shapes are those of `parameters` and every number is finite.
+    """
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    weights = {name.removeprefix(WEIGHTS): array for name, array in arrays.items() if name.startswith(WEIGHTS)}
+    check_weights(weights, shapes)
+    state: dict[int, dict[str, Any]] = {}
+    for name, array in arrays.items():
+        if not name.startswith(WEIGHTS):
+            slot, index = _slot(name, list(shapes.values()), array)
+            state.setdefault(index, {})[slot] = Tensor(array) if array.dtype == np.float32 else array.item()
+    return weights, {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+
+
+def check_weights(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises FormatError unless `weights` has exactly these names in this order, these shapes, float32, all finite."""
+    if list(weights) != list(shapes):
+        odd = sorted(weights.keys() ^ shapes.keys())
+        raise FormatError(f"expected the parameters {_some(shapes)} in this order, got {_some(weights)}; odd: {_some(odd)}")
+    for name, array in weights.items():
+        if array.dtype != np.float32 or array.shape != shapes[name]:
+            raise FormatError(f"{name!r} should be float32 {shapes[name]}, got {array.dtype} {array.shape}")
+        if not np.isfinite(array).all():
+            raise FormatError(f"{name!r} holds a NaN or an infinity")
+
+
+def _as_array(value: Any) -> np.ndarray:
+    return np.asarray(value.numpy() if isinstance(value, Tensor) else value)
+
+
+def _slot(name: str, shapes: list[tuple[int, ...]], array: np.ndarray) -> tuple[str, int]:
+    parts = name.split("/")
+    if len(parts) != 3 or not name.startswith(OPTIMIZER) or not parts[1].isidentifier() or not parts[2].isdecimal():
+        raise FormatError(f"a checkpoint holds weights/<name> and optimizer/<slot>/<index>, got {name!r}")
+    if len(parts[2]) > 9 or int(parts[2]) >= len(shapes):
+        raise FormatError(f"{name!r}: the model has only {len(shapes)} parameters")
+    index = int(parts[2])
+    # a tensor is float32 and shaped like its parameter; a plain number, such as Adam's step, came as float64 or int64
+    if array.shape != (shapes[index] if array.dtype == np.float32 else ()):
+        raise FormatError(f"{name!r} should be float32 {shapes[index]} or one number, got {array.dtype} {array.shape}")
+    if not np.isfinite(array).all():
+        raise FormatError(f"{name!r} holds a NaN or an infinity")
+    return parts[1], index
+
+
+def _some(names: Any) -> str:
+    names = list(names)
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "none"

@@ -1,0 +1,260 @@
+"""Compositions of ops: activations, losses, pooling, convolution, dropout. PyTorch's torch.nn.functional."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import creation, engine, ops, random
+from ..errors import DtypeError, ShapeError
+from ..indexing import gather
+from ..op import bool_, float32, int32
+from ..ops.index import check_range
+from ..tensor import Tensor, apply, cat, made, where
+
+Pair = int | tuple[int, int]
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """input (..., in) @ weight (out, in).T + bias (out,). Returns (..., out)."""
+    if input.shape[-1:] != weight.shape[1:]:
+        raise ShapeError(f"linear: the last size of input {input.shape} must equal the last of weight {weight.shape}")
+    out = input @ weight.t()
+    return out if bias is None else out + bias
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair | str = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Cross-correlation, as in PyTorch. input (n, c, h, w) or (c, h, w), weight (o, c / groups, kh, kw), bias (o,).
+
+    padding: zeros on each side, or "valid", or "same" (stride 1). Raises ShapeError.
+    """
+    if input.ndim == 3:
+        return conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
+    if input.ndim != 4 or weight.ndim != 4:
+        raise ShapeError(f"conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got {input.shape}, {weight.shape}")
+    if groups != 1:
+        return _grouped(input, weight, bias, stride, padding, dilation, groups)
+    if input.shape[1] != weight.shape[1]:
+        raise ShapeError(f"conv2d: input {input.shape} has {input.shape[1]} channels, weight {weight.shape} takes {weight.shape[1]}")
+    steps, holes = pair(stride, "stride"), pair(dilation, "dilation")
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(holes, weight.shape[2:], strict=True))
+    if padding == "same":
+        if steps != (1, 1):
+            raise ShapeError("conv2d: padding='same' needs stride 1")
+        edge, total = tuple((r - 1) // 2 for r in reach), tuple(r - 1 for r in reach)
+    else:
+        edge = (0, 0) if padding == "valid" else pair(padding, "padding", least=0)
+        total = (2 * edge[0], 2 * edge[1])
+    spans = [size + t - r for size, t, r in zip(input.shape[2:], total, reach, strict=True)]
+    if min(spans) < 0:
+        raise ShapeError(f"conv2d: the kernel {weight.shape[2:]} is larger than the padded input {input.shape[2:]}")
+    size = tuple(span // step + 1 for span, step in zip(spans, steps, strict=True))
+    out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size))
+    return out if bias is None else out + bias.reshape(1, -1, 1, 1)
+
+
+def _grouped(input: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> Tensor:
+    *rest, groups = rest
+    if input.shape[1] % groups or weight.shape[0] % groups:
+        raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
+    parts = zip(input.chunk(groups, 1), weight.chunk(groups, 0), strict=True)
+    out = cat([conv2d(x, w, None, *rest) for x, w in parts], 1)
+    return out if bias is None else out + bias.reshape(1, -1, 1, 1)
+
+
+def pair(value: Any, name: str, least: int = 1) -> tuple[int, int]:
+    """One number for both dimensions, or two. Raises ShapeError below `least`."""
+    both = (value, value) if isinstance(value, int) else tuple(value)
+    if len(both) != 2 or min(both) < least:
+        raise ShapeError(f"{name} is an int or two ints of at least {least}, got {value}")
+    return both[0], both[1]
+
+
+def _windows(input: Tensor, name: str, kernel: Pair, stride: Pair | None, padding: Pair, dilation: Pair, fill: float) -> Tensor:
+    """(n, c, oh, ow, kh * kw): the padded input, one row a window."""
+    sizes, edge = pair(kernel, "kernel_size"), pair(padding, "padding", least=0)
+    steps, holes = pair(kernel if stride is None else stride, "stride"), pair(dilation, "dilation")
+    if input.ndim != 4:
+        raise ShapeError(f"{name} needs (n, c, h, w), got {input.shape}; add a batch dimension with .unsqueeze(0)")
+    if any(2 * p > k for p, k in zip(edge, sizes, strict=True)):
+        raise ShapeError(f"{name}: padding {edge} is more than half of the kernel {sizes}")
+    padded = pad(input, (edge[1], edge[1], edge[0], edge[0]), value=fill)
+    reach = [d * (k - 1) + 1 for d, k in zip(holes, sizes, strict=True)]
+    if any(r > size for r, size in zip(reach, padded.shape[2:], strict=True)):
+        raise ShapeError(f"{name}: the kernel {sizes} is larger than the padded input {padded.shape[2:]}")
+    return apply(ops.WINDOW, padded, attrs=(sizes, steps, holes)).flatten(4)
+
+
+def max_pool2d(input: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1) -> Tensor:
+    """The largest of each window; its gradient goes to the first of equals. input (n, c, h, w)."""
+    if input.ndim == 3:
+        return max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation).squeeze(0)
+    windows = _windows(input, "max_pool2d", kernel_size, stride, padding, dilation, -math.inf)
+    values: Tensor = windows.max(-1)[0]
+    return values
+
+
+def avg_pool2d(
+    input: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, count_include_pad: bool = True
+) -> Tensor:
+    """The mean of each window. input (n, c, h, w)."""
+    if input.ndim == 3:
+        return avg_pool2d(input.unsqueeze(0), kernel_size, stride, padding, count_include_pad).squeeze(0)
+    sums = _windows(input, "avg_pool2d", kernel_size, stride, padding, 1, 0.0)
+    if count_include_pad:
+        return sums.mean(-1)
+    counts = _windows(creation.ones_like(input), "avg_pool2d", kernel_size, stride, padding, 1, 0.0)
+    return sums.sum(-1) / counts.sum(-1)
+
+
+def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """Constants around the last dimensions: (before last, after last, before second to last...). Negative sizes cut."""
+    if mode != "constant":
+        raise ShapeError(f"pad: mode {mode!r} is not implemented; nearest is mode='constant'")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise ShapeError(f"pad: {len(pad)} sizes for {input.ndim} dimensions; give two for each of the last ones")
+    pairs = [(0, 0)] * (input.ndim - len(pad) // 2)
+    pairs += [(pad[n], pad[n + 1]) for n in reversed(range(0, len(pad), 2))]
+    for axis, (before, after) in enumerate(pairs):
+        if min(before, after) < 0:
+            count = input.shape[axis] + min(before, 0) + min(after, 0)
+            if count < 0:
+                raise ShapeError(f"pad: {pad} cuts more than there is in {input.shape}")
+            input = input[(slice(None),) * axis + (slice(max(-before, 0), max(-before, 0) + count),)]
+    grown = tuple((max(before, 0), max(after, 0)) for before, after in pairs)
+    return input if not any(map(any, grown)) else apply(ops.PAD, input, attrs=(grown, float(value)))
+
+
+def relu(input: Tensor) -> Tensor:
+    return input.relu()
+
+
+def tanh(input: Tensor) -> Tensor:
+    return input.tanh()
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    return input.sigmoid()
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    return where(input > 0, input, input * negative_slope)
+
+
+def softmax(input: Tensor, dim: int) -> Tensor:
+    return input.softmax(dim)
+
+
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    return input.log_softmax(dim)
+
+
+def one_hot(tensor: Tensor, num_classes: int) -> Tensor:
+    """int32, one more dimension of num_classes at the end."""
+    return (tensor.unsqueeze(-1) == creation.arange(num_classes)).int()
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """Zeros with probability p, the rest scaled by 1 / (1 - p).
+
+    The mask depends on seed, step and each sample's number in the global batch (dimension 0), not on how it is split.
+    """
+    if not 0 <= p <= 1:
+        raise ShapeError(f"dropout: p is a probability, got {p}")
+    if not training or p == 0:
+        return input
+    per_sample = math.prod(input.shape[1:])
+    chance = creation.uniform(input.shape, random.first_sample() * per_sample)
+    return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
+
+
+def _reduce(values: Tensor, reduction: str) -> Tensor:
+    match reduction:
+        case "mean":
+            return values.mean()
+        case "sum":
+            return values.sum()
+        case "none":
+            return values
+        case _:
+            raise ShapeError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    if input.shape != target.shape:
+        raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must have one shape")
+    return _reduce((input - target).square(), reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    if input.shape != target.shape:
+        raise ShapeError(f"l1_loss: input {input.shape} and target {target.shape} must have one shape")
+    return _reduce((input - target).abs(), reduction)
+
+
+def nll_loss(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    """Negative log-likelihood. input: log-probabilities (n, classes, ...), target: class indices (n, ...).
+
+    Raises IndexRangeError for labels on the host outside [0, classes); on the GPU such a label gives NaN.
+    """
+    if target.dtype != int32:
+        raise DtypeError(f"nll_loss: labels are integers, got {target.dtype.name}; use .long()")
+    if input.ndim < 1 or target.shape != input.shape[:1] * (input.ndim > 1) + input.shape[2:]:
+        raise ShapeError(f"nll_loss: scores {input.shape} need labels {input.shape[:1] + input.shape[2:]}, got {target.shape}")
+    axis = 1 if input.ndim > 1 else 0
+    ignored = target == ignore_index
+    known = engine.host_array(target.node)
+    if known is not None:
+        check_range(known[known != ignore_index], input.shape[axis])
+    labels = where(ignored, 0, target) if known is None or (known == ignore_index).any() else target
+    picked = -_picked(input, labels, axis)
+    if known is not None and labels is target:
+        return _reduce(picked, reduction)
+    counted = where(ignored, 0.0, picked)
+    if reduction != "mean":
+        return _reduce(counted, reduction)
+    return counted.sum() / (~ignored).float().sum()
+
+
+def _picked(input: Tensor, labels: Tensor, axis: int) -> Tensor:
+    return made(gather(input.node, axis, labels.unsqueeze(axis).node), input).squeeze(axis)
+
+
+def cross_entropy(
+    input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Tensor:
+    """Mean negative log-likelihood of the true class, in nats.
+
+    input: (n, classes, ...), unnormalised. target: (n, ...) class indices, or (n, classes, ...) probabilities.
+    Source: Goodfellow et al. 2016, section 6.2.2.3; the row maximum is subtracted first, so exp cannot overflow.
+    """
+    axis = 1 if input.ndim > 1 else 0
+    scores = input.log_softmax(axis)
+    if target.dtype not in (int32, bool_):
+        if target.shape != input.shape:
+            raise ShapeError(f"cross_entropy: probabilities {target.shape} must have the shape of the scores {input.shape}")
+        soft = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+        losses = -(scores * soft).sum(axis)
+        return losses.sum() / (losses.numel() or math.nan) if reduction == "mean" else _reduce(losses, reduction)
+    loss = nll_loss(scores, target, ignore_index, reduction)
+    if not label_smoothing:
+        return loss
+    kept = (target != ignore_index).to(float32)
+    even = -scores.mean(axis) * kept
+    spread = even.sum() / kept.sum() if reduction == "mean" else _reduce(even, reduction)
+    return loss * (1 - label_smoothing) + spread * label_smoothing
+
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """max(x, 0) - x * target + log(1 + exp(-|x|)): no overflow for any x."""
+    if input.shape != target.shape:
+        raise ShapeError(f"binary_cross_entropy_with_logits: {input.shape} and {target.shape} must be equal")
+    return _reduce(input.relu() - input * target + ((-input.abs()).exp() + 1).log(), reduction)

@@ -1,0 +1,137 @@
+"""What an op is: one frozen row that holds its meaning (NumPy), its derivative and its GPU text together.
+
+The kinds differ in what a kernel may do with them: *inline* rows (Elementwise, Move, Gather, Source) are written into
+the kernel of whoever reads them; *kernel* rows (Reduce, MatMul, Conv2d, ScatterAdd) are a draw of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .view import Shape, View
+
+if TYPE_CHECKING:
+    from .graph import Node
+
+float32 = np.dtype("float32")
+float64 = np.dtype("float64")
+int32 = np.dtype("int32")
+bool_ = np.dtype("bool")
+DTYPES = (bool_, int32, float32, float64)
+
+Vjp = Callable[..., "tuple[Node | None, ...]"]
+"""(gradient of the output, output, *inputs) -> one gradient an input, None where there is none. Attributes: out.attrs."""
+
+TABLE: dict[str, Op] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """name: unique. numpy: (*arrays, *attrs) -> array. vjp: see Vjp; None stops the gradient."""
+
+    name: str
+    numpy: Callable[..., Any]
+    vjp: Vjp | None = None
+
+    def __post_init__(self) -> None:
+        assert self.name not in TABLE, f"two rows are called {self.name}"
+        TABLE[self.name] = self
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Elementwise(Op):
+    """Inputs and output have one shape. glsl: text with {0}, {1}...; integer_glsl where integers need another text.
+
+    result: dtype of the output; None is the dtype of the last input; CAST takes it from its attribute.
+    helper: GLSL functions that the text calls.
+    """
+
+    glsl: str = ""
+    integer_glsl: str = ""
+    result: np.dtype[Any] | None = None
+    helper: str = ""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return inputs[0].shape, attrs[0] if attrs else self.result or inputs[-1].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Move(Op):
+    """The same elements elsewhere. view: (input shape, *attrs) -> View; its shape is the output's."""
+
+    view: Callable[..., View] = field(kw_only=True)
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return self.view(inputs[0].shape, *attrs).shape, inputs[0].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Source(Op):
+    """Elements made from their own number and scalar inputs. attrs[0] is the shape.
+
+    glsl: text with {i} (the element's number), {0}... (scalar inputs) and {a1}... (further attributes).
+    """
+
+    glsl: str = field(kw_only=True)
+    helper: str = ""
+    result: np.dtype[Any] = float32
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return attrs[0], self.result
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Gather(Op):
+    """output[..., i, ...] = input[..., index[..., i, ...], ...] along attrs[0]. inputs: (input, index)."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return inputs[1].shape, inputs[0].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reduce(Op):
+    """Over the axes attrs[0], which stay as size 1. glsl_first and glsl: start value and update of {acc} by {x}."""
+
+    glsl_first: str = field(kw_only=True)
+    glsl: str = field(kw_only=True)
+    result: np.dtype[Any] | None = None
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        shape = tuple(1 if axis in attrs[0] else size for axis, size in enumerate(inputs[0].shape))
+        return shape, self.result or inputs[0].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MatMul(Op):
+    """(batch, m, k) @ (batch, k, n)."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        left, right = inputs
+        return (left.shape[0], left.shape[1], right.shape[2]), left.dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv2d(Op):
+    """(n, c, h, w) * (o, c, kh, kw); attrs: stride, padding as (top, left), dilation, output size (oh, ow)."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        image, weight = inputs
+        return (image.shape[0], weight.shape[0], *attrs[3]), image.dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ScatterAdd(Op):
+    """Zeros of shape attrs[0], with source added at index along attrs[1]. inputs: (index, source)."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return attrs[0], inputs[1].dtype

@@ -1,0 +1,45 @@
+"""THE op table: one row an op. Importing this package fills `distml_py.op.TABLE`."""
+
+from .contract import CONV2D, MATMUL
+from .elementwise import (
+    ABS,
+    ADD,
+    CAST,
+    COS,
+    DIV,
+    EQ,
+    EXP,
+    FLOOR,
+    FLOOR_DIVIDE,
+    GE,
+    GT,
+    ISFINITE,
+    LE,
+    LOG,
+    LOGICAL_AND,
+    LOGICAL_NOT,
+    LOGICAL_OR,
+    LT,
+    MAXIMUM,
+    MINIMUM,
+    MUL,
+    NE,
+    NEG,
+    POW,
+    RECIPROCAL,
+    RELU,
+    REMAINDER,
+    SIGMOID,
+    SIGN,
+    SIN,
+    SQRT,
+    SUB,
+    TANH,
+    WHERE,
+)
+from .index import GATHER, SCATTER_ADD
+from .move import DETACH, EXPAND, PAD, PERMUTE, RESHAPE, SLICE, WINDOW
+from .reduce import AMAX, ARGMAX, SUM
+from .source import IOTA, UNIFORM
+
+__all__ = [name for name in dir() if name.isupper()]

@@ -1,0 +1,135 @@
+"""Bytes <-> named arrays in the safetensors format: u64 header length, JSON header, data. No files, no tensors.
+
+Source: the safetensors format description (header with dtype, shape and data_offsets; no holes, no overlaps).
+"""
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import FormatError
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+MAX_HEADER_BYTES = 1 << 20
+MAX_DIMENSIONS = 16
+MAX_NAME_CHARACTERS = 512
+MAX_ARRAY_BYTES = 1 << 48
+_LENGTH = struct.Struct("<Q")
+
+
+def dumps(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of a safetensors file; header and data follow the mapping's order. Raises FormatError."""
+    header: dict[str, Any] = {}
+    parts: list[bytes] = []
+    end = 0
+    for name, array in tensors.items():
+        _check_name(name)
+        dtype = NAMES.get(array.dtype.newbyteorder("<"))
+        if dtype is None:
+            raise FormatError(f"safetensors: {name!r} has dtype {array.dtype}; possible are {', '.join(DTYPES)}")
+        data = array.astype(DTYPES[dtype], copy=False).tobytes()
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + len(data)]}
+        end += len(data)
+        parts.append(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > MAX_HEADER_BYTES:
+        raise FormatError(f"safetensors: the header would have {len(text)} bytes, at most {MAX_HEADER_BYTES} are allowed")
+    return b"".join([_LENGTH.pack(len(text)), text, *parts])
+
+
+def loads(data: bytes | memoryview) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file, in its header's order, as copies. Raises FormatError for any irregular byte."""
+    view = memoryview(data).cast("B")
+    if len(view) < _LENGTH.size:
+        raise FormatError(f"safetensors: at least {_LENGTH.size} bytes are needed, got {len(view)}")
+    (length,) = _LENGTH.unpack_from(view)
+    if length > min(MAX_HEADER_BYTES, len(view) - _LENGTH.size):
+        raise FormatError(
+            f"safetensors: the header claims {length} bytes, of {len(view)} in all; at most {MAX_HEADER_BYTES} are allowed"
+        )
+    header = _parse_header(bytes(view[_LENGTH.size : _LENGTH.size + length]))
+    payload = view[_LENGTH.size + length :]
+    entries = {name: _entry(name, fields) for name, fields in header.items()}
+    expected = 0
+    for begin, end, name in sorted((begin, end, name) for name, (_, _, begin, end) in entries.items()):
+        if begin != expected:
+            raise FormatError(f"safetensors: {name!r} starts at byte {begin}, expected {expected} (a hole or an overlap)")
+        expected = end
+    if expected != len(payload):
+        raise FormatError(f"safetensors: the header describes {expected} data bytes, the file has {len(payload)}")
+    return {name: _array(name, payload[begin:end], dtype, shape) for name, (dtype, shape, begin, end) in entries.items()}
+
+
+def _parse_header(text: bytes) -> dict[str, Any]:
+    if not text.startswith(b"{"):
+        raise FormatError("safetensors: the header starts with '{'; is this a safetensors file?")
+    try:
+        header = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"safetensors: the header is not valid JSON: {error}") from None
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise FormatError("safetensors: __metadata__ maps text to text")
+    assert isinstance(header, dict)
+    return header
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise ValueError("a key appears twice")
+    return unique
+
+
+def _check_name(name: str) -> None:
+    if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
+        raise FormatError(f"safetensors: a name has 1-{MAX_NAME_CHARACTERS} printable characters, got {name[:40]!r}")
+    # a name may end up in a path of a program that unpacks the file
+    if name == "__metadata__" or name.startswith("/") or ".." in name.split("/"):
+        raise FormatError(f"safetensors: {name!r} is not possible as a name")
+
+
+def _entry(name: str, fields: Any) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
+    _check_name(name)
+    if not isinstance(fields, dict) or fields.keys() != {"dtype", "shape", "data_offsets"}:
+        raise FormatError(f"safetensors: {name!r} needs exactly dtype, shape and data_offsets")
+    dtype = DTYPES.get(fields["dtype"]) if isinstance(fields["dtype"], str) else None
+    if dtype is None:
+        raise FormatError(f"safetensors: {name!r} has unknown dtype {fields['dtype']!r}; possible: {', '.join(DTYPES)}")
+    shape, offsets = fields["shape"], fields["data_offsets"]
+    if not _whole_numbers(shape) or len(shape) > MAX_DIMENSIONS:
+        raise FormatError(f"safetensors: the shape of {name!r} is a list of at most {MAX_DIMENSIONS} whole numbers >= 0")
+    if not _whole_numbers(offsets) or len(offsets) != 2:
+        raise FormatError(f"safetensors: the data_offsets of {name!r} are two whole numbers >= 0")
+    # axes of size 0 count as 1 here: NumPy multiplies the others and overflows
+    if math.prod(max(size, 1) for size in shape) * dtype.itemsize > MAX_ARRAY_BYTES:
+        raise FormatError(f"safetensors: the shape {tuple(shape)} of {name!r} is too large")
+    size_bytes = math.prod(shape) * dtype.itemsize
+    if offsets[1] - offsets[0] != size_bytes:
+        raise FormatError(f"safetensors: {name!r} needs {size_bytes} bytes for its shape, its data_offsets are {offsets}")
+    return dtype, tuple(shape), offsets[0], offsets[1]
+
+
+def _whole_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int and 0 <= item <= MAX_ARRAY_BYTES for item in value)
+
+
+def _array(name: str, data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+    if dtype == np.bool_ and np.frombuffer(data, np.uint8).max(initial=0) > 1:
+        raise FormatError(f"safetensors: {name!r} is BOOL and holds a byte that is neither 0 nor 1")
+    # a copy is aligned, may be written to, and does not keep the whole frame alive
+    return np.frombuffer(data, dtype).reshape(shape).copy()

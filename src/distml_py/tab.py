@@ -1,0 +1,342 @@
+"""A worker's half of the protocol: frames in, units of work, frames out. No sockets, no threads, no JavaScript.
+
+A browser tab and a headless worker drive this same class: receive() only queues, advance() does one unit of work.
+"""
+
+import hashlib
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import wire
+from .errors import FormatError, NonFiniteError, RecipeError
+from .io import weights_sha256
+from .recipe import Training, load_recipe
+
+RECIPE_FILE = "recipe.py"  # the name recipes are compiled under, so that a traceback tells their lines
+PROGRESS_EVERY_S = 0.25
+LONGEST_MESSAGE = 2000
+
+Frames = list[bytes | str]
+Work = wire.Run | wire.Lease | wire.Evaluate | wire.Solo
+
+
+@dataclass
+class Stepping:
+    """What a solo worker carries from step to step."""
+
+    step: int
+    reported_s: float
+    reported_step: int
+    evaluate: bool = False
+    losses: tuple[float | None, float | None] = (None, None)  # validation loss and accuracy, not reported yet
+
+
+class Tab:
+    """One worker: at most one run at a time.
+
+    backend: "webgl" or "reference"; device and platform: text for people, compared by deterministic runs.
+    clock: seconds that only grow. When a recipe fails, advance() first gives the Problem frame and then raises.
+    """
+
+    def __init__(self, backend: str, device: str, platform: str, clock: Callable[[], float]) -> None:
+        self.backend, self.device, self.platform, self._clock = backend, device, platform, clock
+        self.ended: wire.Ended | None = None
+        self.error: Exception | None = None
+        self._prepared: tuple[tuple[str, str, int], Training] | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._run: wire.Run | None = None
+        self._training: Training | None = None
+        self._queue: deque[Work] = deque()
+        self._weights: dict[int, Mapping[str, np.ndarray]] = {}
+        self._loaded = -1  # the version the model holds; -1: none of the run's
+        self._solo: Stepping | None = None
+        self._start: wire.Frame | None = None
+        self._yield = False
+        self._raise: Exception | None = None
+        self._report: dict[str, Any] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether advance() has something to do."""
+        over = self.ended is not None and self._newest() > self._loaded
+        return bool(self._queue) or self._solo is not None or self._raise is not None or over
+
+    # ------------------------------------------------------------ from the page or the terminal
+
+    def prepare(self, name: str, code: str, seed: int, steps: int | None = None) -> bytes:
+        """The Start frame of a new run of this recipe; steps None: the recipe's own. Raises what the recipe raises."""
+        self.leave()
+        recipe = load_recipe(name, code)
+        training = Training(recipe, seed)
+        start = wire.Start(
+            recipe=name,
+            code=code,
+            seed=seed,
+            steps=recipe.steps if steps is None else steps,
+            batch_size=recipe.batch_size,
+            shards=recipe.shards,
+            train_size=training.train_size,
+            evaluate_every=recipe.evaluate_every,
+            checkpoint_every=recipe.checkpoint_every,
+            optimizer=training.optimizer.config(),
+            parameters=list(training.parameters),
+        )
+        self._prepared = (_identity(name, code, seed), training)
+        frame = wire.encode(start, {f"weights/{name}": array for name, array in training.weights().items()})
+        assert isinstance(frame, bytes)
+        return frame
+
+    def leave(self) -> None:
+        """Drops the run and all queued work; telling the coordinator (Goodbye) is the caller's business."""
+        self._clear()
+        self.ended = None
+        self.error = None
+
+    def report(self) -> dict[str, Any]:
+        """What this worker knows of its run, for people; unknown is None."""
+        keys = ("step", "loss", "val_loss", "accuracy", "test_accuracy", "weights_version", "weights_sha256")
+        last = self._training.last if self._training is not None else {}
+        counts = ("cpu_ops", "step_ms", "python_ms", "draws", "texture_bytes")
+        message = str(self.error) or type(self.error).__name__ if self.error else None
+        return (
+            {"state": self._state()}
+            | {key: self._report.get(key) for key in keys}
+            | {key: last.get(key) for key in counts}
+            | {"error": message}
+        )
+
+    def _state(self) -> str:
+        if self.error is not None:
+            return "error"
+        if self.ended is not None and not self.busy:
+            return self.ended.state
+        if self._run is None:
+            return "ready"
+        return "training" if self._solo is not None or self._report.get("step") is not None else "waiting"
+
+    # ------------------------------------------------------------ frames
+
+    def receive(self, data: bytes | memoryview | str) -> Frames:
+        """Takes one frame of the coordinator, quickly: work is queued for advance(). Raises FormatError."""
+        frame = wire.decode(data)
+        message = frame.message
+        match message:
+            case wire.Run():
+                self.leave()
+                self._run = message
+                self._queue.append(message)
+            case wire.Rejected(reason="deterministic" | "protocol" | "forbidden"):
+                self._clear()
+            case wire.Welcome() | wire.Status() | wire.Rejected():
+                pass
+            case _ if self._run is None or getattr(message, "run", None) != self._run.run:
+                pass  # late: that run is over, or this tab left it
+            case wire.Weights():
+                self._take_weights(message, frame.tensors)
+            case wire.Lease() | wire.Evaluate():
+                self._queue.append(message)
+            case wire.Solo():
+                self._start = frame
+                self._queue.append(message)
+            case wire.Yield():
+                # one that crossed our final checkpoint on its way finds nothing to give back
+                self._yield = self._solo is not None or any(isinstance(work, wire.Solo) for work in self._queue)
+            case wire.Ended():
+                self._queue.clear()
+                self._solo, self._yield, self.ended = None, False, message
+            case _:
+                raise FormatError(f"{type(message).__name__} is not a message to a worker")
+        return []
+
+    def _take_weights(self, message: wire.Weights, tensors: wire.Tensors) -> None:
+        """Newer weights mean that older steps are committed: their leases would only be answered `stale`."""
+        self._weights[message.version] = tensors
+        newest = self._newest()
+        if message.version == newest:
+            self._report.update(step=newest, weights_version=newest, weights_sha256=message.sha256)
+        self._queue = deque(
+            work for work in self._queue if not (isinstance(work, wire.Lease) and work.version < newest)
+        )
+        needed = {newest, *(work.version for work in self._queue if isinstance(work, (wire.Lease, wire.Evaluate)))}
+        # an Evaluate follows its weights, so those that came last stay as well
+        self._weights = {v: kept for v, kept in self._weights.items() if v in needed or v == message.version}
+
+    def _newest(self) -> int:
+        return max(self._weights, default=-1)
+
+    def advance(self) -> Frames:
+        """Does one unit of work: one shard's gradient, one evaluation or one solo step. Raises the recipe's error."""
+        if self._raise is not None:
+            error, self._raise = self._raise, None
+            raise error
+        try:
+            return self._unit()
+        except Exception as error:  # the recipe is somebody's Python: anything can come out of it
+            return self._fail(error)
+
+    def _fail(self, error: Exception) -> Frames:
+        run = self._run.run if self._run is not None else ""
+        text = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+        self._clear()
+        self._prepared = None  # it may hold textures of a GPU that is gone
+        self.error = self._raise = error
+        return [wire.encode(wire.Problem(run, text, line_of(error)))]
+
+    # ------------------------------------------------------------ work
+
+    def _unit(self) -> Frames:
+        if self._solo is not None:
+            return self._solo_unit(self._solo)
+        work = self._queue.popleft() if self._queue else None
+        if isinstance(work, wire.Run):
+            return self._join(work)
+        if work is None:
+            return self._idle()
+        assert self._training is not None
+        match work:
+            case wire.Solo():
+                return self._begin_solo(work)
+            case wire.Lease():
+                return self._gradient(work, self._training)
+            case wire.Evaluate():
+                return self._evaluation(work, self._training)
+        raise AssertionError(work)
+
+    def _idle(self) -> Frames:
+        """No work is queued: the last weights of a finished run are still loaded, and hashed from the model itself."""
+        if self.ended is not None and self._newest() > self._loaded and self._training is not None:
+            self._load(self._newest(), self._training)
+            self._report.update(weights_sha256=weights_sha256(self._training.weights()))
+        return []
+
+    def _join(self, run: wire.Run) -> Frames:
+        digest = hashlib.sha256(run.code.encode()).hexdigest()
+        if digest != run.code_sha256:
+            raise FormatError(f"the run's code has SHA-256 {digest}, the coordinator named {run.code_sha256}: reload")
+        identity = _identity(run.recipe, run.code, run.seed)
+        if self._prepared is None or self._prepared[0] != identity:
+            self._prepared = (identity, Training(load_recipe(run.recipe, run.code), run.seed))
+        training = self._prepared[1]
+        if (list(training.parameters), training.train_size) != (run.parameters, run.train_size):
+            raise RecipeError(
+                f"the run has parameters {run.parameters} and {run.train_size} training samples, this worker's recipe gave"
+                f" {list(training.parameters)} and {training.train_size}: a recipe must not depend on the machine it runs on"
+            )
+        self._training = training
+        return [wire.encode(wire.Join(run.run, self.backend, self.device, self.platform))]
+
+    def _load(self, version: int, training: Training) -> None:
+        if version != self._loaded:
+            training.load_weights(dict(self._weights[version]))
+            self._loaded = version
+
+    def _gradient(self, lease: wire.Lease, training: Training) -> Frames:
+        self._load(lease.version, training)
+        loss, gradient = training.gradient(lease.step, lease.start, lease.count)
+        finite(loss, f"the loss of step {lease.step}, shard {lease.shard}")
+        self._report.update(step=lease.step, loss=loss)
+        cpu_ops = int(training.last.get("cpu_ops") or 0)
+        answer = wire.Gradient(
+            lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, loss, cpu_ops
+        )
+        return [wire.encode(answer, gradient)]
+
+    def _evaluation(self, work: wire.Evaluate, training: Training) -> Frames:
+        self._load(work.version, training)
+        loss, accuracy, samples = training.evaluate(work.split)
+        finite(loss, f"the {work.split} loss after step {work.step}")
+        self._report.update(
+            {"val_loss": loss, "accuracy": accuracy} if work.split == "validation" else {"test_accuracy": accuracy}
+        )
+        return [wire.encode(wire.Evaluation(work.run, work.step, work.split, work.lease, loss, accuracy, samples))]
+
+    # ------------------------------------------------------------ stepping alone
+
+    def _begin_solo(self, work: wire.Solo) -> Frames:
+        assert self._training is not None and self._start is not None
+        self._training.load_state(dict(self._start.tensors))
+        self._start, self._loaded = None, -1
+        self._weights.clear()
+        self._solo = Stepping(work.step, self._clock(), work.step)
+        self._report.update(step=work.step, weights_version=work.step)
+        return []
+
+    def _solo_unit(self, solo: Stepping) -> Frames:
+        run, training = self._run, self._training
+        assert run is not None and training is not None
+        if self._yield:
+            self._yield = False
+            return self._hand_over(run, solo, training, "yield")
+        if solo.evaluate:
+            solo.evaluate = False
+            loss, accuracy, _ = training.evaluate("validation")
+            finite(loss, f"the validation loss after step {solo.step}")
+            solo.losses = (loss, accuracy)
+            self._report.update(val_loss=loss, accuracy=accuracy)
+            return self._progress(run, solo, training)
+        if solo.step >= run.steps:
+            return self._hand_over(run, solo, training, "final")
+        loss = training.step(solo.step)
+        finite(loss, f"the loss of step {solo.step}")
+        solo.step += 1
+        solo.evaluate = solo.step % run.evaluate_every == 0
+        self._report.update(step=solo.step, loss=loss, weights_version=solo.step, weights_sha256=None)
+        frames: Frames = []
+        if self._clock() - solo.reported_s >= PROGRESS_EVERY_S:
+            frames += self._progress(run, solo, training)
+        if solo.step % run.checkpoint_every == 0 and solo.step < run.steps:
+            frames += self._checkpoint(run, solo, training, "periodic")
+        return frames
+
+    def _progress(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
+        now = self._clock()
+        rate = (solo.step - solo.reported_step) / max(now - solo.reported_s, 1e-6)
+        loss = self._report.get("loss")
+        if loss is None:
+            return []  # the coordinator handed over at an evaluation: there is no step to tell of
+        cpu_ops = int(training.last.get("cpu_ops") or 0)
+        message = wire.Progress(run.run, solo.step, loss, *solo.losses, cpu_ops, rate)
+        solo.reported_s, solo.reported_step, solo.losses = now, solo.step, (None, None)
+        return [wire.encode(message)]
+
+    def _checkpoint(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
+        message = wire.Checkpoint(run.run, solo.step, reason, self._report.get("loss"))
+        return [wire.encode(message, training.state())]
+
+    def _hand_over(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
+        """Ends stepping alone. The model holds the weights of this step, so the coordinator need not send them."""
+        frames = self._checkpoint(run, solo, training, reason)
+        weights = training.weights()
+        self._solo, self._loaded, self._weights = None, solo.step, {solo.step: weights}
+        self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=weights_sha256(weights))
+        return frames
+
+
+def line_of(error: BaseException) -> int:
+    """The line of the recipe an error came from, 0 when none."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SyntaxError) and cause.filename == RECIPE_FILE:
+            return cause.lineno or 0
+        lines = [frame.lineno for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == RECIPE_FILE]
+        if lines:
+            return lines[-1] or 0
+        cause = cause.__cause__ or cause.__context__
+    return 0
+
+
+def finite(loss: float, what: str) -> None:
+    """Raises NonFiniteError unless `loss` is a number."""
+    if not np.isfinite(loss):
+        raise NonFiniteError(f"{what} is {loss}: try a smaller learning rate, or look for log(0) and division by zero")
+
+
+def _identity(name: str, code: str, seed: int) -> tuple[str, str, int]:
+    return name, code, seed

@@ -1,0 +1,98 @@
+// The page's side of the engine worker: starts it, speaks its message table, and lets only known frames out of it.
+
+import { FROM_ENGINE, readHeader } from "./frames.js";
+
+/**
+ * @typedef {{message: string, line: number, traceback: string}} Failure
+ * @typedef {object} Report
+ * @property {string | null} state
+ * @property {number | null} step
+ * @property {number | null} loss
+ * @property {number | null} val_loss
+ * @property {number | null} accuracy
+ * @property {number | null} test_accuracy
+ * @property {number | null} weights_version
+ * @property {string | null} weights_sha256
+ * @property {number | null} cpu_ops
+ * @property {number | null} step_ms
+ * @property {number | null} python_ms
+ * @property {number | null} draws
+ * @property {number | null} texture_bytes
+ * @typedef {object} EngineHandlers
+ * @property {(stage: string, loaded: number, total: number) => void} stage
+ * @property {(backend: string) => void} ready
+ * @property {(data: ArrayBuffer) => void} prepared
+ * @property {(data: string | ArrayBuffer) => void} frame
+ * @property {(report: Report, run: string | null) => void} report
+ * @property {(text: string) => void} print
+ * @property {(failure: Failure) => void} error
+ */
+
+export class Engine {
+  /** @param {EngineHandlers} handlers */
+  constructor(handlers) {
+    this.handlers = handlers;
+    /** @type {Worker | null} */
+    this.worker = null;
+  }
+
+  /** Starts loading Pyodide; after a failure, starts again with a new worker. */
+  boot() {
+    this.worker?.terminate();
+    const worker = new Worker("/web/engine_worker.js", { type: "module" });
+    worker.onmessage = (event) => this.take(event.data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.handlers.error({ message: `The engine could not start: ${event.message || "its script did not load"}`, line: 0, traceback: "" });
+    };
+    this.worker = worker;
+    this.post({
+      kind: "boot",
+      index_url: `${location.origin}/assets/`,
+      lock_url: `${location.origin}/assets/pyodide-lock.json`,
+      bridge_url: `${location.origin}/bridge/bridge.js`,
+    });
+  }
+
+  /** @param {{name: string, code: string, seed: number, steps: number | null}} recipe */
+  prepare(recipe) {
+    this.post({ kind: "prepare", ...recipe });
+  }
+
+  /** @param {string | ArrayBuffer} data */
+  frame(data) {
+    this.post({ kind: "frame", data }, typeof data === "string" ? [] : [data]);
+  }
+
+  leave() {
+    this.post({ kind: "leave" });
+  }
+
+  /** @param {object} message @param {Transferable[]} [transfer] */
+  post(message, transfer = []) {
+    this.worker?.postMessage(message, transfer);
+  }
+
+  /** @param {any} message one row of the table in ARCHITECTURE.md, or anything a recipe managed to post */
+  take(message) {
+    switch (message?.kind) {
+      case "stage":
+        return this.handlers.stage(String(message.stage), Number(message.loaded), Number(message.total));
+      case "ready":
+        return this.handlers.ready(String(message.backend));
+      case "prepared":
+        // The recipe's Python shares this worker: it must not be able to send a host's other commands.
+        if (readHeader(message.data)?.type === "start") this.handlers.prepared(message.data);
+        return;
+      case "frame":
+        if (FROM_ENGINE.has(readHeader(message.data)?.type ?? "")) this.handlers.frame(message.data);
+        return;
+      case "report":
+        return this.handlers.report(message.report, message.run ?? null);
+      case "print":
+        return this.handlers.print(String(message.text));
+      case "error":
+        return this.handlers.error({ message: String(message.message), line: Number(message.line) || 0, traceback: String(message.traceback ?? "") });
+    }
+  }
+}

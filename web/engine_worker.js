@@ -1,0 +1,204 @@
+// The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
+
+import { countDownloads } from "./downloads.js";
+
+/** Python's side of this file: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
+const GLUE = `
+import json, math, platform, time, traceback
+import numpy
+from pyodide.ffi import to_js
+from distml_py import browser
+from distml_py.tab import Tab, line_of
+
+def start(bridge, why):
+    global tab
+    backend = browser.start(bridge, why)
+    kind = "webgl" if backend.startswith("WebGL2") else "reference"
+    device = backend.partition(": ")[2] if kind == "webgl" else "NumPy in the browser"
+    tab = Tab(kind, device, f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}", time.monotonic)
+    return backend
+
+def guarded(work):
+    def call(*values):
+        try:
+            return to_js([None, work(*values)])
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+            trace = "".join(traceback.format_exception(error))
+            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": trace}), None])
+    return call
+
+def finite(value):
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+prepare = guarded(lambda name, code, seed, steps: tab.prepare(name, code, seed, steps))
+receive = guarded(lambda data: tab.receive(data if isinstance(data, str) else data.to_bytes()))
+advance = guarded(lambda: tab.advance())
+report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
+leave = guarded(lambda: tab.leave())
+busy = lambda: tab.busy
+`;
+
+/** The page. The type checker takes `self` for a window, whose postMessage is another one. */
+const page = /** @type {{postMessage: (message: object, transfer?: Transferable[]) => void}} */ (/** @type {unknown} */ (self));
+const REPORT_EVERY_MS = 100;
+const MOST_LINES = 500;
+const LONGEST_LINE = 2000;
+
+/** @type {any} the namespace GLUE ran in; null until the engine is ready */
+let python = null;
+/** @type {string | null} the run whose frames came last */
+let run = null;
+let looping = false;
+let reportedAt = 0;
+let reportTimer = 0;
+let lines = 0;
+
+// The loop is driven by messages, not by timers or frames: a hidden tab keeps training, and what the page sends
+// is handled between two units of work.
+const turns = new MessageChannel();
+turns.port1.onmessage = turn;
+
+self.onmessage = async ({ data: message }) => {
+  try {
+    switch (message.kind) {
+      case "boot":
+        return await boot(message);
+      case "prepare":
+        lines = 0;
+        return prepare(message);
+      case "frame":
+        return receive(message.data);
+      case "leave":
+        run = null;
+        python?.get("leave")();
+        return report();
+    }
+  } catch (error) {
+    fail({ message: error instanceof Error ? error.message : String(error), line: 0, traceback: error instanceof Error ? (error.stack ?? "") : "" });
+  }
+};
+
+/** @param {{index_url: string, lock_url: string, bridge_url: string}} urls */
+async function boot({ index_url, lock_url, bridge_url }) {
+  stage("Downloading the Python engine");
+  countDownloads(stage);
+  const { loadPyodide } = await import(`${index_url}pyodide.mjs`);
+  const pyodide = await loadPyodide({ indexURL: index_url, lockFileURL: lock_url, stdout: print, stderr: print });
+  stage("Downloading NumPy");
+  await pyodide.loadPackage("numpy", { messageCallback: () => {} });
+  stage("Downloading the library");
+  await pyodide.loadPackage("distml-py", { messageCallback: () => {} });
+  stage("Starting NumPy and the library");
+  const namespace = pyodide.globals.get("dict")();
+  pyodide.runPython(GLUE, { globals: namespace, filename: "engine_worker.js" });
+  stage("Checking the GPU");
+  const backend = namespace.get("start")(...(await openBridge(bridge_url)));
+  python = namespace;
+  page.postMessage({ kind: "ready", backend });
+}
+
+/** The bridge, or null and the reason why this browser has none. @param {string} url */
+async function openBridge(url) {
+  try {
+    const { createBridge } = await import(url);
+    return [createBridge(new OffscreenCanvas(1, 1)), ""];
+  } catch (error) {
+    return [null, error instanceof Error ? error.message : String(error)];
+  }
+}
+
+/** @param {{name: string, code: string, seed: number, steps: number | null}} recipe */
+function prepare({ name, code, seed, steps }) {
+  const bytes = ask("prepare", name, code, seed, steps ?? undefined);
+  if (bytes !== undefined) {
+    const data = ownBuffer(bytes);
+    page.postMessage({ kind: "prepared", data }, [data]);
+  }
+  report();
+}
+
+/** @param {string | ArrayBuffer} data */
+function receive(data) {
+  const header = typeof data === "string" ? JSON.parse(data) : null;
+  if (header?.type === "run") {
+    run = header.run;
+    lines = 0;
+  }
+  send(ask("receive", data));
+  if (header !== null && ["run", "ended", "yield"].includes(header.type)) report();
+  else reportSoon();
+  awaken();
+}
+
+function awaken() {
+  if (looping || !python.get("busy")()) return;
+  looping = true;
+  turns.port2.postMessage(null);
+}
+
+/** One unit of work, then the queue again. */
+function turn() {
+  looping = false;
+  send(ask("advance"));
+  reportSoon();
+  awaken();
+}
+
+/**
+ * Calls one guarded function of GLUE; undefined when it failed, which has been reported.
+ * @param {string} name @param {any[]} values
+ */
+function ask(name, ...values) {
+  const [failure, result] = python.get(name)(...values);
+  if (failure === undefined || failure === null) return result;
+  fail(JSON.parse(failure));
+  return undefined;
+}
+
+/** @param {{message: string, line: number, traceback: string}} failure */
+function fail(failure) {
+  python?.get("leave")(); // a tab that failed takes no more work: it would fail again, once for each lease
+  page.postMessage({ kind: "error", ...failure });
+}
+
+/** @param {(string | Uint8Array)[] | undefined} frames */
+function send(frames) {
+  for (const frame of frames ?? []) {
+    const data = typeof frame === "string" ? frame : ownBuffer(frame);
+    page.postMessage({ kind: "frame", data }, typeof data === "string" ? [] : [data]);
+  }
+}
+
+/** The bytes as a buffer of their own, which can be transferred. @param {Uint8Array} bytes @returns {ArrayBuffer} */
+function ownBuffer(bytes) {
+  return /** @type {ArrayBuffer} */ (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer);
+}
+
+/** A report now if the last one is old enough, else when it is: the last word always gets through. */
+function reportSoon() {
+  const wait = reportedAt + REPORT_EVERY_MS - performance.now();
+  if (wait <= 0) report();
+  else if (!reportTimer) reportTimer = setTimeout(report, wait);
+}
+
+function report() {
+  clearTimeout(reportTimer);
+  reportTimer = 0;
+  reportedAt = performance.now();
+  const text = ask("report");
+  if (text !== undefined) page.postMessage({ kind: "report", report: JSON.parse(text), run });
+}
+
+/** @param {string} text @param {number} [loaded] @param {number} [total] */
+function stage(text, loaded = 0, total = 0) {
+  page.postMessage({ kind: "stage", stage: text, loaded, total });
+}
+
+/** @param {string} text */
+function print(text) {
+  lines += 1;
+  if (lines > MOST_LINES) return;
+  const more = lines === MOST_LINES ? "\n(more output is not shown)" : "";
+  page.postMessage({ kind: "print", text: text.slice(0, LONGEST_LINE) + more });
+}

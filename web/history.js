@@ -1,0 +1,70 @@
+// The points behind the charts: one column per measure, in step order. No DOM, no clock.
+
+const MOST_POINTS = 4000;
+
+/**
+ * @typedef {{step: number, loss: number | null, val_loss: number | null, accuracy: number | null}} Point
+ */
+
+export class History {
+  constructor() {
+    /** @type {Point[]} */
+    this.points = [];
+    /** @type {string} */
+    this.evaluation = "";
+  }
+
+  clear() {
+    this.points = [];
+    this.evaluation = "";
+  }
+
+  /**
+   * Adds what is known at a step. A validation that has not changed since the last point is not a new measurement.
+   * Returns whether a point was added or completed.
+   * @param {Point} point
+   */
+  add({ step, loss, val_loss, accuracy }) {
+    const evaluation = `${val_loss} ${accuracy}`;
+    const fresh = evaluation !== this.evaluation && (val_loss !== null || accuracy !== null);
+    const last = this.points.at(-1);
+    if (last && step < last.step) return false;
+    if (last && step === last.step) {
+      if (!fresh) return false;
+      this.points[this.points.length - 1] = { step, loss: last.loss ?? loss, val_loss, accuracy };
+    } else {
+      if (loss === null && !fresh) return false;
+      this.points.push({ step, loss, val_loss: fresh ? val_loss : null, accuracy: fresh ? accuracy : null });
+    }
+    if (fresh) this.evaluation = evaluation;
+    if (this.points.length > MOST_POINTS) this.thin();
+    return true;
+  }
+
+  /** The run went back to a checkpoint: what came after it did not happen. @param {number} step */
+  backTo(step) {
+    this.points = this.points.filter((point) => point.step <= step);
+  }
+
+  /** Every second point without a validation goes; the curve keeps its shape and its evaluations. */
+  thin() {
+    this.points = this.points.filter((point, i) => i % 2 === 0 || point.val_loss !== null || point.accuracy !== null);
+  }
+
+  /** @param {"loss" | "val_loss" | "accuracy"} measure @returns {(number | null)[]} */
+  column(measure) {
+    return this.points.map((point) => point[measure]);
+  }
+
+  steps() {
+    return this.points.map((point) => point.step);
+  }
+
+  /** At most `rows` points spread over the run, evaluations first, for the table. @param {number} rows @returns {Point[]} */
+  sample(rows) {
+    const evaluated = this.points.filter((point) => point.val_loss !== null || point.accuracy !== null);
+    const from = evaluated.length > 1 ? evaluated : this.points;
+    const stride = Math.max(1, Math.ceil(from.length / rows));
+    return from.filter((_, i) => (from.length - 1 - i) % stride === 0);
+  }
+}

@@ -1,0 +1,91 @@
+// The recipe picker: the coordinator's list, the chosen one's code in the editor, and the numbers beside it.
+
+import { element } from "./view.js";
+
+/** @typedef {{name: string, title: string}} Recipe */
+
+export class RecipeList {
+  /** @param {import("./editor.js").Editor} editor @param {(message: string) => void} failed */
+  constructor(editor, failed) {
+    this.editor = editor;
+    this.failed = failed;
+    /** @type {Recipe[]} */
+    this.recipes = [];
+    this.picker = /** @type {HTMLSelectElement} */ (element("recipe"));
+    this.steps = /** @type {HTMLInputElement} */ (element("steps"));
+    this.seed = /** @type {HTMLInputElement} */ (element("seed"));
+    this.picker.addEventListener("change", () => {
+      this.steps.value = ""; // the last run's number would hide the new recipe's own
+      this.open(this.picker.value).catch((error) => failed(String(error.message)));
+    });
+    /** Whether a run's code is shown, which a late answer of load() must not replace. */
+    this.taken = false;
+  }
+
+  async load() {
+    try {
+      const [recipes, info] = await Promise.all([json("/recipes/index.json"), json("/api/info")]);
+      this.recipes = recipes;
+      for (const { name } of recipes) this.picker.add(new Option(name, name));
+      element("version").textContent = `distml ${info.version}`;
+      if (this.taken) return this.about();
+      if (info.steps) this.steps.value = String(info.steps);
+      this.seed.value = String(info.seed ?? 0);
+      const first = recipes.find((/** @type {Recipe} */ { name }) => name === info.recipe) ?? recipes[0];
+      this.picker.value = first.name;
+      await this.open(first.name);
+    } catch (error) {
+      this.failed(`The recipes could not be loaded: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** @param {string} name */
+  async open(name) {
+    this.taken = false;
+    this.about();
+    const code = await text(`/recipes/${encodeURIComponent(name)}.py`);
+    if (!this.taken && this.picker.value === name) this.editor.fill(code);
+  }
+
+  about() {
+    element("recipe-about").textContent = this.recipes.find(({ name }) => name === this.picker.value)?.title ?? "";
+  }
+
+  /** Shows what a run runs. @param {import("./status.js").RunHeader} run */
+  show(run) {
+    this.taken = true;
+    this.editor.fill(run.code);
+    if (![...this.picker.options].some(({ value }) => value === run.recipe)) this.picker.add(new Option(run.recipe, run.recipe));
+    this.picker.value = run.recipe;
+    this.steps.value = String(run.steps);
+    this.seed.value = String(run.seed);
+    this.about();
+  }
+
+  /** Whether the numbers make sense; the browser says which does not. */
+  valid() {
+    return this.editor.code.trim() !== "" && this.steps.reportValidity() && this.seed.reportValidity();
+  }
+
+  /** What the engine is asked to prepare. */
+  chosen() {
+    return {
+      name: this.picker.value,
+      code: this.editor.code,
+      seed: this.seed.valueAsNumber || 0,
+      steps: this.steps.value === "" ? null : this.steps.valueAsNumber,
+    };
+  }
+}
+
+/** @param {string} path */
+async function text(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.text();
+}
+
+/** @param {string} path */
+async function json(path) {
+  return JSON.parse(await text(path));
+}

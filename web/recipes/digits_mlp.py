@@ -1,0 +1,27 @@
+"""Handwritten digits with a small multilayer perceptron: 64 pixels in, 10 classes out."""
+
+from distml_py import Recipe, nn, optim, train
+from distml_py.data import digits
+
+
+class DigitsMLP(Recipe):
+    batch_size = 64
+    steps = 400
+
+    def data(self):
+        return digits()
+
+    def model(self):
+        return nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(64, 32),
+            nn.ReLU(),
+            nn.Linear(32, 10),
+        )
+
+    def optimizer(self, parameters):
+        return optim.Adam(parameters, lr=0.01)
+
+
+if __name__ == "__main__":
+    train(DigitsMLP())

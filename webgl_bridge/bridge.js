@@ -1,0 +1,108 @@
+/**
+ * The bridge: textures, programs, command lists and read-back on one WebGL2 context.
+ * It knows nothing of tensors; only integers, text and typed arrays come in.
+ */
+
+import { createPrograms } from "./programs.js";
+import { createTextures } from "./textures.js";
+
+/**
+ * @param {HTMLCanvasElement | OffscreenCanvas} canvas
+ * @returns the object that `distml_py.backends.webgl.Bridge` describes. Throws an Error saying what is missing.
+ */
+export function createBridge(canvas) {
+  const gl = /** @type {WebGL2RenderingContext | null} */ (
+    canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" })
+  );
+  if (!gl) throw new Error("this browser offers no WebGL2 here");
+  if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this GPU cannot draw into float textures (EXT_color_buffer_float)");
+
+  const textures = createTextures(gl);
+  const programs = createPrograms(gl);
+  const framebuffer = gl.createFramebuffer();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+  gl.bindVertexArray(gl.createVertexArray());
+  gl.disable(gl.DITHER);
+  gl.disable(gl.BLEND);
+  let draws = 0;
+
+  /** Reads stale numbers after a loss, so the question is asked after every read-back, not before. */
+  function alive() {
+    if (gl.isContextLost()) throw new Error("context lost: the browser took the GPU away");
+  }
+
+  return {
+    limits() {
+      const info = gl.getExtension("WEBGL_debug_renderer_info");
+      return JSON.stringify({
+        renderer: gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
+        max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
+        max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
+      });
+    },
+
+    /** kind: 0 float, 1 integer. */
+    texture: textures.create,
+    release: textures.release,
+    upload: textures.upload,
+
+    /** scalars: one letter each, "f" or "i". Throws with the numbered source when it does not compile. */
+    compile: programs.compile,
+
+    /**
+     * One flat list of draws: program, target, columns, rows, inputs..., scalar bits...
+     * @param {Int32Array} commands
+     */
+    run(commands) {
+      const bits = new Float32Array(commands.buffer, commands.byteOffset, commands.length);
+      let at = 0;
+      while (at < commands.length) {
+        const program = programs.get(commands[at]);
+        gl.useProgram(program.handle);
+        const target = textures.get(commands[at + 1]);
+        const columns = commands[at + 2];
+        const rows = commands[at + 3];
+        at += 4;
+        for (let unit = 0; unit < program.inputs; unit++) {
+          gl.activeTexture(gl.TEXTURE0 + unit);
+          gl.bindTexture(gl.TEXTURE_2D, textures.get(commands[at + unit]).handle);
+        }
+        at += program.inputs;
+        for (let n = 0; n < program.scalars.length; n++) {
+          if (program.scalars[n].integer) gl.uniform1i(program.scalars[n].place, commands[at + n]);
+          else gl.uniform1f(program.scalars[n].place, bits[at + n]);
+        }
+        at += program.scalars.length;
+        gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target.handle, 0);
+        gl.viewport(0, 0, columns, rows);
+        gl.drawArrays(gl.TRIANGLES, 0, 3);
+        draws++;
+      }
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
+    },
+
+    /**
+     * The first `columns` x `rows` texels of a texture, waiting for every draw before.
+     * @param {number} id @param {number} columns @param {number} rows
+     * @returns {Float32Array | Int32Array}
+     */
+    read(id, columns, rows) {
+      const texture = textures.get(id);
+      const out = texture.integer ? new Int32Array(columns * rows * 4) : new Float32Array(columns * rows * 4);
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture.handle, 0);
+      gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, out);
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
+      alive();
+      return out;
+    },
+
+    stats() {
+      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count() });
+    },
+
+    /** The WEBGL_lose_context extension, for tests. */
+    lose() {
+      gl.getExtension("WEBGL_lose_context")?.loseContext();
+    },
+  };
+}
