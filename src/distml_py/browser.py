@@ -33,10 +33,7 @@ class JsBridge:
         self._js.run(self._to_js(commands))
 
     def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray:
-        found = self._js.read(texture, columns, rows)
-        array = np.frombuffer(found.to_bytes(), np.int32 if kind else np.float32)
-        found.destroy()
-        return array
+        return np.frombuffer(self._js.read(texture, columns, rows).to_bytes(), np.int32 if kind else np.float32)
 
 
 def start(js_bridge: Any, reason: str = "") -> str:

@@ -22,6 +22,7 @@ Dtype = np.dtype[Any]
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
 MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
+COLUMN_LIMIT = 1 << 23  # a convolution whose columns hold more numbers than this reads its image directly
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
 
@@ -319,9 +320,7 @@ class _Scheduler:
             value = self._store(value, shape)
         if isinstance(value, Scalar) and view.mask is None:
             return value
-        inner = value if isinstance(value, Read) else Read((), value, step.dtype, value.work)
-        views = chain(view, inner.views)
-        return Read(views, inner.of, step.dtype, inner.work) if views else inner.of
+        return self._through(view, value)
 
     def _limited(self, values: list[Expression], shapes: list[Shape]) -> list[Expression]:
         """values, the largest of them stored until the rest fits into one kernel."""
@@ -343,12 +342,54 @@ class _Scheduler:
                 left, right = (self._operand(v, s, n) for n, (v, s) in enumerate(zip(values, shapes, strict=True)))
                 sizes = (step.shape[1], step.shape[2], shapes[0][2])
                 kernel = Product(left[0], right[0], sizes, step.dtype)
+            case Conv2d() if math.prod(step.attrs[3]) * shapes[0][0] * math.prod(shapes[1][1:]) <= COLUMN_LIMIT:
+                return self._convolve_by_columns(step, values, shapes)
             case Conv2d():
                 left, right = (self._operand(v, s, n) for n, (v, s) in enumerate(zip(values, shapes, strict=True)))
                 kernel = Convolution(left[0], right[0], shapes[0], shapes[1], *step.attrs, step.dtype)
             case _:
                 raise AssertionError(f"no schedule for {step.op}")
         return self._launch(kernel, (left[1], right[1]), (), step.shape)
+
+    def _convolve_by_columns(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
+        """A matrix product of the weight (o, k) with the image's windows (pixels, k): neighbours in k share a texel.
+
+        k counts channels and places in the window, filled up with zeros to whole texels.
+        """
+        image, weight = values
+        (n, c, h, w), (o, _, kh, kw) = shapes
+        stride, padding, dilation, (oh, ow) = step.attrs
+        need_h, need_w = (oh - 1) * stride[0] + (kh - 1) * dilation[0] + 1, (ow - 1) * stride[1] + (kw - 1) * dilation[1] + 1
+        edge = tuple((max(p, 0), min(p + have, need)) for p, have, need in zip(padding, (h, w), (need_h, need_w), strict=True))
+        offset = -padding[0] * w - padding[1]
+        padded = View((n, c, need_h, need_w), contiguous_strides((n, c, h, w)), offset, ((0, n), (0, c), *edge))
+        line = contiguous_strides(padded.shape)
+        walks = (line[0], line[2] * stride[0], line[3] * stride[1], line[1], line[2] * dilation[0], line[3] * dilation[1])
+        k, pixels = c * kh * kw, n * oh * ow
+        whole = -(-k // 4) * 4
+        image = self._store(image, shapes[0]) if image.work else image
+        columns = self._filled(self._through(View((n, oh, ow, c, kh, kw), walks), self._through(padded, image)), pixels, k, whole)
+        rows = self._filled(self._store(weight, shapes[1]) if weight.work else weight, o, k, whole)
+        left, right = Operand(0, 0, (0, whole, 1)), Operand(1, 0, (0, 1, whole))
+        if pixels % 4 and not o % 4:  # four neighbours of a row are written at once: let the rows be whole texels
+            kernel = Product(left, right, (pixels, o, whole), step.dtype)
+            found = self._launch(kernel, (columns.input, rows.input), (), (pixels, o))
+            return self._through(View(step.shape, (oh * ow * o, 1, ow * o, o)), found)
+        kernel = Product(left, right, (o, pixels, whole), step.dtype)
+        found = self._launch(kernel, (rows.input, columns.input), (), (o, pixels))
+        return self._through(View(step.shape, (oh * ow, pixels, ow, 1)), found)
+
+    def _filled(self, value: Expression, rows: int, width: int, whole: int) -> Load:
+        """value, (rows, width), stored as (rows, whole) with zeros at the end of each row."""
+        if width == whole:
+            return self._store(value, (rows, width))
+        return self._store(self._through(View((rows, whole), (width, 1), 0, ((0, rows), (0, width))), value), (rows, whole))
+
+    def _through(self, view: View, value: Expression) -> Expression:
+        """value read through a view."""
+        inner = value if isinstance(value, Read) else Read((), value, value.dtype, value.work)
+        views = chain(view, inner.views)
+        return Read(views, inner.of, value.dtype, inner.work) if views else inner.of
 
     def _fold(self, step: Step, value: Expression, shape: Shape) -> Expression:
         """Reduced axes last, then folds of at most FOLD_LENGTH numbers until one is left."""
@@ -358,11 +399,7 @@ class _Scheduler:
         turn = tuple(kept) + tuple(axes)
         line = contiguous_strides(shape)
         view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
-        views = chain(view, ())
-        if views:
-            inner = value if isinstance(value, Read) else Read((), value, value.dtype, value.work)
-            views = chain(view, inner.views)
-            value = Read(views, inner.of, value.dtype, value.work) if views else inner.of
+        value = self._through(view, value)
         length = math.prod(shape[axis] for axis in axes)
         if len(_inputs(value)) > MAX_INPUTS:
             value = self._store(value, view.shape)

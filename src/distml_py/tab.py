@@ -17,7 +17,6 @@ from .errors import FormatError, NonFiniteError, RecipeError
 from .io import weights_sha256
 from .recipe import Training, load_recipe
 
-RECIPE_FILE = "recipe.py"  # the name recipes are compiled under, so that a traceback tells their lines
 PROGRESS_EVERY_S = 0.25
 LONGEST_MESSAGE = 2000
 
@@ -320,14 +319,18 @@ class Tab:
 
 
 def line_of(error: BaseException) -> int:
-    """The line of the recipe an error came from, 0 when none."""
+    """The line of the recipe an error came from, 0 when none. Recipes run as modules named recipe_<name>."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, SyntaxError) and cause.filename == RECIPE_FILE:
-            return cause.lineno or 0
-        lines = [frame.lineno for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == RECIPE_FILE]
+        lines = [
+            number
+            for frame, number in traceback.walk_tb(cause.__traceback__)
+            if str(frame.f_globals.get("__name__")).startswith("recipe_")
+        ]
         if lines:
-            return lines[-1] or 0
+            return lines[-1]
+        if isinstance(cause, SyntaxError) and "/" not in (cause.filename or "/"):  # of the recipe itself, not of an import
+            return cause.lineno or 0
         cause = cause.__cause__ or cause.__context__
     return 0
 

@@ -102,7 +102,10 @@ def _loader(texel: str, load: str, call: str) -> list[str]:
     place = f"ivec2(n & {ROW - 1}, n >> {ROW_BITS})"
     return [
         f"{texel} {{ return texelFetch(t, {place}, 0); }}",
-        f"{load} {{ return {call}(t, i >> 2)[i & 3]; }}",
+        f"{load} {{",
+        f"    {texel.split()[0]} v = {call}(t, i >> 2);",
+        "    return (i & 2) == 0 ? ((i & 1) == 0 ? v.x : v.y) : ((i & 1) == 0 ? v.z : v.w);",
+        "}",
     ]
 
 
@@ -340,17 +343,30 @@ def _product(kernel: Product) -> Program:
     load_right = text.load(right.input, kernel.dtype, _place(right, "b", "k", "column"))
     if n % 4 == 0 and kernel.dtype == float32 and k > 0:
         return text.program(_MAIN + _product_of_four(kernel), kernel.dtype)
-    zero = "0" if kind == "int" else "0.0"
-    body = f"""{kind} element(int i) {{
-    int column = i % {n};
-    int row = (i / {n}) % {m};
-    int b = i / {m * n};
-    {kind} acc = {zero};
-    for (int k = 0; k < {k}; k++) acc += {load_left} * {load_right};
-    return acc;
-}}
-"""
+    lines = [f"int column = i % {n};", f"int row = (i / {n}) % {m};", f"int b = i / {m * n};", f"{kind} acc = {kind}(0);"]
+    whole = k // 4 * 4 if kernel.dtype == float32 else 0
+    if whole:
+        lines.append(f"for (int k = 0; k < {whole}; k += 4)")
+        lines.append(f"    acc += dot({_left_four(left)}, {_column_of_four(right, 'column')});")
+    lines += [f"for (int k = {whole}; k < {k}; k++)", f"    acc += {load_left} * {load_right};", "return acc;"]
+    body = f"{kind} element(int i) {{\n{_block(lines)}}}\n"
     return text.program(body + _MAIN + _four("element(i + {k})", kernel.dtype), kernel.dtype)
+
+
+def _left_four(left: Operand) -> str:
+    """Four neighbours along k of the left operand."""
+    if _aligned(left, 2):
+        return f"texel(t{left.input}, ({_place(left, 'b', 'row', 'k')}) >> 2)"
+    loads = ", ".join(f"load(t{left.input}, {_place(left, 'b', 'row', f'(k + {s})')})" for s in range(4))
+    return f"vec4({loads})"
+
+
+def _column_of_four(right: Operand, column: str) -> str:
+    """Four neighbours along k of the right operand."""
+    if _aligned(right, 1):
+        return f"texel(t{right.input}, ({_place(right, 'b', 'k', column)}) >> 2)"
+    loads = ", ".join(f"load(t{right.input}, {_place(right, 'b', f'(k + {s})', column)})" for s in range(4))
+    return f"vec4({loads})"
 
 
 def _product_of_four(kernel: Product) -> str:
@@ -360,15 +376,10 @@ def _product_of_four(kernel: Product) -> str:
     whole = k // 4 * 4
     lines = [f"int column = i % {n};", f"int row = (i / {n}) % {m};", f"int b = i / {m * n};", "vec4 acc = vec4(0.0);"]
     lines.append(f"for (int k = 0; k < {whole}; k += 4) {{")
-    if _aligned(left, 2):
-        lines.append(f"    vec4 x = texel(t{left.input}, ({_place(left, 'b', 'row', 'k')}) >> 2);")
-    else:
-        loads = ", ".join(f"load(t{left.input}, {_place(left, 'b', 'row', f'(k + {s})')})" for s in range(4))
-        lines.append(f"    vec4 x = vec4({loads});")
+    lines.append(f"    vec4 x = {_left_four(left)};")
     if _aligned(right, 1):
         for s in range(4):
-            fetch = f"texel(t{right.input}, ({_place(right, 'b', 'k', f'(column + {s})')}) >> 2)"
-            lines.append(f"    acc.{'xyzw'[s]} += dot(x, {fetch});")
+            lines.append(f"    acc.{'xyzw'[s]} += dot(x, {_column_of_four(right, f'(column + {s})')});")
     else:
         for s in range(4):
             lines.append(f"    acc += x.{'xyzw'[s]} * {_row_of_four(right, f'(k + {s})')};")
@@ -393,13 +404,13 @@ def _convolution(kernel: Convolution) -> Program:
     o, _, kh, kw = kernel.weight_shape
     kind = _TYPES[kernel.dtype]
     wide = ow % 4 == 0 and kernel.dtype == float32
-    image = text.load(kernel.image.input, kernel.dtype, _place(kernel.image, "sample", "c", "y", "{x}"))
+    image = text.load(kernel.image.input, kernel.dtype, _place(kernel.image, "picture", "c", "y", "{x}"))
     weight = text.load(kernel.weight.input, kernel.dtype, _place(kernel.weight, "channel", "c", "ky", "kx"))
     lines = [
         f"int left = (i % {ow}) * {kernel.stride[1]} - {kernel.padding[1]};",
         f"int top = ((i / {ow}) % {oh}) * {kernel.stride[0]} - {kernel.padding[0]};",
         f"int channel = (i / {ow * oh}) % {o};",
-        f"int sample = i / {o * oh * ow};",
+        f"int picture = i / {o * oh * ow};",
         f"{'vec4 acc = vec4(0.0)' if wide else f'{kind} acc = {kind}(0)'};",
         f"for (int c = 0; c < {c}; c++) {{",
         f"    for (int ky = 0; ky < {kh}; ky++) {{",

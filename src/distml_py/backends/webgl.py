@@ -215,7 +215,8 @@ class WebGLBackend:
         try:
             return call(*arguments)
         except Exception as error:  # whatever the browser throws: its class is not ours to name here
-            raise BackendError(f"WebGL2: {error}; reload the page to get the GPU back") from error
+            hint = "; reload the page to get the GPU back" if "context lost" in str(error) else ""
+            raise BackendError(f"WebGL2: {error}{hint}") from error
 
 
 class _Commands:
