@@ -183,7 +183,7 @@ function engineFailed(failure) {
       ? known.role === "host"
         ? `Line ${failure.line} of the recipe is marked below. Change it and press Train again.`
         : `It happened in line ${failure.line} of the recipe, marked below. Tell the host, who can change it and start again.`
-      : "Nothing in the recipe's own lines is to blame. Try again; if it comes back, the traceback helps whoever looks for the cause.";
+      : "Nothing in the recipe's own lines is to blame. Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.";
   tell({ message: failure.line > 0 ? `Line ${failure.line}: ${failure.message}` : failure.message, next, line: failure.line, traceback: failure.traceback, fatal });
 }
 

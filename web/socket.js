@@ -5,6 +5,7 @@ import { readHeader } from "./frames.js";
 const PROTOCOL = 1;
 const FIRST_DELAY_S = 0.5;
 const LONGEST_DELAY_S = 15;
+const REFUSALS = [4401, 4403, 4409]; // not this token; not this role; another tab took this session over
 const SILENCE_MS = 15_000; // the coordinator sends its status at least every few seconds
 
 /**
@@ -89,7 +90,7 @@ export class Connection {
   /** @param {CloseEvent} event */
   lost(event) {
     this.socket = null;
-    if (event.code === 4401 || event.code === 4403) {
+    if (REFUSALS.includes(event.code)) {
       this.handlers.link({ phase: "refused", reason: event.reason });
       return;
     }

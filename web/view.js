@@ -62,7 +62,7 @@ export class View {
     this.setup(known);
     this.invite(known);
     this.controls(known, status.state);
-    this.numbers(status);
+    this.numbers(known, status);
     this.own(known);
     this.workers(known);
     this.announce(known, status);
@@ -165,8 +165,8 @@ export class View {
     return known.engine.phase === "loading" ? "You can press Train now: it starts as soon as the engine is ready." : "";
   }
 
-  /** @param {ReturnType<typeof statusOf>} status */
-  numbers(status) {
+  /** @param {Knowledge} known @param {ReturnType<typeof statusOf>} status */
+  numbers(known, status) {
     say("state", status.state);
     element("state").dataset.tone = TONES[status.state];
     const step = element("n-step");
@@ -181,6 +181,7 @@ export class View {
     const tested = status.test_accuracy !== null;
     say("n-acc-label", tested ? "Test accuracy" : "Validation accuracy");
     say("n-acc", words.percent(tested ? status.test_accuracy : status.accuracy));
+    say("run-error", known.problem === null && status.error ? firstLine(status.error) : "");
     element("run-bar").setAttribute("value", String(status.steps && status.step ? status.step / status.steps : 0));
   }
 
@@ -250,11 +251,11 @@ export class View {
   problem(problem) {
     show("problem", problem !== null);
     if (problem === null) return;
-    say("problem-title", problem.message);
+    say("problem-title", firstLine(problem.message));
     say("problem-next", problem.next);
     show("problem-line", problem.line > 0);
     say("problem-line", `Show line ${problem.line}`);
-    show("problem-retry", problem.fatal);
+    show("problem-retry", problem.fatal || (problem.line === 0 && problem.traceback !== ""));
     show("problem-close", !problem.fatal);
     show("problem-details", problem.traceback !== "");
     say("problem-traceback", problem.traceback);
@@ -278,6 +279,11 @@ export class View {
     element("printed").textContent = "";
     show("output", false);
   }
+}
+
+/** A shader's error carries its whole source: that is for the traceback. @param {string} message */
+function firstLine(message) {
+  return message.split("\n")[0].slice(0, 400);
 }
 
 /** @param {import("./status.js").WorkerRow} row @param {boolean} mine */

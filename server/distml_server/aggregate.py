@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from distml_py import Tensor, io, optim
+
+from distml_py import io, optim
 from distml_py.errors import DistmlError, FormatError, NonFiniteError
+from distml_py.tensor import Tensor
 
 MOST_BYTES = 1 << 30
 

@@ -8,7 +8,7 @@ from collections import deque
 from distml_py import wire
 
 from .effects import Effect, Reject, Send, SendWeights
-from .leases import EVALUATION_S, Lease, Pace, Worker, bounds
+from .leases import EVALUATION_S, LATE_S, Lease, Pace, Worker, bounds
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
 EVALUATIONS_OUT = 2  # evaluations that workers may be behind with before further ones are left out

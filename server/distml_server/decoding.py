@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+
 from distml_py import safetensors, wire
 from distml_py.errors import FormatError
 

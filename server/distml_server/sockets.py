@@ -1,4 +1,4 @@
-"""One connection: hello in time, size and rate limits, a bounded outbox with a send deadline. What frames mean is not its business."""
+"""One connection: hello in time, size and rate limits, a bounded outbox with a send deadline. Frames mean nothing here."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections import deque
 from typing import Protocol
 
 from aiohttp import WSMsgType, web
+
 from distml_py import wire
 from distml_py.errors import FormatError
 
@@ -36,13 +37,13 @@ class Coordinator(Protocol):
 
 
 class Connection:
-    """A worker's socket. `send` never waits: a peer that does not read loses superseded frames, then the connection."""
+    """A worker's socket. send() never waits: a peer that does not read loses superseded frames, then the connection."""
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self.id = ""
         self.role = ""
         self._socket, self._transport = socket, transport
-        self._outbox: deque[tuple[type, bytes | str]] = deque()
+        self._outbox: deque[tuple[type, int, bytes | str]] = deque()  # message type, weights version, frame
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
         self._bad = self._forbidden = 0
@@ -50,20 +51,30 @@ class Connection:
 
     # ------------------------------------------------------------ out
 
-    def send(self, kind: type, frame: bytes | str) -> None:
-        """Queues a frame of this message type. Newer weights replace unsent older ones, and the leases on them."""
+    def send(self, kind: type, frame: bytes | str, version: int = -1) -> None:
+        """Queues a frame of this message type; version: of weights, and of the work to be done with them."""
         if self._closing is not None:
             return
-        superseded = {wire.Weights: (wire.Weights, wire.Lease, wire.Evaluate), wire.Status: (wire.Status,)}.get(kind, ())
-        if any(queued in superseded for queued, _ in self._outbox):
-            self._outbox = deque(item for item in self._outbox if item[0] not in superseded)
-        self._outbox.append((kind, frame))
+        if kind is wire.Status:
+            self._outbox = deque(item for item in self._outbox if item[0] is not wire.Status)
+        if kind is wire.Weights:
+            self._drop_superseded(version)
+        self._outbox.append((kind, version, frame))
         if len(self._outbox) > MOST_WAITING:
             self.abort()
         self._wake.set()
 
+    def _drop_superseded(self, newer: int) -> None:
+        """Unsent leases on older weights would be answered `stale`; older weights are needed for evaluations alone."""
+        evaluated = {version for kind, version, _ in self._outbox if kind is wire.Evaluate}
+        self._outbox = deque(
+            (kind, version, frame)
+            for kind, version, frame in self._outbox
+            if version >= newer or not (kind is wire.Lease or kind is wire.Weights and version not in evaluated)
+        )
+
     def say(self, message: wire.FromCoordinator) -> None:
-        self.send(type(message), wire.encode(message))
+        self.send(type(message), wire.encode(message), getattr(message, "version", -1))
 
     def close(self, code: int, reason: str) -> None:
         """Closes after what is queued has been sent."""
@@ -82,7 +93,7 @@ class Connection:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._outbox:
-                    _, frame = self._outbox.popleft()
+                    _, _, frame = self._outbox.popleft()
                     sending = self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
                     await asyncio.wait_for(sending, SEND_S)
             code, reason = self._closing

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
 from distml_py import safetensors, wire
 from distml_py.errors import DistmlError, FormatError
 
@@ -144,7 +145,7 @@ def _run_of(record: Record) -> wire.Run:
 
 def _lock(path: Path) -> IO[str]:
     """The lock file, held for as long as it stays open: also kill -9 lets go of it."""
-    file = open(path, "a+")
+    file = open(path, "a+")  # noqa: SIM115 (it stays open)
     try:
         if os.name == "posix":
             import fcntl

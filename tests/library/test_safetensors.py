@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+
 from distml_py import safetensors
 from distml_py.errors import FormatError
 

@@ -1,0 +1,168 @@
+"""The coordinator's HTTP side: the page, the library, assets, /api and the socket, under one set of headers."""
+
+import hashlib
+import json
+import mimetypes
+from collections.abc import Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from distml_py import wire
+
+from . import wheel
+from .access import Access, host_name
+from .assets import read_lock, shipped_folder
+from .coordinator import START_BYTES, Coordinator
+from .recipes import listing
+from .sockets import Connection, serve
+
+MOST_CONNECTIONS = 2000
+IMMUTABLE = "public, max-age=31536000, immutable"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Permissions-Policy": "camera=(self)",
+}
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' {sockets};"
+    " style-src 'self'; img-src 'self' data: blob:; font-src 'self'; form-action 'none'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
+# the machine's own table may be wrong, and a module with a wrong type does not run
+TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html",
+         ".json": "application/json", ".wasm": "application/wasm", ".whl": "application/octet-stream",
+         ".py": "text/x-python", ".svg": "image/svg+xml", ".zip": "application/zip"}  # fmt: skip
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(coordinator: Coordinator, access: Access, assets: Path | None, defaults: dict[str, Any]) -> web.Application:
+    """assets: the folder of Pyodide and NumPy, None for a coordinator without a page; defaults: recipe, steps, seed."""
+    for ending, kind in TYPES.items():
+        mimetypes.add_type(kind, ending)
+    app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
+    app.on_response_prepare.append(_add_headers)
+    connections: set[Connection] = set()
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        if not access.origin_allowed(request.headers.get("Origin"), request.host):
+            raise web.HTTPForbidden(text="this page was not served by this coordinator")
+        if len(connections) >= MOST_CONNECTIONS:
+            raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
+        return await serve(request, coordinator, connections, START_BYTES)
+
+    async def info(request: web.Request) -> web.StreamResponse:
+        known = defaults if access.may_read(request.headers.get("Authorization", "")) else dict.fromkeys(defaults)
+        return _json(request, {"version": _version(), "protocol": wire.PROTOCOL, "lan": access.lan, **known})
+
+    async def status(request: web.Request) -> web.StreamResponse:
+        if not access.may_read(request.headers.get("Authorization", "")):
+            raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
+        return _json(request, coordinator.status())
+
+    app.router.add_get("/ws", socket)
+    app.router.add_get("/api/info", info)
+    app.router.add_get("/api/status", status)
+    if assets is not None:
+        _add_page(app, assets)
+    return app
+
+
+def _add_page(app: web.Application, assets: Path) -> None:
+    page, bridge = shipped_folder("web"), shipped_folder("webgl_bridge")
+
+    async def index(request: web.Request) -> web.StreamResponse:
+        return _file(page, "index.html")
+
+    async def recipes(request: web.Request) -> web.StreamResponse:
+        return _json(request, listing(page / "recipes"))
+
+    async def lock(request: web.Request) -> web.StreamResponse:
+        return _json(request, wheel.pyodide_lock())
+
+    async def library(request: web.Request) -> web.StreamResponse:
+        found = wheel.library_wheel_at(f"lib/{request.match_info['path']}")
+        if found is None:
+            raise web.HTTPNotFound
+        return web.Response(
+            body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE}
+        )
+
+    async def asset(request: web.Request) -> web.StreamResponse:
+        if request.match_info["name"] not in known:
+            raise web.HTTPNotFound
+        return _file(assets, request.match_info["name"])
+
+    known = frozenset(read_lock().files)
+    app.router.add_get("/", index)
+    app.router.add_get("/recipes/index.json", recipes)
+    app.router.add_get("/assets/pyodide-lock.json", lock)
+    app.router.add_get("/assets/lib/{path:.+}", library)
+    app.router.add_get("/assets/{name}", asset)
+    for prefix, folder in (("/web/", page), ("/bridge/", bridge), ("/recipes/", page / "recipes")):
+        app.router.add_get(prefix + "{path:.+}", _folder(folder))
+
+
+def _folder(folder: Path) -> Handler:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return _file(folder, request.match_info["path"])
+
+    return handler
+
+
+def _file(folder: Path, path: str) -> web.FileResponse:
+    """A file inside the folder, checked again by its ETag at every load. Its `.gz` sibling is sent where there is one."""
+    root = folder.resolve()
+    try:
+        found = (root / path).resolve()
+        inside = found.is_relative_to(root) and found.is_file()
+    except (OSError, ValueError):  # a zero byte, a name that is too long
+        inside = False
+    if not inside or any(part.startswith((".", "__")) for part in Path(path).parts):
+        raise web.HTTPNotFound
+    return web.FileResponse(found, headers={"Cache-Control": "no-cache"})
+
+
+def _json(request: web.Request, value: Any) -> web.StreamResponse:
+    body = json.dumps(value, allow_nan=False).encode()
+    response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
+    tag = hashlib.sha256(body).hexdigest()[:32]
+    if any(known.value == tag for known in request.if_none_match or ()):
+        response = web.Response(status=304, headers={"Cache-Control": "no-cache"})
+    response.etag = tag
+    return response
+
+
+def _only_for(access: Access) -> Any:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        # more than one Host header is as bad as a foreign one: two readers could pick different ones
+        if len(request.headers.getall("Host", [])) != 1 or not access.host_allowed(request.host):
+            text = f"this coordinator is not called {host_name(request.host) or 'so'}; start it with --allow-host NAME"
+            raise web.HTTPMisdirectedRequest(text=text)
+        if request.query_string and "t" in request.query:
+            raise web.HTTPBadRequest(text="a token goes after # in the link, never after ?")
+        return await handler(request)
+
+    return check
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+    # 'self' covers sockets of the same host in Chromium, not in every Safari
+    sockets = f"ws://{request.host} wss://{request.host}" if host_name(request.host) else ""
+    response.headers["Content-Security-Policy"] = POLICY.format(sockets=sockets)
+    response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _version() -> str:
+    try:
+        return version("distml-py")
+    except PackageNotFoundError:
+        return "unknown"

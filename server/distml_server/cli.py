@@ -1,0 +1,80 @@
+"""The command ``distml``: its arguments, and errors as one line on the terminal. Heavy modules are imported when needed."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit code: 0 done, 1 the run or the recipe failed, 2 it could not begin."""
+    options = parser().parse_args(arguments)
+    # NumPy reads these when it is imported. One thread: workers share the machine, and sums have one order.
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")
+    from distml_py.errors import DistmlError
+
+    try:
+        return int(options.command(options))
+    except KeyboardInterrupt:
+        return 130
+    except DistmlError as error:
+        print(f"distml: {error}", file=sys.stderr)
+        return int(getattr(error, "exit_code", 2))
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="distml", description="Train neural networks in browser tabs.")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="serve the page and coordinate runs")
+    serve.set_defaults(command=_serve)
+    serve.add_argument("--port", type=int, default=8000, metavar="P", help="default 8000; 0: any free one")
+    serve.add_argument("--lan", action="store_true", help="open to the network, with tokens in the links")
+    serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name of this machine")
+    serve.add_argument("--recipe", metavar="NAME", help="start a run of this recipe (a name on the page, or a .py file)")
+    serve.add_argument("--steps", type=int, metavar="N", help="default: the recipe's own")
+    serve.add_argument("--seed", type=int, metavar="S", help="default 0")
+    serve.add_argument("--deterministic", action="store_true", help="bit-identical weights, reference backend only")
+    serve.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
+    serve.add_argument("--resume", action="store_true", help="go on with the newest run in --run-dir")
+    serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")
+    serve.add_argument("--local-worker-after", type=float, default=15.0, metavar="S",
+                       help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
+    serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
+    serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
+
+    worker = commands.add_parser("worker", help="compute for a run, without a browser")
+    worker.set_defaults(command=_worker)
+    worker.add_argument("link", help="the link that `distml serve` printed; - reads it from standard input")
+    worker.add_argument("--name", default="", help="shown in the list of workers")
+
+    run = commands.add_parser("run", help="train a recipe file here, alone, on NumPy")
+    run.set_defaults(command=_run)
+    run.add_argument("recipe", help="a .py file, or the name of a recipe of the page")
+    run.add_argument("--steps", type=int, metavar="N")
+    run.add_argument("--seed", type=int, default=0, metavar="S")
+    return root
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .serve import main as serve
+
+    return serve(options)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from .worker import main as work
+
+    return work(sys.stdin.readline().strip() if options.link == "-" else options.link, options.name)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from distml_py.recipe import load_recipe, train
+
+    from .recipes import code_of
+
+    train(load_recipe(*code_of(options.recipe)), options.seed, options.steps)
+    return 0

@@ -1,0 +1,189 @@
+"""``distml serve``: opens store, run and port in this order, prints the links, and ends on a signal or with the run."""
+
+import argparse
+import asyncio
+import errno
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+
+from distml_py import wire
+from distml_py.errors import DistmlError
+from distml_py.recipe import Training, load_recipe
+from distml_py.tab import line_of
+
+from . import access as rules
+from . import assets
+from .app import create_app
+from .coordinator import Coordinator
+from .recipes import code_of
+from .store import Store
+
+EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
+LOCAL_WORKER_ENDS_S = 10.0
+
+
+class ServeError(DistmlError, RuntimeError):
+    """A coordinator that cannot begin."""
+
+
+def main(options: argparse.Namespace) -> int:
+    """Returns the exit code: with --exit, 0 only when the run is finished."""
+    folder = Path(options.run_dir)
+    store = Store(folder)
+    try:
+        access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
+        found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
+        return asyncio.run(_serve(options, store, access, found))
+    finally:
+        store.close()
+
+
+async def _serve(options: argparse.Namespace, store: Store, access: rules.Access, found: Path | None) -> int:
+    listening = _listen(options.port, options.lan)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        except NotImplementedError:
+            signal.signal(number, lambda *_: stop.set())  # Windows
+    coordinator = Coordinator(store, access, options.deterministic)
+    _open_run(options, coordinator)
+    defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
+    runner = web.AppRunner(create_app(coordinator, access, found, defaults), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    port = listening.getsockname()[1]
+    host = rules.lan_address() if access.lan else "127.0.0.1"
+    coordinator.join_url = f"http://{host}:{port}/#t={access.worker_token}"
+    await coordinator.run()
+    await web.SockSite(runner, listening).start()
+    _print_links(coordinator, access, host, port)
+    local = f"http://127.0.0.1:{port}/#t={access.host_token}"
+    try:
+        return await _until_over(options, coordinator, stop, local)
+    finally:
+        await coordinator.close()
+        await runner.cleanup()
+
+
+async def _until_over(options: argparse.Namespace, coordinator: Coordinator, stop: asyncio.Event, link: str) -> int:
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+    helper = None
+    if options.exit:
+        helper = asyncio.create_task(_local_worker(coordinator, options.local_worker_after, link))
+        waiting += [asyncio.create_task(coordinator.over.wait()), helper]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        print("Stopping: storing the run.", flush=True)
+    for task in waiting:
+        task.cancel()
+    if helper is not None:
+        await asyncio.wait([helper], timeout=LOCAL_WORKER_ENDS_S)
+    if not options.exit or stop.is_set():
+        return 0
+    for _ in range(int(EXIT_NOTICE_S / 0.05)):
+        if coordinator.idle:
+            break
+        await asyncio.sleep(0.05)
+    status = coordinator.status()
+    accuracy = "unknown" if status["test_accuracy"] is None else f"{status['test_accuracy']:.4f}"
+    print(
+        f"Run {status['run']} {status['state']}: step {status['step']}, weights_sha256 {status['weights_sha256']},"
+        f" test_accuracy {accuracy}",
+        flush=True,
+    )
+    if status["error"]:
+        print(f"distml: {status['error']}", file=sys.stderr)
+    return 0 if status["state"] == "finished" else 1
+
+
+async def _local_worker(coordinator: Coordinator, after_s: float, link: str) -> None:
+    """Returns only when a worker was started here and has ended while nobody else works: the run will not finish."""
+    quiet_s = 0.0
+    while quiet_s < after_s:
+        await asyncio.sleep(0.1)
+        quiet_s = 0.0 if coordinator.rounds.joined() else quiet_s + 0.1
+    print(f"No worker has joined for {after_s:g} s: starting one here.", flush=True)
+    # the link holds a token: on the command line every user of this machine could read it
+    command = [sys.executable, "-m", "distml_server", "worker", "-", "--name", "local worker"]
+    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    try:
+        await process.communicate(f"{link}\n".encode())
+        while coordinator.rounds.joined() or coordinator.over.is_set():
+            await asyncio.sleep(0.1)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
+    if options.resume:
+        stored = coordinator.store.open_newest(lambda text: print(text, flush=True))
+        wanted = {"recipe": options.recipe and code_of(options.recipe)[0], "steps": options.steps, "seed": options.seed,
+                  "deterministic": options.deterministic or None}  # fmt: skip
+        for name, value in wanted.items():
+            if value is not None and value != getattr(stored.run, name):
+                raise ServeError(f"--resume: run {stored.run.run} has {name} {getattr(stored.run, name)}, not {value};"
+                                 " leave the option away, or start a new run without --resume")  # fmt: skip
+        coordinator.rounds.deterministic = stored.run.deterministic
+        coordinator.resume(stored)
+        print(f"Run {stored.run.run} goes on at step {stored.step} of {stored.run.steps}.", flush=True)
+    elif options.recipe:
+        name, code = code_of(options.recipe)
+        coordinator.begin(*prepare(name, code, options.seed or 0, options.steps))
+    elif options.exit:
+        raise ServeError("--exit needs a run to wait for: name one with --recipe, or go on with one by --resume")
+
+
+def prepare(name: str, code: str, seed: int, steps: int | None) -> tuple[wire.Start, dict[str, np.ndarray]]:
+    """A run of the coordinator's own recipe file: its Start and its first weights."""
+    try:
+        recipe = load_recipe(name, code)
+        training = Training(recipe, seed)
+    except DistmlError:
+        raise
+    except Exception as error:  # a recipe is somebody's Python: anything can come out of it
+        raise ServeError(f"the recipe {name} fails in line {line_of(error)}: {type(error).__name__}: {error}") from error
+    fields = {key: getattr(recipe, key) for key in ("batch_size", "shards", "evaluate_every", "checkpoint_every")}
+    start = wire.Start(
+        recipe=name, code=code, seed=seed, steps=recipe.steps if steps is None else steps, train_size=training.train_size,
+        optimizer=training.optimizer.config(), parameters=list(training.parameters), **fields,
+    )  # fmt: skip
+    return start, training.weights()
+
+
+def _listen(port: int, lan: bool) -> socket.socket:
+    """The listening socket. Raises ServeError naming the port when it is taken."""
+    listening = socket.socket()
+    if sys.platform != "win32":  # there it would let two coordinators share a port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("0.0.0.0" if lan else "127.0.0.1", port))
+        listening.listen(1024)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ServeError(f"port {port} is in use: stop what listens there, or choose another with --port") from None
+        raise ServeError(f"cannot listen on port {port}: {error}; choose another with --port") from None
+    listening.setblocking(False)
+    return listening
+
+
+def _print_links(coordinator: Coordinator, access: rules.Access, host: str, port: int) -> None:
+    print(f"distml is listening on http://{host}:{port}/")
+    print(f"  You (host):  http://{host}:{port}/#t={access.host_token}")
+    print(f"  Others join: {coordinator.join_url}")
+    print(f"  From a terminal: distml worker '{coordinator.join_url}'")
+    if access.lan:
+        import segno
+
+        print(f"  Everybody in the network of {host} who has the join link can compute; scan it:")
+        segno.make(coordinator.join_url, error="m").terminal(compact=True)
+    print("Ctrl+C stores the run and ends.", flush=True)

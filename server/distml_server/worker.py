@@ -1,0 +1,197 @@
+"""The headless worker: a Tab on the reference backend behind a WebSocket. It ends with the run."""
+
+import asyncio
+import contextlib
+import json
+import platform
+import random
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import aiohttp
+import numpy as np
+
+from distml_py import wire
+from distml_py.engine import use_backend
+from distml_py.errors import DistmlError, FormatError
+from distml_py.tab import Tab, line_of
+
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
+GIVE_UP_S = 120.0  # without a coordinator for so long
+LARGEST_BYTES = 1 << 30
+HEARTBEAT_S = 30.0
+REFUSED = (4401, 4403)
+
+Say = Callable[[str], None]
+
+
+class Refused(DistmlError, RuntimeError):
+    """The coordinator does not want this worker."""
+
+
+class Failed(DistmlError, RuntimeError):
+    """The recipe raised; the coordinator has been told."""
+
+    exit_code = 1
+
+
+class Inbox:
+    """Frames that wait while a shard is being computed. Newer weights replace those that nobody needs any more."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Event()
+        self.closed = False
+        self._frames: deque[tuple[str, int, bytes | str]] = deque()
+
+    def put(self, data: bytes | str) -> None:
+        header = json.loads(data if isinstance(data, str) else wire.split_frame(data)[0])
+        kind, version = header["type"], header.get("version", -1)
+        if kind == "weights":
+            evaluated = {item[1] for item in self._frames if item[0] == "evaluate"}
+            self._frames = deque(
+                item
+                for item in self._frames
+                if item[1] >= version or not (item[0] == "lease" or item[0] == "weights" and item[1] not in evaluated)
+            )
+        if kind != "status":
+            self._frames.append((kind, version, data))
+        self.arrived.set()
+
+    def take(self) -> list[bytes | str]:
+        self.arrived.clear()
+        frames = [data for _, _, data in self._frames]
+        self._frames.clear()
+        return frames
+
+
+async def work(link: str, name: str, say: Say = print) -> int:
+    """Joins the coordinator behind the link and works until its run is over. Returns the exit code."""
+    use_backend("reference")
+    url, token = address(link)
+    tab = Tab("reference", f"NumPy, {platform.machine()}", platform_name(), time.monotonic)
+    session, failures, lost_s = secrets.token_hex(8), 0, time.monotonic()
+    async with aiohttp.ClientSession() as client:
+        while True:
+            try:
+                # every limit is explicit; the answer to a ping comes from this loop, which never computes
+                async with client.ws_connect(url, max_msg_size=LARGEST_BYTES, heartbeat=HEARTBEAT_S, compress=0) as socket:
+                    role = "host" if token else "worker"
+                    hello = wire.Hello(wire.PROTOCOL, token, role, name, session)
+                    await socket.send_str(str(wire.encode(hello)))
+                    if await _serve(socket, tab, say):
+                        return 0
+                    failures = 0 if socket.close_code not in (None, 1006) else failures
+                    lost_s = time.monotonic()
+                    say(f"The coordinator closed the connection ({socket.close_code}); trying again.")
+            except (aiohttp.ClientError, OSError) as error:
+                if isinstance(error, aiohttp.WSServerHandshakeError):
+                    raise Refused(f"{link.split('#')[0]} refuses workers: {error.status} {error.message}") from None
+                if failures == 0:
+                    say(f"Cannot reach {link.split('#')[0]} ({error}); trying again for {GIVE_UP_S:g} s.")
+            if time.monotonic() - lost_s > GIVE_UP_S:
+                raise Refused(f"no coordinator at {link.split('#')[0]} for {GIVE_UP_S:g} s: is `distml serve` running?")
+            # full jitter: workers that lost the coordinator together must not come back together
+            await asyncio.sleep(random.uniform(0, min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**failures)))
+            failures += 1
+
+
+async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say) -> bool:
+    """One connection; True when the run is over."""
+    inbox = Inbox()
+    reader = asyncio.create_task(_read(socket, inbox))
+    try:
+        while not inbox.closed or tab.ended is not None:
+            for data in inbox.take():
+                _announce(data, say)
+                for frame in tab.receive(data):
+                    await _send(socket, frame)
+            if tab.busy:
+                for frame in await _advance(tab):
+                    await _send(socket, frame)
+            elif tab.ended is not None:
+                report = tab.report()
+                say(f"Run {tab.ended.run} {tab.ended.state} at step {tab.ended.step}, weights {report['weights_sha256']}")
+                await socket.close()
+                return True
+            else:
+                await inbox.arrived.wait()
+    except ConnectionError:
+        pass
+    finally:
+        reader.cancel()
+    if socket.close_code in REFUSED:
+        raise Refused(f"the coordinator refuses this worker (close code {socket.close_code}): see its message above")
+    return False
+
+
+async def _advance(tab: Tab) -> list[bytes | str]:
+    try:
+        return await asyncio.to_thread(tab.advance)
+    except Exception as error:
+        where = f" (line {line_of(error)} of the recipe)" if line_of(error) else ""
+        raise Failed(f"{type(error).__name__}: {error}{where}") from error
+
+
+async def _send(socket: aiohttp.ClientWebSocketResponse, frame: bytes | str) -> None:
+    await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
+
+
+async def _read(socket: aiohttp.ClientWebSocketResponse, inbox: Inbox) -> None:
+    async for message in socket:
+        if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            try:
+                inbox.put(message.data)
+            except (FormatError, ValueError, KeyError, TypeError):
+                break  # not our protocol
+    inbox.closed = True
+    inbox.arrived.set()
+
+
+def _announce(data: bytes | str, say: Say) -> None:
+    if not isinstance(data, str):
+        return
+    match wire.decode(data).message:
+        case wire.Run(run=run, recipe=recipe, steps=steps):
+            say(f"Joining run {run}: {recipe}, {steps} steps")
+        case wire.Rejected(reason=reason, detail=detail):
+            say(f"The coordinator refused something ({reason}): {detail}")
+            if reason == "deterministic":
+                raise Refused(detail)
+
+
+def address(link: str) -> tuple[str, str]:
+    """The socket's address and the token of a link as `distml serve` prints it. Raises Refused for anything else."""
+    parts = urlsplit(link if "//" in link else f"http://{link}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Refused(f"a worker needs a link such as http://127.0.0.1:8000/#t=..., got {link.split('#')[0]!r}")
+    token = parts.fragment.removeprefix("t=") if parts.fragment.startswith("t=") else ""
+    return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}/ws", token
+
+
+def platform_name() -> str:
+    """What must be equal for equal bits: processor and the instructions NumPy uses on it, Python's and NumPy's versions."""
+    found = np.show_config(mode="dicts")
+    extensions = found["SIMD Extensions"].get("found", []) if isinstance(found, dict) else []
+    instructions = extensions[-1] if extensions else "baseline"
+    return f"{platform.system()} {platform.machine()} {instructions}, Python {platform.python_version()}, NumPy {np.__version__}"
+
+
+def main(link: str, name: str) -> int:
+    """`distml worker LINK`. Ctrl+C leaves the run: its leases are free at once, since the connection closes."""
+
+    async def until_stopped() -> int:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work(link, name))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl+C raises KeyboardInterrupt instead
+                loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            print("Left the run.")
+            return 0
+
+    return asyncio.run(until_stopped())

@@ -1,0 +1,321 @@
+"""The page as a person meets it: layout, keyboard, errors, consent and what it lets out. Training itself is judged elsewhere."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+
+KEYS = {
+    "state", "step", "steps", "loss", "val_loss", "accuracy", "test_accuracy", "backend", "workers", "workers_contributing",
+    "join_url", "error", "run", "recipe", "weights_version", "weights_sha256", "cpu_ops", "mode",
+}  # fmt: skip
+ENGINE_TIMEOUT_S = 90
+VIOLATIONS = "addEventListener('securitypolicyviolation', e => (window.violations ??= []).push(e.violatedDirective + ' ' + e.blockedURI))"
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(VIOLATIONS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def host(context: BrowserContext, coordinator: Any) -> Page:
+    """A tab with the host's rights; its engine is still loading."""
+    page = context.new_page()
+    page.goto(coordinator.host_link)
+    until(page, "document.getElementById('code').value.length > 100", 20)
+    return page
+
+
+def until(page: Page, expression: str, timeout_s: float = 30) -> None:
+    """Waits until a JavaScript expression is true. Playwright's own way polls with eval, which the page's policy forbids."""
+    end = time.monotonic() + timeout_s
+    while not page.evaluate(expression):
+        if time.monotonic() > end:
+            pytest.fail(f"not within {timeout_s} s: {expression}\nstatus: {status(page)}")
+        page.wait_for_timeout(50)
+
+
+def until_state(page: Page, *states: str, timeout_s: float = ENGINE_TIMEOUT_S) -> None:
+    until(page, f"{list(states)}.includes(distml.status().state)", timeout_s)
+
+
+def status(page: Page) -> dict[str, Any]:
+    found: dict[str, Any] = page.evaluate("distml.status()")
+    return found
+
+
+def edit(page: Page, code: str) -> None:
+    page.get_by_label("Code", exact=True).fill(code)
+
+
+def code_of(page: Page) -> str:
+    return page.get_by_label("Code", exact=True).input_value()
+
+
+def train(page: Page, steps: int) -> None:
+    page.get_by_label("Steps", exact=True).fill(str(steps))
+    page.get_by_role("button", name="Train").click()
+
+
+def test_the_first_screen_is_complete_before_the_engine_is_ready(host: Page) -> None:
+    assert host.get_by_role("heading", level=1).is_visible()
+    for name in ("Train", "Pause", "Stop", "Copy"):
+        assert host.get_by_role("button", name=name).is_visible()
+    assert host.get_by_role("button", name="Train").is_enabled()
+    assert host.get_by_role("button", name="Stop").is_disabled()
+    assert host.get_by_label("Example").evaluate("picker => picker.options.length") >= 2
+    assert status(host)["state"] == "loading"
+    assert host.get_by_role("progressbar", name="engine").count() + host.locator("#boot-stage:visible").count() >= 1
+
+
+def test_the_status_has_every_documented_key_and_null_where_nothing_is_known(host: Page) -> None:
+    until_state(host, "ready")
+    found = status(host)
+    assert found.keys() == KEYS
+    assert found["backend"].startswith("WebGL2: ")
+    assert host.get_by_text(found["backend"]).first.is_visible()
+    assert "/#t=" in found["join_url"]
+    assert [found[key] for key in ("step", "loss", "accuracy", "run", "weights_sha256", "error")] == [None] * 6
+
+
+def test_loading_tells_its_stages_by_name_and_its_bar_never_runs_backwards(context: BrowserContext, coordinator: Any) -> None:
+    watch = """addEventListener('DOMContentLoaded', () => {
+      window.seen = [];
+      const look = () => seen.push([document.getElementById('boot-stage').textContent, +document.getElementById('boot-bar').value]);
+      new MutationObserver(look).observe(document.getElementById('boot'), {subtree: true, childList: true, characterData: true, attributes: true});
+    })"""
+    page = context.new_page()
+    page.add_init_script(watch)
+    page.goto(coordinator.host_link)
+    until_state(page, "ready")
+    seen = page.evaluate("seen")
+    texts = " | ".join(text for text, _ in seen)
+    assert all(stage in texts for stage in ("Python engine", "NumPy", "library", "GPU")), texts
+    assert " MB" in texts
+    shares = [share for _, share in seen]
+    assert shares == sorted(shares)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_scrolls_sideways_at_320_pixels(browser: Browser, coordinator: Any, scheme: Any) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    host, guest = context.new_page(), context.new_page()
+    host.goto(coordinator.host_link)
+    until_state(host, "ready")
+    train(host, 20)
+    until_state(host, "finished", timeout_s=120)
+    host.get_by_text("The charts as a table").click()
+    guest.goto(coordinator.join_link)
+    until(guest, "document.getElementById('join').offsetWidth > 0")
+    for page in (host, guest):
+        assert page.evaluate("document.documentElement.scrollWidth") == 320
+        small = page.evaluate(
+            "[...document.querySelectorAll('button, input, select, summary')].filter(e => e.offsetWidth"
+            " && e.getBoundingClientRect().height < 24).map(e => e.id || e.textContent)"
+        )
+        assert small == []
+    ground = host.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (int(ground.split("(")[1].split(",")[0]) < 80) == (scheme == "dark")
+    context.close()
+
+
+def test_every_control_has_a_name_and_is_reached_and_left_with_the_tab_key(host: Page) -> None:
+    unnamed = "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length).map(e => e.id)"
+    assert host.evaluate(unnamed) == []
+    reached: list[str] = []
+    for _ in range(20):
+        host.keyboard.press("Tab")
+        focus = host.evaluate(
+            "(() => { const e = document.activeElement, ring = e.id === 'code' ? e.parentElement : e, s = getComputedStyle(ring);"
+            " return [e.id, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2] })()"
+        )
+        reached.append(focus[0])
+        assert focus[1] or focus[0] == "", f"no focus ring on #{focus[0]}"
+    wanted = ["recipe", "steps", "seed", "train", "code", "join-link", "copy"]
+    assert [name for name in reached if name in wanted][: len(wanted)] == wanted
+
+
+def test_a_run_is_started_from_the_keyboard_while_the_engine_still_loads(host: Page) -> None:
+    host.get_by_label("Steps", exact=True).fill("30")
+    host.get_by_role("button", name="Train").focus()
+    host.keyboard.press("Enter")
+    until(host, "document.getElementById('hint').textContent.includes('as soon as the engine is ready')", 5)
+    until(host, "(distml.status().step ?? 0) >= 1", ENGINE_TIMEOUT_S)
+    until_state(host, "finished", timeout_s=120)
+
+
+def test_a_run_is_paused_resumed_and_stopped(host: Page) -> None:
+    until_state(host, "ready")
+    train(host, 100_000)
+    until(host, "(distml.status().step ?? 0) >= 2", 60)
+    host.get_by_role("button", name="Pause").click()
+    until_state(host, "paused", timeout_s=20)
+    host.wait_for_timeout(500)  # the step that was under way may end
+    stood = status(host)["step"]
+    host.wait_for_timeout(1000)
+    assert status(host)["step"] == stood
+    host.get_by_role("button", name="Resume").click()
+    until(host, f"distml.status().step > {stood}", 30)
+    host.get_by_role("button", name="Stop").click()
+    until_state(host, "stopped", timeout_s=30)
+    assert host.get_by_role("button", name="Train").is_enabled()
+
+
+def test_no_request_leaves_the_origin_and_nothing_breaks_the_policy(context: BrowserContext, coordinator: Any) -> None:
+    asked: list[str] = []
+    said: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    context.on("console", lambda message: said.append(message.text))
+    page = context.new_page()
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(coordinator.host_link)
+    until_state(page, "ready")
+    train(page, 20)
+    until_state(page, "finished", timeout_s=120)
+    origin = coordinator.url.rstrip("/")
+    allowed = (f"{origin}/", f"ws{origin.removeprefix('http')}/ws", "data:", "blob:")
+    assert any(url.endswith("/ws") for url in asked) and any(url.endswith(".wasm") for url in asked)
+    assert [url for url in asked if not url.startswith(allowed)] == []
+    assert page.evaluate("window.violations ?? []") == []
+    assert [text for text in said if "Content Security Policy" in text or "Error" in text] == []
+    policy = page.request.get(coordinator.url).headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe-inline" not in policy and "'unsafe-eval'" not in policy
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("boom = undefined_name\n", "NameError: name 'undefined_name' is not defined"),
+        ("boom = = 1\n", "SyntaxError"),
+        ("import distml_py\ndistml_py.Tensor([[1.0, 2.0]]) @ distml_py.Tensor([[1.0, 2.0]])\n", "ShapeError"),
+    ],
+)
+def test_an_error_in_the_recipe_names_marks_and_selects_its_line(host: Page, fault: str, words: str) -> None:
+    until_state(host, "ready")
+    lines = code_of(host).split("\n")
+    lines[6:6] = fault.rstrip("\n").split("\n")
+    bad = 6 + fault.count("\n")
+    edit(host, "\n".join(lines[:6]) + "\n" + "\n".join(lines[6:]))
+    host.get_by_role("button", name="Train").click()
+    until_state(host, "error", timeout_s=30)
+    found = status(host)
+    assert f"Line {bad}" in found["error"] and words in found["error"]
+    alert = host.get_by_role("alert").filter(has_text=words)
+    assert alert.is_visible()
+    assert "press Train again" in alert.inner_text()
+    assert host.locator("#gutter .marked").inner_text() == str(bad)
+    assert host.evaluate("((t) => t.value.slice(t.selectionStart, t.selectionEnd))(document.getElementById('code'))") == lines[bad - 1]
+    assert not host.locator("#problem-traceback").is_visible()
+    host.get_by_text("Python's traceback").click()
+    assert "Traceback (most recent call last)" in host.locator("#problem-traceback").inner_text()
+
+
+def test_training_works_again_after_the_broken_line_is_mended(host: Page) -> None:
+    until_state(host, "ready")
+    good = code_of(host)
+    edit(host, "broken = undefined_name\n" + good)
+    host.get_by_role("button", name="Train").click()
+    until_state(host, "error", timeout_s=30)
+    edit(host, good)
+    train(host, 10)
+    until_state(host, "finished", timeout_s=120)
+    assert status(host)["error"] is None
+
+
+def test_a_tab_on_the_join_link_shows_what_it_will_run_and_waits_for_the_click(host: Page, context: BrowserContext, coordinator: Any) -> None:
+    until_state(host, "ready")
+    train(host, 100_000)
+    until(host, "(distml.status().step ?? 0) >= 1", 60)
+    guest = context.new_page()
+    sent: list[str | bytes] = []
+    guest.on("websocket", lambda socket: socket.on("framesent", lambda payload: sent.append(payload)))
+    guest.goto(status(host)["join_url"])
+    until_state(guest, "ready")
+    assert guest.get_by_role("heading", name=status(host)["recipe"]).is_visible()
+    assert "100,000 steps" in guest.locator("#invite").inner_text()
+    assert "Raw data never leaves this device" in guest.locator("#invite").inner_text()
+    assert code_of(guest) == code_of(host)
+    assert not guest.get_by_role("button", name="Train").is_visible()
+    guest.wait_for_timeout(1500)
+    assert [frame for frame in sent if '"hello"' not in str(frame)] == []
+    assert status(host)["workers"] == 1
+    assert status(guest)["join_url"] is None
+    guest.get_by_role("button", name="Join").click()
+    until(host, "distml.status().workers === 2 && distml.status().workers_contributing === 2", 60)
+    until(guest, "distml.status().state === 'training'", 30)
+    until(guest, "parseInt(document.getElementById('own-shards').textContent) >= 1", 30)
+    guest.get_by_role("button", name="Leave").click()
+    until(host, "distml.status().workers === 1", 20)
+    assert guest.get_by_role("button", name="Join").is_visible()
+    host.get_by_role("button", name="Stop").click()
+    until_state(host, "stopped", timeout_s=30)
+
+
+def test_a_second_host_tab_shows_the_run_with_join_and_the_hosts_controls(host: Page, context: BrowserContext, coordinator: Any) -> None:
+    until_state(host, "ready")
+    train(host, 100_000)
+    until(host, "(distml.status().step ?? 0) >= 1", 60)
+    other = context.new_page()
+    other.goto(coordinator.host_link)
+    until(other, "document.getElementById('join').offsetWidth > 0", 20)
+    assert other.get_by_role("button", name="Train").is_disabled()
+    until_state(other, "training")
+    other.get_by_role("button", name="Stop").click()
+    until_state(host, "stopped", timeout_s=30)
+
+
+def test_python_in_the_engine_cannot_send_the_hosts_commands(host: Page) -> None:
+    host.close()
+    page = host.context.new_page()
+    sent: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda payload: sent.append(str(payload)[:400])))
+    page.goto(host.url)
+    until_state(page, "ready")
+    until(page, "document.getElementById('code').value.length > 100", 20)
+    attack = (
+        "import js, pyodide.ffi\n"
+        "for kind in ('frame', 'prepared'):\n"
+        "    data = '{\"type\": \"command\", \"action\": \"stop\"}'\n"
+        "    js.self.postMessage(pyodide.ffi.to_js({'kind': kind, 'data': data}, dict_converter=js.Object.fromEntries))\n"
+    )
+    edit(page, attack + code_of(page))
+    train(page, 20)
+    until_state(page, "finished", "error", timeout_s=120)
+    assert status(page)["state"] == "finished", status(page)["error"]
+    assert any('"start"' in frame for frame in sent)
+    assert [frame for frame in sent if '"command"' in frame and '"start"' not in frame] == []
+
+
+def test_a_lost_connection_is_shown_and_comes_back_by_itself(context: BrowserContext, coordinator: Any) -> None:
+    routes: list[WebSocketRoute] = []
+
+    def relay(route: WebSocketRoute) -> None:
+        route.connect_to_server()
+        routes.append(route)
+
+    page = context.new_page()
+    page.route_web_socket("**/ws", relay)
+    page.goto(coordinator.host_link)
+    until(page, "document.getElementById('link').textContent === 'Connected'", 20)
+    page.evaluate("window.links = []; new MutationObserver(() => links.push(document.getElementById('link').textContent)).observe(document.getElementById('link'), {childList: true})")
+    routes[0].close(code=1011, reason="test")
+    until(page, "links.some((text) => /Connection lost, trying again in \\d+ s/.test(text))", 10)
+    until(page, "document.getElementById('link').textContent === 'Connected'", 20)
+    assert len(routes) >= 2
+
+
+def test_a_wrong_token_is_refused_in_words(context: BrowserContext, coordinator: Any) -> None:
+    page = context.new_page()
+    page.goto(f"{coordinator.url.rstrip('/')}/#t=not-a-token")
+    until(page, "!document.getElementById('problem').hidden", 20)
+    assert "did not let this tab in" in page.locator("#problem").inner_text()
+    assert "link" in page.locator("#problem-next").inner_text()
+    page.wait_for_timeout(1500)
+    assert page.locator("#link").inner_text() == "Not let in"
