@@ -47,7 +47,7 @@ let chartsChanged = true;
 let drawTimer = 0;
 let endTimer = 0;
 
-window.distml = Object.freeze({ status: () => statusOf(known) });
+window.distml = Object.freeze({ status });
 element("train").addEventListener("click", train);
 element("pause").addEventListener("click", () => command(runState(known) === "paused" ? "resume" : "pause"));
 element("stop").addEventListener("click", stop);
@@ -298,9 +298,18 @@ function checkEnd() {
 
 /** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. */
 function draw() {
-  drawTimer ||= setTimeout(() => {
-    drawTimer = 0;
-    view.render(known, chartsChanged ? history : null);
-    chartsChanged = false;
-  }, DRAW_EVERY_MS);
+  drawTimer ||= setTimeout(drawNow, DRAW_EVERY_MS);
+}
+
+function drawNow() {
+  clearTimeout(drawTimer);
+  drawTimer = 0;
+  view.render(known, chartsChanged ? history : null);
+  chartsChanged = false;
+}
+
+/** The documented snapshot. What is not drawn yet is drawn first: nobody finds the page behind its own word. */
+function status() {
+  if (drawTimer) drawNow();
+  return statusOf(known);
 }

@@ -1,0 +1,86 @@
+"""Real Chromium for the browser tests, and `lab`: a page in which Python code runs against the WebGL2 bridge."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_finder import LAUNCH_FLAGS, chromium_path
+from served import Coordinator
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+BOOT = """async () => {
+    const at = (path) => new URL(path, location.origin).href;
+    const { loadPyodide } = await import("/assets/pyodide.mjs");
+    const pyodide = await loadPyodide({ indexURL: at("/assets/"), lockFileURL: at("/assets/pyodide-lock.json") });
+    await pyodide.loadPackage(["numpy", "distml-py"], { messageCallback: () => {} });
+    const { createBridge } = await import("/bridge/bridge.js");
+    globalThis.bridge = createBridge(new OffscreenCanvas(1, 1));
+    globalThis.pyodide = pyodide;
+    return pyodide.runPython("import js\\nfrom distml_py import browser\\nbrowser.start(js.bridge)");
+}"""
+RUN = """(source) => {
+    try { return { value: String(pyodide.runPython(source, { globals: pyodide.toPy({}) })) }; }
+    catch (error) { return { error: String(error) }; }
+}"""
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright) -> Callable[..., Browser]:
+    """launch(*flags): a Chromium process of its own."""
+    return lambda *flags: playwright.chromium.launch(executable_path=chromium_path(), args=[*LAUNCH_FLAGS, *flags])
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
+    started = launch()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile of its own: tabs in it share nothing with other tests."""
+    opened = browser.new_context()
+    yield opened
+    opened.close()
+
+
+class Lab:
+    """A page with Pyodide, the library and a bridge (`js.bridge`), outside any run."""
+
+    def __init__(self, page: Page, url: str):
+        self.page = page
+        page.goto(url + "api/info")
+        self.backend: str = page.evaluate(BOOT)
+
+    def run(self, source: str) -> Any:
+        """Runs Python; its last expression is a JSON string, whose value is returned. Raises with Python's traceback."""
+        found = self.page.evaluate(RUN, source)
+        if "error" in found:
+            raise AssertionError(found["error"])
+        return json.loads(found["value"])
+
+
+@pytest.fixture(scope="session")
+def new_lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Lab]]:
+    """new_lab(): a fresh page, for tests that break its GPU."""
+    folder: Path = tmp_path_factory.mktemp("lab")
+    served = Coordinator(folder)
+    yield lambda: Lab(browser.new_page(), served.url)
+    served.stop()
+
+
+@pytest.fixture(scope="module")
+def lab(new_lab: Callable[[], Lab]) -> Iterator[Lab]:
+    opened = new_lab()
+    assert opened.backend.startswith("WebGL2"), opened.backend
+    yield opened
+    opened.page.close()

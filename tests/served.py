@@ -1,0 +1,68 @@
+"""The coordinator as a process, as its users start it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LISTENING_S = 60
+
+
+class Coordinator:
+    """`distml serve` in a process of its own. host_link and join_link carry tokens; url does not."""
+
+    def __init__(self, folder: Path, *options: str):
+        self.log = folder / "serve.log"
+        command = [sys.executable, "-m", "distml_server", "serve", "--port", "0", "--run-dir", str(folder / "runs")]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT)
+        self.host_link, self.join_link = self._links()
+        self.url = self.host_link.split("#")[0]
+
+    def _links(self) -> tuple[str, str]:
+        """The two links it prints, once it listens."""
+        deadline = time.monotonic() + LISTENING_S
+        while time.monotonic() < deadline:
+            links = list(dict.fromkeys(re.findall(r"http://[\w.:-]+/#t=[\w-]+", self.log.read_text())))
+            if len(links) >= 2:
+                return links[0], links[1]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"the coordinator did not start:\n{self.log.read_text()}")
+
+    def worker(self, *options: str, link: str = "") -> subprocess.Popen[bytes]:
+        """A headless worker on the join link."""
+        command = [sys.executable, "-m", "distml_server", "worker", link or self.join_link, *options]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def status(self) -> dict[str, Any]:
+        with urllib.request.urlopen(self.url + "api/status", timeout=10) as answer:
+            found: dict[str, Any] = json.loads(answer.read())
+        return found
+
+    def until(self, what: str, holds: Callable[[dict[str, Any]], Any], timeout_s: float = 60) -> dict[str, Any]:
+        """The first status for which holds(status). Fails with the last status and the log."""
+        deadline = time.monotonic() + timeout_s
+        status: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            status = self.status()
+            if holds(status):
+                return status
+            time.sleep(0.1)
+        raise AssertionError(f"waited {timeout_s} s for: {what}\nstatus: {status}\nlog:\n{self.log.read_text()}")
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
