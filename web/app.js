@@ -13,7 +13,7 @@ const DRAW_EVERY_MS = 60;
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
 /** What to try after a refusal, by its reason. */
 const NEXT = new Map([
-  ["deterministic", "This run repeats bit for bit, which a graphics card cannot: this tab can watch it."],
+  ["deterministic", "This tab can watch the run. Workers on one kind of machine repeat each other bit for bit; different kinds do not."],
   ["forbidden", "Only a tab opened with the host link can do that."],
   ["no_run", "Press Train to start a run."],
   ["busy", "Stop the run that is in progress first."],
@@ -140,8 +140,9 @@ function stage(name, loaded, total) {
 
 /** @param {string} backend */
 function ready(backend) {
+  const first = known.engine.phase === "loading"; // it may change its backend later, for a deterministic run
   Object.assign(known.engine, { phase: "ready", backend });
-  handRun();
+  if (first) handRun();
   startWhenReady();
 }
 

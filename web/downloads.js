@@ -13,6 +13,9 @@ const UNPACKED_BYTES = new Map([
   ["python_stdlib.zip", 2_416_866],
 ]);
 
+/** Files that did not come: Pyodide's own errors do not name them. @type {string[]} */
+export const missing = [];
+
 /**
  * Wraps this worker's fetch. `tell` gets each stage's bytes; total 0 means unknown.
  * @param {(stage: string, loaded: number, total: number) => void} tell
@@ -21,13 +24,18 @@ export function countDownloads(tell) {
   const fetchPlain = globalThis.fetch.bind(globalThis);
   const sums = STAGES.map(() => ({ loaded: 0, total: 0, unknown: false }));
   globalThis.fetch = async (input, init) => {
-    const response = await fetchPlain(input, init);
     const url = input instanceof Request ? input.url : String(input);
+    const name = url.split("/").at(-1) ?? "";
+    const response = await fetchPlain(input, init).catch((error) => {
+      missing.push(`${name} (${error.message})`);
+      throw error;
+    });
+    if (!response.ok) missing.push(`${name} (status ${response.status})`);
     const index = STAGES.findIndex(({ matches }) => matches.test(url));
     if (index < 0 || !response.ok || response.body === null) return response;
     const sum = sums[index];
     const packed = response.headers.has("content-encoding");
-    const length = packed ? (UNPACKED_BYTES.get(url.split("/").at(-1) ?? "") ?? 0) : Number(response.headers.get("content-length"));
+    const length = packed ? (UNPACKED_BYTES.get(name) ?? 0) : Number(response.headers.get("content-length"));
     sum.total += length;
     sum.unknown ||= !length;
     const count = new TransformStream({

@@ -1,6 +1,6 @@
 // The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
 
-import { countDownloads } from "./downloads.js";
+import { countDownloads, missing } from "./downloads.js";
 
 /** Python's side of this file: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
 const GLUE = `
@@ -53,6 +53,9 @@ let looping = false;
 let reportedAt = 0;
 let reportTimer = 0;
 let lines = 0;
+let stageNow = "";
+/** Whether NumPy computes here, because there is no usable GPU or the run must repeat bit for bit. */
+let plain = false;
 
 // The loop is driven by messages, not by timers or frames: a hidden tab keeps training, and what the page sends
 // is handled between two units of work.
@@ -75,7 +78,9 @@ self.onmessage = async ({ data: message }) => {
         return report();
     }
   } catch (error) {
-    fail({ message: error instanceof Error ? error.message : String(error), line: 0, traceback: error instanceof Error ? (error.stack ?? "") : "" });
+    const cause = missing.length ? `could not fetch ${missing.join(", ")}` : error instanceof Error ? error.message : String(error);
+    const text = python === null ? `The engine did not load. ${stageNow}: ${cause}` : cause;
+    fail({ message: text, line: 0, traceback: error instanceof Error ? (error.stack ?? "") : "" });
   }
 };
 
@@ -93,18 +98,26 @@ async function boot({ index_url, lock_url, bridge_url }) {
   const namespace = pyodide.globals.get("dict")();
   pyodide.runPython(GLUE, { globals: namespace, filename: "engine_worker.js" });
   stage("Checking the GPU");
-  const backend = namespace.get("start")(...(await openBridge(bridge_url)));
+  const opened = await openBridge(bridge_url);
   python = namespace;
+  start(opened.bridge, opened.why);
+}
+
+/** @param {object | undefined} bridge @param {string} why there is none */
+function start(bridge, why) {
+  const backend = python.get("start")(bridge, why);
+  plain = !backend.startsWith("WebGL2");
   page.postMessage({ kind: "ready", backend });
 }
 
-/** The bridge, or null and the reason why this browser has none. @param {string} url */
+/** The bridge, or the reason why this browser has none. @param {string} url */
 async function openBridge(url) {
   try {
     const { createBridge } = await import(url);
-    return [createBridge(new OffscreenCanvas(1, 1)), ""];
+    return { bridge: createBridge(new OffscreenCanvas(1, 1)), why: "" };
   } catch (error) {
-    return [null, error instanceof Error ? error.message : String(error)];
+    // undefined and not null: only undefined is None in Python
+    return { bridge: undefined, why: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -124,6 +137,7 @@ function receive(data) {
   if (header?.type === "run") {
     run = header.run;
     lines = 0;
+    if (header.deterministic && !plain) start(undefined, "this run has to repeat bit for bit, which graphics cards do not");
   }
   send(ask("receive", data));
   if (header !== null && ["run", "ended", "yield"].includes(header.type)) report();
@@ -192,6 +206,7 @@ function report() {
 
 /** @param {string} text @param {number} [loaded] @param {number} [total] */
 function stage(text, loaded = 0, total = 0) {
+  stageNow = text;
   page.postMessage({ kind: "stage", stage: text, loaded, total });
 }
 

@@ -148,7 +148,7 @@ export class View {
     const idle = known.train === "idle";
     enable("train", idle && !active && !known.problem?.fatal);
     enable("pause", active && idle && known.link.phase === "open");
-    enable("stop", (active && known.link.phase === "open") || known.train === "queued");
+    enable("stop", (active && known.link.phase === "open") || known.train === "queued" || known.train === "preparing");
     say("train", known.train === "queued" ? "Starting soon" : idle ? "Train" : "Starting");
     say("pause", paused ? "Resume" : "Pause");
     say("hint", this.hint(known, active, state));
@@ -159,7 +159,7 @@ export class View {
     if (known.problem?.fatal) return "The engine did not load: see the message above.";
     if (known.link.phase === "retry" || known.link.phase === "connecting") return "Waiting for the coordinator: training needs its answer.";
     if (known.train === "queued") return "Training starts as soon as the engine is ready. Stop takes that back.";
-    if (known.train === "preparing") return "Loading the recipe.";
+    if (known.train === "preparing") return "Loading the recipe. Stop ends it if it hangs.";
     if (known.train === "starting") return "Asking the coordinator for a run.";
     if (active) return state === "paused" ? "The run is paused." : "A run is in progress. To start another, stop it first.";
     return known.engine.phase === "loading" ? "You can press Train now: it starts as soon as the engine is ready." : "";
@@ -197,7 +197,7 @@ export class View {
     say("own-share", words.percent(all ? (mine?.shards_done ?? 0) / all : 0));
     say("own-ms", known.report?.step_ms ? `${known.report.step_ms.toFixed(0)} ms` : "–");
     say("own-late", words.count(known.late));
-    say("own-note", known.late ? "Not counted: it came after its lease had gone to another worker." : "");
+    say("own-note", known.late ? "Not counted: it came when the run had gone on without it, with another worker's result." : "");
   }
 
   /** @param {Knowledge} known */

@@ -59,7 +59,7 @@ def test_weights_come_first_and_in_order() -> None:
 
 
 def test_the_hash_of_weights_is_the_golden_one() -> None:
-    # printf '["w", [2]]\\x00\\x00\\x80\\x3f\\x00\\x00\\x00\\xc0' | sha256sum
+    # printf '["w", [2]]\x00\x00\x80\x3f\x00\x00\x00\xc0' | sha256sum
     golden = "7a5dde265798b9606226d308bdb4698e0b9e5ac0dfbd18c9b93da2e9d831b192"
     found = io.weights_sha256({"w": np.array([1, -2], np.float32)})
     assert found == golden

@@ -63,8 +63,8 @@ class World:
     def sent(self, worker: str, kind: type) -> list[Any]:
         return [e.message for e in self.log if isinstance(e, do.Send) and e.to == worker and isinstance(e.message, kind)]
 
-    def answer(self, worker: str, lease: wire.Lease, **changes: Any) -> list[do.Effect]:
-        message = wire.Gradient("run", lease.step, lease.version, lease.shard, lease.lease, lease.count, 0.5, 0)
+    def answer(self, worker: str, to: wire.Lease, /, **changes: Any) -> list[do.Effect]:
+        message = wire.Gradient("run", to.step, to.version, to.shard, to.lease, to.count, 0.5, 0)
         return self.say(worker, dataclasses.replace(message, **changes))
 
     def leases(self, worker: str) -> list[wire.Lease]:
@@ -391,7 +391,7 @@ def test_a_lone_worker_that_is_not_the_host_gets_leases() -> None:
 def test_when_a_second_worker_joins_the_coordinator_takes_over_at_a_step_boundary_and_back() -> None:
     world = World(steps=10)
     world.join("h", role="host")
-    assert kinds(world.join("a")) == ["Run", "Yield"]
+    assert kinds(world.join("a")) == ["Yield"]
     assert kinds(world.say("h", wire.Checkpoint("run", 3, "yield", 0.5)))[0] == "Adopt"
     assert [lease.step for lease in world.leases("h") + world.leases("a")] == [3, 3]
     # the host made these weights itself; the other one needs them
