@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import mimetypes
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,17 +34,15 @@ POLICY = (
     " frame-ancestors 'none'"
 )
 # the machine's own table may be wrong, and a module with a wrong type does not run
-TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html",
-         ".json": "application/json", ".wasm": "application/wasm", ".whl": "application/octet-stream",
-         ".py": "text/x-python", ".svg": "image/svg+xml", ".zip": "application/zip"}  # fmt: skip
+TYPES = {".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".wasm": "application/wasm",
+         ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".py": "text/x-python; charset=utf-8",
+         ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".zip": "application/zip"}  # fmt: skip
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def create_app(coordinator: Coordinator, access: Access, assets: Path | None, defaults: dict[str, Any]) -> web.Application:
     """assets: the folder of Pyodide and NumPy, None for a coordinator without a page; defaults: recipe, steps, seed."""
-    for ending, kind in TYPES.items():
-        mimetypes.add_type(kind, ending)
     app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
     app.on_response_prepare.append(_add_headers)
     connections: set[Connection] = set()
@@ -126,7 +123,8 @@ def _file(folder: Path, path: str) -> web.FileResponse:
         inside = False
     if not inside or any(part.startswith((".", "__")) for part in Path(path).parts):
         raise web.HTTPNotFound
-    return web.FileResponse(found, headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache", "Content-Type": TYPES.get(found.suffix, "application/octet-stream")}
+    return web.FileResponse(found, headers=headers)
 
 
 def _json(request: web.Request, value: Any) -> web.StreamResponse:

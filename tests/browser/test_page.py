@@ -319,3 +319,38 @@ def test_a_wrong_token_is_refused_in_words(context: BrowserContext, coordinator:
     assert "link" in page.locator("#problem-next").inner_text()
     page.wait_for_timeout(1500)
     assert page.locator("#link").inner_text() == "Not let in"
+
+
+def test_without_webgl_the_tab_says_why_and_trains_all_the_same(context: BrowserContext, coordinator: Any) -> None:
+    page = context.new_page()
+    stand_in = "export function createBridge() { throw new Error('this browser offers no WebGL2 here') }"
+    page.route("**/bridge/bridge.js", lambda route: route.fulfill(body=stand_in, content_type="text/javascript"))
+    page.goto(coordinator.host_link)
+    until_state(page, "ready")
+    assert status(page)["backend"] == "reference (NumPy): this browser offers no WebGL2 here"
+    assert page.locator("#backend").inner_text() == status(page)["backend"]
+    train(page, 10)
+    until_state(page, "finished", timeout_s=120)
+    assert status(page)["cpu_ops"] > 0
+
+
+def test_a_download_that_fails_is_named_and_can_be_tried_again(context: BrowserContext, coordinator: Any) -> None:
+    page = context.new_page()
+    page.route("**/python_stdlib.zip", lambda route: route.abort())
+    page.goto(coordinator.host_link)
+    until_state(page, "error")
+    assert "python_stdlib.zip" in status(page)["error"]
+    assert "load the engine again" in page.get_by_role("alert").inner_text()
+    page.unroute("**/python_stdlib.zip")
+    page.get_by_role("button", name="Load the engine again").click()
+    until_state(page, "ready")
+    assert status(page)["error"] is None
+
+
+def test_a_recipe_that_never_returns_is_ended_by_stop(host: Page) -> None:
+    until_state(host, "ready")
+    edit(host, "while True:\n    pass\n")
+    host.get_by_role("button", name="Train").click()
+    until(host, "document.getElementById('hint').textContent.includes('Stop ends it')", 10)
+    host.get_by_role("button", name="Stop").click()
+    until_state(host, "ready")

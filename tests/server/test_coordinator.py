@@ -247,13 +247,14 @@ async def test_a_recorded_gradient_is_worth_nothing_on_another_connection_nor_tw
     served.coordinator.begin(start(steps=9), weights())
     async with served.worker() as one, served.worker() as two:
         lease = await served_lease(served, one)
+        second = await one.get(wire.Lease)
         await two.join()
         await two.gradient(lease, GOOD)
         assert (await two.get(wire.Rejected)).reason == "no_lease"
         await one.gradient(lease, GOOD)
         await one.gradient(lease, GOOD)
         assert (await one.get(wire.Rejected)).reason == "duplicate"
-        await one.gradient(await one.get(wire.Lease), GOOD)
+        await one.gradient(second, GOOD)
         await until(lambda: served.coordinator.rounds.version == 1)
         await one.gradient(lease, GOOD)
         assert (await one.get(wire.Rejected)).reason == "duplicate"
