@@ -1,6 +1,7 @@
 """The coordinator as a process, as its users start it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -15,13 +16,18 @@ LISTENING_S = 60
 
 
 class Coordinator:
-    """`distml serve` in a process of its own. host_link and join_link carry tokens; url does not."""
+    """`distml serve` in a process of its own. host_link and join_link carry tokens; url does not.
 
-    def __init__(self, folder: Path, *options: str):
+    source: another checkout to run from.
+    """
+
+    def __init__(self, folder: Path, *options: str, source: Path | None = None):
         self.log = folder / "serve.log"
         command = [sys.executable, "-m", "distml_server", "serve", "--port", "0", "--run-dir", str(folder / "runs")]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT)
+            paths = os.pathsep.join([f"{source}/src", f"{source}/server"]) if source else ""
+            environment = os.environ | ({"PYTHONPATH": paths} if paths else {})
+            self.process = subprocess.Popen([*command, *options], stdout=log, stderr=subprocess.STDOUT, env=environment)
         self.host_link, self.join_link = self._links()
         self.url = self.host_link.split("#")[0]
 

@@ -1,24 +1,18 @@
 // The page's wiring: what happens when a person clicks, the engine answers or the coordinator speaks. The one writer of `known`.
 
+import { element } from "./elements.js";
 import { Engine } from "./engine.js";
 import { FOR_ENGINE } from "./frames.js";
 import { History } from "./history.js";
 import { identity, tokenFromAddress } from "./identity.js";
+import { fromEngine, fromRefusal } from "./problems.js";
 import { RecipeList } from "./recipes.js";
 import { Connection } from "./socket.js";
 import { isActive, isWorking, runState, statusOf } from "./status.js";
-import { element, View } from "./view.js";
+import { View } from "./view.js";
 
 const DRAW_EVERY_MS = 60;
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
-/** What to try after a refusal, by its reason. */
-const NEXT = new Map([
-  ["deterministic", "This tab can watch the run. Workers on one kind of machine repeat each other bit for bit; different kinds do not."],
-  ["forbidden", "Only a tab opened with the host link can do that."],
-  ["no_run", "Press Train to start a run."],
-  ["busy", "Stop the run that is in progress first."],
-]);
-
 /** @type {import("./status.js").Knowledge} */
 const known = {
   engine: { phase: "loading", stage: "Downloading the Python engine", loaded: 0, total: 0, backend: null },
@@ -39,7 +33,10 @@ const view = new View();
 const history = new History();
 const engine = new Engine({ stage, ready, prepared, frame: (data) => connection.send(data), report, print: (text) => view.print(text), error: engineFailed });
 const connection = new Connection({ token: tokenFromAddress(), ...identity() }, { link, frame: coordinatorSays });
-const recipes = new RecipeList(view.editor, (message) => tell({ message, next: "Is the coordinator still running? Reload the page to try again." }));
+const recipes = new RecipeList(view.editor, {
+  loaded: startWhenReady,
+  failed: (message) => tell({ message, next: "Is the coordinator still running? Reload the page to try again." }),
+});
 
 /** @type {string | ArrayBuffer | null} */
 let runFrame = null;
@@ -80,7 +77,7 @@ function train() {
 }
 
 function startWhenReady() {
-  if (known.train === "queued" && known.engine.phase === "ready" && known.link.phase === "open") {
+  if (known.train === "queued" && known.engine.phase === "ready" && known.link.phase === "open" && !recipes.loading) {
     known.train = "preparing";
     engine.prepare(recipes.chosen());
   }
@@ -178,14 +175,7 @@ function engineFailed(failure) {
   const fatal = known.engine.phase === "loading";
   forgetRun();
   known.train = "idle";
-  const next = fatal
-    ? "Check that the coordinator is still running and that this device has memory left, then load the engine again."
-    : failure.line > 0
-      ? known.role === "host"
-        ? `Line ${failure.line} of the recipe is marked below. Change it and press Train again.`
-        : `It happened in line ${failure.line} of the recipe, marked below. Tell the host, who can change it and start again.`
-      : "Nothing in the recipe's own lines is to blame. Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.";
-  tell({ message: failure.line > 0 ? `Line ${failure.line}: ${failure.message}` : failure.message, next, line: failure.line, traceback: failure.traceback, fatal });
+  tell(fromEngine(failure, known.role, fatal));
 }
 
 /** Shows a problem, or takes the last one away. @param {{message: string, next: string, line?: number, traceback?: string, fatal?: boolean} | null} problem */
@@ -287,7 +277,7 @@ function rejected(reason, detail) {
   }
   if (reason === "deterministic") forgetRun();
   if (known.train === "starting") known.train = "idle";
-  tell({ message: `The coordinator refused: ${detail || reason}`, next: NEXT.get(reason) ?? "Reload the page to start afresh; the run itself goes on without this tab." });
+  tell(fromRefusal(reason, detail));
 }
 
 /** A recipe that never returns leaves the engine deaf: only a new worker helps. */

@@ -1,14 +1,20 @@
 // The recipe picker: the coordinator's list, the chosen one's code in the editor, and the numbers beside it.
 
-import { element } from "./view.js";
+import { element } from "./elements.js";
 
 /** @typedef {{name: string, title: string}} Recipe */
 
 export class RecipeList {
-  /** @param {import("./editor.js").Editor} editor @param {(message: string) => void} failed */
-  constructor(editor, failed) {
+  /**
+   * @param {import("./editor.js").Editor} editor
+   * @param {{loaded: () => void, failed: (message: string) => void}} handlers
+   */
+  constructor(editor, { loaded, failed }) {
     this.editor = editor;
+    this.loaded = loaded;
     this.failed = failed;
+    /** Whether the editor does not hold the picked recipe's code yet. */
+    this.loading = true;
     /** @type {Recipe[]} */
     this.recipes = [];
     this.picker = /** @type {HTMLSelectElement} */ (element("recipe"));
@@ -16,7 +22,7 @@ export class RecipeList {
     this.seed = /** @type {HTMLInputElement} */ (element("seed"));
     this.picker.addEventListener("change", () => {
       this.steps.value = ""; // the last run's number would hide the new recipe's own
-      this.open(this.picker.value).catch((error) => failed(String(error.message)));
+      this.open(this.picker.value);
     });
     /** Whether a run's code is shown, which a late answer of load() must not replace. */
     this.taken = false;
@@ -42,9 +48,17 @@ export class RecipeList {
   /** @param {string} name */
   async open(name) {
     this.taken = false;
+    this.loading = true;
     this.about();
-    const code = await text(`/recipes/${encodeURIComponent(name)}.py`);
-    if (!this.taken && this.picker.value === name) this.editor.fill(code);
+    try {
+      const code = await text(`/recipes/${encodeURIComponent(name)}.py`);
+      if (this.taken || this.picker.value !== name) return; // another one was picked meanwhile
+      this.editor.fill(code);
+      this.loading = false;
+      this.loaded();
+    } catch (error) {
+      this.failed(`The recipe ${name} could not be loaded: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   about() {
@@ -54,6 +68,7 @@ export class RecipeList {
   /** Shows what a run runs. @param {import("./status.js").RunHeader} run */
   show(run) {
     this.taken = true;
+    this.loading = false;
     this.editor.fill(run.code);
     if (![...this.picker.options].some(({ value }) => value === run.recipe)) this.picker.add(new Option(run.recipe, run.recipe));
     this.picker.value = run.recipe;
@@ -64,7 +79,7 @@ export class RecipeList {
 
   /** Whether the numbers make sense; the browser says which does not. */
   valid() {
-    return this.editor.code.trim() !== "" && this.steps.reportValidity() && this.seed.reportValidity();
+    return this.steps.reportValidity() && this.seed.reportValidity();
   }
 
   /** What the engine is asked to prepare. */

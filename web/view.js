@@ -2,30 +2,16 @@
 
 import { Chart } from "./chart.js";
 import { Editor } from "./editor.js";
+import { element, say, show } from "./elements.js";
 import { loadingShare } from "./loading.js";
 import { isActive, runState, statusOf } from "./status.js";
+import { WorkerList } from "./workers.js";
 import * as words from "./words.js";
 
 /** @typedef {import("./status.js").Knowledge} Knowledge */
 
 const LAST_ROWS = 24;
 const TONES = { training: "busy", loading: "busy", waiting: "busy", finished: "good", ready: "good", error: "bad", paused: "", stopped: "" };
-
-/** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
-export function element(id) {
-  return /** @type {T} */ (document.getElementById(id));
-}
-
-/** Only real changes touch the document: nothing to lay out, nothing for a screen reader to repeat. @param {string} id @param {string} text */
-function say(id, text) {
-  const node = element(id);
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/** @param {string} id @param {boolean} shown */
-function show(id, shown) {
-  element(id).hidden = !shown;
-}
 
 export class View {
   constructor() {
@@ -46,7 +32,7 @@ export class View {
       range: () => [0, 1.02],
     });
     this.announced = "";
-    this.workersDrawn = "";
+    this.workers = new WorkerList();
     element("table").addEventListener("toggle", () => this.history && this.table(this.history));
     /** @type {import("./history.js").History | null} */
     this.history = null;
@@ -64,7 +50,7 @@ export class View {
     this.controls(known, status.state);
     this.numbers(known, status);
     this.own(known);
-    this.workers(known);
+    this.workers.show(known.coordinator?.worker_list ?? [], known.worker);
     this.announce(known, status);
     show("share", known.join_url !== "");
     if (element("join-link").getAttribute("value") !== known.join_url) element("join-link").setAttribute("value", known.join_url);
@@ -200,17 +186,6 @@ export class View {
     say("own-note", known.late ? "Not counted: it came when the run had gone on without it, with another worker's result." : "");
   }
 
-  /** @param {Knowledge} known */
-  workers(known) {
-    const rows = (known.coordinator?.worker_list ?? []).toSorted((a, b) => Number(b.id === known.worker) - Number(a.id === known.worker));
-    const drawn = JSON.stringify(rows.map((row) => ({ ...row, last_seen_s: row.last_seen_s > 5 ? Math.round(row.last_seen_s) : 0 })));
-    if (drawn === this.workersDrawn) return;
-    this.workersDrawn = drawn;
-    say("workers-count", rows.length ? `${rows.length}` : "");
-    show("workers-none", rows.length === 0);
-    element("workers").replaceChildren(...rows.map((row) => workerItem(row, row.id === known.worker)));
-  }
-
   /** @param {Knowledge} known @param {ReturnType<typeof statusOf>} status */
   announce(known, status) {
     const stage = known.engine.phase === "loading" ? known.engine.stage : "";
@@ -284,24 +259,4 @@ export class View {
 /** A shader's error carries its whole source: that is for the traceback. @param {string} message */
 function firstLine(message) {
   return message.split("\n")[0].slice(0, 400);
-}
-
-/** @param {import("./status.js").WorkerRow} row @param {boolean} mine */
-function workerItem(row, mine) {
-  const item = document.createElement("li");
-  item.classList.toggle("active", row.contributing);
-  /** @param {string} name @param {string} text */
-  const part = (name, text) => {
-    const span = document.createElement("span");
-    span.className = name;
-    span.textContent = text;
-    return span;
-  };
-  const seen = row.last_seen_s > 5 ? `silent for ${Math.round(row.last_seen_s)} s` : row.contributing ? "contributing" : "connected";
-  item.append(
-    part("name", `${row.name}${mine ? " (this tab)" : ""}`),
-    part("done", row.shards_done ? words.plural(row.shards_done, "shard") : ""),
-    part("detail", [seen, row.role === "host" ? "host" : "", row.backend, row.device].filter(Boolean).join(" · ")),
-  );
-  return item;
 }

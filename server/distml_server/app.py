@@ -87,9 +87,7 @@ def _add_page(app: web.Application, assets: Path) -> None:
         found = wheel.library_wheel_at(f"lib/{request.match_info['path']}")
         if found is None:
             raise web.HTTPNotFound
-        return web.Response(
-            body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE}
-        )
+        return web.Response(body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
 
     async def asset(request: web.Request) -> web.StreamResponse:
         if request.match_info["name"] not in known:

@@ -84,9 +84,7 @@ class Coordinator:
         else:
             self._open(stored.run, model, stored.step, stored.record.metrics)
 
-    def _open(
-        self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None
-    ) -> None:
+    def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
         self.model = model
         self._gradients.clear()
         self._frames.clear()

@@ -67,9 +67,7 @@ class Store:
         """The record of a new run; its first save puts it on disk."""
         return Record(dataclasses.asdict(run), time.time())
 
-    def save(
-        self, record: Record, step: int, arrays: dict[str, np.ndarray], state: str, metrics: dict[str, float | None]
-    ) -> None:
+    def save(self, record: Record, step: int, arrays: dict[str, np.ndarray], state: str, metrics: dict[str, float | None]) -> None:
         """Stores the run after `step` steps. Raises OSError; what was stored before is then still there."""
         folder, data = self.folder / record.run["run"], safetensors.dumps(arrays)
         folder.mkdir(exist_ok=True)

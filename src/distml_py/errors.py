@@ -25,6 +25,10 @@ class BackendError(DistmlError, RuntimeError):
     """A backend that cannot do what was asked: not available, a failed kernel, a lost GPU, no memory."""
 
 
+class UnsupportedError(DistmlError, NotImplementedError):
+    """Something PyTorch has and this library has not: the message names the nearest thing."""
+
+
 class FormatError(DistmlError, ValueError):
     """Bytes that are not what they claim to be: a frame, a safetensors file, a checkpoint."""
 

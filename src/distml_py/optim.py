@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import engine
+from .creation import zeros_like
 from .errors import RecipeError, ShapeError
 from .tensor import Tensor, no_grad
 
@@ -113,14 +114,17 @@ class SGD(Optimizer):
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
+        maximize: bool = False,
     ):
         _not_negative("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise RecipeError("SGD: nesterov needs momentum > 0 and dampening 0")
-        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay, "nesterov": nesterov}
-        super().__init__(params, options)
+        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Options) -> Tensor:
+        if group["maximize"]:
+            gradient = -gradient
         if group["weight_decay"]:
             gradient = gradient + parameter * group["weight_decay"]
         if group["momentum"]:
@@ -143,26 +147,35 @@ class Adam(Optimizer):
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ):
         _not_negative(type(self).__name__, lr=lr, eps=eps, weight_decay=weight_decay)
         if not all(0 <= beta < 1 for beta in betas):
             raise RecipeError(f"{type(self).__name__}: betas are in [0, 1), got {tuple(betas)}")
-        super().__init__(params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay})
+        options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Options) -> Tensor:
         first, second = group["betas"]
+        gradient = -gradient if group["maximize"] else gradient
         if group["weight_decay"] and self.decoupled:
             parameter = parameter * (1.0 - group["lr"] * group["weight_decay"])
         elif group["weight_decay"]:
             gradient = gradient + parameter * group["weight_decay"]
         if not state:
-            state.update(step=0, exp_avg=gradient * 0.0, exp_avg_sq=gradient * 0.0)
+            state.update(step=0, exp_avg=zeros_like(gradient), exp_avg_sq=zeros_like(gradient))
+            if group["amsgrad"]:
+                state["max_exp_avg_sq"] = zeros_like(gradient)
         state["step"] += 1
         state["exp_avg"] = state["exp_avg"] * first + gradient * (1.0 - first)
         state["exp_avg_sq"] = state["exp_avg_sq"] * second + gradient * gradient * (1.0 - second)
+        square = state["exp_avg_sq"]
+        if group["amsgrad"]:
+            square = state["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(square)
         rate = group["lr"] / (1.0 - first ** state["step"])
         root = float(np.sqrt(1.0 - second ** state["step"]))
-        return parameter - state["exp_avg"] * rate / (state["exp_avg_sq"].sqrt() / root + group["eps"])
+        return parameter - state["exp_avg"] * rate / (square.sqrt() / root + group["eps"])
 
 
 class AdamW(Adam):
@@ -177,8 +190,10 @@ class AdamW(Adam):
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        maximize: bool = False,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
 
 
 BY_NAME: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam, "AdamW": AdamW}

@@ -160,9 +160,7 @@ class Tab:
         newest = self._newest()
         if message.version == newest:
             self._report.update(step=newest, weights_version=newest, weights_sha256=message.sha256)
-        self._queue = deque(
-            work for work in self._queue if not (isinstance(work, wire.Lease) and work.version < newest)
-        )
+        self._queue = deque(work for work in self._queue if not (isinstance(work, wire.Lease) and work.version < newest))
         needed = {newest, *(work.version for work in self._queue if isinstance(work, (wire.Lease, wire.Evaluate)))}
         # an Evaluate follows its weights, so those that came last stay as well
         self._weights = {v: kept for v, kept in self._weights.items() if v in needed or v == message.version}
@@ -242,18 +240,14 @@ class Tab:
         finite(loss, f"the loss of step {lease.step}, shard {lease.shard}")
         self._report.update(step=lease.step, loss=loss)
         cpu_ops = int(training.last.get("cpu_ops") or 0)
-        answer = wire.Gradient(
-            lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, loss, cpu_ops
-        )
+        answer = wire.Gradient(lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, loss, cpu_ops)
         return [wire.encode(answer, gradient)]
 
     def _evaluation(self, work: wire.Evaluate, training: Training) -> Frames:
         self._load(work.version, training)
         loss, accuracy, samples = training.evaluate(work.split)
         finite(loss, f"the {work.split} loss after step {work.step}")
-        self._report.update(
-            {"val_loss": loss, "accuracy": accuracy} if work.split == "validation" else {"test_accuracy": accuracy}
-        )
+        self._report.update({"val_loss": loss, "accuracy": accuracy} if work.split == "validation" else {"test_accuracy": accuracy})
         return [wire.encode(wire.Evaluation(work.run, work.step, work.split, work.lease, loss, accuracy, samples))]
 
     # ------------------------------------------------------------ stepping alone

@@ -12,7 +12,9 @@ KEYS = {
     "join_url", "error", "run", "recipe", "weights_version", "weights_sha256", "cpu_ops", "mode",
 }  # fmt: skip
 ENGINE_TIMEOUT_S = 90
-VIOLATIONS = "addEventListener('securitypolicyviolation', e => (window.violations ??= []).push(e.violatedDirective + ' ' + e.blockedURI))"
+VIOLATIONS = (
+    "addEventListener('securitypolicyviolation', e => (window.violations ??= []).push(e.violatedDirective + ' ' + e.blockedURI))"
+)
 
 
 @pytest.fixture
@@ -87,8 +89,9 @@ def test_the_status_has_every_documented_key_and_null_where_nothing_is_known(hos
 def test_loading_tells_its_stages_by_name_and_its_bar_never_runs_backwards(context: BrowserContext, coordinator: Any) -> None:
     watch = """addEventListener('DOMContentLoaded', () => {
       window.seen = [];
-      const look = () => seen.push([document.getElementById('boot-stage').textContent, +document.getElementById('boot-bar').value]);
-      new MutationObserver(look).observe(document.getElementById('boot'), {subtree: true, childList: true, characterData: true, attributes: true});
+      const stage = document.getElementById('boot-stage'), bar = document.getElementById('boot-bar');
+      new MutationObserver(() => seen.push([stage.textContent, +bar.value]))
+        .observe(stage.parentElement, {subtree: true, childList: true, characterData: true, attributes: true});
     })"""
     page = context.new_page()
     page.add_init_script(watch)
@@ -211,7 +214,9 @@ def test_an_error_in_the_recipe_names_marks_and_selects_its_line(host: Page, fau
     assert alert.is_visible()
     assert "press Train again" in alert.inner_text()
     assert host.locator("#gutter .marked").inner_text() == str(bad)
-    assert host.evaluate("((t) => t.value.slice(t.selectionStart, t.selectionEnd))(document.getElementById('code'))") == lines[bad - 1]
+    assert (
+        host.evaluate("((t) => t.value.slice(t.selectionStart, t.selectionEnd))(document.getElementById('code'))") == lines[bad - 1]
+    )
     assert not host.locator("#problem-traceback").is_visible()
     host.get_by_text("Python's traceback").click()
     assert "Traceback (most recent call last)" in host.locator("#problem-traceback").inner_text()
@@ -229,7 +234,9 @@ def test_training_works_again_after_the_broken_line_is_mended(host: Page) -> Non
     assert status(host)["error"] is None
 
 
-def test_a_tab_on_the_join_link_shows_what_it_will_run_and_waits_for_the_click(host: Page, context: BrowserContext, coordinator: Any) -> None:
+def test_a_tab_on_the_join_link_shows_what_it_will_run_and_waits_for_the_click(
+    host: Page, context: BrowserContext, coordinator: Any
+) -> None:
     until_state(host, "ready")
     train(host, 100_000)
     until(host, "(distml.status().step ?? 0) >= 1", 60)
@@ -258,7 +265,9 @@ def test_a_tab_on_the_join_link_shows_what_it_will_run_and_waits_for_the_click(h
     until_state(host, "stopped", timeout_s=30)
 
 
-def test_a_second_host_tab_shows_the_run_with_join_and_the_hosts_controls(host: Page, context: BrowserContext, coordinator: Any) -> None:
+def test_a_second_host_tab_shows_the_run_with_join_and_the_hosts_controls(
+    host: Page, context: BrowserContext, coordinator: Any
+) -> None:
     until_state(host, "ready")
     train(host, 100_000)
     until(host, "(distml.status().step ?? 0) >= 1", 60)
@@ -282,7 +291,7 @@ def test_python_in_the_engine_cannot_send_the_hosts_commands(host: Page) -> None
     attack = (
         "import js, pyodide.ffi\n"
         "for kind in ('frame', 'prepared'):\n"
-        "    data = '{\"type\": \"command\", \"action\": \"stop\"}'\n"
+        '    data = \'{"type": "command", "action": "stop"}\'\n'
         "    js.self.postMessage(pyodide.ffi.to_js({'kind': kind, 'data': data}, dict_converter=js.Object.fromEntries))\n"
     )
     edit(page, attack + code_of(page))
@@ -304,7 +313,10 @@ def test_a_lost_connection_is_shown_and_comes_back_by_itself(context: BrowserCon
     page.route_web_socket("**/ws", relay)
     page.goto(coordinator.host_link)
     until(page, "document.getElementById('link').textContent === 'Connected'", 20)
-    page.evaluate("window.links = []; new MutationObserver(() => links.push(document.getElementById('link').textContent)).observe(document.getElementById('link'), {childList: true})")
+    page.evaluate(
+        "window.links = []; new MutationObserver(() => links.push(document.getElementById('link').textContent))"
+        ".observe(document.getElementById('link'), {childList: true})"
+    )
     routes[0].close(code=1011, reason="test")
     until(page, "links.some((text) => /Connection lost, trying again in \\d+ s/.test(text))", 10)
     until(page, "document.getElementById('link').textContent === 'Connected'", 20)
@@ -354,3 +366,18 @@ def test_a_recipe_that_never_returns_is_ended_by_stop(host: Page) -> None:
     until(host, "document.getElementById('hint').textContent.includes('Stop ends it')", 10)
     host.get_by_role("button", name="Stop").click()
     until_state(host, "ready")
+
+
+def test_train_right_after_picking_a_recipe_trains_that_recipe(context: BrowserContext, coordinator: Any) -> None:
+    page = context.new_page()
+    page.goto(coordinator.host_link)
+    until_state(page, "ready")
+    other = "digits_mlp" if page.get_by_label("Example").input_value() == "digits_cnn" else "digits_cnn"
+    page.route(f"**/recipes/{other}.py", lambda route: (page.wait_for_timeout(500), route.continue_())[1])
+    page.get_by_label("Example").select_option(other)
+    train(page, 5)
+    until_state(page, "finished", timeout_s=120)
+    assert status(page)["recipe"] == other
+    assert "multilayer perceptron" in code_of(page) if other == "digits_mlp" else "convolution" in code_of(page)
+    code = page.evaluate("fetch('/recipes/' + distml.status().recipe + '.py').then((answer) => answer.text())")
+    assert code_of(page) == code

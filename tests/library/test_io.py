@@ -95,7 +95,7 @@ def with_(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
 REFUSED = {
     "a missing parameter": (with_(weights__b=None), "odd: b"),
     "an unknown parameter": (with_(weights__c=np.zeros(1, np.float32)), "odd: c"),
-    "parameters in another order": ({"weights/b": np.ones(2, np.float32), "weights/w": np.ones((2, 3), np.float32)}, "in this order"),
+    "parameters in another order": (dict(reversed(with_().items())), "in this order"),
     "another shape": (with_(weights__b=np.zeros(3, np.float32)), "'b' should be float32 (2,), got float32 (3,)"),
     "another dtype": (with_(weights__b=np.zeros(2)), "'b' should be float32 (2,), got float64 (2,)"),
     "a NaN": (with_(weights__b=np.array([1, np.nan], np.float32)), "'b' holds a NaN"),

@@ -9,12 +9,8 @@ import pytest
 from distml_py import safetensors
 from distml_py.errors import FormatError
 
-GOLDEN_HEADER = (
-    b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}'
-)
-GOLDEN = (
-    struct.pack("<Q", 112) + GOLDEN_HEADER.ljust(112) + b"\x00\x00\x80\x3f\x00\x00\x00\xc0" + b"\x01"
-)
+GOLDEN_HEADER = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}'
+GOLDEN = struct.pack("<Q", 112) + GOLDEN_HEADER.ljust(112) + b"\x00\x00\x80\x3f\x00\x00\x00\xc0" + b"\x01"
 
 
 def file_of(header: object, data: bytes = b"") -> bytes:

@@ -1,5 +1,7 @@
 """Every message's bytes, and every kind of frame that must be refused."""
 
+# ruff: noqa: E501 (golden bytes stay on one line)
+
 import json
 import struct
 import zlib
@@ -24,26 +26,121 @@ STATE_BYTES = (
 
 # message, its tensors, its frame: text, or the parts of a binary frame
 GOLDEN: list[tuple[Any, Any, Any]] = [
-    (wire.Hello(1, "t", "host", "n", "s"), None, '{"type": "hello", "protocol": 1, "token": "t", "role": "host", "name": "n", "session": "s"}'),  # fmt: skip
-    (wire.Start(recipe="r", code="c", seed=0, steps=9, batch_size=8, shards=2, train_size=10, evaluate_every=3, checkpoint_every=4, optimizer={"name": "SGD", "lr": 0.1}, parameters=["w"]), STATE, (b'DML1\xde\x00\x00\x00\xdf\xcdI\xfe', b'{"type": "start", "recipe": "r", "code": "c", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3, "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"]}', STATE_BYTES)),  # fmt: skip
-    (wire.Join("a", "webgl", "d", "p"), None, '{"type": "join", "run": "a", "backend": "webgl", "device": "d", "platform": "p"}'),  # fmt: skip
-    (wire.Gradient("a", 1, 1, 0, "w1.1", 4, 0.5, 0), WEIGHTS, (b'DML1\x7f\x00\x00\x00\xe9\xa4Q3', b'{"type": "gradient", "run": "a", "step": 1, "version": 1, "shard": 0, "lease": "w1.1", "samples": 4, "loss": 0.5, "cpu_ops": 0}', WEIGHTS_BYTES)),  # fmt: skip
-    (wire.Evaluation("a", 3, "validation", "w1.2", 0.5, 0.25, 4), None, '{"type": "evaluation", "run": "a", "step": 3, "split": "validation", "lease": "w1.2", "loss": 0.5, "accuracy": 0.25, "samples": 4}'),  # fmt: skip
-    (wire.Progress("a", 2, 0.5, None, None, 0, 10.0), None, '{"type": "progress", "run": "a", "step": 2, "loss": 0.5, "val_loss": null, "accuracy": null, "cpu_ops": 0, "steps_per_s": 10.0}'),  # fmt: skip
-    (wire.Checkpoint("a", 4, "periodic", None), STATE, (b'DML1Q\x00\x00\x00%\xee\xba\xc5', b'{"type": "checkpoint", "run": "a", "step": 4, "reason": "periodic", "loss": null}', STATE_BYTES)),  # fmt: skip
+    (
+        wire.Hello(1, "t", "host", "n", "s"),
+        None,
+        '{"type": "hello", "protocol": 1, "token": "t", "role": "host", "name": "n", "session": "s"}',
+    ),  # fmt: skip
+    (
+        wire.Start(
+            recipe="r",
+            code="c",
+            seed=0,
+            steps=9,
+            batch_size=8,
+            shards=2,
+            train_size=10,
+            evaluate_every=3,
+            checkpoint_every=4,
+            optimizer={"name": "SGD", "lr": 0.1},
+            parameters=["w"],
+        ),
+        STATE,
+        (
+            b"DML1\xde\x00\x00\x00\xdf\xcdI\xfe",
+            b'{"type": "start", "recipe": "r", "code": "c", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3, "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"]}',
+            STATE_BYTES,
+        ),
+    ),  # fmt: skip
+    (
+        wire.Join("a", "webgl", "d", "p"),
+        None,
+        '{"type": "join", "run": "a", "backend": "webgl", "device": "d", "platform": "p"}',
+    ),  # fmt: skip
+    (
+        wire.Gradient("a", 1, 1, 0, "w1.1", 4, 0.5, 0),
+        WEIGHTS,
+        (
+            b"DML1\x7f\x00\x00\x00\xe9\xa4Q3",
+            b'{"type": "gradient", "run": "a", "step": 1, "version": 1, "shard": 0, "lease": "w1.1", "samples": 4, "loss": 0.5, "cpu_ops": 0}',
+            WEIGHTS_BYTES,
+        ),
+    ),  # fmt: skip
+    (
+        wire.Evaluation("a", 3, "validation", "w1.2", 0.5, 0.25, 4),
+        None,
+        '{"type": "evaluation", "run": "a", "step": 3, "split": "validation", "lease": "w1.2", "loss": 0.5, "accuracy": 0.25, "samples": 4}',
+    ),  # fmt: skip
+    (
+        wire.Progress("a", 2, 0.5, None, None, 0, 10.0),
+        None,
+        '{"type": "progress", "run": "a", "step": 2, "loss": 0.5, "val_loss": null, "accuracy": null, "cpu_ops": 0, "steps_per_s": 10.0}',
+    ),  # fmt: skip
+    (
+        wire.Checkpoint("a", 4, "periodic", None),
+        STATE,
+        (
+            b"DML1Q\x00\x00\x00%\xee\xba\xc5",
+            b'{"type": "checkpoint", "run": "a", "step": 4, "reason": "periodic", "loss": null}',
+            STATE_BYTES,
+        ),
+    ),  # fmt: skip
     (wire.Command("pause"), None, '{"type": "command", "action": "pause"}'),  # fmt: skip
     (wire.Problem("a", "no", 7), None, '{"type": "problem", "run": "a", "message": "no", "line": 7}'),  # fmt: skip
     (wire.Goodbye(), None, '{"type": "goodbye"}'),  # fmt: skip
-    (wire.Welcome(1, "w1", "host", "http://h/#t=x"), None, '{"type": "welcome", "protocol": 1, "worker": "w1", "role": "host", "join_url": "http://h/#t=x"}'),  # fmt: skip
-    (wire.Run(run="a", recipe="r", code="c", code_sha256="f", seed=0, steps=9, batch_size=8, shards=2, train_size=10, evaluate_every=3, checkpoint_every=4, optimizer={"name": "SGD", "lr": 0.1}, parameters=["w"], deterministic=False), None, '{"type": "run", "run": "a", "recipe": "r", "code": "c", "code_sha256": "f", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3, "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"], "deterministic": false}'),  # fmt: skip
-    (wire.Weights("a", 1, "f"), WEIGHTS, (b'DML1<\x00\x00\x00\xeb\xc0\xe6I', b'{"type": "weights", "run": "a", "version": 1, "sha256": "f"}', WEIGHTS_BYTES)),  # fmt: skip
-    (wire.Lease("a", 1, 1, "w1.1", 0, 0, 4, 5.0), None, '{"type": "lease", "run": "a", "step": 1, "version": 1, "lease": "w1.1", "shard": 0, "start": 0, "count": 4, "deadline_s": 5.0}'),  # fmt: skip
-    (wire.Evaluate("a", 3, 3, "w1.2", "test"), None, '{"type": "evaluate", "run": "a", "step": 3, "version": 3, "lease": "w1.2", "split": "test"}'),  # fmt: skip
-    (wire.Solo("a", 0), STATE, (b"DML1'\x00\x00\x00\x1b\xe5[B", b'{"type": "solo", "run": "a", "step": 0}', STATE_BYTES)),  # fmt: skip
+    (
+        wire.Welcome(1, "w1", "host", "http://h/#t=x"),
+        None,
+        '{"type": "welcome", "protocol": 1, "worker": "w1", "role": "host", "join_url": "http://h/#t=x"}',
+    ),  # fmt: skip
+    (
+        wire.Run(
+            run="a",
+            recipe="r",
+            code="c",
+            code_sha256="f",
+            seed=0,
+            steps=9,
+            batch_size=8,
+            shards=2,
+            train_size=10,
+            evaluate_every=3,
+            checkpoint_every=4,
+            optimizer={"name": "SGD", "lr": 0.1},
+            parameters=["w"],
+            deterministic=False,
+        ),
+        None,
+        '{"type": "run", "run": "a", "recipe": "r", "code": "c", "code_sha256": "f", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3, "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"], "deterministic": false}',
+    ),  # fmt: skip
+    (
+        wire.Weights("a", 1, "f"),
+        WEIGHTS,
+        (b"DML1<\x00\x00\x00\xeb\xc0\xe6I", b'{"type": "weights", "run": "a", "version": 1, "sha256": "f"}', WEIGHTS_BYTES),
+    ),  # fmt: skip
+    (
+        wire.Lease("a", 1, 1, "w1.1", 0, 0, 4, 5.0),
+        None,
+        '{"type": "lease", "run": "a", "step": 1, "version": 1, "lease": "w1.1", "shard": 0, "start": 0, "count": 4, "deadline_s": 5.0}',
+    ),  # fmt: skip
+    (
+        wire.Evaluate("a", 3, 3, "w1.2", "test"),
+        None,
+        '{"type": "evaluate", "run": "a", "step": 3, "version": 3, "lease": "w1.2", "split": "test"}',
+    ),  # fmt: skip
+    (
+        wire.Solo("a", 0),
+        STATE,
+        (b"DML1'\x00\x00\x00\x1b\xe5[B", b'{"type": "solo", "run": "a", "step": 0}', STATE_BYTES),
+    ),  # fmt: skip
     (wire.Yield("a"), None, '{"type": "yield", "run": "a"}'),  # fmt: skip
     (wire.Status({"state": "ready"}), None, '{"type": "status", "status": {"state": "ready"}}'),  # fmt: skip
     (wire.Rejected("stale", "late"), None, '{"type": "rejected", "reason": "stale", "detail": "late"}'),  # fmt: skip
-    (wire.Ended("a", "finished", 9, "f"), None, '{"type": "ended", "run": "a", "state": "finished", "step": 9, "sha256": "f"}'),  # fmt: skip
+    (
+        wire.Ended("a", "finished", 9, "f"),
+        None,
+        '{"type": "ended", "run": "a", "state": "finished", "step": 9, "sha256": "f"}',
+    ),  # fmt: skip
 ]
 NAMES = [type(message).__name__ for message, _, _ in GOLDEN]
 
@@ -128,7 +225,10 @@ REFUSED = {
     "a fraction for a whole number": ('{"type": "problem", "run": "a", "message": "m", "line": 1.0}', "Problem.line"),
     "text for a binary message": ('{"type": "weights", "run": "a", "version": 1, "sha256": "f"}', "travels as a binary frame"),
     "a binary frame for a text message": (binary({"type": "goodbye"}), "travels as a text frame"),
-    "a payload that is not safetensors": (binary({"type": "weights", "run": "a", "version": 1, "sha256": "f"}, b"xx"), "safetensors"),
+    "a payload that is not safetensors": (
+        binary({"type": "weights", "run": "a", "version": 1, "sha256": "f"}, b"xx"),
+        "safetensors",
+    ),
     "bytes that are not UTF-8": (binary(b"\xff\xfe"), "one JSON object"),
 }
 

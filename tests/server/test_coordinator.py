@@ -1,6 +1,7 @@
 """A coordinator behind real sockets: what good peers get, and what bad ones cannot do."""
 
 import asyncio
+import hashlib
 import logging
 import random
 import socket
@@ -13,10 +14,10 @@ import aiohttp
 import numpy as np
 import pytest
 import pytest_asyncio
-from peers import CODE, Served, prefixed, serving, start, weights
 
 from distml_py import io, wire
 from distml_server import sockets
+from peers import CODE, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
 
@@ -434,9 +435,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_frame_leaves_nothing_behind
         await worker.evaluate()
 
 
-async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "SEND_S", 0.5)
     large = weights(2_000_000)
     gradient = {name: np.zeros_like(array) for name, array in large.items()}
@@ -537,8 +536,6 @@ async def test_the_library_is_served_as_the_lock_file_names_it(served: Served) -
         entry = (await response.json())["packages"]["distml-py"]
     async with served.client.get(f"{served.url}/assets/{entry['file_name']}") as response:
         assert "immutable" in response.headers["Cache-Control"]
-        import hashlib
-
         assert hashlib.sha256(await response.read()).hexdigest() == entry["sha256"]
 
 

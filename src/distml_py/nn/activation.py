@@ -8,6 +8,12 @@ from .module import Module
 
 
 class ReLU(Module):
+    """inplace is taken for PyTorch's sake: the result is always new."""
+
+    def __init__(self, inplace: bool = False):
+        super().__init__()
+        self.inplace = inplace
+
     def forward(self, input: Tensor) -> Tensor:
         return input.relu()
 
@@ -34,9 +40,10 @@ class Softmax(Module):
 class Dropout(Module):
     """Zeros with probability p while training; the identity in eval()."""
 
-    def __init__(self, p: float = 0.5):
+    def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
         self.p = p
+        self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .. import creation, engine, ops, random
-from ..errors import DtypeError, ShapeError
+from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
 from ..op import bool_, float32, int32
 from ..ops.index import check_range
@@ -78,7 +78,16 @@ def pair(value: Any, name: str, least: int = 1) -> tuple[int, int]:
     return both[0], both[1]
 
 
-def _windows(input: Tensor, name: str, kernel: Pair, stride: Pair | None, padding: Pair, dilation: Pair, fill: float) -> Tensor:
+def _windows(
+    input: Tensor,
+    name: str,
+    kernel: Pair,
+    stride: Pair | None,
+    padding: Pair,
+    dilation: Pair,
+    fill: float,
+    ceil_mode: bool = False,
+) -> Tensor:
     """(n, c, oh, ow, kh * kw): the padded input, one row a window."""
     sizes, edge = pair(kernel, "kernel_size"), pair(padding, "padding", least=0)
     steps, holes = pair(kernel if stride is None else stride, "stride"), pair(dilation, "dilation")
@@ -86,29 +95,63 @@ def _windows(input: Tensor, name: str, kernel: Pair, stride: Pair | None, paddin
         raise ShapeError(f"{name} needs (n, c, h, w), got {input.shape}; add a batch dimension with .unsqueeze(0)")
     if any(2 * p > k for p, k in zip(edge, sizes, strict=True)):
         raise ShapeError(f"{name}: padding {edge} is more than half of the kernel {sizes}")
-    padded = pad(input, (edge[1], edge[1], edge[0], edge[0]), value=fill)
     reach = [d * (k - 1) + 1 for d, k in zip(holes, sizes, strict=True)]
+    more = [_beyond(input.shape[2 + a], edge[a], reach[a], steps[a]) if ceil_mode else 0 for a in (0, 1)]
+    padded = pad(input, (edge[1], edge[1] + more[1], edge[0], edge[0] + more[0]), value=fill)
     if any(r > size for r, size in zip(reach, padded.shape[2:], strict=True)):
         raise ShapeError(f"{name}: the kernel {sizes} is larger than the padded input {padded.shape[2:]}")
     return apply(ops.WINDOW, padded, attrs=(sizes, steps, holes)).flatten(4)
 
 
-def max_pool2d(input: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, dilation: Pair = 1) -> Tensor:
-    """The largest of each window; its gradient goes to the first of equals. input (n, c, h, w)."""
+def _beyond(size: int, edge: int, reach: int, step: int) -> int:
+    """How far a last window, which must start inside the input or its left edge, reaches beyond the padded input."""
+    room = size + 2 * edge - reach
+    last = -(-room // step) * step
+    if last >= size + edge:
+        last -= step
+    return max(0, last - room)
+
+
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor:
+    """The largest of each window; its gradient goes to the first of equals. input (n, c, h, w) or (c, h, w).
+
+    ceil_mode: a last window that starts inside the input may reach beyond it. Raises UnsupportedError for indices.
+    """
+    if return_indices:
+        raise UnsupportedError("not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows")
     if input.ndim == 3:
-        return max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation).squeeze(0)
-    windows = _windows(input, "max_pool2d", kernel_size, stride, padding, dilation, -math.inf)
+        return max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode).squeeze(0)
+    windows = _windows(input, "max_pool2d", kernel_size, stride, padding, dilation, -math.inf, ceil_mode)
     values: Tensor = windows.max(-1)[0]
     return values
 
 
 def avg_pool2d(
-    input: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, count_include_pad: bool = True
+    input: Tensor,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Pair = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Tensor:
-    """The mean of each window. input (n, c, h, w)."""
+    """The mean of each window, or its sum / divisor_override. input (n, c, h, w) or (c, h, w)."""
+    if ceil_mode:
+        raise UnsupportedError("not implemented: avg_pool2d(ceil_mode=True); nearest is pad() and ceil_mode=False")
     if input.ndim == 3:
-        return avg_pool2d(input.unsqueeze(0), kernel_size, stride, padding, count_include_pad).squeeze(0)
+        whole = avg_pool2d(input.unsqueeze(0), kernel_size, stride, padding, False, count_include_pad, divisor_override)
+        return whole.squeeze(0)
     sums = _windows(input, "avg_pool2d", kernel_size, stride, padding, 1, 0.0)
+    if divisor_override is not None:
+        return sums.sum(-1) / divisor_override
     if count_include_pad:
         return sums.mean(-1)
     counts = _windows(creation.ones_like(input), "avg_pool2d", kernel_size, stride, padding, 1, 0.0)
@@ -133,7 +176,8 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: floa
     return input if not any(map(any, grown)) else apply(ops.PAD, input, attrs=(grown, float(value)))
 
 
-def relu(input: Tensor) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """inplace is taken for PyTorch's sake: the result is always new, and costs no more."""
     return input.relu()
 
 
@@ -162,7 +206,7 @@ def one_hot(tensor: Tensor, num_classes: int) -> Tensor:
     return (tensor.unsqueeze(-1) == creation.arange(num_classes)).int()
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zeros with probability p, the rest scaled by 1 / (1 - p).
 
     The mask depends on seed, step and each sample's number in the global batch (dimension 0), not on how it is split.
@@ -200,8 +244,12 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return _reduce((input - target).abs(), reduction)
 
 
-def nll_loss(input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
     """Negative log-likelihood. input: log-probabilities (n, classes, ...), target: class indices (n, ...).
+
+    weight: (classes,), one factor a class; the mean is then over the sum of the labels' factors.
 
     Raises IndexRangeError for labels on the host outside [0, classes); on the GPU such a label gives NaN.
     """
@@ -215,13 +263,12 @@ def nll_loss(input: Tensor, target: Tensor, ignore_index: int = -100, reduction:
     if known is not None:
         check_range(known[known != ignore_index], input.shape[axis])
     labels = where(ignored, 0, target) if known is None or (known == ignore_index).any() else target
-    picked = -_picked(input, labels, axis)
-    if known is not None and labels is target:
-        return _reduce(picked, reduction)
-    counted = where(ignored, 0.0, picked)
-    if reduction != "mean":
-        return _reduce(counted, reduction)
-    return counted.sum() / (~ignored).float().sum()
+    factors = weight[labels] if weight is not None else None
+    if factors is None and known is not None and labels is target:
+        return _reduce(-_picked(input, labels, axis), reduction)
+    counts = where(ignored, 0.0, 1.0 if factors is None else factors)
+    losses = where(ignored, 0.0, -_picked(input, labels, axis)) * counts
+    return losses.sum() / counts.sum() if reduction == "mean" else _reduce(losses, reduction)
 
 
 def _picked(input: Tensor, labels: Tensor, axis: int) -> Tensor:
@@ -229,28 +276,51 @@ def _picked(input: Tensor, labels: Tensor, axis: int) -> Tensor:
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Mean negative log-likelihood of the true class, in nats.
 
     input: (n, classes, ...), unnormalised. target: (n, ...) class indices, or (n, classes, ...) probabilities.
+    weight: (classes,), one factor a class. label_smoothing: this much of the target is spread evenly.
     Source: Goodfellow et al. 2016, section 6.2.2.3; the row maximum is subtracted first, so exp cannot overflow.
     """
     axis = 1 if input.ndim > 1 else 0
     scores = input.log_softmax(axis)
     if target.dtype not in (int32, bool_):
-        if target.shape != input.shape:
-            raise ShapeError(f"cross_entropy: probabilities {target.shape} must have the shape of the scores {input.shape}")
-        soft = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
-        losses = -(scores * soft).sum(axis)
-        return losses.sum() / (losses.numel() or math.nan) if reduction == "mean" else _reduce(losses, reduction)
-    loss = nll_loss(scores, target, ignore_index, reduction)
+        return _soft_cross_entropy(scores, target, weight, reduction, label_smoothing, axis)
+    loss = nll_loss(scores, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return loss
-    kept = (target != ignore_index).to(float32)
-    even = -scores.mean(axis) * kept
-    spread = even.sum() / kept.sum() if reduction == "mean" else _reduce(even, reduction)
-    return loss * (1 - label_smoothing) + spread * label_smoothing
+    ignored = target == ignore_index
+    even = where(ignored, 0.0, -_weighted(scores, weight, axis).sum(axis) / input.shape[axis])
+    if reduction != "mean":
+        return loss * (1 - label_smoothing) + _reduce(even, reduction) * label_smoothing
+    counts = where(ignored, 0.0, 1.0 if weight is None else weight[where(ignored, 0, target)])
+    return loss * (1 - label_smoothing) + even.sum() / counts.sum() * label_smoothing
+
+
+def _soft_cross_entropy(
+    scores: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, axis: int
+) -> Tensor:
+    if target.shape != scores.shape:
+        raise ShapeError(f"cross_entropy: probabilities {target.shape} must have the shape of the scores {scores.shape}")
+    soft = target * (1 - label_smoothing) + label_smoothing / scores.shape[axis]
+    losses = -(_weighted(scores, weight, axis) * soft).sum(axis)
+    return losses.sum() / (losses.numel() or math.nan) if reduction == "mean" else _reduce(losses, reduction)
+
+
+def _weighted(scores: Tensor, weight: Tensor | None, axis: int) -> Tensor:
+    """scores, each class times its factor."""
+    if weight is None:
+        return scores
+    if weight.shape != (scores.shape[axis],):
+        raise ShapeError(f"cross_entropy: weight {weight.shape} needs one factor for each of {scores.shape[axis]} classes")
+    return scores * weight.reshape(*(-1 if a == axis else 1 for a in range(scores.ndim)))
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

@@ -1,0 +1,347 @@
+"""A worker's half of the protocol, driven by frames and a clock that only moves when told."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distml_py import io, wire
+from distml_py.errors import FormatError, NonFiniteError
+from distml_py.recipe import Training, load_recipe
+from distml_py.tab import Tab
+
+CODE = '''"""Small."""
+import numpy as np
+from distml_py import Recipe, nn, optim
+from distml_py.data import Splits, TensorDataset
+
+
+class Small(Recipe):
+    batch_size = 8
+    shards = 2
+    steps = 6
+    evaluate_every = 2
+    checkpoint_every = 3
+
+    def data(self):
+        x = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
+        parts = [TensorDataset(x[i : i + 20], (x[i : i + 20, 0] > 0).astype(np.int32)) for i in (0, 20, 40)]
+        return Splits(*parts)
+
+    def model(self):
+        return nn.Linear(3, 2)
+
+    def optimizer(self, parameters):
+        return optim.Adam(parameters, lr=0.1)
+'''
+KEYS = {
+    "state", "step", "loss", "val_loss", "accuracy", "test_accuracy", "weights_version", "weights_sha256", "cpu_ops",
+    "step_ms", "python_ms", "draws", "texture_bytes", "error",
+}  # fmt: skip
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run_of(start: wire.Start, **changes: Any) -> wire.Run:
+    fields = {name: getattr(start, name) for name in start.__dataclass_fields__}
+    digest = hashlib.sha256(start.code.encode()).hexdigest()
+    return wire.Run(**{"run": "a", "code_sha256": digest, "deterministic": False} | fields | changes)
+
+
+class Bench:
+    """A tab that has joined a run, and what it sends."""
+
+    def __init__(self, script: str = CODE, /, **changes: Any) -> None:
+        self.clock = Clock()
+        self.tab = Tab("reference", "d", "p", self.clock)
+        frame = wire.decode(self.tab.prepare("small", script, 5))
+        assert isinstance(frame.message, wire.Start)
+        self.start, self.weights = frame.message, {n.removeprefix("weights/"): a for n, a in frame.tensors.items()}
+        self.state = dict(frame.tensors)
+        self.give(run_of(self.start, **changes))
+
+    def give(self, message: wire.FromCoordinator, tensors: wire.Tensors | None = None) -> None:
+        assert self.tab.receive(wire.encode(message, tensors)) == []
+
+    def turn(self) -> list[wire.Frame]:
+        return [wire.decode(frame) for frame in self.tab.advance()]
+
+    def all(self, most: int = 100) -> list[wire.Frame]:
+        """Works until there is nothing to do."""
+        frames: list[wire.Frame] = []
+        for _ in range(most):
+            if not self.tab.busy:
+                return frames
+            frames += self.turn()
+        raise AssertionError("it never rests")
+
+    def give_weights(self, version: int, weights: Mapping[str, np.ndarray] | None = None) -> None:
+        given = weights or self.weights
+        self.give(wire.Weights("a", version, io.weights_sha256(given)), given)
+
+    def reference(self) -> Training:
+        return Training(load_recipe("small", CODE), 5)
+
+
+def lease(step: int, shard: int = 0) -> wire.Lease:
+    return wire.Lease("a", step, step, f"w.{step}.{shard}", shard, shard * 4, 4, 5.0)
+
+
+def kinds(frames: list[wire.Frame]) -> list[str]:
+    return [type(frame.message).__name__ for frame in frames]
+
+
+def test_a_start_tells_all_of_the_recipe_and_its_first_weights() -> None:
+    bench = Bench()
+    recipe = bench.reference()
+    assert (bench.start.recipe, bench.start.code, bench.start.seed, bench.start.steps) == ("small", CODE, 5, 6)
+    assert (bench.start.batch_size, bench.start.shards, bench.start.train_size) == (8, 2, 20)
+    assert bench.start.parameters == list(recipe.parameters) == list(bench.weights)
+    assert bench.start.optimizer["name"] == "Adam" and bench.start.optimizer["lr"] == 0.1
+    assert io.weights_sha256(bench.weights) == io.weights_sha256(recipe.weights())
+    frame = wire.decode(bench.tab.prepare("small", CODE, 5, 99))
+    assert isinstance(frame.message, wire.Start) and frame.message.steps == 99
+
+
+def test_it_joins_and_answers_leases_with_the_gradients_of_their_samples() -> None:
+    bench = Bench()
+    assert [frame.message for frame in bench.all()] == [wire.Join("a", "reference", "d", "p")]
+    bench.give_weights(0)
+    bench.give(lease(0, 0))
+    bench.give(lease(0, 1))
+    frames = bench.all()
+    reference = bench.reference()
+    for shard, frame in enumerate(frames):
+        loss, gradient = reference.gradient(0, shard * 4, 4)
+        answer = frame.message
+        assert isinstance(answer, wire.Gradient)
+        assert (answer.shard, answer.samples, answer.lease, answer.version) == (shard, 4, f"w.0.{shard}", 0)
+        assert answer.loss == loss
+        assert list(frame.tensors) == list(gradient)
+        assert all(np.array_equal(frame.tensors[name], gradient[name]) for name in gradient)
+
+
+def test_a_lease_is_computed_at_its_own_weights() -> None:
+    bench = Bench()
+    bench.all()
+    moved = {name: array + 1 for name, array in bench.weights.items()}
+    bench.give_weights(1, moved)
+    bench.give(lease(1))
+    (frame,) = bench.all()
+    reference = bench.reference()
+    reference.load_weights(moved)
+    assert isinstance(frame.message, wire.Gradient) and frame.message.loss == reference.gradient(1, 0, 4)[0]
+
+
+def test_newer_weights_drop_the_leases_on_older_ones_but_not_the_evaluation() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give_weights(0)
+    bench.give(lease(0, 0))
+    bench.give(wire.Evaluate("a", 0, 0, "e", "validation"))
+    bench.give(lease(0, 1))
+    bench.give_weights(1, {name: array + 9 for name, array in bench.weights.items()})
+    bench.give(lease(1))
+    frames = bench.all()
+    assert kinds(frames) == ["Evaluation", "Gradient"]
+    evaluation, gradient = (frame.message for frame in frames)
+    assert isinstance(evaluation, wire.Evaluation) and isinstance(gradient, wire.Gradient)
+    loss, accuracy, samples = bench.reference().evaluate("validation")
+    assert (evaluation.loss, evaluation.accuracy, evaluation.samples) == (loss, accuracy, samples)
+    assert gradient.step == 1
+
+
+def test_weights_do_not_pile_up() -> None:
+    bench = Bench()
+    bench.all()
+    for version in range(50):
+        bench.give_weights(version)
+    assert len(bench.tab._weights) <= 2
+
+
+def test_at_the_end_it_holds_the_last_weights_and_hashes_them_itself() -> None:
+    bench = Bench()
+    bench.all()
+    last = {name: array + 3 for name, array in bench.weights.items()}
+    bench.give(wire.Weights("a", 6, "a hash from the wire"), last)
+    ended = wire.Ended("a", "finished", 6, io.weights_sha256(last))
+    bench.give(ended)
+    bench.all()
+    report = bench.tab.report()
+    assert bench.tab.ended == ended and report.keys() == KEYS
+    assert (report["state"], report["step"], report["weights_sha256"]) == ("finished", 6, io.weights_sha256(last))
+
+
+def test_what_belongs_to_another_run_is_ignored() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(wire.Weights("b", 9, "f"), bench.weights)
+    bench.give(wire.Lease("b", 9, 9, "l", 0, 0, 4, 5.0))
+    bench.give(wire.Solo("b", 0), bench.state)
+    bench.give(wire.Ended("b", "finished", 9, "f"))
+    assert not bench.tab.busy and bench.tab.ended is None
+
+
+def test_who_leaves_does_nothing_more() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give_weights(0)
+    bench.give(lease(0))
+    bench.tab.leave()
+    assert not bench.tab.busy and bench.tab.report()["state"] == "ready"
+    bench.give(lease(0))
+    assert not bench.tab.busy
+
+
+def test_a_message_that_only_workers_send_is_an_error() -> None:
+    bench = Bench()
+    with pytest.raises(FormatError):
+        bench.tab.receive(wire.encode(wire.Join("a", "b", "c", "d")))
+
+
+# ---------------------------------------------------------------- alone
+
+
+def test_alone_it_does_all_steps_and_sends_checkpoints_and_the_final_state() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    frames = bench.all()
+    checkpoints = [frame for frame in frames if isinstance(frame.message, wire.Checkpoint)]
+    assert [(f.message.step, f.message.reason) for f in checkpoints] == [(3, "periodic"), (6, "final")]  # type: ignore[union-attr]
+    reference = bench.reference()
+    for step in range(6):
+        reference.step(step)
+    found = {n.removeprefix("weights/"): a for n, a in checkpoints[-1].tensors.items() if n.startswith("weights/")}
+    assert io.weights_sha256(found) == io.weights_sha256(reference.weights()) == bench.tab.report()["weights_sha256"]
+    progress = [frame.message for frame in frames if isinstance(frame.message, wire.Progress)]
+    assert [message.step for message in progress] == [2, 4, 6]  # the evaluations; the clock stands still
+    assert all(message.val_loss is not None and message.accuracy is not None for message in progress)
+
+
+def test_progress_comes_at_most_four_times_a_second() -> None:
+    bench = Bench(steps=1000, evaluate_every=10_000, checkpoint_every=10_000)
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    sent = 0
+    for _ in range(101):
+        sent += kinds(bench.turn()).count("Progress")
+        bench.clock.now += 0.0625
+    assert 20 <= sent <= 25  # 6.3 seconds
+
+
+def test_the_final_weights_are_evaluated_without_being_sent_again() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    bench.all()
+    bench.give(wire.Evaluate("a", 6, 6, "e", "test"))
+    (frame,) = bench.all()
+    assert isinstance(frame.message, wire.Evaluation) and frame.message.split == "test"
+    assert bench.tab.report()["test_accuracy"] == frame.message.accuracy
+
+
+def test_a_yield_is_answered_at_the_next_step_boundary_and_another_tab_goes_on_from_there() -> None:
+    bench, other = Bench(), Bench()
+    bench.all()
+    other.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    while bench.tab.report()["step"] != 2:
+        bench.turn()
+    bench.give(wire.Yield("a"))
+    (frame,) = bench.turn()
+    assert isinstance(frame.message, wire.Checkpoint) and (frame.message.step, frame.message.reason) == (2, "yield")
+    assert not bench.tab.busy
+    other.give(wire.Solo("a", 2), frame.tensors)
+    last = other.all()[-1]
+    reference = bench.reference()
+    for step in range(6):
+        reference.step(step)
+    found = {n.removeprefix("weights/"): a for n, a in last.tensors.items() if n.startswith("weights/")}
+    assert io.weights_sha256(found) == io.weights_sha256(reference.weights())
+
+
+def test_a_yield_before_the_first_step_gives_the_state_back() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    bench.give(wire.Yield("a"))
+    frames = bench.all()
+    assert [f.message for f in frames] == [wire.Checkpoint("a", 0, "yield", None)]
+    assert all(np.array_equal(frames[0].tensors[name], array) for name, array in bench.state.items())
+
+
+def test_a_yield_that_crossed_the_final_checkpoint_does_not_end_the_next_solo() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    bench.all()
+    bench.give(wire.Yield("a"))
+    assert not bench.tab.busy
+    bench.give(wire.Solo("a", 0), bench.state)
+    assert kinds(bench.all())[-1] == "Checkpoint" and bench.tab.report()["step"] == 6
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+@pytest.mark.parametrize("work", ["lease", "solo", "evaluation"])
+def test_a_recipe_that_raises_tells_the_coordinator_its_line_and_then_raises(work: str) -> None:
+    code = CODE + "\n    def loss(self, model, *batch):\n        return {}['x']\n"
+    bench = Bench(code)
+    bench.all()
+    bench.give_weights(0)
+    match work:
+        case "lease":
+            bench.give(lease(0))
+        case "evaluation":
+            bench.give(wire.Evaluate("a", 0, 0, "e", "test"))
+        case "solo":
+            bench.give(wire.Solo("a", 0), bench.state)
+            assert bench.turn() == []
+    (frame,) = bench.turn()
+    assert frame.message == wire.Problem("a", "KeyError: 'x'", code.count("\n"))
+    assert bench.tab.busy
+    with pytest.raises(KeyError):
+        bench.tab.advance()
+    assert not bench.tab.busy and bench.tab.report()["state"] == "error"
+    bench.give(lease(0))
+    assert not bench.tab.busy  # it takes no more work for this run
+
+
+def test_a_loss_that_is_not_a_number_is_a_problem() -> None:
+    bench = Bench(CODE + "\n    def loss(self, model, *batch):\n        return super().loss(model, *batch) * float('nan')\n")
+    bench.all()
+    bench.give_weights(0)
+    bench.give(lease(0))
+    (frame,) = bench.turn()
+    assert isinstance(frame.message, wire.Problem) and "NonFiniteError" in frame.message.message
+    with pytest.raises(NonFiniteError):
+        bench.tab.advance()
+
+
+WRONG_RUNS: dict[str, dict[str, Any]] = {
+    "code that is not what its hash says": {"code": CODE + "\n"},
+    "other parameters": {"parameters": ["weight"]},
+    "more training samples": {"train_size": 21},
+    "code that does not load": {"code": "x = (", "code_sha256": hashlib.sha256(b"x = (").hexdigest()},
+}
+
+
+@pytest.mark.parametrize("name", list(WRONG_RUNS))
+def test_it_does_not_join_a_run_with(name: str) -> None:
+    bench = Bench(**WRONG_RUNS[name])
+    (frame,) = bench.turn()
+    assert isinstance(frame.message, wire.Problem)
+    assert frame.message.line == (1 if name == "code that does not load" else 0)
+    with pytest.raises(Exception, match=r".+"):
+        bench.tab.advance()
+    assert bench.tab.report()["state"] == "error" and bench.tab.report()["error"]

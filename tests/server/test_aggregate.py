@@ -1,0 +1,80 @@
+"""The coordinator's model: the float64 sum in shard order, the optimizer's step, and what it refuses to become."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from distml_py import io
+from distml_py.errors import FormatError, NonFiniteError
+from distml_server.aggregate import Model
+
+SGD = {"name": "SGD", "lr": 1.0}
+
+
+def model(config: dict[str, object] | None = None, size: int = 1) -> Model:
+    return Model({"w": np.zeros(size, np.float32)}, config or SGD)
+
+
+def gradient(value: float, size: int = 1) -> dict[str, np.ndarray]:
+    return {"w": np.full(size, value, np.float32)}
+
+
+def test_the_sum_is_in_shard_order_whatever_the_order_of_arrival() -> None:
+    # in float64, 1e16 + 1 - 1e16 is 0 and 1e16 - 1e16 + 1 is 1
+    shards = {0: (1, gradient(1e16)), 1: (1, gradient(1.0)), 2: (1, gradient(-1e16)), 3: (1, gradient(0.5))}
+    found = set()
+    for order in itertools.permutations(shards):
+        trained = model()
+        trained.apply({shard: shards[shard] for shard in order}, 1)
+        found.add(trained.weights()["w"].tobytes())
+    assert found == {np.array([-0.5], np.float32).tobytes()}
+
+
+def test_the_sum_is_in_float64() -> None:
+    trained = model()
+    trained.apply({shard: (1, gradient(value)) for shard, value in enumerate([2.0**24, 1.0, 1.0])}, 1)
+    assert trained.weights()["w"][0] == -(2.0**24 + 2)  # in float32 each 1 would be lost
+
+
+def test_a_shard_counts_by_its_samples() -> None:
+    trained = model()
+    trained.apply({0: (1, gradient(1.0)), 1: (3, gradient(5.0))}, 4)
+    assert trained.weights()["w"][0] == -4.0
+
+
+@pytest.mark.parametrize("config", [SGD, SGD | {"momentum": 0.9}, {"name": "Adam", "lr": 0.1}])
+def test_a_model_that_adopts_a_state_goes_on_from_it_bit_by_bit(config: dict[str, object]) -> None:
+    first, second = model(config, 5), model(config, 5)
+    for step in range(3):
+        first.apply({0: (1, gradient(step + 1.0, 5))}, 1)
+    second.adopt(first.state())
+    for trained in (first, second):
+        trained.apply({0: (1, gradient(0.3, 5))}, 1)
+    assert io.weights_sha256(first.weights()) == io.weights_sha256(second.weights())
+
+
+def test_a_step_that_diverges_leaves_weights_and_optimizer_as_they_were() -> None:
+    trained = model({"name": "SGD", "lr": 1e10, "momentum": 0.9})
+    trained.apply({0: (1, gradient(1.0))}, 1)
+    before = {name: array.tobytes() for name, array in trained.state().items()}
+    with pytest.raises(NonFiniteError, match="smaller learning rate"):
+        trained.apply({0: (1, gradient(1e38))}, 1)
+    assert {name: array.tobytes() for name, array in trained.state().items()} == before
+
+
+def test_a_state_that_does_not_fit_is_not_adopted() -> None:
+    trained = model()
+    for state in ({}, {"weights/w": np.zeros(2, np.float32)}, {"weights/w": np.full(1, np.nan, np.float32)}):
+        with pytest.raises(FormatError):
+            trained.adopt(state)
+    assert trained.weights()["w"].tolist() == [0.0]
+
+
+def test_a_model_without_parameters_or_with_an_unknown_optimizer_is_refused() -> None:
+    with pytest.raises(FormatError, match="got 0"):
+        Model({}, SGD)
+    with pytest.raises(FormatError, match="unknown optimizer 'Magic'"):
+        model({"name": "Magic"})
+    with pytest.raises(FormatError, match="holds a NaN"):
+        Model({"w": np.full(1, np.inf, np.float32)}, SGD)

@@ -1,0 +1,34 @@
+// What went wrong, in words: the cause, and what to try next. Pure.
+
+/** What to try after a refusal, by its reason. */
+const AFTER_REFUSAL = new Map([
+  ["deterministic", "This tab can watch the run. Workers on one kind of machine repeat each other bit for bit; different kinds do not."],
+  ["forbidden", "Only a tab opened with the host link can do that."],
+  ["no_run", "Press Train to start a run."],
+  ["busy", "Stop the run that is in progress first."],
+]);
+
+/** @param {string} reason one stable word @param {string} detail */
+export function fromRefusal(reason, detail) {
+  const next = AFTER_REFUSAL.get(reason) ?? "Reload the page to start afresh; the run itself goes on without this tab.";
+  return { message: `The coordinator refused: ${detail || reason}`, next };
+}
+
+/**
+ * @param {import("./engine.js").Failure} failure
+ * @param {"" | "host" | "worker"} role
+ * @param {boolean} fatal the engine did not even load
+ */
+export function fromEngine(failure, role, fatal) {
+  const { line, traceback } = failure;
+  const message = line > 0 ? `Line ${line}: ${failure.message}` : failure.message;
+  return { message, next: afterFailure(line, role, fatal), line, traceback, fatal };
+}
+
+/** @param {number} line @param {"" | "host" | "worker"} role @param {boolean} fatal */
+function afterFailure(line, role, fatal) {
+  if (fatal) return "Check that the coordinator is still running and that this device has memory left, then load the engine again.";
+  if (line === 0) return "Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.";
+  if (role === "host") return `Line ${line} of the recipe is marked below. Change it and press Train again.`;
+  return `It happened in line ${line} of the recipe, marked below. Tell the host, who can change it and start again.`;
+}
