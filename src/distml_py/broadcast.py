@@ -22,9 +22,13 @@ def promoted(*values: Node | Number) -> np.dtype[Any]:
     dtype = max((value.dtype for value in values if isinstance(value, Node)), key=DTYPES.index)
     for value in values:
         if not isinstance(value, Node):
-            needs = bool_ if isinstance(value, bool) else int32 if isinstance(value, int) else float32
-            dtype = max(dtype, needs, key=DTYPES.index)
+            dtype = max(dtype, kind_of(value), key=DTYPES.index)
     return dtype
+
+
+def kind_of(number: Any) -> np.dtype[Any]:
+    """The dtype of a Python number on its own."""
+    return bool_ if isinstance(number, bool) else int32 if isinstance(number, int) else float32
 
 
 def common_shape(name: str, *shapes: Shape) -> Shape:

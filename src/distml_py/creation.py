@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import graph, ops, random
-from .broadcast import Number
+from .broadcast import Number, kind_of
 from .errors import DtypeError, ShapeError
-from .op import DTYPES, bool_, float32, int32
+from .op import DTYPES, float32, int32
 from .tensor import Tensor, where
 from .view import Shape
 
@@ -29,8 +29,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def full(size: Sequence[int], fill_value: Number, dtype: Dtype | None = None, requires_grad: bool = False) -> Tensor:
-    kind = bool_ if isinstance(fill_value, bool) else int32 if isinstance(fill_value, int) else float32
-    return Tensor(graph.full(fill_value, _shape((size,)), _known(dtype or kind)), requires_grad=requires_grad)
+    return Tensor(graph.full(fill_value, _shape((size,)), _known(dtype or kind_of(fill_value))), requires_grad=requires_grad)
 
 
 def zeros(*size: Any, dtype: Dtype = float32, requires_grad: bool = False) -> Tensor:

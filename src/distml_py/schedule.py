@@ -6,6 +6,7 @@ or read by a kernel that reads its operands many times.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -346,7 +347,8 @@ class _Scheduler:
                 return self._convolve_by_columns(step, values, shapes)
             case Conv2d():
                 left, right = (self._operand(v, s, n) for n, (v, s) in enumerate(zip(values, shapes, strict=True)))
-                kernel = Convolution(left[0], right[0], shapes[0], shapes[1], *step.attrs, step.dtype)
+                stride, padding, dilation, size = step.attrs
+                kernel = Convolution(left[0], right[0], shapes[0], shapes[1], stride, padding, dilation, size, step.dtype)
             case _:
                 raise AssertionError(f"no schedule for {step.op}")
         return self._launch(kernel, (left[1], right[1]), (), step.shape)
@@ -431,7 +433,7 @@ class _Scheduler:
         inputs: dict[int, int] = {}
         scalars: dict[int, int] = {}
         body = _renumber(kernel.body, inputs, scalars)
-        local = Map(body, kernel.dtype) if isinstance(kernel, Map) else Fold(kernel.op, body, kernel.length, kernel.chunks, kernel.dtype)
+        local = dataclasses.replace(kernel, body=body)
         return self._launch(local, tuple(inputs), tuple(scalars), shape)
 
     def _launch(self, kernel: Kernel, inputs: tuple[int, ...], scalars: tuple[int, ...], shape: Shape) -> Load:

@@ -596,10 +596,9 @@ class Tensor:
 def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """input where condition holds, else other; all broadcast together."""
     values = [value._node if isinstance(value, Tensor) else value for value in (input, other)]
-    if not any(isinstance(value, Node) for value in values):
-        kinds = [bool_ if isinstance(v, bool) else int32 if isinstance(v, int) else float32 for v in values]
-        values[0] = graph.full(values[0], (), max(kinds, key=DTYPES.index))
-    yes, no = broadcast.matched("where", *values)
+    nodes = [value for value in values if isinstance(value, Node)]
+    dtype = broadcast.promoted(*values) if nodes else max(map(broadcast.kind_of, (input, other)), key=DTYPES.index)
+    yes, no = broadcast.matched("where", *values, dtype=dtype)
     shape = broadcast.common_shape("where", condition.shape, yes.shape)
     nodes = [broadcast.to_shape(node, shape) for node in (cast(condition._node, bool_), yes, no)]
     return made(graph.apply(ops.WHERE, *nodes), condition, input, other)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
 from browser_finder import LAUNCH_FLAGS, chromium_path
 from served import Coordinator
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 BOOT = """async () => {
     const at = (path) => new URL(path, location.origin).href;

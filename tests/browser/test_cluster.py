@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext
-from served import Coordinator
-from tabs import Tab
 
 from distml_py.recipe import Training, load_recipe
+from served import Coordinator
+from tabs import Tab
 
 RECIPES = Path(__file__).parents[2] / "web" / "recipes"
 Serve = Callable[..., Coordinator]
@@ -70,7 +70,8 @@ def test_closing_a_tab_and_killing_a_process_neither_stop_nor_change_the_run(
     worker = coordinator.worker()
     coordinator.until("all three at work", lambda s: s["workers_contributing"] == 3, 60)
     worker.send_signal(signal.SIGKILL)
-    coordinator.until("further steps", lambda s, at=coordinator.status()["step"]: s["step"] > at + 10, 60)
+    killed = coordinator.status()["step"]
+    coordinator.until("further steps", lambda s: s["step"] > killed + 10, 60)
     other.close()  # without a goodbye: the whole profile is gone
     end = stays.until("the end", lambda s: s["state"] in ("finished", "error"), 120)
     assert end["state"] == "finished" and worker.wait(5) == -signal.SIGKILL

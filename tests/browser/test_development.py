@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, expect
+
 from served import Coordinator
 from tabs import Tab
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
+
 from tabs import Tab
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """The main job: open the page, press Train, and a model written in Python learns real digits on WebGL2."""
 
 from playwright.sync_api import BrowserContext
+
 from served import Coordinator
 from tabs import Tab
 

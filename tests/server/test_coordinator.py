@@ -319,7 +319,7 @@ async def test_a_wrong_token_is_refused_and_not_repeated(served: Served) -> None
     async with served.socket(Origin=served.url) as raw:
         await raw.send_str(str(wire.encode(wire.Hello(1, "wrong-token", "host", "x", ""))))
         rejected = await raw.receive()
-        assert "wrong-token" not in rejected.data and wire.decode(rejected.data).message.reason == "token"
+        assert "wrong-token" not in rejected.data and '"reason": "token"' in rejected.data
         assert (await raw.receive()).data == 4401
     assert served.coordinator.idle
 
@@ -443,8 +443,8 @@ async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: S
     loop = asyncio.get_running_loop()
     deaf = socket.create_connection(("127.0.0.1", served.port))
     deaf.setblocking(False)
-    key = "GET /ws HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" % served.port
-    await loop.sock_sendall(deaf, f"{key}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
+    head = f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    await loop.sock_sendall(deaf, f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
     run = served.coordinator.rounds.run
     assert run is not None
     for message in (wire.Hello(1, served.access.worker_token, "", "deaf", ""), wire.Join(run.run, "reference", "d", "p")):

@@ -245,5 +245,5 @@ class _Commands:
 
     def plan(self, slots: np.ndarray, made: tuple[tuple[int, Room], ...], outputs: tuple[int, ...], leaves: int) -> _Plan:
         pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
-        columns = [column for pair in pairs for column in (pair[:, 0], pair[:, 1])]
-        return _Plan(np.array(self.words, np.int32), *columns, slots, made, outputs, leaves)
+        (a, b), (c, d), (e, f) = ((pair[:, 0], pair[:, 1]) for pair in pairs)
+        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves)

@@ -8,7 +8,7 @@ from typing import Any
 from .. import creation, engine, ops, random
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
-from ..op import bool_, float32, int32
+from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, cat, made, where
 
@@ -43,7 +43,8 @@ def conv2d(
     if groups != 1:
         return _grouped(input, weight, bias, stride, padding, dilation, groups)
     if input.shape[1] != weight.shape[1]:
-        raise ShapeError(f"conv2d: input {input.shape} has {input.shape[1]} channels, weight {weight.shape} takes {weight.shape[1]}")
+        have, takes = input.shape[1], weight.shape[1]
+        raise ShapeError(f"conv2d: input {input.shape} has {have} channels, weight {weight.shape} takes {takes}")
     steps, holes = pair(stride, "stride"), pair(dilation, "dilation")
     reach = tuple(d * (k - 1) + 1 for d, k in zip(holes, weight.shape[2:], strict=True))
     if padding == "same":
@@ -61,12 +62,13 @@ def conv2d(
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
 
 
-def _grouped(input: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> Tensor:
-    *rest, groups = rest
+def _grouped(
+    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair | str, dilation: Pair, groups: int
+) -> Tensor:
     if input.shape[1] % groups or weight.shape[0] % groups:
         raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
     parts = zip(input.chunk(groups, 1), weight.chunk(groups, 0), strict=True)
-    out = cat([conv2d(x, w, None, *rest) for x, w in parts], 1)
+    out = cat([conv2d(x, w, None, stride, padding, dilation) for x, w in parts], 1)
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
 
 

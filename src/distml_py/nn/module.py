@@ -25,6 +25,8 @@ class Module:
     """PyTorch's Module: attributes that are Parameters or Modules are found by name. Subclasses define forward()."""
 
     training: bool
+    _parameters: dict[str, Parameter]
+    _modules: dict[str, Module]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})

@@ -19,7 +19,7 @@ def _matmul_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.matmul(x, y)
 
 
-MATMUL = MatMul(
+MATMUL: MatMul = MatMul(
     name="matmul",
     numpy=_matmul_numpy,
     vjp=lambda g, out, x, y: (apply(MATMUL, g, _turned(y)), apply(MATMUL, _turned(x), g)),

@@ -60,7 +60,7 @@ RECIPROCAL = Elementwise(
     "reciprocal", _quiet(np.reciprocal), lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}"
 )
 SIN = Elementwise("sin", _quiet(np.sin), lambda g, out, x: (g * apply(COS, x),), glsl="sin({0})")
-COS = Elementwise("cos", _quiet(np.cos), lambda g, out, x: (-g * apply(SIN, x),), glsl="cos({0})")
+COS: Elementwise = Elementwise("cos", _quiet(np.cos), lambda g, out, x: (-g * apply(SIN, x),), glsl="cos({0})")
 TANH = Elementwise(
     name="tanh",
     numpy=np.tanh,
@@ -86,7 +86,7 @@ ABS = Elementwise(
     glsl="abs({0})",
     vjp=lambda g, out, x: (g * apply(SIGN, x),),
 )
-SIGN = Elementwise(
+SIGN: Elementwise = Elementwise(
     name="sign",
     numpy=np.sign,
     glsl="isnan({0}) ? {0} : sign({0})",

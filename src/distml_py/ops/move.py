@@ -20,7 +20,7 @@ def _same(shape: Shape) -> View:
     return View(shape, contiguous_strides(shape))
 
 
-RESHAPE = Move(
+RESHAPE: Move = Move(
     name="reshape",
     numpy=np.reshape,
     view=lambda shape, new: _same(new),
@@ -53,7 +53,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(axis) for axis in np.argsort(axes))
 
 
-PERMUTE = Move(
+PERMUTE: Move = Move(
     name="permute",
     numpy=np.transpose,
     view=lambda shape, axes: View(
