@@ -131,8 +131,10 @@ async function copyLink() {
 
 /** @param {string} name @param {number} loaded @param {number} total */
 function stage(name, loaded, total) {
+  const next = name !== known.engine.stage;
   Object.assign(known.engine, { stage: name, loaded, total });
-  draw();
+  if (next) drawNow(); // however short, every stage is shown
+  else draw();
 }
 
 /** @param {string} backend */

@@ -1,17 +1,14 @@
 // Counting the bytes of the engine's downloads while they pass, and naming the stage they belong to. Nothing is fetched twice.
 
-/** Downloads in the order people wait for them. */
+/**
+ * Downloads in the order people wait for them. A stage of several files says its bytes here: they come side by side, and
+ * compressed, which hides their length. The files are pinned; a wrong sum would only bend the bar. 0: one file, which tells.
+ */
 const STAGES = [
-  { stage: "Downloading the Python engine", matches: /pyodide\.asm\.wasm|python_stdlib\.zip/ },
-  { stage: "Downloading NumPy", matches: /\/numpy-[^/]*\.whl/ },
-  { stage: "Downloading the library", matches: /\/distml_py-[^/]*\.whl/ },
+  { stage: "Downloading the Python engine", matches: /pyodide\.asm\.wasm|python_stdlib\.zip/, bytes: 8_645_967 + 2_416_866 },
+  { stage: "Downloading NumPy", matches: /\/numpy-[^/]*\.whl/, bytes: 0 },
+  { stage: "Downloading the library", matches: /\/distml_py-[^/]*\.whl/, bytes: 0 },
 ];
-
-/** A compressed answer does not say how long its body will be. These files are pinned; a wrong size only bends the bar. */
-const UNPACKED_BYTES = new Map([
-  ["pyodide.asm.wasm", 8_645_967],
-  ["python_stdlib.zip", 2_416_866],
-]);
 
 /** Files that did not come: Pyodide's own errors do not name them. @type {string[]} */
 export const missing = [];
@@ -22,7 +19,7 @@ export const missing = [];
  */
 export function countDownloads(tell) {
   const fetchPlain = globalThis.fetch.bind(globalThis);
-  const sums = STAGES.map(() => ({ loaded: 0, total: 0, unknown: false }));
+  const loaded = STAGES.map(() => 0);
   globalThis.fetch = async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
     const name = url.split("/").at(-1) ?? "";
@@ -33,15 +30,13 @@ export function countDownloads(tell) {
     if (!response.ok) missing.push(`${name} (status ${response.status})`);
     const index = STAGES.findIndex(({ matches }) => matches.test(url));
     if (index < 0 || !response.ok || response.body === null) return response;
-    const sum = sums[index];
-    const packed = response.headers.has("content-encoding");
-    const length = packed ? (UNPACKED_BYTES.get(name) ?? 0) : Number(response.headers.get("content-length"));
-    sum.total += length;
-    sum.unknown ||= !length;
+    const { stage, bytes } = STAGES[index];
+    // The length of a compressed answer is not that of what arrives here.
+    const length = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
     const count = new TransformStream({
       transform(chunk, controller) {
-        sum.loaded += chunk.byteLength;
-        tell(STAGES[index].stage, sum.loaded, sum.unknown ? 0 : sum.total);
+        loaded[index] += chunk.byteLength;
+        tell(stage, loaded[index], bytes || length);
         controller.enqueue(chunk);
       },
     });

@@ -45,7 +45,7 @@ const REPORT_EVERY_MS = 100;
 const MOST_LINES = 500;
 const LONGEST_LINE = 2000;
 
-/** @type {any} the namespace GLUE ran in; null until the engine is ready */
+/** @type {any} the functions of GLUE; null until the engine is ready */
 let python = null;
 /** @type {string | null} the run whose frames came last */
 let run = null;
@@ -62,25 +62,27 @@ let plain = false;
 const turns = new MessageChannel();
 turns.port1.onmessage = turn;
 
-self.onmessage = async ({ data: message }) => {
+self.onmessage = async ({ data: asked }) => {
   try {
-    switch (message.kind) {
+    switch (asked.kind) {
       case "boot":
-        return await boot(message);
+        return await boot(asked);
       case "prepare":
         lines = 0;
-        return prepare(message);
+        return prepare(asked);
       case "frame":
-        return receive(message.data);
+        return receive(asked.data);
       case "leave":
         run = null;
-        python?.get("leave")();
+        if (python === null) return;
+        python.leave();
         return report();
     }
   } catch (error) {
-    const cause = missing.length ? `could not fetch ${missing.join(", ")}` : error instanceof Error ? error.message : String(error);
-    const text = python === null ? `The engine did not load. ${stageNow}: ${cause}` : cause;
-    fail({ message: text, line: 0, traceback: error instanceof Error ? (error.stack ?? "") : "" });
+    const words = error instanceof Error ? error.message : String(error);
+    const cause = missing.length ? `could not fetch ${missing.join(", ")}` : words;
+    const message = python === null ? `The engine did not load. ${stageNow}: ${cause}` : words;
+    fail({ message, line: 0, traceback: error instanceof Error ? (error.stack ?? "") : "" });
   }
 };
 
@@ -99,13 +101,14 @@ async function boot({ index_url, lock_url, bridge_url }) {
   pyodide.runPython(GLUE, { globals: namespace, filename: "engine_worker.js" });
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
-  python = namespace;
+  // Asked for once: each get() makes a PyProxy that nobody would destroy.
+  python = Object.fromEntries(["start", "prepare", "receive", "advance", "report", "leave", "busy"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why);
 }
 
 /** @param {object | undefined} bridge @param {string} why there is none */
 function start(bridge, why) {
-  const backend = python.get("start")(bridge, why);
+  const backend = python.start(bridge, why);
   plain = !backend.startsWith("WebGL2");
   page.postMessage({ kind: "ready", backend });
 }
@@ -146,7 +149,7 @@ function receive(data) {
 }
 
 function awaken() {
-  if (looping || !python.get("busy")()) return;
+  if (looping || !python.busy()) return;
   looping = true;
   turns.port2.postMessage(null);
 }
@@ -164,7 +167,7 @@ function turn() {
  * @param {string} name @param {any[]} values
  */
 function ask(name, ...values) {
-  const [failure, result] = python.get(name)(...values);
+  const [failure, result] = python[name](...values);
   if (failure === undefined || failure === null) return result;
   fail(JSON.parse(failure));
   return undefined;
@@ -172,7 +175,7 @@ function ask(name, ...values) {
 
 /** @param {{message: string, line: number, traceback: string}} failure */
 function fail(failure) {
-  python?.get("leave")(); // a tab that failed takes no more work: it would fail again, once for each lease
+  python?.leave(); // a tab that failed takes no more work: it would fail again, once for each lease
   page.postMessage({ kind: "error", ...failure });
 }
 

@@ -42,7 +42,6 @@ export class View {
   render(known, history) {
     const status = statusOf(known);
     document.body.dataset.state = status.state;
-    document.body.dataset.role = known.role;
     this.link(known);
     this.boot(known);
     this.setup(known);

@@ -55,7 +55,7 @@ class Coordinator:
         self._saving = asyncio.Lock()
         self._saved_s = -DURABLE_S
         self._trouble: str | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ runs
 
@@ -76,6 +76,7 @@ class Coordinator:
         model = Model(weights, stored.run.optimizer)
         model.adopt(stored.arrays)
         self._record = stored.record
+        self.store.forget_after(stored.record, stored.step)
         if stored.record.state == "finished":
             self.model = model
             self.rounds.restore(stored.run, stored.step, stored.record.state, stored.record.metrics)
@@ -198,8 +199,9 @@ class Coordinator:
                 case do.Commit():
                     if not self._commit():
                         return  # what would follow belongs to a step that does not exist
-                case do.Adopt():
+                case do.Adopt(step):
                     self._new_weights()
+                    self._note(step, loss=self.rounds.metrics["loss"])
                     self._keep(now=True)
                 case do.Finish():
                     self._finish()
@@ -224,6 +226,7 @@ class Coordinator:
             self._tell(list(self._connections.values()))
             return False
         self._new_weights()
+        self._note(self.rounds.version, loss=self.rounds.metrics["loss"])
         self._keep(now=self.rounds.version % self.rounds.run.checkpoint_every == 0)
         return True
 
@@ -262,9 +265,17 @@ class Coordinator:
         self._saves[run] = self._record, rounds.version, self.model.state(), rounds.state, dict(rounds.metrics)
         self._save.set()
 
+    def _note(self, step: int, **numbers: float | None) -> None:
+        """A line in the run's curve: of a committed step, or of an evaluation."""
+        assert self._record is not None
+        try:
+            self.store.note(self._record, {"step": step, **numbers})
+        except OSError as error:
+            self._trouble = f"cannot write to {self.store.folder}: {error.strerror or error}"
+
     async def run(self) -> None:
-        """Starts what goes on in the background."""
-        self._tasks = [asyncio.create_task(work()) for work in (self._tick, self._broadcast, self._write)]
+        """Starts what goes on in the background: self.tasks, which end only by an error."""
+        self.tasks = [asyncio.create_task(work()) for work in (self._tick, self._broadcast, self._write)]
 
     async def _tick(self) -> None:
         while True:
@@ -299,7 +310,7 @@ class Coordinator:
         deadline = self._clock() + wait_s
         while self.rounds.solo is not None and self._clock() < deadline:
             await asyncio.sleep(0.02)
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
         self._keep(now=True)
         await self._write_pending()

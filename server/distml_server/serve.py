@@ -73,7 +73,7 @@ async def _serve(options: argparse.Namespace, store: Store, access: rules.Access
 
 
 async def _until_over(options: argparse.Namespace, coordinator: Coordinator, stop: asyncio.Event, link: str) -> int:
-    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait())]
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), *coordinator.tasks]
     helper = None
     if options.exit:
         helper = asyncio.create_task(_local_worker(coordinator, options.local_worker_after, link))
@@ -81,7 +81,9 @@ async def _until_over(options: argparse.Namespace, coordinator: Coordinator, sto
     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
         print("Stopping: storing the run.", flush=True)
-    for task in waiting:
+    for task in done & set(coordinator.tasks):
+        task.result()  # raises: better no coordinator than one that has lost its clock
+    for task in set(waiting) - set(coordinator.tasks):
         task.cancel()
     if helper is not None:
         await asyncio.wait([helper], timeout=LOCAL_WORKER_ENDS_S)

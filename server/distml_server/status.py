@@ -25,7 +25,7 @@ def status(rounds: Rounds, sha256: str | None, trouble: str | None, now: float, 
         "error": rounds.error or trouble,
         "mode": rounds.mode,
         "deterministic": rounds.deterministic,
-        "worker_list": [_row(worker, now) for worker in list(rounds.workers.values())[:most]],
+        "worker_list": [_row(worker, now) for worker in joined[:most]],
         "rejected": dict(rounds.rejected),
     }
 
@@ -37,7 +37,6 @@ def _row(worker: Worker, now: float) -> dict[str, Any]:
         "backend": worker.backend,
         "device": worker.device,
         "role": worker.role,
-        "joined": worker.joined,
         "shards_done": worker.shards_done,
         "contributing": worker.contributing(now),
         "last_seen_s": round(max(now - worker.seen_s, 0.0), 1),

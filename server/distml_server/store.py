@@ -1,4 +1,5 @@
-"""The run directory: one folder per run with run.json and its last two checkpoints, each written whole or not at all.
+"""The run directory: one folder per run with run.json and its last two checkpoints, each written whole or not at all,
+and curve.jsonl, a line a committed step.
 
 run.json names the checkpoints with their SHA-256; a checkpoint that does not match is not used, the one before it is.
 """
@@ -83,6 +84,20 @@ class Store:
             if path.name not in kept:
                 path.unlink(missing_ok=True)
 
+    def note(self, record: Record, row: dict[str, float | None]) -> None:
+        """Adds a line to the run's curve. Raises OSError."""
+        folder = self.folder / record.run["run"]
+        folder.mkdir(exist_ok=True)
+        with open(folder / "curve.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def forget_after(self, record: Record, step: int) -> None:
+        """Takes the lines of steps that a restart has lost out of the curve: they will be taken again."""
+        path = self.folder / record.run["run"] / "curve.jsonl"
+        if path.exists():
+            rows = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+            write_whole(path, "".join(row + "\n" for row in rows).encode())
+
     def open_newest(self, say: Callable[[str], None]) -> Stored:
         """The run that was created last, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
         records = []
@@ -123,6 +138,14 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of the curve; a line that a crash cut off belongs to none."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
 
 
 def _read_checkpoint(path: Path, sha256: str) -> dict[str, np.ndarray]:

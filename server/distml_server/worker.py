@@ -104,11 +104,14 @@ async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say) ->
     inbox = Inbox()
     reader = asyncio.create_task(_read(socket, inbox))
     try:
-        while not inbox.closed or tab.ended is not None:
+        while True:
+            closed = inbox.closed  # what came before the end still counts: the last frame may be Ended
             for data in inbox.take():
                 _announce(data, say)
                 for frame in tab.receive(data):
                     await _send(socket, frame)
+            if closed and tab.ended is None:
+                break  # also when it steps alone: nobody would learn of its steps
             if tab.busy:
                 for frame in await _advance(tab):
                     await _send(socket, frame)

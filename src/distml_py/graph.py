@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import DtypeError
 from .op import TABLE, Op, bool_, int32
 from .view import Shape
 
@@ -101,6 +102,8 @@ def leaf(buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Node:
 def const(value: float | int | bool, dtype: np.dtype[Any]) -> Node:
     """A scalar node, shape ()."""
     kind = bool if dtype == bool_ else int if dtype == int32 else float
+    if kind is int and not -(2**31) <= value < 2**31:
+        raise DtypeError(f"integers are 32 bits wide here, found {value}; use a float")
     return Node(CONST, (), (kind(value),), (), dtype)
 
 

@@ -1,4 +1,4 @@
-"""x[...]: ints, slices, None, Ellipsis, boolean masks on the host, and integer tensors. On nodes."""
+"""x[...]: ints, slices, None, Ellipsis and integer tensors. On nodes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from .broadcast import common_shape, to_shape
 from .errors import DtypeError, IndexRangeError, ShapeError
 from .graph import Node, apply, full
-from .op import int32
-from .ops import GATHER, LT, PERMUTE, RESHAPE, SLICE, WHERE
+from .op import bool_, int32
+from .ops import GATHER, LOGICAL_AND, LT, PERMUTE, RESHAPE, SLICE, WHERE
 
 Index = Any
 
@@ -86,15 +86,19 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
     before, after = tuple(rest[:place]), tuple(rest[place:])
     sizes = [x.shape[axis] for axis in axes]
     shape = common_shape("indexing", *(node.shape for node in tensors.values()))
-    number = full(0, shape, int32)
+    total = int(np.prod(sizes))
+    number, inside = full(0, shape, int32), full(True, shape, bool_)
     for size, node in zip(sizes, tensors.values(), strict=True):
-        number = number * size + _wrapped(to_shape(node, shape), size)
+        place_ = to_shape(_wrapped(node, size), shape)
+        number = number * size + place_
+        inside = apply(LOGICAL_AND, inside, apply(LOGICAL_AND, place_ > -1, place_ < size))
+    if len(axes) > 1:  # one index too far would otherwise be a neighbour's row
+        number = apply(WHERE, inside, number, full(total, shape, int32))
     order = (*before, *axes, *after)
     if order != tuple(range(len(order))):
         x = apply(PERMUTE, x, attrs=(order,))
     lead = x.shape[: len(before)]
     tail = x.shape[len(before) + len(axes) :]
-    total = int(np.prod(sizes))
     x = apply(RESHAPE, x, attrs=((*lead, total, *tail),))
     rows = apply(RESHAPE, number, attrs=((*(1,) * len(lead), number.size, *(1,) * len(tail)),))
     rows = to_shape(rows, (*lead, number.size, *tail))
@@ -103,18 +107,26 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
 
 
 def _wrapped(node: Node, size: int) -> Node:
-    """Negative indices count from the end."""
+    """Negative indices count from the end. Those still on the host are checked now."""
     if node.dtype != int32:
         raise DtypeError(f"an index tensor holds integers, got {node.dtype.name}")
+    known = node.buffer
+    if isinstance(known, np.ndarray) and known.size and not (-size <= known.min() and known.max() < size):
+        raise IndexRangeError(f"an index must be in [{-size}, {size}), found {known.min()} to {known.max()}")
     return apply(WHERE, apply(LT, node, full(0, node.shape, int32)), node + size, node)
 
 
 def gather(x: Node, axis: int, where: Node) -> Node:
     """PyTorch's gather. Raises ShapeError when index is larger than x off the axis."""
+    check_fits("gather", x, axis, where)
+    return apply(GATHER, x, where, attrs=(axis,))
+
+
+def check_fits(name: str, x: Node, axis: int, where: Node) -> None:
+    """Raises DtypeError, or ShapeError when an index for x along axis is larger than x elsewhere."""
     if where.dtype != int32:
-        raise DtypeError(f"gather: the index holds integers, got {where.dtype.name}")
+        raise DtypeError(f"{name}: the index holds integers, got {where.dtype.name}")
     if len(where.shape) != len(x.shape) or any(
         w > s for a, (w, s) in enumerate(zip(where.shape, x.shape, strict=True)) if a != axis
     ):
-        raise ShapeError(f"gather: index {where.shape} must fit into {x.shape} off dim {axis}")
-    return apply(GATHER, x, where, attrs=(axis,))
+        raise ShapeError(f"{name}: index {where.shape} must fit into {x.shape} off dim {axis}")

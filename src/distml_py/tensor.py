@@ -62,12 +62,13 @@ class Tensor:
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_node", "grad", "requires_grad")
+    __slots__ = ("__weakref__", "_node", "_requires_grad", "grad")
     __hash__ = object.__hash__
+    __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
     def __init__(self, data: Any, dtype: np.dtype[Any] | None = None, requires_grad: bool = False):
         if isinstance(data, Tensor):
-            data = data._node
+            data = _outside(data._node)
         if not isinstance(data, Node):
             array = host_data(data, dtype)
             data = graph.leaf(array, array.shape, array.dtype)
@@ -75,7 +76,7 @@ class Tensor:
             data = cast(data, np.dtype(dtype))
         self._node: Node = data
         self.grad: Tensor | None = None
-        self.requires_grad = False
+        self._requires_grad = False
         if requires_grad:
             self.requires_grad_()
 
@@ -94,8 +95,16 @@ class Tensor:
         return len(self._node.shape)
 
     @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        self.requires_grad_(requires_grad)
+
+    @property
     def is_leaf(self) -> bool:
-        return not self.requires_grad or self._node.owner is not None
+        return not self.requires_grad or (self._node.owner is not None and self._node.owner() is self)
 
     @property
     def node(self) -> Node:
@@ -108,7 +117,8 @@ class Tensor:
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        self.copy_(value)
+        with no_grad():
+            self.copy_(value)
 
     def dim(self) -> int:
         return self.ndim
@@ -144,6 +154,9 @@ class Tensor:
         """A copy of the numbers on the host; computes them first."""
         return engine.fetch(self._node)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
     def tolist(self) -> Any:
         return self.numpy().tolist()
 
@@ -172,11 +185,15 @@ class Tensor:
     # ------------------------------------------------------------ gradients
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Ask for the gradient of this leaf. Raises GradientError for integers."""
+        """Ask for the gradient of this leaf, or no longer. Raises GradientError for integers and computed tensors."""
+        if requires_grad == self._requires_grad:
+            return self
         if requires_grad and not self.is_floating_point():
             raise GradientError(f"only floating-point tensors have gradients, this one is {self.dtype.name}")
-        self.requires_grad = requires_grad
-        self._node = graph.apply(ops.DETACH, self._node) if self._node.buffer is None else _same_data(self._node)
+        if not self.is_leaf:
+            raise GradientError("only a leaf can stop to require grad, this tensor was computed; use .detach()")
+        self._requires_grad = requires_grad
+        self._node = _outside(self._node)
         self._node.owner = weakref.ref(self) if requires_grad else None
         return self
 
@@ -216,38 +233,52 @@ class Tensor:
 
     # ------------------------------------------------------------ in place: the name moves, old nodes stay
 
-    def _move_to(self, node: Node) -> Tensor:
-        if self.requires_grad and is_grad_enabled():
+    def _move_to(self, value: Tensor) -> Tensor:
+        """Become value, of this shape and kind of number. A leaf that requires grad stays one; others join value's graph."""
+        if self.requires_grad and self.is_leaf and is_grad_enabled():
             raise GradientError("a leaf that requires grad was changed in place; do it under no_grad()")
-        grad, owner = self.requires_grad, self._node.owner
-        self._node = graph.apply(ops.DETACH, node) if grad else node
+        if self.requires_grad and not self.is_leaf and not is_grad_enabled():
+            raise GradientError("a tensor computed from one that requires grad was changed under no_grad(); use .detach()")
+        if value.shape != self.shape:
+            raise ShapeError(f"in place, the shape {self.shape} must stay, the result has {value.shape}")
+        if value.dtype.kind != self.dtype.kind and DTYPES.index(value.dtype) > DTYPES.index(self.dtype):
+            raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
+        owner, node = self._node.owner, cast(value._node, self.dtype)
+        if owner is not None:
+            self._node = graph.apply(ops.DETACH, node)
+        else:  # a node of its own all the same: value's may be a leaf, with an owner
+            self._node = graph.apply(ops.RESHAPE, node, attrs=(self.shape,))
         self._node.owner = owner
+        self._requires_grad = owner is not None or value.requires_grad
         return self
 
     def copy_(self, source: Tensor | Number) -> Tensor:
         """Take over source's numbers, broadcast to this shape."""
-        with no_grad():
-            value = source._node if isinstance(source, Tensor) else graph.full(source, self.shape, self.dtype)
-            broadcast.common_shape("copy_", self.shape, value.shape)
-            return self._move_to(broadcast.to_shape(cast(value, self.dtype), self.shape))
+        if not isinstance(source, Tensor):
+            return self.fill_(source)
+        if broadcast.common_shape("copy_", self.shape, source.shape) != self.shape:
+            raise ShapeError(f"copy_: {source.shape} does not broadcast to {self.shape}")
+        return self._move_to(made(broadcast.to_shape(cast(source._node, self.dtype), self.shape), source))
 
     def zero_(self) -> Tensor:
-        return self._move_to(graph.full(0, self.shape, self.dtype))
+        return self.fill_(0)
 
     def fill_(self, value: Number) -> Tensor:
-        return self._move_to(graph.full(value, self.shape, self.dtype))
+        return self._move_to(Tensor(graph.full(value, self.shape, self.dtype)))
 
     def add_(self, other: Tensor | Number, alpha: float = 1) -> Tensor:
-        return self._move_to((self + (other if alpha == 1 else other * alpha))._node)
+        return self._move_to(self + (other if alpha == 1 else other * alpha))
 
     def sub_(self, other: Tensor | Number, alpha: float = 1) -> Tensor:
-        return self._move_to((self - (other if alpha == 1 else other * alpha))._node)
+        return self._move_to(self - (other if alpha == 1 else other * alpha))
 
     def mul_(self, other: Tensor | Number) -> Tensor:
-        return self._move_to((self * other)._node)
+        return self._move_to(self * other)
 
     def div_(self, other: Tensor | Number) -> Tensor:
-        return self._move_to((self / other)._node)
+        return self._move_to(self / other)
+
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
 
     # ------------------------------------------------------------ arithmetic
 
@@ -278,12 +309,21 @@ class Tensor:
     def __floordiv__(self, other: Tensor | Number) -> Tensor:
         return _binary(ops.FLOOR_DIVIDE, self, other)
 
+    def __rfloordiv__(self, other: Number) -> Tensor:
+        return _binary(ops.FLOOR_DIVIDE, other, self)
+
     def __mod__(self, other: Tensor | Number) -> Tensor:
         return _binary(ops.REMAINDER, self, other)
 
+    def __rmod__(self, other: Number) -> Tensor:
+        return _binary(ops.REMAINDER, other, self)
+
     def __pow__(self, other: Tensor | Number) -> Tensor:
-        if isinstance(other, int) and 0 < other <= 4:  # small powers are products: exact for negative bases, cheap
-            return self if other == 1 else math.prod([self] * (other - 1), start=self)
+        """Integers stay integers for exponents 0 to 31; otherwise the result is floating-point."""
+        if isinstance(other, int) and 0 < other <= (4 if self.is_floating_point() else 31):
+            return math.prod([self] * (other - 1), start=self)  # products: exact for negative bases, cheap
+        if isinstance(other, int) and other == 0 and not self.is_floating_point():
+            return self * 0 + 1
         return _binary(ops.POW, self, other, floating=True)
 
     def __rpow__(self, other: Number) -> Tensor:
@@ -303,6 +343,8 @@ class Tensor:
 
     def __or__(self, other: Tensor | bool) -> Tensor:
         return _binary(ops.LOGICAL_OR, self, other, dtype=bool_)
+
+    __rand__, __ror__ = __and__, __or__
 
     def __eq__(self, other: object) -> Any:
         return _binary(ops.EQ, self, other) if isinstance(other, (Tensor, int, float)) else NotImplemented
@@ -498,14 +540,22 @@ class Tensor:
     def split(self, split_size: Any, dim: Any = 0) -> tuple[Tensor, ...]:
         axis = broadcast.axis_of(dim, self.ndim, "split")
         size = self.shape[axis]
-        sizes = split_size if not isinstance(split_size, int) else [min(split_size, size - n) for n in range(0, size, split_size)]
-        if sum(sizes) != size:
-            raise ShapeError(f"split: sizes {list(sizes)} do not add up to {size}")
+        if isinstance(split_size, int):
+            if split_size < (size > 0):
+                raise ShapeError(f"split: the size of a part is at least 1, got {split_size}")
+            sizes = [min(split_size, size - n) for n in range(0, size, split_size or 1)] or [0]
+        else:
+            sizes = list(split_size)
+        if sum(sizes) != size or min(sizes) < 0:
+            raise ShapeError(f"split: sizes {sizes} do not add up to {size}")
         starts = np.cumsum([0, *sizes])[:-1]
         return tuple(made(ops.move.slice_axis(self._node, axis, int(at), n), self) for at, n in zip(starts, sizes, strict=True))
 
     def chunk(self, chunks: Any, dim: Any = 0) -> tuple[Tensor, ...]:
-        return self.split(-(-self.size(dim) // chunks), dim)
+        if chunks < 1:
+            raise ShapeError(f"chunk: at least 1 chunk, got {chunks}")
+        size = self.size(dim)
+        return self.split(-(-size // chunks), dim) if size else self.split([0] * chunks, dim)
 
     def __getitem__(self, key: Any) -> Tensor:
         parts = key if isinstance(key, tuple) else (key,)
@@ -521,6 +571,7 @@ class Tensor:
 
     def scatter_add(self, dim: Any, index: Tensor, src: Tensor) -> Tensor:
         axis = broadcast.axis_of(dim, self.ndim, "scatter_add")
+        indexing.check_fits("scatter_add", self._node, axis, index._node)
         _check_index(index, self.shape[axis])
         if index.shape != src.shape:
             raise ShapeError(f"scatter_add: index {index.shape} and src {src.shape} must be equal")
@@ -550,7 +601,7 @@ class Tensor:
         return _reduced(ops.AMAX, self, dim, keepdim)
 
     def amin(self, dim: Any = None, keepdim: Any = False) -> Tensor:
-        return -(-self).amax(dim, keepdim)
+        return (-(-self).amax(dim, keepdim)).to(self.dtype)
 
     def max(self, dim: Any = None, keepdim: Any = False) -> Any:
         """The largest number; with dim, (values, indices), the first of equals."""
@@ -636,8 +687,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 
 def cat(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:
     """Joined along dim; all other sizes are equal. Raises ShapeError."""
-    if not tensors:
-        raise ShapeError("cat needs at least one tensor, got none")
+    if not tensors or not tensors[0].ndim:
+        raise ShapeError(f"cat needs tensors with at least 1 dimension, got {'numbers; use stack' if tensors else 'none'}")
     axis = broadcast.axis_of(dim, tensors[0].ndim, "cat")
     off = [tensor.shape[:axis] + tensor.shape[axis + 1 :] for tensor in tensors]
     if any(tensor.ndim != tensors[0].ndim for tensor in tensors) or len(set(off)) > 1:
@@ -681,7 +732,7 @@ def made(node: Node, *sources: Any) -> Tensor:
         if not is_grad_enabled():
             out._node = graph.apply(ops.DETACH, node)
         elif node.dtype in (float32, float64):
-            out.requires_grad = True
+            out._requires_grad = True
     return out
 
 
@@ -690,9 +741,13 @@ def apply(op: Op, *tensors: Tensor, attrs: tuple[Any, ...] = ()) -> Tensor:
     return made(graph.apply(op, *(tensor._node for tensor in tensors), attrs=attrs), *tensors)
 
 
+_ON_BOOLS = (ops.EQ, ops.NE, ops.LOGICAL_AND, ops.LOGICAL_OR, ops.LOGICAL_NOT)
+
+
 def _unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
-    node = cast(x._node, float32) if floating and not x.is_floating_point() else x._node
-    return made(graph.apply(op, node), x)
+    if floating and not x.is_floating_point():
+        x = x.float()
+    return made(graph.apply(op, (x.int() if x.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
 
 
 def _binary(
@@ -710,7 +765,7 @@ def _binary(
         dtype = broadcast.promoted(*values)
         if floating and dtype not in (float32, float64):
             dtype = float32
-        elif dtype == bool_ and op in (ops.ADD, ops.SUB, ops.MUL):
+        elif dtype == bool_ and op not in _ON_BOOLS:
             dtype = int32
     one, two = broadcast.matched(op.name, *values, dtype=dtype)
     return made(graph.apply(op, one, two), left, right)
@@ -722,12 +777,17 @@ def _reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
         raise ShapeError(f"{op.name} of no elements: shape {x.shape}, dim {dim}; it has no identity")
     if not axes:
         return x if op is not ops.ARGMAX else (x * 0).int()
+    if x.dtype == bool_:
+        numbers = _reduced(op, x.int(), dim, keepdim)
+        return numbers.bool() if op is ops.AMAX else numbers
     out = made(graph.apply(op, x._node, attrs=(axes,)), x)
     return out if keepdim else out.reshape(*(size for axis, size in enumerate(x.shape) if axis not in axes))
 
 
 def _best(x: Tensor, dim: Any, keepdim: bool, place: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
     """(values, indices) along dim; the gradient goes to the chosen element alone."""
+    if not x.ndim:
+        return x, place(dim)
     indices = place(dim, keepdim=True)
     values = made(indexing.gather(x._node, broadcast.axis_of(dim, x.ndim, "max"), indices._node), x)
     return (values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))
@@ -745,7 +805,7 @@ def _index_item(item: Any) -> Any:
             raise DtypeError("a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()")
         return item._node
     if isinstance(item, (list, np.ndarray)):
-        return Tensor(item)._node
+        return _index_item(Tensor(item, None if np.size(item) else int32))
     return item
 
 
@@ -754,6 +814,11 @@ def _check_index(index: Tensor, size: int) -> None:
     known = engine.host_array(index._node)
     if known is not None:
         ops.index.check_range(known, size)
+
+
+def _outside(node: Node) -> Node:
+    """A fresh node with the same numbers, outside the gradient's graph."""
+    return graph.apply(ops.DETACH, node) if node.buffer is None else _same_data(node)
 
 
 def _same_data(node: Node) -> Node:

@@ -61,12 +61,13 @@ def test_two_tabs_and_a_headless_worker_train_one_run_together(
 def test_closing_a_tab_and_killing_a_process_neither_stop_nor_change_the_run(
     serve: Serve, browser: Browser, context: BrowserContext
 ) -> None:
-    coordinator = serve("--recipe", "digits_mlp", "--steps", "150")
+    coordinator = serve("--recipe", "digits_mlp", "--steps", "400")
     stays = Tab(context, coordinator.join_link)
     other = browser.new_context()
     leaves = Tab(other, coordinator.join_link)
     for tab in (stays, leaves):
         tab.join()
+    coordinator.until("both tabs at work", lambda s: s["workers_contributing"] == 2, 60)
     worker = coordinator.worker()
     coordinator.until("all three at work", lambda s: s["workers_contributing"] == 3, 60)
     worker.send_signal(signal.SIGKILL)
@@ -75,7 +76,7 @@ def test_closing_a_tab_and_killing_a_process_neither_stop_nor_change_the_run(
     other.close()  # without a goodbye: the whole profile is gone
     end = stays.until("the end", lambda s: s["state"] in ("finished", "error"), 120)
     assert end["state"] == "finished" and worker.wait(5) == -signal.SIGKILL
-    assert sorted(curve(coordinator)) == list(range(1, 151)), "every step is committed exactly once"
+    assert sorted(curve(coordinator)) == list(range(1, 401)), "every step is committed exactly once"
     assert end["weights_sha256"] == coordinator.status()["weights_sha256"]
 
 

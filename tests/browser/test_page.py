@@ -228,10 +228,12 @@ def test_training_works_again_after_the_broken_line_is_mended(host: Page) -> Non
     edit(host, "broken = undefined_name\n" + good)
     host.get_by_role("button", name="Train").click()
     until_state(host, "error", timeout_s=30)
-    edit(host, good)
+    edit(host, good + "\nprint('hello from the recipe')\n")
     train(host, 10)
     until_state(host, "finished", timeout_s=120)
     assert status(host)["error"] is None
+    host.get_by_text("What the recipe printed").click()
+    assert "hello from the recipe" in host.locator("#printed").inner_text()
 
 
 def test_a_tab_on_the_join_link_shows_what_it_will_run_and_waits_for_the_click(
@@ -302,7 +304,7 @@ def test_python_in_the_engine_cannot_send_the_hosts_commands(host: Page) -> None
     assert [frame for frame in sent if '"command"' in frame and '"start"' not in frame] == []
 
 
-def test_a_lost_connection_is_shown_and_comes_back_by_itself(context: BrowserContext, coordinator: Any) -> None:
+def test_a_lost_connection_is_shown_and_training_goes_on_when_it_is_back(context: BrowserContext, coordinator: Any) -> None:
     routes: list[WebSocketRoute] = []
 
     def relay(route: WebSocketRoute) -> None:
@@ -312,7 +314,10 @@ def test_a_lost_connection_is_shown_and_comes_back_by_itself(context: BrowserCon
     page = context.new_page()
     page.route_web_socket("**/ws", relay)
     page.goto(coordinator.host_link)
-    until(page, "document.getElementById('link').textContent === 'Connected'", 20)
+    until_state(page, "ready")
+    train(page, 100_000)
+    until(page, "(distml.status().step ?? 0) >= 60", 60)  # a checkpoint has been stored
+    run = status(page)["run"]
     page.evaluate(
         "window.links = []; new MutationObserver(() => links.push(document.getElementById('link').textContent))"
         ".observe(document.getElementById('link'), {childList: true})"
@@ -320,7 +325,11 @@ def test_a_lost_connection_is_shown_and_comes_back_by_itself(context: BrowserCon
     routes[0].close(code=1011, reason="test")
     until(page, "links.some((text) => /Connection lost, trying again in \\d+ s/.test(text))", 10)
     until(page, "document.getElementById('link').textContent === 'Connected'", 20)
-    assert len(routes) >= 2
+    until(page, "distml.status().state === 'training' && distml.status().step >= 70", 60)
+    assert status(page)["run"] == run
+    assert status(page)["workers"] == 1
+    page.get_by_role("button", name="Stop").click()
+    until_state(page, "stopped")
 
 
 def test_a_wrong_token_is_refused_in_words(context: BrowserContext, coordinator: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from distml_py import Tensor, io, optim, safetensors
+from distml_py import Tensor, io, no_grad, optim, safetensors
 from distml_py.errors import FormatError
 
 
@@ -40,8 +40,9 @@ def test_training_goes_on_from_a_checkpoint_as_if_nothing_had_happened(name: str
     again = model()
     other = OPTIMIZERS[name](list(again.values()))
     weights, state = io.unpack(arrays, again, other)
-    for key, parameter in again.items():
-        parameter.copy_(Tensor(weights[key]))
+    with no_grad():
+        for key, parameter in again.items():
+            parameter.copy_(Tensor(weights[key]))
     other.load_state_dict(state)
     for model_, steps in ((parameters, optimizer), (again, other)):
         for parameter in model_.values():

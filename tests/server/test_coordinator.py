@@ -468,7 +468,7 @@ STATUS_KEYS = {
     "state", "step", "steps", "loss", "val_loss", "accuracy", "test_accuracy", "workers", "workers_contributing", "run",
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
 }  # fmt: skip
-ROW_KEYS = {"id", "name", "backend", "device", "role", "joined", "shards_done", "contributing", "last_seen_s"}
+ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s"}
 
 
 async def test_the_status_has_its_keys_and_no_token(served: Served) -> None:

@@ -33,7 +33,7 @@ class Small(Recipe):
     shards = 4
     steps = 30
     evaluate_every = 10
-    checkpoint_every = 5
+    checkpoint_every = EVERY
 
     def data(self):
         x = np.random.default_rng(0).standard_normal((200, 6)).astype(np.float32)
@@ -96,9 +96,9 @@ class Bench:
         self.folder = folder
         self.processes: list[Process] = []
 
-    def recipe(self, sleep_s: float = 0.0) -> str:
+    def recipe(self, sleep_s: float = 0.0, checkpoint_every: int = 5) -> str:
         path = self.folder / "small.py"
-        path.write_text(RECIPE.replace("SLEEP", str(sleep_s)))
+        path.write_text(RECIPE.replace("SLEEP", str(sleep_s)).replace("EVERY", str(checkpoint_every)))
         return str(path)
 
     def distml(self, *arguments: str, feed: str | None = None) -> Process:
@@ -210,7 +210,7 @@ def test_a_terminated_coordinator_loses_nothing_and_its_workers_come_back(bench:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = bench.serve("--recipe", bench.recipe(sleep_s=0.005), "--steps", "200", port=port)
+    server = bench.serve("--recipe", bench.recipe(sleep_s=0.005, checkpoint_every=1000), "--steps", "200", port=port)
     link = join_link(server) if role == "worker" else server.until(r"You \(host\):\s+(\S+)")
     worker = bench.worker(link)
     wait(lambda: (status(link)["step"] or 0) >= 20, server)

@@ -46,6 +46,7 @@ class ReferenceBackend:
                 drop[number].append(value)
         return _Plan(graph, tuple(map(tuple, drop)))
 
+    @np.errstate(all="ignore")  # NaN and infinities are values here; training checks for them where it reads numbers
     def run(self, plan: _Plan, leaves: Sequence[np.ndarray], scalars: Sequence[float]) -> list[np.ndarray]:
         values: list[Any] = []
         for step, drop in zip(plan.graph.steps, plan.drop, strict=True):

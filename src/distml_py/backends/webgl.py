@@ -54,18 +54,28 @@ def room(size: int, dtype: np.dtype[Any]) -> Room:
     return Room(columns, power * 3 // 4 if rows <= power * 3 // 4 else power, kind)
 
 
+def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    """call(*arguments); whatever the browser throws becomes a BackendError."""
+    try:
+        return call(*arguments)
+    except Exception as error:  # its class is not ours to name here
+        hint = "; reload the page to get the GPU back" if "context lost" in str(error) else ""
+        raise BackendError(f"WebGL2: {error}{hint}") from error
+
+
 class Buffer:
     """One array in one texture; the texture goes back to the pool with the last reference."""
 
     __slots__ = ("_pool", "room", "texture")
 
     def __init__(self, pool: _Pool, place: Room):
-        self._pool = pool
         self.room = place
         self.texture = pool.take(place)
+        self._pool = pool
 
     def __del__(self) -> None:
-        self._pool.give(self.room, self.texture)
+        if hasattr(self, "_pool"):  # else no texture could be had
+            self._pool.give(self.room, self.texture)
 
 
 class _Pool:
@@ -87,7 +97,7 @@ class _Pool:
                 f"an array of {place.size_bytes / 2**20:.0f} MiB was asked for, this GPU's textures hold "
                 f"{self.max_side * glsl.ROW * 16 / 2**20:.0f} MiB; use a smaller batch or model"
             )
-        return self.bridge.texture(place.width, place.height, place.kind)
+        return guarded(self.bridge.texture, place.width, place.height, place.kind)
 
     def give(self, place: Room, texture: int) -> None:
         if self.free_bytes + place.size_bytes > POOL_BYTES:
@@ -138,13 +148,13 @@ class WebGLBackend:
         buffer = Buffer(self._pool, room(array.size, array.dtype))
         padded = np.zeros(columns * rows * 4, dtype)
         padded[: array.size] = array.reshape(-1)
-        self._guarded(self._bridge.upload, buffer.texture, columns, rows, padded)
+        guarded(self._bridge.upload, buffer.texture, columns, rows, padded)
         return buffer
 
     def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         size = int(np.prod(shape, dtype=np.int64))
         columns, rows = glsl.grid(size)
-        found = self._guarded(self._bridge.read, buffer.texture, columns, rows, buffer.room.kind)
+        found = guarded(self._bridge.read, buffer.texture, columns, rows, buffer.room.kind)
         return np.asarray(found[:size]).reshape(shape).astype(dtype)
 
     def plan(self, graph: Graph) -> _Plan:
@@ -177,7 +187,7 @@ class WebGLBackend:
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
         if len(commands):
-            self._guarded(self._bridge.run, commands)
+            guarded(self._bridge.run, commands)
         return [leaves[slot] if slot < plan.leaves else buffers[slot] for slot in plan.outputs]
 
     def stats(self) -> dict[str, int]:
@@ -207,17 +217,9 @@ class WebGLBackend:
         if known is None:
             program = glsl.render(kernel)
             if program.text not in self._texts:
-                self._texts[program.text] = self._guarded(self._bridge.compile, program.text, inputs, program.scalars)
+                self._texts[program.text] = guarded(self._bridge.compile, program.text, inputs, program.scalars)
             known = self._programs[kernel] = (self._texts[program.text], program.scalars)
         return known
-
-    def _guarded(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return call(*arguments)
-        except Exception as error:  # whatever the browser throws: its class is not ours to name here
-            hint = "; reload the page to get the GPU back" if "context lost" in str(error) else ""
-            raise BackendError(f"WebGL2: {error}{hint}") from error
-
 
 class _Commands:
     """A command list while it is written."""

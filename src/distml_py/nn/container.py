@@ -27,5 +27,6 @@ class Sequential(Module):
     def __iter__(self) -> Iterator[Module]:
         return self.children()
 
-    def __getitem__(self, number: int) -> Module:
-        return list(self.children())[number]
+    def __getitem__(self, number: int | slice) -> Module:
+        chosen = list(self.children())[number]
+        return Sequential(*chosen) if isinstance(chosen, list) else chosen

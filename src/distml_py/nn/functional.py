@@ -42,6 +42,10 @@ def conv2d(
         raise ShapeError(f"conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got {input.shape}, {weight.shape}")
     if groups != 1:
         return _grouped(input, weight, bias, stride, padding, dilation, groups)
+    if input.dtype != weight.dtype:
+        raise DtypeError(f"conv2d needs two equal dtypes, got {input.dtype.name} and {weight.dtype.name}")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(f"conv2d: weight {weight.shape} needs bias {weight.shape[:1]}, got {bias.shape}")
     if input.shape[1] != weight.shape[1]:
         have, takes = input.shape[1], weight.shape[1]
         raise ShapeError(f"conv2d: input {input.shape} has {have} channels, weight {weight.shape} takes {takes}")
@@ -131,6 +135,8 @@ def max_pool2d(
         raise UnsupportedError("not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows")
     if input.ndim == 3:
         return max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode).squeeze(0)
+    if not input.is_floating_point():
+        raise DtypeError(f"max_pool2d needs floating-point numbers, got {input.dtype.name}; use .float()")
     windows = _windows(input, "max_pool2d", kernel_size, stride, padding, dilation, -math.inf, ceil_mode)
     values: Tensor = windows.max(-1)[0]
     return values
@@ -326,7 +332,7 @@ def _weighted(scores: Tensor, weight: Tensor | None, axis: int) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """max(x, 0) - x * target + log(1 + exp(-|x|)): no overflow for any x."""
+    """max(x, 0) - x * target + log(1 + exp(-|x|)): no overflow for any x. At 0 maximum's slope is 1/2, as the sigmoid's value."""
     if input.shape != target.shape:
         raise ShapeError(f"binary_cross_entropy_with_logits: {input.shape} and {target.shape} must be equal")
-    return _reduce(input.relu() - input * target + ((-input.abs()).exp() + 1).log(), reduction)
+    return _reduce(input.maximum(creation.zeros_like(input)) - input * target + ((-input.abs()).exp() + 1).log(), reduction)

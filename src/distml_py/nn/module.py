@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..tensor import Tensor
+from ..tensor import Tensor, no_grad
 
 
 class Parameter(Tensor):
@@ -128,8 +128,6 @@ class Module:
 
 def load(parameter: Tensor, array: np.ndarray) -> None:
     """Put a host array of the same shape into a parameter."""
-    from ..tensor import no_grad
-
     with no_grad():
         parameter.copy_(Tensor(np.asarray(array), parameter.dtype))
         parameter.realize()

@@ -14,14 +14,9 @@ def _turned(x: Node) -> Node:
     return apply(PERMUTE, x, attrs=((0, 2, 1),))
 
 
-def _matmul_numpy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.matmul(x, y)
-
-
 MATMUL: MatMul = MatMul(
     name="matmul",
-    numpy=_matmul_numpy,
+    numpy=np.matmul,
     vjp=lambda g, out, x, y: (apply(MATMUL, g, _turned(y)), apply(MATMUL, _turned(x), g)),
 )
 
@@ -47,8 +42,7 @@ def _conv2d_numpy(
         writeable=False,
     )
     columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(image.shape[0] * size[0] * size[1], -1)
-    with np.errstate(all="ignore"):
-        out = columns @ weight.reshape(weight.shape[0], -1).T
+    out = columns @ weight.reshape(weight.shape[0], -1).T
     return np.ascontiguousarray(out.reshape(image.shape[0], *size, -1).transpose(0, 3, 1, 2))
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from ..graph import Node, apply, full
 from ..op import Elementwise, bool_, float32, int32
 
+# some drivers' exp, log, tanh and clamp make a number of NaN, which would hide a run that has gone wrong
+_KEEPS_NAN = "isnan({{0}}) ? {{0}} : {text}"
 _NAN_AWARE = "{{0}} {sign} {{1}} || isnan({{0}}) ? {{0}} : {{1}}"
 
 
@@ -20,57 +22,78 @@ def _zeros(like: Node) -> Node:
     return full(0, like.shape, like.dtype)
 
 
-def _quiet(function: Any) -> Any:
-    """NumPy without warnings: NaN and infinities are values here, and checked where training reads them."""
-
-    def run(*arrays: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return function(*arrays)
-
-    return run
-
-
 ADD = Elementwise("add", np.add, lambda g, out, x, y: (g, g), glsl="{0} + {1}")
 SUB = Elementwise("sub", np.subtract, lambda g, out, x, y: (g, -g), glsl="{0} - {1}")
-MUL = Elementwise("mul", _quiet(np.multiply), lambda g, out, x, y: (g * y, g * x), glsl="{0} * {1}")
+MUL = Elementwise("mul", np.multiply, lambda g, out, x, y: (g * y, g * x), glsl="{0} * {1}")
 DIV = Elementwise(
     name="div",
-    numpy=_quiet(np.divide),
+    numpy=np.divide,
     glsl="{0} / {1}",
     vjp=lambda g, out, x, y: (g / y, -g * out / y),
 )
 NEG = Elementwise("neg", np.negative, lambda g, out, x: (-g,), glsl="-{0}")
-EXP = Elementwise("exp", _quiet(np.exp), lambda g, out, x: (g * out,), glsl="exp({0})")
+EXP = Elementwise("exp", np.exp, lambda g, out, x: (g * out,), glsl=_KEEPS_NAN.format(text="exp({0})"))
 LOG = Elementwise(
     name="log",
-    numpy=_quiet(np.log),
-    # log of a negative number is undefined in GLSL; NumPy says NaN
+    numpy=np.log,
+    # GLSL leaves the log of 0 and of negative numbers open; NumPy says -infinity and NaN
     glsl="logarithm({0})",
-    helper="float logarithm(float x) { return x < 0.0 ? uintBitsToFloat(0x7fc00000u) : log(x); }",
+    helper="""float logarithm(float x) {
+    if (!(x >= 0.0)) return uintBitsToFloat(0x7fc00000u);
+    return x == 0.0 ? uintBitsToFloat(0xff800000u) : isinf(x) ? x : log(x);
+}""",
     vjp=lambda g, out, x: (g / x,),
 )
 SQRT = Elementwise(
     name="sqrt",
-    numpy=_quiet(np.sqrt),
+    numpy=np.sqrt,
     glsl="root({0})",
     helper="float root(float x) { return x < 0.0 ? uintBitsToFloat(0x7fc00000u) : sqrt(x); }",
     vjp=lambda g, out, x: (g / (out * 2.0),),
 )
 RECIPROCAL = Elementwise(
-    "reciprocal", _quiet(np.reciprocal), lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}"
+    "reciprocal", np.reciprocal, lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}"
 )
-SIN = Elementwise("sin", _quiet(np.sin), lambda g, out, x: (g * apply(COS, x),), glsl="sin({0})")
-COS: Elementwise = Elementwise("cos", _quiet(np.cos), lambda g, out, x: (-g * apply(SIN, x),), glsl="cos({0})")
+# GLSL promises sin and cos to 3 digits only. Here: x less a multiple of pi, in three parts (Cody and Waite 1980), then
+# minimax polynomials on [-pi/2, pi/2] (coefficients of DirectXMath's XMScalarSinCos); float32's accuracy up to some 10,000.
+_REDUCED = """    float n = floor(x * 0.31830988618 + 0.5);
+    float r = ((x - n * 3.140625) - n * 9.67502593994140625e-4) - n * 1.509957990978376e-7;
+    float s = r * r;"""
+_SIGNED = "    return isnan(x) || isinf(x) ? uintBitsToFloat(0x7fc00000u) : mod(n, 2.0) == 1.0 ? -p : p;"
+SIN = Elementwise(
+    name="sin",
+    numpy=np.sin,
+    glsl="sine({0})",
+    helper=f"""float sine(float x) {{
+{_REDUCED}
+    float p = -1.9840874e-4 + s * (2.7525562e-6 - s * 2.3889859e-8);
+    p = r + r * s * (-0.16666667 + s * (8.3333310e-3 + s * p));
+{_SIGNED}
+}}""",
+    vjp=lambda g, out, x: (g * apply(COS, x),),
+)
+COS: Elementwise = Elementwise(
+    name="cos",
+    numpy=np.cos,
+    glsl="cosine({0})",
+    helper=f"""float cosine(float x) {{
+{_REDUCED}
+    float p = -1.3888378e-3 + s * (2.4760495e-5 - s * 2.6051615e-7);
+    p = 1.0 + s * (-0.5 + s * (4.1666638e-2 + s * p));
+{_SIGNED}
+}}""",
+    vjp=lambda g, out, x: (-g * apply(SIN, x),),
+)
 TANH = Elementwise(
     name="tanh",
     numpy=np.tanh,
-    glsl="tanh(clamp({0}, -15.0, 15.0))",  # beyond that float32 says 1; some drivers overflow inside
+    glsl=_KEEPS_NAN.format(text="tanh(clamp({0}, -15.0, 15.0))"),  # beyond that float32 says 1; some drivers overflow inside
     vjp=lambda g, out, x: (g * (1.0 - out * out),),
 )
 SIGMOID = Elementwise(
     name="sigmoid",
-    numpy=lambda x: (0.5 * np.tanh(0.5 * x) + 0.5).astype(x.dtype),
-    glsl="1.0 / (1.0 + exp(-{0}))",
+    numpy=lambda x: np.reciprocal(np.exp(-x) + 1),
+    glsl=_KEEPS_NAN.format(text="1.0 / (1.0 + exp(-{0}))"),
     vjp=lambda g, out, x: (g * out * (1.0 - out),),
 )
 RELU = Elementwise(
@@ -96,14 +119,15 @@ SIGN: Elementwise = Elementwise(
 FLOOR = Elementwise("floor", np.floor, lambda g, out, x: (_zeros(g),), glsl="floor({0})", integer_glsl="{0}")
 POW = Elementwise(
     name="pow",
-    numpy=_quiet(np.power),
+    numpy=np.power,
     glsl="power({0}, {1})",
     helper="""float power(float x, float y) {
     if (y == 0.0) return 1.0;
+    if (isnan(x) || isnan(y)) return uintBitsToFloat(0x7fc00000u);
     if (x > 0.0) return pow(x, y);
     bool odd = mod(y, 2.0) == 1.0;
     if (x == 0.0) return y > 0.0 ? 0.0 : uintBitsToFloat(0x7f800000u);
-    if (y != floor(y) || isnan(x)) return uintBitsToFloat(0x7fc00000u);
+    if (y != floor(y)) return uintBitsToFloat(0x7fc00000u);
     return odd ? -pow(-x, y) : pow(-x, y);
 }""",
     vjp=lambda g, out, x, y: (_power_by_base(g, x, y), _power_by_exponent(g, out, x)),
@@ -158,20 +182,24 @@ WHERE = Elementwise(
 )
 FLOOR_DIVIDE = Elementwise(
     name="floor_divide",
-    numpy=_quiet(np.floor_divide),
+    numpy=np.floor_divide,
     glsl="floor({0} / {1})",
     integer_glsl="floor_divide({0}, {1})",
+    vjp=lambda g, out, x, y: (_zeros(g), _zeros(g)),
+    # GLSL leaves division by 0 open; NumPy says 0
     helper="""int floor_divide(int x, int y) {
+    if (y == 0) return 0;
     int q = x / y;
     return (x % y != 0 && (x < 0) != (y < 0)) ? q - 1 : q;
 }""",
 )
 REMAINDER = Elementwise(
     name="remainder",
-    numpy=_quiet(np.remainder),
+    numpy=np.remainder,
     glsl="{0} - {1} * floor({0} / {1})",
     integer_glsl="remainder({0}, {1})",
     helper="""int remainder(int x, int y) {
+    if (y == 0) return 0;
     int r = x % y;
     return (r != 0 && (r < 0) != (y < 0)) ? r + y : r;
 }""",

@@ -14,14 +14,9 @@ def _expand(g: Node, x: Node) -> Node:
     return apply(TABLE["expand"], g, attrs=(x.shape,))
 
 
-def _sum_numpy(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
-
-
 SUM = Reduce(
     name="sum",
-    numpy=_sum_numpy,
+    numpy=lambda x, axes: np.sum(x, axis=axes, keepdims=True, dtype=x.dtype),
     glsl_first="{zero}",
     glsl="{acc} + {x}",
     vjp=lambda g, out, x: (_expand(g, x),),
