@@ -267,8 +267,8 @@ function takeStatus(status) {
 
 /** @param {number} step @param {{[key: string]: any}} measures */
 function addPoint(step, measures) {
-  const { loss = null, val_loss = null, accuracy = null } = measures;
-  chartsChanged = history.add({ step, loss, val_loss, accuracy }) || chartsChanged;
+  const { loss = null, val_loss = null, accuracy = null, train_accuracy = null } = measures;
+  chartsChanged = history.add({ step, loss, val_loss, accuracy, train_accuracy }) || chartsChanged;
 }
 
 /** @param {string} reason @param {string} detail */

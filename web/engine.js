@@ -10,6 +10,7 @@ import { FROM_ENGINE, readHeader } from "./frames.js";
  * @property {number | null} loss
  * @property {number | null} val_loss
  * @property {number | null} accuracy
+ * @property {number | null} train_accuracy
  * @property {number | null} test_accuracy
  * @property {number | null} weights_version
  * @property {string | null} weights_sha256

@@ -3,7 +3,7 @@
 const MOST_POINTS = 4000;
 
 /**
- * @typedef {{step: number, loss: number | null, val_loss: number | null, accuracy: number | null}} Point
+ * @typedef {{step: number, loss: number | null, val_loss: number | null, accuracy: number | null, train_accuracy: number | null}} Point
  */
 
 export class History {
@@ -24,17 +24,18 @@ export class History {
    * Returns whether a point was added or completed.
    * @param {Point} point
    */
-  add({ step, loss, val_loss, accuracy }) {
+  add({ step, loss, val_loss, accuracy, train_accuracy }) {
     const evaluation = `${val_loss} ${accuracy}`;
     const fresh = evaluation !== this.evaluation && (val_loss !== null || accuracy !== null);
     const last = this.points.at(-1);
     if (last && step < last.step) return false;
     if (last && step === last.step) {
       if (!fresh) return false;
-      this.points[this.points.length - 1] = { step, loss: last.loss ?? loss, val_loss, accuracy };
+      this.points[this.points.length - 1] = { step, loss: last.loss ?? loss, val_loss, accuracy, train_accuracy };
     } else {
       if (loss === null && !fresh) return false;
-      this.points.push({ step, loss, val_loss: fresh ? val_loss : null, accuracy: fresh ? accuracy : null });
+      const found = fresh ? { val_loss, accuracy, train_accuracy } : { val_loss: null, accuracy: null, train_accuracy: null };
+      this.points.push({ step, loss, ...found });
     }
     if (fresh) this.evaluation = evaluation;
     if (this.points.length > MOST_POINTS) this.thin();
@@ -51,7 +52,7 @@ export class History {
     this.points = this.points.filter((point, i) => i % 2 === 0 || point.val_loss !== null || point.accuracy !== null);
   }
 
-  /** @param {"loss" | "val_loss" | "accuracy"} measure @returns {(number | null)[]} */
+  /** @param {"loss" | "val_loss" | "accuracy" | "train_accuracy"} measure @returns {(number | null)[]} */
   column(measure) {
     return this.points.map((point) => point[measure]);
   }

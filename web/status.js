@@ -115,6 +115,7 @@ export function statusOf(known) {
     loss: newest("loss"),
     val_loss: newest("val_loss"),
     accuracy: newest("accuracy"),
+    train_accuracy: newest("train_accuracy"),
     test_accuracy: newest("test_accuracy"),
     backend: known.engine.backend,
     workers: all.workers ?? null,

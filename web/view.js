@@ -27,7 +27,10 @@ export class View {
     });
     this.accuracyChart = new Chart({
       box: element("accuracy-chart"),
-      lines: [{ label: "validation", colour: "--valid", dots: true }],
+      lines: [
+        { label: "training", colour: "--accent", dots: true },
+        { label: "validation", colour: "--valid", dots: true },
+      ],
       format: (value) => `${Math.round(value * 100)} %`,
       range: () => [0, 1.02],
     });
@@ -200,11 +203,11 @@ export class View {
     this.history = history;
     const steps = history.steps();
     this.lossChart.show(steps, [history.column("loss"), history.column("val_loss")]);
-    this.accuracyChart.show(steps, [history.column("accuracy")]);
+    this.accuracyChart.show(steps, [history.column("train_accuracy"), history.column("accuracy")]);
     const last = history.points.at(-1);
     const evaluated = history.points.findLast((point) => point.val_loss !== null);
     element("loss-chart").setAttribute("aria-label", last ? `Loss chart. At step ${last.step}: training ${words.loss(last.loss)}, validation ${words.loss(evaluated?.val_loss)}.` : "Loss chart, empty");
-    element("accuracy-chart").setAttribute("aria-label", evaluated ? `Accuracy chart. At step ${evaluated.step}: validation ${words.percent(evaluated.accuracy)}.` : "Accuracy chart, empty");
+    element("accuracy-chart").setAttribute("aria-label", evaluated ? `Accuracy chart. At step ${evaluated.step}: training ${words.percent(evaluated.train_accuracy)}, validation ${words.percent(evaluated.accuracy)}.` : "Accuracy chart, empty");
     this.table(history);
   }
 
@@ -213,7 +216,7 @@ export class View {
     if (!(/** @type {HTMLDetailsElement} */ (element("table")).open)) return;
     const rows = history.sample(LAST_ROWS).map((point) => {
       const row = document.createElement("tr");
-      for (const text of [words.count(point.step), words.loss(point.loss), words.loss(point.val_loss), words.percent(point.accuracy)]) {
+      for (const text of [words.count(point.step), words.loss(point.loss), words.loss(point.val_loss), words.percent(point.train_accuracy), words.percent(point.accuracy)]) {
         row.insertCell().textContent = text;
       }
       return row;

@@ -12,7 +12,7 @@ from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, Sen
 from .leases import Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
-METRICS = ("loss", "val_loss", "accuracy", "test_accuracy", "cpu_ops")
+METRICS = ("loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "cpu_ops")
 
 
 class Solo:
@@ -274,7 +274,7 @@ class Rounds:
             return [refusal, *self._go_on(now)]
         self.book.accept_evaluation(worker, message, now)
         if message.split == "validation":
-            self.metrics.update(val_loss=message.loss, accuracy=message.accuracy)
+            self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
         else:
             self.metrics.update(test_accuracy=message.accuracy)
         return self._go_on(now)
@@ -321,7 +321,8 @@ class Rounds:
         self.solo.step, worker.contributed_s = message.step, now
         self.metrics.update(loss=message.loss, cpu_ops=message.cpu_ops)
         if message.val_loss is not None:
-            self.metrics.update(val_loss=message.val_loss, accuracy=message.accuracy)
+            found = {"val_loss": message.val_loss, "accuracy": message.accuracy, "train_accuracy": message.train_accuracy}
+            self.metrics.update(found)
         if message.steps_per_s > 0:
             self.solo_pace.add(1 / message.steps_per_s)
         return []

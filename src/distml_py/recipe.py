@@ -110,6 +110,13 @@ class Training:
                 right += count.item()
         return loss / len(dataset), right / len(dataset), len(dataset)
 
+    def step_accuracy(self, step: int) -> float:
+        """Accuracy in 0-1 on the training samples of a step, with the weights as they are now."""
+        batch = self.splits.train.batch(self.numbers(step, 0, self.recipe.batch_size))
+        self.model.eval()
+        with no_grad():
+            return float(self.recipe.correct(self.model, *batch).item()) / self.recipe.batch_size
+
     def weights(self) -> dict[str, np.ndarray]:
         return {name: parameter.numpy() for name, parameter in self.parameters.items()}
 

@@ -32,7 +32,7 @@ class Stepping:
     reported_s: float
     reported_step: int
     evaluate: bool = False
-    losses: tuple[float | None, float | None] = (None, None)  # validation loss and accuracy, not reported yet
+    found: tuple[float | None, float | None, float | None] = (None, None, None)  # of an evaluation, not reported yet
 
 
 class Tab:
@@ -100,7 +100,7 @@ class Tab:
 
     def report(self) -> dict[str, Any]:
         """What this worker knows of its run, for people; unknown is None."""
-        keys = ("step", "loss", "val_loss", "accuracy", "test_accuracy", "weights_version", "weights_sha256")
+        keys = ("step", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "weights_version", "weights_sha256")
         last = self._training.last if self._training is not None else {}
         counts = ("cpu_ops", "step_ms", "python_ms", "draws", "texture_bytes")
         message = str(self.error) or type(self.error).__name__ if self.error else None
@@ -247,8 +247,13 @@ class Tab:
         self._load(work.version, training)
         loss, accuracy, samples = training.evaluate(work.split)
         finite(loss, f"the {work.split} loss after step {work.step}")
-        self._report.update({"val_loss": loss, "accuracy": accuracy} if work.split == "validation" else {"test_accuracy": accuracy})
-        return [wire.encode(wire.Evaluation(work.run, work.step, work.split, work.lease, loss, accuracy, samples))]
+        seen = None
+        if work.split == "validation":
+            seen = training.step_accuracy(work.step - 1)
+            self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=seen)
+        else:
+            self._report.update(test_accuracy=accuracy)
+        return [wire.encode(wire.Evaluation(work.run, work.step, work.split, work.lease, loss, accuracy, samples, seen))]
 
     # ------------------------------------------------------------ stepping alone
 
@@ -271,8 +276,8 @@ class Tab:
             solo.evaluate = False
             loss, accuracy, _ = training.evaluate("validation")
             finite(loss, f"the validation loss after step {solo.step}")
-            solo.losses = (loss, accuracy)
-            self._report.update(val_loss=loss, accuracy=accuracy)
+            solo.found = (loss, accuracy, training.step_accuracy(solo.step - 1))
+            self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=solo.found[2])
             return self._progress(run, solo, training)
         if solo.step >= run.steps:
             return self._hand_over(run, solo, training, "final")
@@ -295,8 +300,8 @@ class Tab:
         if loss is None:
             return []  # the coordinator handed over at an evaluation: there is no step to tell of
         cpu_ops = int(training.last.get("cpu_ops") or 0)
-        message = wire.Progress(run.run, solo.step, loss, *solo.losses, cpu_ops, rate)
-        solo.reported_s, solo.reported_step, solo.losses = now, solo.step, (None, None)
+        message = wire.Progress(run.run, solo.step, loss, *solo.found, cpu_ops, rate)
+        solo.reported_s, solo.reported_step, solo.found = now, solo.step, (None, None, None)
         return [wire.encode(message)]
 
     def _checkpoint(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:

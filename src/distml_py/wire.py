@@ -83,7 +83,10 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The answer to Evaluate: mean loss and accuracy (0-1) over a whole split."""
+    """The answer to Evaluate: mean loss and accuracy (0-1) over a whole split.
+
+    train_accuracy: with "validation", on the training samples of the last step; else None.
+    """
 
     run: str
     step: int
@@ -92,6 +95,7 @@ class Evaluation:
     loss: float
     accuracy: float
     samples: int
+    train_accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class Progress:
     loss: float
     val_loss: float | None
     accuracy: float | None
+    train_accuracy: float | None
     cpu_ops: int
     steps_per_s: float
 

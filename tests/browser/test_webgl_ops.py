@@ -1,6 +1,5 @@
 """WebGL2 in a real Chromium against the reference backend, both in the tab: every example call, and what only a GPU can get wrong."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,8 +17,8 @@ class Lab(Protocol):
 PART = 100  # examples a call into the page
 CASES = [example.name for example in op_examples.EXAMPLES]
 
-# In the tab: judged(example) -> "" or what is wrong. GLSL allows exp, log, pow and sin a few more bits of error than
-# NumPy has, hence 1e-4 of the largest number; integers and booleans are exact, NaN and infinities in their places.
+# In the tab: judged(example) -> "" or what is wrong. Floats: within 1e-5 of the number and 2e-6 of the largest one, since
+# GLSL allows exp, log and pow a few more bits of error than NumPy has; integers and booleans are exact.
 JUDGE = """
 import json, sys
 import numpy as np
@@ -90,3 +89,243 @@ def verdicts(gpu: Lab) -> dict[str, str]:
 @pytest.mark.parametrize("name", CASES)
 def test_an_example_gives_what_the_reference_backend_gives(verdicts: dict[str, str], name: str) -> None:
     assert verdicts[name] == ""
+
+
+SIZES = [1, 3, 5, 17, 129, 4096, 4097, 70_000]
+AT_SIZE = """
+def calls(n):
+    x = op_examples.positive(n)  # a sum near 0 would judge rounding alone
+    square = op_examples.numbers(2, n) if n <= 129 else op_examples.numbers(2, 3)
+    yield "map", lambda lib, x: x * 2 + x.flip(0), (x,)
+    yield "sum", lambda lib, x: (x.sum(), x.mean(), x.amax(), x.argmax(0)), (x,)
+    yield "slice", lambda lib, x: (x[n // 2 :: 3], x[: n - 1 : 2].flip(0)), (x,)
+    yield "columns", lambda lib, x: (x.unsqueeze(1).expand(n, 3).t().sum(0), x.reshape(1, n).expand(2, n).sum(1)), (x,)
+    yield "join", lambda lib, x: lib.cat([x[n // 3 :], x[: n // 3]]) * x, (x,)
+    yield "gather", lambda lib, x, k: x[k], (x, op_examples.whole(7, low=0, high=n))
+    yield "matmul", lambda lib, x: (x @ x.t(), x.t() @ x), (square,)
+
+faults = {}
+for n in SIZES:
+    for name, call, inputs in calls(n):
+        faults[f"{name} of {n}"] = judged(op_examples.Example(name, call, inputs))
+json.dumps({name: fault for name, fault in faults.items() if fault})
+"""
+
+
+def test_sizes_that_do_not_fill_texels_or_rows_are_right(gpu: Lab) -> None:
+    assert run(gpu, AT_SIZE.replace("SIZES", str(SIZES))) == {}
+
+
+def test_a_convolution_too_large_for_columns_reads_its_image_directly(gpu: Lab) -> None:
+    faults = run(
+        gpu,
+        """
+from distml_py import schedule
+limit, schedule.COLUMN_LIMIT = schedule.COLUMN_LIMIT, 0
+engine._state.plans.clear()
+try:
+    drawn = len(gpu._texts)
+    faults = {e.name: judged(e) for e in op_examples.EXAMPLES if e.name.startswith("conv2d")}
+    assert len(gpu._texts) > drawn and any("for (int ky" in text for text in gpu._texts)
+finally:
+    schedule.COLUMN_LIMIT = limit
+    engine._state.plans.clear()
+json.dumps({name: fault for name, fault in faults.items() if fault})
+""",
+    )
+    assert faults == {}
+
+
+def test_random_bits_are_the_same_on_both_backends(gpu: Lab) -> None:
+    faults = run(
+        gpu,
+        """
+def draw(seed):
+    dm.manual_seed(seed)
+    uniform, odd, integers = dm.rand(70_000), dm.rand(3, 5), dm.randint(-5, 1000, (999,))
+    with dm.random.training_step(seed, 7, 5):
+        dropped = dm.nn.functional.dropout(dm.ones(6, 50), 0.3)
+    normal, coin = dm.randn(1001), dm.bernoulli(dm.full((500,), 0.2))
+    return [t.numpy() for t in (uniform, odd, integers, dropped, coin, normal)]
+
+faults = []
+for seed in (0, 1, 2**31 + 5, 2**32 - 1):
+    *found, normal = on(gpu, lambda: draw(seed))
+    *wanted, other = on(cpu, lambda: draw(seed))
+    faults += [f"seed {seed}: array {n}" for n, (a, b) in enumerate(zip(found, wanted)) if a.tobytes() != b.tobytes()]
+    faults += [difference(normal, other)] if difference(normal, other) else []
+json.dumps(faults)
+""",
+    )
+    assert faults == []
+
+
+def test_integers_beyond_2_to_the_24_are_exact(gpu: Lab) -> None:
+    faults = run(
+        gpu,
+        """
+big = np.array([2**24 + 1, 2**24 + 3, 2**31 - 1, -(2**31), -(2**24) - 1, 12345, -7], np.int32)
+CALLS = {
+    "sums": lambda lib, x: (x + 1, x - 1, -x, x + x.flip(0), x.sum(), x[4:6].sum()),
+    "products": lambda lib, x: (x * 3, x[:2] * x[5:], x.reshape(1, 7) @ x.reshape(7, 1)),
+    "quotients": lambda lib, x: (x // 3, x % 1000, x // -16777217, x % -1000),
+    "division by 0": lambda lib, x: (x // 0, x % 0),
+    "scalars": lambda lib, x: (x + 16777217, x * 0 + 2147483647, x * 0 + -2147483648, x.clamp(-16777217, 16777219)),
+    "comparisons": lambda lib, x: (x == 16777217, x < 16777219, x > x.flip(0), x.amax(), x.argmax(), x.max(0)[0]),
+    "choices": lambda lib, x: (lib.where(x > 0, x, 16777217), x.masked_fill(x < 0, 16777219)),
+    "moves": lambda lib, x: (x.flip(0), x[1::2], lib.cat([x, x]), lib.nn.functional.pad(x, (1, 1), value=16777217)),
+    "indices": lambda lib, x: (x[lib.tensor([2, 0, 3])], lib.zeros(2, dtype=lib.int32).scatter_add(0, lib.tensor([1, 0, 1]), x[:3])),
+    "ranges": lambda lib, x: (lib.arange(16777215, 16777230), lib.arange(5, dtype=lib.int32) * 16777217),
+}
+faults = {name: judged(op_examples.Example(name, call, (big,))) for name, call in CALLS.items()}
+json.dumps({name: fault for name, fault in faults.items() if fault})
+""",
+    )
+    assert faults == {}
+
+
+def test_a_label_out_of_range_reads_nan_and_never_a_neighbour(gpu: Lab) -> None:
+    found = run(
+        gpu,
+        """
+scores, labels = dm.arange(12).float().reshape(3, 4), dm.tensor([0, 4, 1]) + 0
+found = (scores[dm.arange(3), labels], scores[labels], scores.gather(1, labels.unsqueeze(1)), dm.arange(4)[labels])
+json.dumps([repr(t.numpy().tolist()) for t in found])
+""",
+    )
+    nan = "[nan, nan, nan, nan]"
+    assert found[0] == "[0.0, nan, 9.0]"
+    assert found[1] == f"[[0.0, 1.0, 2.0, 3.0], {nan}, [4.0, 5.0, 6.0, 7.0]]"
+    assert found[2:] == ["[[0.0], [nan], [9.0]]", "[0, -2147483648, 1]"]
+
+
+TRAIN = """
+class Small(dm.Recipe):
+    batch_size = 32
+    def data(self):
+        return dm.data.digits()
+    def model(self):
+        nn = dm.nn
+        return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.2), nn.Linear(64, 10))
+    def optimizer(self, parameters):
+        return dm.optim.Adam(parameters, lr=0.01)
+"""
+
+
+def test_textures_stay_flat_over_200_training_steps_and_nothing_is_computed_on_the_cpu(gpu: Lab) -> None:
+    found = run(
+        gpu,
+        TRAIN
+        + """
+import gc
+gc.disable()
+try:
+    training = dm.recipe.Training(Small(), 0)
+    seen, cpu_ops, plans = [], 0, []
+    for step in range(200):
+        training.step(step)
+        cpu_ops += training.last["cpu_ops"]
+        seen.append([gpu.stats()["textures"], gpu.stats()["texture_bytes"]])
+        plans.append(engine.counters().plans)
+finally:
+    gc.enable()
+json.dumps({"seen": seen, "cpu_ops": cpu_ops, "new_plans": plans[-1] - plans[9], "loss": training.evaluate("train")[0]})
+""",
+    )
+    assert found["seen"][10] == found["seen"][199]
+    assert found["cpu_ops"] == found["new_plans"] == 0
+    assert found["loss"] < 1.0
+
+
+def test_training_goes_the_way_it_goes_on_the_reference_backend(gpu: Lab) -> None:
+    found = run(
+        gpu,
+        TRAIN
+        + """
+def losses():
+    training = dm.recipe.Training(Small(), 3)
+    return [training.step(step) for step in range(8)] + list(training.evaluate("validation"))
+json.dumps([on(gpu, losses), on(cpu, losses)])
+""",
+    )
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+
+
+def test_arrays_move_between_backends(gpu: Lab) -> None:
+    found = run(
+        gpu,
+        """
+x = dm.tensor([1.0, 2.0]) * 2
+first = x.numpy().tolist()
+second = on(cpu, lambda: (x + 1).numpy().tolist())
+json.dumps([first, second, (x * 2).numpy().tolist()])
+""",
+    )
+    assert found == [[2, 4], [3, 5], [4, 8]]
+
+
+def error_of(lab: Lab, source: str) -> str:
+    """The BackendError or DtypeError that an expression raises."""
+    found: str = run(
+        lab,
+        f"""
+from distml_py.errors import BackendError, DtypeError
+try:
+    text = "no error: " + repr({source})
+except (BackendError, DtypeError) as error:
+    text = type(error).__name__ + ": " + str(error)
+json.dumps(text)
+""",
+    )
+    return found
+
+
+def test_float64_is_refused_with_what_to_try(gpu: Lab) -> None:
+    assert "has no float64; convert with .float() or use the reference backend" in error_of(gpu, "(dm.ones(3).double() + 1).numpy()")
+    assert "has no float64; convert with .float()" in error_of(gpu, "(dm.tensor(np.ones(3)) + 1).numpy()")
+
+
+def test_an_array_too_large_for_a_texture_is_an_error_that_says_how_much_there_is(gpu: Lab) -> None:
+    found = error_of(gpu, "(dm.arange(gpu._pool.max_side * 4096 + 1) * 2).realize()")
+    assert found.startswith("BackendError: an array of ") and "use a smaller batch or model" in found
+
+
+def test_a_kernel_that_does_not_compile_shows_its_numbered_source(gpu: Lab) -> None:
+    run(
+        gpu,
+        """
+from distml_py.op import TABLE, Elementwise
+op_examples.broken = TABLE.get("broken") or Elementwise("broken", np.negative, glsl="no_such_function({0})")
+'0'
+""",
+    )
+    found = error_of(gpu, "dm.Tensor(dm.graph.apply(op_examples.broken, dm.ones(3).node)).numpy()")
+    assert found.startswith("BackendError: WebGL2:") and "shader failed" in found
+    lines = found.splitlines()
+    assert any(line.strip().startswith("1  #version 300 es") for line in lines)
+    assert any("no_such_function(" in line and line.strip()[0].isdigit() for line in lines)
+
+
+def test_a_lost_gpu_is_an_error_and_never_stale_numbers(new_lab: Callable[[], Lab]) -> None:
+    lost = new_lab()
+    found = lost.run(
+        """
+import json
+import js
+import numpy as np
+import distml_py as dm
+from distml_py.errors import BackendError
+x, host = (dm.arange(5) * 2.0).realize(), np.ones(7, np.float32)
+kept = (x + 1).realize()
+js.bridge.lose()
+texts = []
+for work in (x.numpy, kept.numpy, lambda: (x * 5).numpy(), lambda: (dm.tensor(host) + 1).numpy(), lambda: dm.rand(50_000).numpy()):
+    try:
+        texts.append("numbers: " + repr(work()))
+    except BackendError as error:
+        texts.append(str(error))
+json.dumps(texts)
+"""
+    )
+    assert [text for text in found if not ("context lost" in text and "reload the page" in text)] == []

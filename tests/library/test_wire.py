@@ -67,14 +67,14 @@ GOLDEN: list[tuple[Any, Any, Any]] = [
         ),
     ),  # fmt: skip
     (
-        wire.Evaluation("a", 3, "validation", "w1.2", 0.5, 0.25, 4),
+        wire.Evaluation("a", 3, "validation", "w1.2", 0.5, 0.25, 4, 0.5),
         None,
-        '{"type": "evaluation", "run": "a", "step": 3, "split": "validation", "lease": "w1.2", "loss": 0.5, "accuracy": 0.25, "samples": 4}',
+        '{"type": "evaluation", "run": "a", "step": 3, "split": "validation", "lease": "w1.2", "loss": 0.5, "accuracy": 0.25, "samples": 4, "train_accuracy": 0.5}',
     ),  # fmt: skip
     (
-        wire.Progress("a", 2, 0.5, None, None, 0, 10.0),
+        wire.Progress("a", 2, 0.5, None, None, None, 0, 10.0),
         None,
-        '{"type": "progress", "run": "a", "step": 2, "loss": 0.5, "val_loss": null, "accuracy": null, "cpu_ops": 0, "steps_per_s": 10.0}',
+        '{"type": "progress", "run": "a", "step": 2, "loss": 0.5, "val_loss": null, "accuracy": null, "train_accuracy": null, "cpu_ops": 0, "steps_per_s": 10.0}',
     ),  # fmt: skip
     (
         wire.Checkpoint("a", 4, "periodic", None),
@@ -250,4 +250,4 @@ def test_a_message_that_needs_tensors_is_not_encoded_without_them_nor_the_revers
 
 def test_a_loss_that_is_not_a_number_cannot_be_sent() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        wire.encode(wire.Progress("a", 1, float("nan"), None, None, 0, 1.0))
+        wire.encode(wire.Progress("a", 1, float("nan"), None, None, None, 0, 1.0))

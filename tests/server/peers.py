@@ -113,7 +113,7 @@ class Peer:
 
     async def evaluate(self) -> None:
         asked = await self.get(wire.Evaluate)
-        await self.send(wire.Evaluation(asked.run, asked.step, asked.split, asked.lease, 0.25, 0.75, 10))
+        await self.send(wire.Evaluation(asked.run, asked.step, asked.split, asked.lease, 0.25, 0.75, 10, None))
 
 
 @contextlib.asynccontextmanager

@@ -97,7 +97,7 @@ async def test_the_hosts_page_starts_a_run_steps_solo_and_hands_over(served: Ser
         run = await host.join()
         solo = await host.get(wire.Solo)
         assert solo.step == 0 and list(host.tensors) == ["weights/w", "weights/b"]
-        await host.send(wire.Progress(run.run, 2, 0.5, 0.6, 0.7, 0, 10.0))
+        await host.send(wire.Progress(run.run, 2, 0.5, 0.6, 0.7, 0.8, 0, 10.0))
         await other.join()
         await host.get(wire.Yield)
         new = {name: array + 1 for name, array in weights().items()}
@@ -119,7 +119,7 @@ async def test_a_host_that_reloads_continues_from_its_last_checkpoint(served: Se
         await host.get(wire.Solo)
         new = {name: array + 1 for name, array in weights().items()}
         await host.send(wire.Checkpoint(run.run, 3, "periodic", 0.4), prefixed(new))
-        await host.send(wire.Progress(run.run, 5, 0.5, None, None, 0, 10.0))
+        await host.send(wire.Progress(run.run, 5, 0.5, None, None, None, 0, 10.0))
         await until(lambda: served.coordinator.status()["step"] == 5)
     await until(lambda: served.coordinator.status()["state"] == "waiting")
     async with served.peer() as again:
@@ -465,7 +465,7 @@ async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: S
 # ---------------------------------------------------------------- HTTP
 
 STATUS_KEYS = {
-    "state", "step", "steps", "loss", "val_loss", "accuracy", "test_accuracy", "workers", "workers_contributing", "run",
+    "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "workers", "workers_contributing", "run",
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
 }  # fmt: skip
 ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s"}

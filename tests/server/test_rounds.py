@@ -73,7 +73,7 @@ class World:
 
     def evaluate(self, worker: str) -> list[do.Effect]:
         (asked,) = [e for e in self.sent(worker, wire.Evaluate) if e.lease in self.rounds.workers[worker].leases]
-        return self.say(worker, wire.Evaluation("run", asked.step, asked.split, asked.lease, 0.4, 0.75, 10))
+        return self.say(worker, wire.Evaluation("run", asked.step, asked.split, asked.lease, 0.4, 0.75, 10, 0.5))
 
     def work(self, *workers: str) -> None:
         """These workers do all they are given, until there is nothing more to do."""
@@ -304,7 +304,7 @@ def test_an_evaluation_that_nobody_asked_for_or_that_makes_no_sense_is_refused()
     world.join("a")
     world.answer("a", world.leases("a")[0])
     (asked,) = world.sent("a", wire.Evaluate)
-    good = wire.Evaluation("run", 1, asked.split, asked.lease, 0.1, 0.5, 3)
+    good = wire.Evaluation("run", 1, asked.split, asked.lease, 0.1, 0.5, 3, None)
     assert rejections(world.say("a", dataclasses.replace(good, lease="a.9"))) == ["no_lease"]
     assert rejections(world.say("a", dataclasses.replace(good, split="train"))) == ["no_lease"]
     assert rejections(world.say("a", dataclasses.replace(good, accuracy=1.5))) == ["invalid"]
@@ -372,7 +372,7 @@ def test_the_last_worker_with_a_problem_leaves_an_error_and_the_next_one_clears_
 def test_a_lone_host_steps_solo_and_its_checkpoints_commit() -> None:
     world = World()
     assert kinds(world.join("h", role="host")) == ["SendSolo"]
-    world.say("h", wire.Progress("run", 1, 0.7, None, None, 0, 100.0))
+    world.say("h", wire.Progress("run", 1, 0.7, None, None, None, 0, 100.0))
     assert (world.rounds.step, world.rounds.version, world.rounds.mode) == (1, 0, "solo")
     assert kinds(world.say("h", wire.Checkpoint("run", 2, "periodic", 0.6))) == ["Adopt"]
     assert (world.rounds.step, world.rounds.version) == (2, 2)
@@ -417,7 +417,7 @@ def test_a_solo_worker_that_dies_is_continued_from_its_last_checkpoint() -> None
     world = World(steps=10)
     world.join("h", role="host")
     world.say("h", wire.Checkpoint("run", 2, "periodic", 0.6))
-    world.say("h", wire.Progress("run", 5, 0.4, None, None, 0, 10.0))
+    world.say("h", wire.Progress("run", 5, 0.4, None, None, None, 0, 10.0))
     assert world.rounds.step == 5
     world.leave("h")
     assert world.rounds.step == 2
@@ -442,8 +442,8 @@ SOLO_WRONG: dict[str, tuple[wire.FromWorker, str]] = {
     "a checkpoint beyond the end": (wire.Checkpoint("run", 5, "periodic", 0.1), "bad_step"),
     "a final checkpoint before the end": (wire.Checkpoint("run", 3, "final", 0.1), "bad_step"),
     "a checkpoint for no reason": (wire.Checkpoint("run", 3, "because", 0.1), "invalid"),
-    "progress of the past": (wire.Progress("run", 1, 0.1, None, None, 0, 1.0), "bad_step"),
-    "progress of another run": (wire.Progress("old", 3, 0.1, None, None, 0, 1.0), "stale"),
+    "progress of the past": (wire.Progress("run", 1, 0.1, None, None, None, 0, 1.0), "bad_step"),
+    "progress of another run": (wire.Progress("old", 3, 0.1, None, None, None, 0, 1.0), "stale"),
 }
 
 

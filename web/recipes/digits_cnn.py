@@ -27,7 +27,7 @@ class DigitsCNN(Recipe):
         )
 
     def optimizer(self, parameters):
-        return optim.Adam(parameters, lr=0.004)
+        return optim.SGD(parameters, lr=0.05, momentum=0.9, weight_decay=1e-4)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class DigitsMLP(Recipe):
         )
 
     def optimizer(self, parameters):
-        return optim.Adam(parameters, lr=0.01)
+        return optim.SGD(parameters, lr=0.2, momentum=0.9, weight_decay=1e-4)
 
 
 if __name__ == "__main__":
