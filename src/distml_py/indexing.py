@@ -11,7 +11,7 @@ from .broadcast import common_shape, to_shape
 from .errors import DtypeError, IndexRangeError, ShapeError
 from .graph import Node, apply, full
 from .op import bool_, int32
-from .ops import GATHER, LOGICAL_AND, LT, PERMUTE, RESHAPE, SLICE, WHERE
+from .ops import GATHER, IOTA, LOGICAL_AND, LT, PERMUTE, RESHAPE, SLICE, WHERE
 
 Index = Any
 
@@ -89,10 +89,12 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
     total = int(np.prod(sizes))
     number, inside = full(0, shape, int32), full(True, shape, bool_)
     for size, node in zip(sizes, tensors.values(), strict=True):
-        place_ = to_shape(_wrapped(node, size), shape)
-        number = number * size + place_
-        inside = apply(LOGICAL_AND, inside, apply(LOGICAL_AND, place_ > -1, place_ < size))
-    if len(axes) > 1:  # one index too far would otherwise be a neighbour's row
+        known = _known_inside(node, size)
+        row = to_shape(node if known else _wrapped(node, size), shape)
+        number = number * size + row if node is not tensors[axes[0]] else row
+        if not known:
+            inside = apply(LOGICAL_AND, inside, apply(LOGICAL_AND, row > -1, row < size))
+    if len(axes) > 1 and inside.op is LOGICAL_AND:  # one index too far would otherwise be a neighbour's row
         number = apply(WHERE, inside, number, full(total, shape, int32))
     order = (*before, *axes, *after)
     if order != tuple(range(len(order))):
@@ -106,13 +108,22 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
     return apply(RESHAPE, found, attrs=((*lead, *shape, *tail),))
 
 
-def _wrapped(node: Node, size: int) -> Node:
-    """Negative indices count from the end. Those still on the host are checked now."""
+def _known_inside(node: Node, size: int) -> bool:
+    """Is every index surely in [0, size)? Those still on the host are checked now. Raises IndexRangeError."""
     if node.dtype != int32:
         raise DtypeError(f"an index tensor holds integers, got {node.dtype.name}")
+    if node.op is IOTA:
+        return bool(node.shape[node.attrs[1]] <= size)
     known = node.buffer
-    if isinstance(known, np.ndarray) and known.size and not (-size <= known.min() and known.max() < size):
+    if not isinstance(known, np.ndarray) or not known.size:
+        return False
+    if not (-size <= known.min() and known.max() < size):
         raise IndexRangeError(f"an index must be in [{-size}, {size}), found {known.min()} to {known.max()}")
+    return bool(known.min() >= 0)
+
+
+def _wrapped(node: Node, size: int) -> Node:
+    """Negative indices count from the end."""
     return apply(WHERE, apply(LT, node, full(0, node.shape, int32)), node + size, node)
 
 

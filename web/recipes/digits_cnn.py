@@ -27,7 +27,7 @@ class DigitsCNN(Recipe):
         )
 
     def optimizer(self, parameters):
-        return optim.SGD(parameters, lr=0.05, momentum=0.9, weight_decay=1e-4)
+        return optim.Adam(parameters, lr=0.006)
 
 
 if __name__ == "__main__":
