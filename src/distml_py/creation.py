@@ -57,7 +57,7 @@ def arange(start: Number, end: Number | None = None, step: Number = 1, dtype: Dt
     kind = int32 if all(isinstance(value, int) for value in (start, end, step)) else float32
     count = max(0, math.ceil((end - start) / step))
     number = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((count,), 0)))
-    return (number * step + start).to(_known(dtype or kind))
+    return (number if (start, step) == (0, 1) else number * step + start).to(_known(dtype or kind))
 
 
 def eye(n: int, m: int | None = None, dtype: Dtype = float32) -> Tensor:

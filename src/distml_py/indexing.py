@@ -87,13 +87,15 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
     sizes = [x.shape[axis] for axis in axes]
     shape = common_shape("indexing", *(node.shape for node in tensors.values()))
     total = int(np.prod(sizes))
-    number, inside = full(0, shape, int32), full(True, shape, bool_)
+    number: Node | None = None
+    inside = full(True, shape, bool_)
     for size, node in zip(sizes, tensors.values(), strict=True):
         known = _known_inside(node, size)
         row = to_shape(node if known else _wrapped(node, size), shape)
-        number = number * size + row if node is not tensors[axes[0]] else row
+        number = row if number is None else number * size + row
         if not known:
             inside = apply(LOGICAL_AND, inside, apply(LOGICAL_AND, row > -1, row < size))
+    assert number is not None
     if len(axes) > 1 and inside.op is LOGICAL_AND:  # one index too far would otherwise be a neighbour's row
         number = apply(WHERE, inside, number, full(total, shape, int32))
     order = (*before, *axes, *after)

@@ -11,8 +11,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from ..op import bool_, float32, int32
-from ..schedule import (
+from ..kernel import (
     Apply,
     Convolution,
     Expression,
@@ -28,6 +27,7 @@ from ..schedule import (
     Scalar,
     Scatter,
 )
+from ..op import bool_, float32, int32
 from ..view import Shape, View, contiguous_strides
 
 ROW_BITS = 10

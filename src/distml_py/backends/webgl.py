@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import BackendError
+from ..kernel import Kernel, Launch
 from ..op import bool_, float32, int32
-from ..schedule import Graph, Kernel, Launch, schedule
+from ..schedule import Graph, schedule
 from ..view import Shape
 from . import glsl
 
