@@ -65,3 +65,25 @@ def test_the_training_tab_survives_a_reload_and_the_run_goes_on_from_its_checkpo
     tab.join()
     after = tab.until("further steps", lambda s: s["state"] == "training" and s["step"] > before["weights_version"], 60)
     assert after["run"] == before["run"]
+
+
+def test_it_trains_on_a_plain_http_name_that_is_no_secure_context(
+    serve: Callable[..., Coordinator], launch: Callable[..., Browser]
+) -> None:
+    """The class room: other machines reach the coordinator by http and an address, without https."""
+    coordinator = serve("--allow-host", "classroom.test")
+    browser = launch("--host-resolver-rules=MAP classroom.test 127.0.0.1")
+    context = browser.new_context()
+    try:
+        host, guest = (
+            Tab(context, link.replace("127.0.0.1", "classroom.test")) for link in (coordinator.host_link, coordinator.join_link)
+        )
+        assert host.page.evaluate("isSecureContext") is False
+        host.train("digits_mlp", steps=300)
+        host.until("solo steps", lambda s: s["mode"] == "solo" and (s["step"] or 0) >= 1)
+        guest.join()
+        ends = [tab.until("the end", lambda s: s["state"] in ("finished", "error"), 90) for tab in (host, guest)]
+        assert {end["state"] for end in ends} == {"finished"} and all(end["backend"].startswith("WebGL2") for end in ends)
+        assert len({end["weights_sha256"] for end in ends}) == 1
+    finally:
+        browser.close()

@@ -1,0 +1,261 @@
+"""Layers and losses judged by PyTorch's with the same weights: outputs, gradients, names, shapes, defaults and initial values."""
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from op_examples import numbers, whole
+
+import distml_py as dm
+from distml_py import nn
+from distml_py.errors import ShapeError, UnsupportedError
+
+# layer, arguments, options, input shape
+LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
+    ("Linear", (5, 3), {}, (4, 5)),
+    ("Linear", (5, 3), {"bias": False}, (2, 4, 5)),
+    ("Linear", (1, 1), {}, (1,)),
+    ("Conv2d", (2, 3, 3), {}, (2, 2, 5, 6)),
+    ("Conv2d", (4, 6, (3, 2)), {"stride": (2, 1), "padding": (1, 0), "dilation": 2, "groups": 2, "bias": False}, (1, 4, 7, 6)),
+    ("Conv2d", (2, 2, 3), {"padding": "same"}, (1, 2, 4, 4)),
+    ("Conv2d", (2, 3, 1), {}, (2, 4, 4)),
+    ("MaxPool2d", (2,), {}, (1, 2, 5, 6)),
+    ("MaxPool2d", (3,), {"stride": 2, "padding": 1, "ceil_mode": True}, (1, 2, 6, 6)),
+    ("MaxPool2d", (2,), {"dilation": 2, "stride": 1}, (2, 5, 5)),
+    ("AvgPool2d", (2,), {}, (1, 2, 5, 6)),
+    ("AvgPool2d", (3, 2, 1), {"count_include_pad": False}, (1, 2, 5, 5)),
+    ("AvgPool2d", (2,), {"divisor_override": 3}, (2, 4, 4)),
+    ("ReLU", (), {}, (3, 4)),
+    ("ReLU", (), {"inplace": True}, (3, 4)),
+    ("Tanh", (), {}, (3, 4)),
+    ("Sigmoid", (), {}, (3, 4)),
+    ("Softmax", (1,), {}, (3, 4)),
+    ("Softmax", (), {"dim": -1}, (3, 4)),
+    ("Flatten", (), {}, (2, 3, 4)),
+    ("Flatten", (0, 1), {}, (2, 3, 4)),
+    ("Dropout", (0.0,), {}, (3, 4)),
+]
+# loss, options, input, target
+LOSSES: list[tuple[str, dict[str, Any], np.ndarray, np.ndarray]] = [
+    ("CrossEntropyLoss", {}, numbers(4, 3), whole(4, low=0, high=3)),
+    ("CrossEntropyLoss", {"ignore_index": 1, "label_smoothing": 0.1}, numbers(4, 3), whole(4, low=0, high=3)),
+    ("CrossEntropyLoss", {"reduction": "sum"}, numbers(2, 3, 5), whole(2, 5, low=0, high=3)),
+    ("MSELoss", {}, numbers(4, 3), numbers(4, 3, seed=1)),
+    ("MSELoss", {"reduction": "none"}, numbers(4, 3), numbers(4, 3, seed=1)),
+]
+CONTAINERS = {"Module", "Parameter", "Sequential"}
+
+
+def ids(row: tuple[Any, ...]) -> str:
+    return f"{row[0]} {row[1:-1]}"
+
+
+def close(found: Any, wanted: Any) -> None:
+    np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=1e-5, atol=2e-6)
+
+
+def pair_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[nn.Module, torch.nn.Module]:
+    """Ours and PyTorch's, which takes our weights over."""
+    dm.manual_seed(5)
+    ours = getattr(nn, name)(*arguments, **options)
+    theirs = getattr(torch.nn, name)(*arguments, **{k: v for k, v in options.items() if k != "inplace"})
+    theirs.load_state_dict({key: torch.tensor(value.numpy()) for key, value in ours.state_dict().items()})
+    return ours, theirs
+
+
+@pytest.mark.parametrize(("name", "arguments", "options", "shape"), LAYERS, ids=[ids(row) for row in LAYERS])
+def test_a_layer_computes_what_pytorchs_does(
+    name: str, arguments: tuple[Any, ...], options: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    ours, theirs = pair_of(name, arguments, options)
+    x, other = dm.tensor(numbers(*shape), requires_grad=True), torch.tensor(numbers(*shape), requires_grad=True)
+    out, wanted = ours(x), theirs(other)
+    assert out.shape == tuple(wanted.shape)
+    close(out, wanted)
+    weights = numbers(*out.shape, seed=2)
+    (out * dm.tensor(weights)).sum().backward()
+    (wanted * torch.tensor(weights)).sum().backward()
+    close(x.grad, other.grad)
+    for (key, mine), (their_key, parameter) in zip(ours.named_parameters(), theirs.named_parameters(), strict=True):
+        assert key == their_key
+        close(mine.grad, parameter.grad)
+
+
+@pytest.mark.parametrize(("name", "options", "scores", "target"), LOSSES, ids=[f"{row[0]} {row[1]}" for row in LOSSES])
+def test_a_loss_is_what_pytorchs_is(name: str, options: dict[str, Any], scores: np.ndarray, target: np.ndarray) -> None:
+    x, other = dm.tensor(scores, requires_grad=True), torch.tensor(scores, requires_grad=True)
+    wide = torch.tensor(target.astype(np.int64) if target.dtype == np.int32 else target)
+    found, wanted = getattr(nn, name)(**options)(x, dm.tensor(target)), getattr(torch.nn, name)(**options)(other, wide)
+    close(found, wanted)
+    found.sum().backward()
+    wanted.sum().backward()
+    close(x.grad, other.grad)
+
+
+def test_a_class_weighted_cross_entropy_is_pytorchs() -> None:
+    weight, scores, labels = np.array([0.2, 1.5, 3.0], np.float32), numbers(4, 3), whole(4, low=0, high=3)
+    found = nn.CrossEntropyLoss(weight=dm.tensor(weight))(dm.tensor(scores), dm.tensor(labels))
+    close(found, torch.nn.CrossEntropyLoss(weight=torch.tensor(weight))(torch.tensor(scores), torch.tensor(labels).long()))
+
+
+def test_every_layer_is_in_these_tables() -> None:
+    known = {row[0] for row in LAYERS} | {row[0] for row in LOSSES} | CONTAINERS
+    layers = {name for name in nn.__all__ if inspect.isclass(getattr(nn, name))}
+    assert sorted(layers - known) == []
+
+
+@pytest.mark.parametrize("name", sorted({row[0] for row in LAYERS} | {row[0] for row in LOSSES}))
+def test_arguments_have_pytorchs_order_and_defaults(name: str) -> None:
+    ours = inspect.signature(getattr(nn, name).__init__).parameters
+    theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters
+    left_out = {"device", "dtype", "size_average", "reduce"}
+    shared = [key for key in theirs if key in ours and key not in left_out]
+    assert [key for key in ours if key in theirs] == shared
+    for key in shared:
+        same = ours[key].default == theirs[key].default or (name, key) == ("Softmax", "dim")
+        assert same, f"{name}({key}=...): ours {ours[key].default}, PyTorch's {theirs[key].default}"
+    extra = [key for key in ours if key not in theirs]
+    assert extra == []
+
+
+def model(library: Any) -> Any:
+    parts = library.nn
+    return parts.Sequential(
+        parts.Conv2d(1, 4, 3, padding=1),
+        parts.ReLU(),
+        parts.MaxPool2d(2),
+        parts.Sequential(parts.Flatten(), parts.Linear(64, 7), parts.Tanh()),
+        parts.Linear(7, 3, bias=False),
+    )
+
+
+def test_state_dict_has_pytorchs_names_shapes_and_order() -> None:
+    ours, theirs = model(dm).state_dict(), model(torch).state_dict()
+    assert [(name, value.shape) for name, value in ours.items()] == [(name, tuple(value.shape)) for name, value in theirs.items()]
+
+
+def test_a_whole_model_takes_pytorchs_weights_and_gives_its_gradients() -> None:
+    ours, theirs = model(dm), model(torch)
+    ours.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+    x, labels = numbers(5, 1, 8, 8), whole(5, low=0, high=3)
+    loss = nn.functional.cross_entropy(ours(dm.tensor(x)), dm.tensor(labels))
+    wanted = torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(labels).long())
+    close(loss, wanted)
+    loss.backward()
+    wanted.backward()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(mine.grad, other.grad)
+
+
+@pytest.mark.parametrize("make", [lambda: nn.Linear(400, 300), lambda: nn.Conv2d(16, 64, 5)], ids=["Linear", "Conv2d"])
+def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in(make: Any) -> None:
+    dm.manual_seed(1)
+    layer = make()
+    weight = layer.weight.numpy()
+    bound = 1 / math.sqrt(weight[0].size)
+    assert 0.999 * bound < np.abs(weight).max() <= bound
+    assert weight.mean() == pytest.approx(0, abs=bound / 50)
+    assert weight.std() == pytest.approx(bound / math.sqrt(3), rel=0.01)
+    assert np.abs(layer.bias.numpy()).max() <= bound
+    assert layer.bias.numpy().std() > 0
+    assert make().weight.numpy().tolist() != weight.tolist(), "two layers start from different weights"
+    dm.manual_seed(1)
+    assert make().weight.numpy().tolist() == weight.tolist(), "the seed decides"
+
+
+def test_dropout_zeroes_a_share_and_scales_the_rest() -> None:
+    layer, x = nn.Dropout(0.25), dm.ones(100, 100, requires_grad=True)
+    dm.manual_seed(0)
+    out = layer(x)
+    values = out.numpy()
+    assert set(np.unique(values)) == {0.0, np.float32(1 / 0.75)}
+    assert (values == 0).mean() == pytest.approx(0.25, abs=0.02)
+    out.sum().backward()
+    assert x.grad.numpy().tolist() == values.tolist(), "the gradient passes where the number did"
+    assert layer(x).numpy().tolist() != values.tolist(), "each call draws anew"
+    assert layer.eval()(x) is x
+
+
+def test_train_and_eval_reach_every_module() -> None:
+    net = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout()))
+    assert [module.training for module in net.eval().modules()] == [False] * 4
+    assert [module.training for module in net.train().modules()] == [True] * 4
+
+
+def test_a_module_of_ones_own_is_found_by_its_attributes() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(dm.ones(3))
+            self.body = nn.Linear(3, 3)
+            self.again = self.body
+            self.note = "text"
+
+        def forward(self, x: dm.Tensor) -> dm.Tensor:
+            return self.again(self.body(x)) * self.scale
+
+    net = Own()
+    assert [name for name, _ in net.named_parameters()] == ["scale", "body.weight", "body.bias"], "shared ones appear once"
+    assert list(net.state_dict()) == ["scale", "body.weight", "body.bias", "again.weight", "again.bias"]
+    assert [name for name, _ in net.named_children()] == ["body", "again"]
+    net(dm.ones(2, 3)).sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+    net.zero_grad()
+    assert all(parameter.grad is None for parameter in net.parameters())
+    net.requires_grad_(False)
+    assert not net(dm.ones(2, 3)).requires_grad
+    net.scale = None
+    assert "scale" not in net.state_dict()
+
+
+def test_sequential_is_a_list_of_modules() -> None:
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    assert len(net) == 3
+    assert [type(module) for module in net] == [nn.Linear, nn.ReLU, nn.Linear]
+    assert net[-1] is list(net)[2]
+    assert isinstance(net[:2], nn.Sequential) and len(net[:2]) == 2
+    assert repr(net).startswith("Sequential(\n  (0): Linear(in_features=2, out_features=3, bias=True)\n  (1): ReLU()")
+
+
+def test_a_state_dict_that_does_not_fit_is_named() -> None:
+    net = nn.Linear(2, 3)
+    before = net.weight.numpy().tolist()
+    with pytest.raises(ShapeError, match=r"load_state_dict: missing \['bias'\], unexpected \['extra'\]; strict=False skips them"):
+        net.load_state_dict({"weight": np.zeros((3, 2), np.float32), "extra": np.zeros(1, np.float32)})
+    with pytest.raises(ShapeError, match=r"load_state_dict: weight has shape \(3, 2\), got \(2, 3\)"):
+        net.load_state_dict({"weight": np.zeros((2, 3), np.float32), "bias": np.zeros(3, np.float32)})
+    assert net.weight.numpy().tolist() == before
+    net.load_state_dict({"weight": np.zeros((3, 2), np.float32)}, strict=False)
+    assert net.weight.numpy().sum() == 0
+    assert net.weight.requires_grad and net.weight.is_leaf
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: nn.Module()(1), r"Module has no forward\(\); define forward\(self, input\)"),
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), "Conv2d: groups=2 must divide 3 and 4 channels"),
+        (lambda: nn.Conv2d(1, 1, (1, 2, 3)), r"kernel_size is an int or two ints of at least 1, got \(1, 2, 3\)"),
+        (lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect"), r"not implemented: Conv2d\(padding_mode='reflect'\); nearest is 'zeros'"),
+        (lambda: nn.MaxPool2d(2, return_indices=True)(dm.ones(1, 2, 2)), r"not implemented: max_pool2d\(return_indices=True\)"),
+        (lambda: nn.AvgPool2d(2, ceil_mode=True)(dm.ones(1, 2, 2)), r"not implemented: avg_pool2d\(ceil_mode=True\); nearest is pad"),
+        (lambda: nn.Dropout(1.5)(dm.ones(2)), "dropout: p is a probability, got 1.5"),
+        (lambda: nn.Linear(2, 3)(dm.ones(4, 5)), r"linear: the last size of input \(4, 5\) must equal the last of weight \(3, 2\)"),
+        (lambda: nn.CrossEntropyLoss(reduction="avg")(dm.ones(1, 2), dm.tensor([0])), "reduction is 'mean', 'sum' or 'none', got 'avg'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(wrong: Any, message: str) -> None:
+    with pytest.raises((ShapeError, UnsupportedError, NotImplementedError), match=message):
+        wrong()
+
+
+def test_a_module_that_forgets_super_init_is_told() -> None:
+    class Forgetful(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Linear(1, 1)
+
+    with pytest.raises(ShapeError, match=r"Forgetful.__init__ must call super\(\).__init__\(\) before it sets layer"):
+        Forgetful()

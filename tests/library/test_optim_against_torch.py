@@ -1,0 +1,188 @@
+"""Optimizers judged by PyTorch's, step by step; their state and their description survive a round trip."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from op_examples import numbers
+
+import distml_py as dm
+from distml_py import optim
+from distml_py.errors import RecipeError, ShapeError
+
+STEPS = 20
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {}),
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.8, "dampening": 0.3}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.05}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.001, "momentum": 0.5, "maximize": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.1, "betas": (0.8, 0.99)}),
+    ("Adam", {"lr": 0.05, "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adam", {"lr": 0.05, "amsgrad": True}),
+    ("Adam", {"lr": 0.05, "maximize": True}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.1, "weight_decay": 0.3}),
+    ("AdamW", {"lr": 0.05, "amsgrad": True, "weight_decay": 0.0}),
+]
+NAMES = [f"{name} {options}" for name, options in CASES]
+X, Y = numbers(8, 5), numbers(8, 3, seed=1)
+
+
+def start(lib: Any) -> list[Any]:
+    """Weight, bias, and a third parameter that never gets a gradient."""
+    return [lib.tensor(numbers(*shape, seed=2), requires_grad=True) for shape in ((5, 3), (3,), (2,))]
+
+
+def step(lib: Any, parameters: list[Any], optimizer: Any) -> float:
+    optimizer.zero_grad()
+    loss = ((lib.tensor(X) @ parameters[0] + parameters[1]).tanh() - lib.tensor(Y)).square().mean()
+    loss.backward()
+    optimizer.step()
+    return float(loss.item())
+
+
+def values(parameters: list[Any]) -> list[np.ndarray]:
+    return [parameter.detach().numpy().copy() for parameter in parameters]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_every_step_is_pytorchs_step(name: str, options: dict[str, Any]) -> None:
+    ours, theirs = start(dm), start(torch)
+    mine, other = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    for _ in range(STEPS):
+        assert step(dm, ours, mine) == pytest.approx(step(torch, theirs, other), rel=1e-5)
+        for found, wanted in zip(values(ours), values(theirs), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * float(np.abs(wanted).max()))
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_an_optimizer_continues_from_its_state_dict(name: str, options: dict[str, Any]) -> None:
+    ours = start(dm)
+    mine = getattr(optim, name)(ours, **options)
+    for _ in range(3):
+        step(dm, ours, mine)
+    again = [dm.tensor(array, requires_grad=True) for array in values(ours)]
+    other = getattr(optim, name)(again)
+    other.load_state_dict(mine.state_dict())
+    for _ in range(3):
+        step(dm, ours, mine)
+        step(dm, again, other)
+    assert [array.tobytes() for array in values(again)] == [array.tobytes() for array in values(ours)]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_a_config_makes_an_equal_optimizer(name: str, options: dict[str, Any]) -> None:
+    mine = getattr(optim, name)(start(dm), **options)
+    config = mine.config()
+    assert config["name"] == name
+    assert optim.from_config(config, start(dm)).config() == config
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in config.items()}  # as JSON would
+    again = optim.from_config(listed, start(dm))
+    ours, others = start(dm), start(dm)
+    step(dm, ours, optim.from_config(config, ours))
+    step(dm, others, optim.from_config(again.config(), others))
+    assert [array.tobytes() for array in values(ours)] == [array.tobytes() for array in values(others)]
+
+
+@pytest.mark.parametrize("name", sorted(optim.BY_NAME))
+def test_a_state_dict_has_pytorchs_layout(name: str) -> None:
+    ours, theirs = start(dm), start(torch)
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    mine, other = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    step(dm, ours, mine)
+    step(torch, theirs, other)
+    found, wanted = mine.state_dict(), other.state_dict()
+    assert {number: set(slots) for number, slots in found["state"].items()} == {
+        number: set(slots) for number, slots in wanted["state"].items()
+    }
+    assert [group["params"] for group in found["param_groups"]] == [group["params"] for group in wanted["param_groups"]]
+
+
+@pytest.mark.parametrize("name", sorted(optim.BY_NAME))
+def test_arguments_have_pytorchs_order_and_defaults(name: str) -> None:
+    ours = inspect.signature(getattr(optim, name).__init__).parameters
+    theirs = inspect.signature(getattr(torch.optim, name).__init__).parameters
+    assert {key: (p.default) for key, p in ours.items() if key in theirs} == {
+        key: theirs[key].default for key in ours if key in theirs
+    }
+    positional = [key for key, p in theirs.items() if p.kind is not p.KEYWORD_ONLY and key in ours]
+    assert [key for key in ours if key in positional] == positional
+
+
+def test_groups_have_options_of_their_own() -> None:
+    def groups(parameters: list[Any]) -> list[dict[str, Any]]:
+        return [{"params": parameters[:1], "lr": 0.2}, {"params": parameters[1:], "weight_decay": 0.1}]
+
+    ours, theirs = start(dm), start(torch)
+    mine, other = optim.SGD(groups(ours), lr=0.05, momentum=0.9), torch.optim.SGD(groups(theirs), lr=0.05, momentum=0.9)
+    for _ in range(5):
+        step(dm, ours, mine)
+        step(torch, theirs, other)
+    for found, wanted in zip(values(ours), values(theirs), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(RecipeError, match="a run shared by several workers takes one parameter group"):
+        mine.config()
+
+
+def test_a_learning_rate_can_be_changed_between_steps() -> None:
+    ours, theirs = start(dm), start(torch)
+    mine, other = optim.Adam(ours, lr=0.1), torch.optim.Adam(theirs, lr=0.1)
+    for rate in (0.1, 0.01, 0.001):
+        mine.param_groups[0]["lr"] = other.param_groups[0]["lr"] = rate
+        step(dm, ours, mine)
+        step(torch, theirs, other)
+    for found, wanted in zip(values(ours), values(theirs), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_zero_grad_forgets_or_zeroes() -> None:
+    parameters = start(dm)
+    optimizer = optim.SGD(parameters, lr=0.1)
+    step(dm, parameters, optimizer)
+    optimizer.zero_grad(set_to_none=False)
+    assert parameters[0].grad.numpy().tolist() == np.zeros((5, 3)).tolist()
+    assert parameters[2].grad is None
+    optimizer.zero_grad()
+    assert parameters[0].grad is None
+
+
+def test_a_step_computes_everything_at_once() -> None:
+    parameters = start(dm)
+    optimizer = optim.Adam(parameters, lr=0.1)
+    step(dm, parameters, optimizer)
+    before = dm.engine.counters().realizations
+    step(dm, parameters, optimizer)
+    assert dm.engine.counters().realizations == before + 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda: optim.SGD([]), RecipeError, r"SGD got no parameters; pass model.parameters\(\)"),
+        (lambda: optim.SGD([dm.ones(1, requires_grad=True) * 2]), RecipeError, "SGD takes leaf tensors, got Tensor"),
+        (lambda: optim.SGD([np.ones(1)]), RecipeError, "SGD takes leaf tensors, got ndarray"),
+        (lambda: optim.SGD(start(dm), lr=-1), RecipeError, "SGD: lr must be at least 0, got -1"),
+        (lambda: optim.SGD(start(dm), momentum=float("nan")), RecipeError, "SGD: momentum must be at least 0, got nan"),
+        (lambda: optim.SGD(start(dm), nesterov=True), RecipeError, "SGD: nesterov needs momentum > 0 and dampening 0"),
+        (lambda: optim.AdamW(start(dm), betas=(0.9, 1.0)), RecipeError, r"AdamW: betas are in \[0, 1\), got \(0.9, 1.0\)"),
+        (lambda: optim.from_config({"name": "LBFGS"}, start(dm)), RecipeError, "unknown optimizer 'LBFGS'; known: SGD, Adam, AdamW"),
+        (lambda: optim.from_config({"name": "SGD", "rho": 1}, start(dm)), RecipeError, "optimizer SGD does not take these options: .*rho"),
+        (lambda: loaded({"state": {9: {}}}), ShapeError, "optimizer state names parameter 9, there are 3"),
+        (lambda: loaded({"state": {0: {"exp_avg": np.ones(2)}}}), ShapeError, r"state exp_avg has shape \(2,\), its parameter \(5, 3\)"),
+    ],
+)
+def test_a_wrong_argument_is_named(wrong: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        wrong()
+
+
+def loaded(state: dict[str, Any]) -> None:
+    optimizer = optim.Adam(start(dm))
+    optimizer.load_state_dict({"param_groups": optimizer.state_dict()["param_groups"], **state})
