@@ -1,6 +1,8 @@
 """The main job: open the page, press Train, and a model written in Python learns real digits on WebGL2."""
 
-from playwright.sync_api import BrowserContext
+from collections.abc import Callable
+
+from playwright.sync_api import Browser, BrowserContext
 
 from served import Coordinator
 from tabs import Tab

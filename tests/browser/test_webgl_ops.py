@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import op_examples
 import pytest
+
+import op_examples
 
 
 class Lab(Protocol):

@@ -196,7 +196,8 @@ def _step(text: _Text, view: View, place: str, lines: list[str]) -> tuple[str, s
             continue
         coordinate = f"{place} / {sizes[axis]}" if sizes[axis] > 1 else place
         if axis:
-            coordinate = f"{coordinate} % {size}" if sizes[axis] == 1 else f"({coordinate}) % {size}"
+            limit = max(size, 1)  # of an empty array nothing is read, but % 0 may not compile
+            coordinate = f"{coordinate} % {limit}" if sizes[axis] == 1 else f"({coordinate}) % {limit}"
         if (low, high) != (0, size):
             name = text.name("c")
             lines.append(f"int {name} = {coordinate};")
