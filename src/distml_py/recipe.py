@@ -78,7 +78,7 @@ class Training:
         self._orders: dict[int, np.ndarray] = {}
 
     def step(self, step: int) -> float:
-        """One whole step on this worker. Returns the loss. Raises NonFiniteError before a bad step is kept."""
+        """One whole step on this worker. Returns the loss. Raises NonFiniteError; the weights are then spoilt, too."""
         return self._measured(lambda: self._loss(step, 0, self.recipe.batch_size, self.optimizer.step))
 
     def gradient(self, step: int, start: int, count: int) -> tuple[float, dict[str, np.ndarray]]:
@@ -139,10 +139,11 @@ class Training:
         """The training samples at positions [start, start + count) of a step: shuffled passes, one after another."""
         places = step * self.recipe.batch_size + np.arange(start, start + count)
         epochs, offsets = places // self.train_size, places % self.train_size
-        for epoch in np.unique(epochs):
-            if int(epoch) not in self._orders:
-                self._orders = {e: order for e, order in self._orders.items() if e >= epoch - 1}
-                self._orders[int(epoch)] = permutation(self.train_size, self.seed, int(epoch))
+        known = self._orders
+        self._orders = {
+            epoch: known[epoch] if epoch in known else permutation(self.train_size, self.seed, epoch)
+            for epoch in map(int, np.unique(epochs))
+        }
         return np.array([self._orders[int(e)][o] for e, o in zip(epochs, offsets, strict=True)])
 
     def _loss(self, step: int, start: int, count: int, then: Callable[[], None]) -> float:

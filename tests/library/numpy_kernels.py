@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from distml_py import ops
-from distml_py.op import DTYPES, bool_, int32
-from distml_py.schedule import (
+from distml_py.kernel import (
     Apply,
     Convolution,
     Expression,
     Fold,
-    Graph,
     Kernel,
     Load,
     Make,
@@ -25,8 +23,9 @@ from distml_py.schedule import (
     Scalar,
     Scatter,
     Schedule,
-    schedule,
 )
+from distml_py.op import DTYPES, bool_, int32
+from distml_py.schedule import Graph, schedule
 from distml_py.view import View, contiguous_strides
 
 

@@ -220,7 +220,12 @@ example("named arithmetic", lambda lib, x, y: (x.add(y), x.sub(y), x.mul(y), x.d
 example("named comparisons", lambda lib, x, y: (x.eq(y), x.ne(y), x.lt(y), x.le(y), x.gt(y), x.ge(y)), whole(9), whole(9, seed=1))
 example("pow of tensors", lambda lib, x, y: x.pow(y), positive(3, 1), numbers(4))
 example("masked_fill", lambda lib, x, m: x.masked_fill(m, -1.5), numbers(3, 4), truths(3, 4))
-example("where with numbers", lambda lib, c, x: (lib.where(c, x, 0.5), lib.where(c, 0.5, x), lib.where(c, 1.0, 0.0)), truths(3, 1), numbers(4))
+example(
+    "where with numbers",
+    lambda lib, c, x: (lib.where(c, x, 0.5), lib.where(c, 0.5, x), lib.where(c, 1.0, 0.0)),
+    truths(3, 1),
+    numbers(4),
+)
 example("where of ints and a number", lambda lib, c, x: lib.where(c, x, 3), truths(3, 1), whole(4))
 example("lib.maximum", lambda lib, x, y: lib.maximum(x, y), numbers(3, 1), numbers(4, seed=1))
 example("detach", lambda lib, x: x * x.detach(), numbers(3, 4), smooth=False)
@@ -243,18 +248,37 @@ example("0 ** y", lambda lib, x, y: x**y, np.zeros(3, np.float32), positive(3), 
 SPECIAL = np.array([math.nan, math.inf, -math.inf, 0.0, 1.0, -1.0, 3.5, 1e30, -1e30], np.float32)
 for name, (call, _) in UNARY.items():
     if name not in ("sin", "cos"):
-        example(f"{name} of NaN and infinities", call, SPECIAL, differentiable=False, torch=name != "sign")  # NumPy: NaN, PyTorch: 0
+        example(
+            f"{name} of NaN and infinities", call, SPECIAL, differentiable=False, torch=name != "sign"
+        )  # NumPy: NaN, PyTorch: 0
 example("sin and cos of NaN and infinities", lambda lib, x: (x.sin(), x.cos()), SPECIAL[:7], differentiable=False)
 example("sin and cos far out", lambda lib, x: (x.sin(), x.cos()), numbers(101, low=-3000, high=3000), smooth=False)
-example("sin and cos near multiples of pi", lambda lib, x: (x.sin(), x.cos()), (np.arange(-8, 9) * (math.pi / 2)).astype(np.float32))
+example(
+    "sin and cos near multiples of pi", lambda lib, x: (x.sin(), x.cos()), (np.arange(-8, 9) * (math.pi / 2)).astype(np.float32)
+)
 for name, call in {**BINARY, **COMPARISONS}.items():
     if name not in ("pow", "remainder"):
         example(f"{name} of NaN and infinities", call, SPECIAL[:, None], SPECIAL, differentiable=False)
-example("sums of NaN and infinities", lambda lib, x: (x.sum(0), x.mean(1), x.amax(0), x.amax(1), x.amin(1)), np.where(np.eye(9) > 0, SPECIAL, numbers(9, 9)).astype(np.float32), differentiable=False)  # fmt: skip
-example("argmax of NaN", lambda lib, x: (x.argmax(0), x.argmin(1)), np.where(np.eye(5, 3) > 0, np.nan, numbers(5, 3)).astype(np.float32), differentiable=False)  # fmt: skip
+example(
+    "sums of NaN and infinities",
+    lambda lib, x: (x.sum(0), x.mean(1), x.amax(0), x.amax(1), x.amin(1)),
+    np.where(np.eye(9) > 0, SPECIAL, numbers(9, 9)).astype(np.float32),
+    differentiable=False,
+)
+example(
+    "argmax of NaN",
+    lambda lib, x: (x.argmax(0), x.argmin(1)),
+    np.where(np.eye(5, 3) > 0, np.nan, numbers(5, 3)).astype(np.float32),
+    differentiable=False,
+)
 example("NaN stays in its part", lambda lib, x, y: lib.cat([x, y]), SPECIAL, numbers(4), differentiable=False)
 example("clamp of NaN", lambda lib, x: (x.clamp(-1, 1), x.relu()), SPECIAL, differentiable=False)
-example("softmax of infinities", lambda lib, x: (x.softmax(0), x.log_softmax(0), x.logsumexp(0)), np.array([-math.inf, 1, 2, -math.inf], np.float32), differentiable=False)  # fmt: skip
+example(
+    "softmax of infinities",
+    lambda lib, x: (x.softmax(0), x.log_softmax(0), x.logsumexp(0)),
+    np.array([-math.inf, 1, 2, -math.inf], np.float32),
+    differentiable=False,
+)
 example("logsumexp of -infinity", lambda lib, x: x.logsumexp(1), np.full((2, 3), -math.inf, np.float32), differentiable=False)
 example("softmax of large numbers", lambda lib, x: (x.softmax(0), x.log_softmax(0)), np.array([1000, 1001, -1000], np.float32))
 example("sigmoid far out", lambda lib, x: x.sigmoid(), np.array([-80, -30, -15, 15, 80], np.float32))
@@ -286,7 +310,10 @@ MOVES: dict[str, tuple[Call, tuple[int, ...]]] = {
     "slice with None": (lambda lib, x: (x[None], x[:, None], x[..., None], x[None, 1, None, 2:]), (3, 4)),
     "slice of slices": (lambda lib, x: (x[1:][::2], x[:, 1::2][:, 1], x[::2][1:, ::3][:, 1:]), (7, 8)),
     "pad": (lambda lib, x: [lib.nn.functional.pad(x, p, value=1.5) for p in ((1, 2), (0, 1, 2, 0), (1, 1, 1, 1, 1, 1))], (2, 3, 4)),
-    "pad by less than nothing": (lambda lib, x: [lib.nn.functional.pad(x, p) for p in ((-1, 2), (0, -1, -1, 0), (-1, -1, 1, 1))], (4, 5)),
+    "pad by less than nothing": (
+        lambda lib, x: [lib.nn.functional.pad(x, p) for p in ((-1, 2), (0, -1, -1, 0), (-1, -1, 1, 1))],
+        (4, 5),
+    ),
     "pad of nothing": (lambda lib, x: lib.nn.functional.pad(x, (1, 1)), (2, 0)),
     "pad with infinity": (lambda lib, x: lib.nn.functional.pad(x, (1, 0), value=-math.inf).amax(1), (2, 3)),
     "cat": (lambda lib, x: (lib.cat([x, x * 2, x[:1]]), lib.cat([x, x[:, :1]], 1), lib.cat([x, x], -1)), (3, 4)),
@@ -303,7 +330,12 @@ example("cat of ints", lambda lib, x, y: lib.cat([x, y]), whole(3), whole(2))
 example("stack of bools", lambda lib, x, y: lib.stack([x, y], 1), truths(3), truths(3, seed=1))
 example("pad of ints", lambda lib, x: lib.nn.functional.pad(x, (1, 2), value=7), whole(2, 3))
 example("moves of bools", lambda lib, x: (x.permute(1, 0), x[:, 1:], x.flip(0)), truths(3, 5))
-example("negative steps", lambda lib, x: (x[::-1], x[::-2, 4:1:-1], x[3:0:-2]), numbers(5, 6), twin=lambda lib, x: (x.flip(0), x.flip(0)[::2][:, [4, 3, 2]], x[[3, 1]]))  # fmt: skip
+example(
+    "negative steps",
+    lambda lib, x: (x[::-1], x[::-2, 4:1:-1], x[3:0:-2]),
+    numbers(5, 6),
+    twin=lambda lib, x: (x.flip(0), x.flip(0)[::2][:, [4, 3, 2]], x[[3, 1]]),
+)
 
 # ---------------------------------------------------------------- reductions
 
@@ -323,14 +355,36 @@ REDUCED: list[tuple[tuple[int, ...], Any, bool]] = [
 ]
 for shape, dim, keep in REDUCED:
     label = f"{shape} dim={dim}{' keepdim' if keep else ''}"
-    example(f"sum {label}", lambda lib, x, dim=dim, keep=keep: x.sum(dim, keepdim=keep) if dim is not None else x.sum(), numbers(*shape))
-    example(f"mean {label}", lambda lib, x, dim=dim, keep=keep: x.mean(dim, keepdim=keep) if dim is not None else x.mean(), numbers(*shape))
-    example(f"amax {label}", lambda lib, x, dim=dim, keep=keep: x.amax(dim or (), keepdim=keep) if dim is None else x.amax(dim, keepdim=keep), numbers(*shape))  # fmt: skip
-    example(f"amin {label}", lambda lib, x, dim=dim, keep=keep: x.amin(dim, keepdim=keep) if dim is not None else x.amin(), numbers(*shape))
+    example(
+        f"sum {label}", lambda lib, x, dim=dim, keep=keep: x.sum(dim, keepdim=keep) if dim is not None else x.sum(), numbers(*shape)
+    )
+    example(
+        f"mean {label}",
+        lambda lib, x, dim=dim, keep=keep: x.mean(dim, keepdim=keep) if dim is not None else x.mean(),
+        numbers(*shape),
+    )
+    example(
+        f"amax {label}",
+        lambda lib, x, dim=dim, keep=keep: x.amax(dim or (), keepdim=keep) if dim is None else x.amax(dim, keepdim=keep),
+        numbers(*shape),
+    )
+    example(
+        f"amin {label}",
+        lambda lib, x, dim=dim, keep=keep: x.amin(dim, keepdim=keep) if dim is not None else x.amin(),
+        numbers(*shape),
+    )
     if dim is None or isinstance(dim, int):
-        example(f"argmax {label}", lambda lib, x, dim=dim, keep=keep: (x.argmax(dim, keepdim=keep), x.argmin(dim, keepdim=keep)), numbers(*shape))
+        example(
+            f"argmax {label}",
+            lambda lib, x, dim=dim, keep=keep: (x.argmax(dim, keepdim=keep), x.argmin(dim, keepdim=keep)),
+            numbers(*shape),
+        )
     if isinstance(dim, int):
-        example(f"max {label}", lambda lib, x, dim=dim, keep=keep: (*x.max(dim, keepdim=keep), *x.min(dim, keepdim=keep)), numbers(*shape))
+        example(
+            f"max {label}",
+            lambda lib, x, dim=dim, keep=keep: (*x.max(dim, keepdim=keep), *x.min(dim, keepdim=keep)),
+            numbers(*shape),
+        )
     if dim is not None:
         example(f"logsumexp {label}", lambda lib, x, dim=dim, keep=keep: x.logsumexp(dim, keepdim=keep), numbers(*shape))
 example("sum of nothing", lambda lib, x: (x.sum(), x.sum(0), x.sum(1), x.sum((0, 1), keepdim=True)), numbers(0, 3))
@@ -340,11 +394,22 @@ example("max of a 0-d tensor", lambda lib, x: (*x.max(0), *x.min(0), x.argmax(),
 example("sum of 300 numbers", lambda lib, x: (x.sum(1), x.sum(), x.amax(1), x.argmax(1)), numbers(2, 300))
 example("variance", lambda lib, x: (x.var(), x.var(1), x.var(0, correction=0), x.std(1, keepdim=True), x.std()), numbers(4, 5))
 example("variance over two", lambda lib, x: (x.var((0, 2)), x.std((1, 2), correction=0, keepdim=True)), numbers(3, 4, 2))
-example("reduce what was reduced", lambda lib, x: ((x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)).square().sum(0), numbers(4, 5))
+example(
+    "reduce what was reduced",
+    lambda lib, x: ((x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True)).square().sum(0),
+    numbers(4, 5),
+)
 for dim in (0, 1, -1):
     example(f"softmax {dim}", lambda lib, x, dim=dim: (x.softmax(dim), lib.nn.functional.softmax(x, dim)), numbers(3, 5))
-    example(f"log_softmax {dim}", lambda lib, x, dim=dim: (x.log_softmax(dim), lib.nn.functional.log_softmax(x, dim)), numbers(3, 5))
-example("a layer's norm", lambda lib, x, w: (x - x.mean(-1, keepdim=True)) * (x.var(-1, keepdim=True) + 1e-5).rsqrt() * w, numbers(2, 3, 5), numbers(5, seed=1))  # fmt: skip
+    example(
+        f"log_softmax {dim}", lambda lib, x, dim=dim: (x.log_softmax(dim), lib.nn.functional.log_softmax(x, dim)), numbers(3, 5)
+    )
+example(
+    "a layer's norm",
+    lambda lib, x, w: (x - x.mean(-1, keepdim=True)) * (x.var(-1, keepdim=True) + 1e-5).rsqrt() * w,
+    numbers(2, 3, 5),
+    numbers(5, seed=1),
+)
 
 # ---------------------------------------------------------------- products
 
@@ -375,7 +440,13 @@ example("matmul of turned", lambda lib, x, y: (x.t() @ y, y.t() @ x, (x.t() @ y)
 example("matmul of odd turned", lambda lib, x, y: (x.t() @ y, y.t() @ x), numbers(7, 5), numbers(7, 3, seed=1))
 example("matmul of blocks", lambda lib, x, y: x[1:, 2:] @ y[:-2, ::2], numbers(5, 8), numbers(8, 9, seed=1))
 example("matmul with itself", lambda lib, x: x @ x @ x.t(), numbers(5, 5))
-example("linear", lambda lib, x, w, b: (lib.nn.functional.linear(x, w, b), lib.nn.functional.linear(x[0], w)), numbers(2, 3, 5), numbers(4, 5, seed=1), numbers(4, seed=2))  # fmt: skip
+example(
+    "linear",
+    lambda lib, x, w, b: (lib.nn.functional.linear(x, w, b), lib.nn.functional.linear(x[0], w)),
+    numbers(2, 3, 5),
+    numbers(4, 5, seed=1),
+    numbers(4, seed=2),
+)
 
 CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "plain": ((2, 3, 5, 6), (4, 3, 3, 2), {}),
@@ -406,7 +477,12 @@ for name, (one, two, options) in CONVOLUTIONS.items():
         numbers(*two, seed=1),
         numbers(two[0], seed=2),
     )
-example("conv2d twice", lambda lib, x, w: lib.nn.functional.conv2d(lib.nn.functional.conv2d(x, w, padding=1).relu(), w), numbers(1, 2, 5, 5), numbers(2, 2, 3, 3, seed=1))  # fmt: skip
+example(
+    "conv2d twice",
+    lambda lib, x, w: lib.nn.functional.conv2d(lib.nn.functional.conv2d(x, w, padding=1).relu(), w),
+    numbers(1, 2, 5, 5),
+    numbers(2, 2, 3, 3, seed=1),
+)
 
 POOLS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "2": ((2, 2, 4, 6), {"kernel_size": 2}),
@@ -421,19 +497,44 @@ for name, (shape, options) in POOLS.items():
     example(f"avg_pool2d {name}", lambda lib, x, options=options: lib.nn.functional.avg_pool2d(x, **options), numbers(*shape))
 for size, kernel, stride, padding in ((5, 2, 2, 0), (6, 3, 2, 1), (7, 3, 3, 1), (4, 3, 2, 0), (5, 2, 3, 1)):
     options = {"stride": stride, "padding": padding, "ceil_mode": True}
-    example(f"max_pool2d ceil_mode {size} {kernel} {stride} {padding}", lambda lib, x, kernel=kernel, options=options: lib.nn.functional.max_pool2d(x, kernel, **options), numbers(1, 2, size, size + 1))  # fmt: skip
-example("avg_pool2d with a divisor", lambda lib, x: lib.nn.functional.avg_pool2d(x, 2, 2, 1, divisor_override=3), numbers(1, 2, 5, 5))
+    example(
+        f"max_pool2d ceil_mode {size} {kernel} {stride} {padding}",
+        lambda lib, x, kernel=kernel, options=options: lib.nn.functional.max_pool2d(x, kernel, **options),
+        numbers(1, 2, size, size + 1),
+    )
+example(
+    "avg_pool2d with a divisor", lambda lib, x: lib.nn.functional.avg_pool2d(x, 2, 2, 1, divisor_override=3), numbers(1, 2, 5, 5)
+)
 example("max_pool2d dilated", lambda lib, x: lib.nn.functional.max_pool2d(x, 2, stride=1, dilation=2), numbers(1, 2, 5, 6))
-example("max_pool2d of equals", lambda lib, x: lib.nn.functional.max_pool2d(x, 3, 2, 1), whole(1, 2, 6, 6, low=0, high=2).astype(np.float32), smooth=False)  # fmt: skip
-example("avg_pool2d without its padding", lambda lib, x: lib.nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False), numbers(1, 2, 5, 5))
+example(
+    "max_pool2d of equals",
+    lambda lib, x: lib.nn.functional.max_pool2d(x, 3, 2, 1),
+    whole(1, 2, 6, 6, low=0, high=2).astype(np.float32),
+    smooth=False,
+)
+example(
+    "avg_pool2d without its padding",
+    lambda lib, x: lib.nn.functional.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+    numbers(1, 2, 5, 5),
+)
 
 # ---------------------------------------------------------------- indices
 
 LABELS = np.array([2, 0, 1, 1, -1], np.int32)
 example("index by a tensor", lambda lib, x, n: (x[n], x[:, n], x[n, 1], x[..., n]), numbers(3, 3), LABELS)
 example("pairs", lambda lib, x, n: (x[lib.arange(5), n], x[n, n], x[n[:, None], n]), numbers(5, 3), LABELS)
-example("pairs in the middle", lambda lib, x, n: (x[:, n, n], x[:, n[:2], n[:2], :], x[n, :, n], x[n, ..., n]), numbers(3, 3, 3, 4), LABELS)
-example("int and tensor", lambda lib, x, n: (x[0, n], x[n, 0], x[:, 0, n], x[0, :, n], x[n, None, 1], x[None, n]), numbers(3, 3, 3), LABELS)
+example(
+    "pairs in the middle",
+    lambda lib, x, n: (x[:, n, n], x[:, n[:2], n[:2], :], x[n, :, n], x[n, ..., n]),
+    numbers(3, 3, 3, 4),
+    LABELS,
+)
+example(
+    "int and tensor",
+    lambda lib, x, n: (x[0, n], x[n, 0], x[:, 0, n], x[0, :, n], x[n, None, 1], x[None, n]),
+    numbers(3, 3, 3),
+    LABELS,
+)
 example("slice and tensor", lambda lib, x, n: (x[1:, n], x[n, ::2], x[None, n, 1:]), numbers(3, 4), LABELS)
 example("a table of indices", lambda lib, x, n: (x[n], x[n, n]), numbers(3, 3), np.array([[0, 2], [1, -1]], np.int32))
 example("a single index", lambda lib, x, n: (x[n], x[:, n], x[n, n]), numbers(3, 3), np.array(1, np.int32))
@@ -443,9 +544,23 @@ example("a list of indices", lambda lib, x: (x[[0, 2]], x[:, [1, 1, 0]], x[np.ar
 example("gather", lambda lib, x, n: (x.gather(1, n), x.gather(-2, n)), numbers(4, 3), whole(2, 3, low=0, high=3))
 example("gather of a slice", lambda lib, x, n: x[::2].gather(1, n), numbers(8, 3), whole(4, 2, low=0, high=3))
 example("gather in three dimensions", lambda lib, x, n: x.gather(1, n), numbers(2, 3, 4), whole(2, 5, 3, low=0, high=3))
-example("index_select", lambda lib, x, n: (x.index_select(0, n), x.index_select(1, n)), numbers(3, 4), np.array([0, 2, 2], np.int32))
-example("scatter_add", lambda lib, x, n, y: (x.scatter_add(0, n, y), x.scatter_add(1, n, y)), numbers(4, 3), whole(2, 3, low=0, high=3), numbers(2, 3, seed=1))  # fmt: skip
-example("scatter_add in three dimensions", lambda lib, x, n, y: x.scatter_add(1, n, y), numbers(2, 3, 4), whole(2, 5, 3, low=0, high=3), numbers(2, 5, 3, seed=1))  # fmt: skip
+example(
+    "index_select", lambda lib, x, n: (x.index_select(0, n), x.index_select(1, n)), numbers(3, 4), np.array([0, 2, 2], np.int32)
+)
+example(
+    "scatter_add",
+    lambda lib, x, n, y: (x.scatter_add(0, n, y), x.scatter_add(1, n, y)),
+    numbers(4, 3),
+    whole(2, 3, low=0, high=3),
+    numbers(2, 3, seed=1),
+)
+example(
+    "scatter_add in three dimensions",
+    lambda lib, x, n, y: x.scatter_add(1, n, y),
+    numbers(2, 3, 4),
+    whole(2, 5, 3, low=0, high=3),
+    numbers(2, 5, 3, seed=1),
+)
 example("one_hot", lambda lib, n: lib.nn.functional.one_hot(n, 4), whole(2, 3, low=0, high=4))
 
 # ---------------------------------------------------------------- functional
@@ -469,19 +584,86 @@ for reduction in ("mean", "sum", "none"):
             numbers(3, 5),
             numbers(3, 5, low=0, high=1, seed=1),
         )
-    example(f"nll_loss {reduction}", lambda lib, x, n, how=reduction: lib.nn.functional.nll_loss(x.log_softmax(1), n, reduction=how), numbers(4, 3), whole(4, low=0, high=3))  # fmt: skip
-    example(f"cross_entropy {reduction}", lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, reduction=how), numbers(4, 3), whole(4, low=0, high=3))  # fmt: skip
-    example(f"cross_entropy ignoring {reduction}", lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, ignore_index=1, reduction=how), numbers(4, 3), np.array([0, 1, 2, 1], np.int32))  # fmt: skip
-    example(f"cross_entropy smoothed {reduction}", lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, ignore_index=1, reduction=how, label_smoothing=0.2), numbers(4, 3), np.array([0, 1, 2, 2], np.int32))  # fmt: skip
-    example(f"cross_entropy of pixels {reduction}", lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, reduction=how), numbers(2, 3, 4, 2), whole(2, 4, 2, low=0, high=3))  # fmt: skip
-    example(f"cross_entropy of probabilities {reduction}", lambda lib, x, y, how=reduction: lib.nn.functional.cross_entropy(x, y.softmax(1), reduction=how, label_smoothing=0.1), numbers(4, 3), numbers(4, 3, seed=1))  # fmt: skip
-    example(f"nll_loss with weights {reduction}", lambda lib, x, w, n, how=reduction: lib.nn.functional.nll_loss(x.log_softmax(1), n, w.to(x.dtype), reduction=how), numbers(4, 3), whole(3, low=1, high=5), whole(4, low=0, high=3))  # fmt: skip
-    example(f"cross_entropy with weights {reduction}", lambda lib, x, w, n, how=reduction: lib.nn.functional.cross_entropy(x, n, w.to(x.dtype), ignore_index=1, reduction=how, label_smoothing=0.1), numbers(4, 3), whole(3, low=1, high=5), np.array([0, 1, 2, 2], np.int32))  # fmt: skip
-    example(f"cross_entropy of weighted probabilities {reduction}", lambda lib, x, y, w, how=reduction: lib.nn.functional.cross_entropy(x, y.softmax(1), w.to(x.dtype), reduction=how), numbers(2, 3, 4), numbers(2, 3, 4, seed=1), whole(3, low=1, high=5))  # fmt: skip
+    example(
+        f"nll_loss {reduction}",
+        lambda lib, x, n, how=reduction: lib.nn.functional.nll_loss(x.log_softmax(1), n, reduction=how),
+        numbers(4, 3),
+        whole(4, low=0, high=3),
+    )
+    example(
+        f"cross_entropy {reduction}",
+        lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, reduction=how),
+        numbers(4, 3),
+        whole(4, low=0, high=3),
+    )
+    example(
+        f"cross_entropy ignoring {reduction}",
+        lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, ignore_index=1, reduction=how),
+        numbers(4, 3),
+        np.array([0, 1, 2, 1], np.int32),
+    )
+    example(
+        f"cross_entropy smoothed {reduction}",
+        lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, ignore_index=1, reduction=how, label_smoothing=0.2),
+        numbers(4, 3),
+        np.array([0, 1, 2, 2], np.int32),
+    )
+    example(
+        f"cross_entropy of pixels {reduction}",
+        lambda lib, x, n, how=reduction: lib.nn.functional.cross_entropy(x, n, reduction=how),
+        numbers(2, 3, 4, 2),
+        whole(2, 4, 2, low=0, high=3),
+    )
+    example(
+        f"cross_entropy of probabilities {reduction}",
+        lambda lib, x, y, how=reduction: lib.nn.functional.cross_entropy(x, y.softmax(1), reduction=how, label_smoothing=0.1),
+        numbers(4, 3),
+        numbers(4, 3, seed=1),
+    )
+    example(
+        f"nll_loss with weights {reduction}",
+        lambda lib, x, w, n, how=reduction: lib.nn.functional.nll_loss(x.log_softmax(1), n, w.to(x.dtype), reduction=how),
+        numbers(4, 3),
+        whole(3, low=1, high=5),
+        whole(4, low=0, high=3),
+    )
+    example(
+        f"cross_entropy with weights {reduction}",
+        lambda lib, x, w, n, how=reduction: lib.nn.functional.cross_entropy(
+            x, n, w.to(x.dtype), ignore_index=1, reduction=how, label_smoothing=0.1
+        ),
+        numbers(4, 3),
+        whole(3, low=1, high=5),
+        np.array([0, 1, 2, 2], np.int32),
+    )
+    example(
+        f"cross_entropy of weighted probabilities {reduction}",
+        lambda lib, x, y, w, how=reduction: lib.nn.functional.cross_entropy(x, y.softmax(1), w.to(x.dtype), reduction=how),
+        numbers(2, 3, 4),
+        numbers(2, 3, 4, seed=1),
+        whole(3, low=1, high=5),
+    )
 example("cross_entropy of one sample", lambda lib, x, n: lib.nn.functional.cross_entropy(x, n), numbers(5), np.array(3, np.int32))
-example("cross_entropy of computed labels", lambda lib, x, n: lib.nn.functional.cross_entropy(x, (n + 1) % 3), numbers(4, 3), whole(4, low=0, high=3))
-example("binary_cross_entropy_with_logits at 0", lambda lib, x, y: lib.nn.functional.binary_cross_entropy_with_logits(x, y), np.array([0, 0, 90, -90], np.float32), np.array([0, 1, 0.5, 1], np.float32), smooth=False)  # fmt: skip
-example("attention", lambda lib, q, k, v: ((q @ k.mT) / 2).softmax(-1) @ v, numbers(2, 3, 4), numbers(2, 5, 4, seed=1), numbers(2, 5, 3, seed=2))
+example(
+    "cross_entropy of computed labels",
+    lambda lib, x, n: lib.nn.functional.cross_entropy(x, (n + 1) % 3),
+    numbers(4, 3),
+    whole(4, low=0, high=3),
+)
+example(
+    "binary_cross_entropy_with_logits at 0",
+    lambda lib, x, y: lib.nn.functional.binary_cross_entropy_with_logits(x, y),
+    np.array([0, 0, 90, -90], np.float32),
+    np.array([0, 1, 0.5, 1], np.float32),
+    smooth=False,
+)
+example(
+    "attention",
+    lambda lib, q, k, v: ((q @ k.mT) / 2).softmax(-1) @ v,
+    numbers(2, 3, 4),
+    numbers(2, 5, 4, seed=1),
+    numbers(2, 5, 3, seed=2),
+)
 
 # ---------------------------------------------------------------- every kind of view in front of every kind of reader
 
@@ -516,9 +698,17 @@ READERS: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
     "a softmax": (lambda lib, v: v.softmax(1), ()),
     "a pool": (lambda lib, v: lib.nn.functional.avg_pool2d(v[None, None], 2), ()),
 }
-for (nth, (reader, (read, more))), (place, (view, (shape, look))) in itertools.product(enumerate(READERS.items()), enumerate(VIEWS.items())):
+for (nth, (reader, (read, more))), (place, (view, (shape, look))) in itertools.product(
+    enumerate(READERS.items()), enumerate(VIEWS.items())
+):
     if nth >= FULLY_CROSSED and (nth + place) % 3:
         continue
     # the largest of equals has a kink: expanded and padded arrays hold equals
     kink = reader == "a maximum" and ("expanded" in view or "padded" in view)
-    example(f"{view} in {reader}", lambda lib, x, *rest, look=look, read=read: read(lib, look(lib, x), *rest), numbers(*shape), *more, smooth=not kink)  # fmt: skip
+    example(
+        f"{view} in {reader}",
+        lambda lib, x, *rest, look=look, read=read: read(lib, look(lib, x), *rest),
+        numbers(*shape),
+        *more,
+        smooth=not kink,
+    )

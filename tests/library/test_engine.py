@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy_kernels import KernelBackend
-from op_examples import numbers
 
 import distml_py as dm
 from distml_py import engine, graph, nn, optim
 from distml_py.backends.reference import ReferenceBackend
 from distml_py.graph import Node
-
+from numpy_kernels import KernelBackend
+from op_examples import numbers
 
 
 class CountingBackend(ReferenceBackend):
@@ -134,7 +133,7 @@ def test_buffers_are_freed_by_reference_counts_alone(counting: CountingBackend) 
 
 def test_nodes_are_freed_by_reference_counts_alone() -> None:
     def alive() -> int:
-        return sum(isinstance(thing, Node) for thing in gc.get_objects())
+        return sum(type(thing) is Node for thing in gc.get_objects())
 
     gc.collect()
     gc.disable()
@@ -176,7 +175,9 @@ def test_an_error_on_the_way_leaves_the_engine_usable(counting: CountingBackend)
     assert loss.item() == pytest.approx(float(numbers(3).sum()))
 
 
-def test_plans_are_kept_for_equal_graphs_and_the_oldest_goes_first(counting: CountingBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plans_are_kept_for_equal_graphs_and_the_oldest_goes_first(
+    counting: CountingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "PLANS", 2)
 
     def plans(size: int) -> int:

@@ -29,7 +29,19 @@ from distml_py.tensor import apply
 F = dm.nn.functional
 SOURCE = Path(dm.__file__).parent
 # the modules whose every raise statement has a row here; layers and optimizers have theirs beside PyTorch's
-MODULES = "tensor broadcast indexing creation autograd graph engine ops/index nn/functional data/loader recipe".split()
+MODULES = [
+    "tensor",
+    "broadcast",
+    "indexing",
+    "creation",
+    "autograd",
+    "graph",
+    "engine",
+    "ops/index",
+    "nn/functional",
+    "data/loader",
+    "recipe",
+]
 ELSEWHERE = {("recipe", "NonFiniteError"): "test_recipe.py trains into a NaN"}
 
 
@@ -95,7 +107,11 @@ def without_derivative() -> None:
 ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     # what a tensor is made of
     (lambda: dm.tensor(["a"]), DtypeError, "a tensor holds numbers or booleans, got <U1; convert the data first"),
-    (lambda: dm.tensor([1], dtype=np.dtype("int64")), DtypeError, "dtype int64 is not supported; use float32, float64, int32 or bool"),
+    (
+        lambda: dm.tensor([1], dtype=np.dtype("int64")),
+        DtypeError,
+        "dtype int64 is not supported; use float32, float64, int32 or bool",
+    ),
     (lambda: full(1).to(np.dtype("float16")), DtypeError, "dtype float16 is not supported; use float32, float64, int32 or bool"),
     (lambda: dm.zeros(2, dtype=np.dtype("int8")), DtypeError, "dtype int8 is not supported; use float32, float64, int32 or bool"),
     (lambda: dm.tensor([2**31]), DtypeError, "integers are 32 bits wide here, found 2147483648 to 2147483648; use float32"),
@@ -110,13 +126,25 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: bool(full(2)), ShapeError, "the truth of a tensor of shape (2,) is ambiguous; use .all() or .any()"),
     # gradients
     (lambda: dm.tensor([1], requires_grad=True), GradientError, "only floating-point tensors have gradients, this one is int32"),
-    (lambda: (leaf(2) * 2).requires_grad_(False), GradientError, "only a leaf can stop to require grad, this tensor was computed; use .detach()"),
+    (
+        lambda: (leaf(2) * 2).requires_grad_(False),
+        GradientError,
+        "only a leaf can stop to require grad, this tensor was computed; use .detach()",
+    ),
     (lambda: full(1).backward(), GradientError, "backward() of a tensor that no leaf with requires_grad=True leads to"),
     (lambda: leaf(2).backward(), GradientError, "backward() without a gradient needs one element, got shape (2,); sum it first"),
     (lambda: leaf(2).backward(full(3)), ShapeError, "the gradient has shape (3,), the tensor (2,)"),
-    (lambda: without_derivative(), GradientError, "uphill has no derivative, but a gradient is asked through it; use .detach() before it"),
+    (
+        lambda: without_derivative(),
+        GradientError,
+        "uphill has no derivative, but a gradient is asked through it; use .detach() before it",
+    ),
     (lambda: leaf(2).add_(1), GradientError, "a leaf that requires grad was changed in place; do it under no_grad()"),
-    (lambda: dm.no_grad()((leaf(2) * 2).add_)(1), GradientError, "a tensor computed from one that requires grad was changed under no_grad(); use .detach()"),
+    (
+        lambda: dm.no_grad()((leaf(2) * 2).add_)(1),
+        GradientError,
+        "a tensor computed from one that requires grad was changed under no_grad(); use .detach()",
+    ),
     # in place
     (lambda: full(2).add_(full(3, 2)), ShapeError, "in place, the shape (2,) must stay, the result has (3, 2)"),
     (lambda: dm.arange(2).add_(0.5), DtypeError, "in place, int32 must stay, the result is float32; convert first"),
@@ -150,8 +178,16 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: full(2)[..., ...], IndexRangeError, "an index holds at most one '...'"),
     (lambda: full(2)["a"], DtypeError, "an index is an int, a slice, None, '...' or an integer tensor, got str"),
     (lambda: full(2, 3)[0, 3], IndexRangeError, "index 3 is outside dimension 1 of size 3"),
-    (lambda: full(2)[full(2) > 0], DtypeError, "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()"),
-    (lambda: full(2)[np.array([True, False])], DtypeError, "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()"),
+    (
+        lambda: full(2)[full(2) > 0],
+        DtypeError,
+        "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()",
+    ),
+    (
+        lambda: full(2)[np.array([True, False])],
+        DtypeError,
+        "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()",
+    ),
     (lambda: full(2)[full(1)], DtypeError, "an index tensor holds integers, got float32"),
     (lambda: full(2, 3)[labels(0, 1), labels(3, 0)], IndexRangeError, "an index must be in [-3, 3), found 0 to 3"),
     (lambda: full(2).gather(0, full(1)), DtypeError, "gather: the index holds integers, got float32"),
@@ -160,22 +196,82 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: full(2)[labels(1) + 1].numpy(), IndexRangeError, "an index must be in [0, 2), found 2 to 2; check the labels"),
     (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) and src (1,) must be equal"),
     # functional
-    (lambda: F.linear(full(2, 3), full(4, 5)), ShapeError, "linear: the last size of input (2, 3) must equal the last of weight (4, 5)"),
-    (lambda: F.conv2d(full(2, 2), full(1, 1, 1, 1)), ShapeError, "conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got (2, 2), (1, 1, 1, 1)"),
-    (lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1).int()), DtypeError, "conv2d needs two equal dtypes, got float32 and int32"),
-    (lambda: F.conv2d(full(1, 1, 2, 2), full(3, 1, 1, 1), full(2)), ShapeError, "conv2d: weight (3, 1, 1, 1) needs bias (3,), got (2,)"),
-    (lambda: F.conv2d(full(1, 2, 2, 2), full(3, 1, 1, 1)), ShapeError, "conv2d: input (1, 2, 2, 2) has 2 channels, weight (3, 1, 1, 1) takes 1"),
-    (lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1), stride=2, padding="same"), ShapeError, "conv2d: padding='same' needs stride 1"),
-    (lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 3, 3)), ShapeError, "conv2d: the kernel (3, 3) is larger than the padded input (2, 2)"),
-    (lambda: F.conv2d(full(1, 3, 2, 2), full(2, 1, 1, 1), groups=2), ShapeError, "conv2d: groups=2 must divide the channels of (1, 3, 2, 2) and (2, 1, 1, 1)"),
-    (lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1), stride=0), ShapeError, "stride is an int or two ints of at least 1, got 0"),
-    (lambda: F.max_pool2d(full(2, 2), 2), ShapeError, "max_pool2d needs (n, c, h, w), got (2, 2); add a batch dimension with .unsqueeze(0)"),
-    (lambda: F.max_pool2d(full(1, 1, 4, 4), 2, padding=2), ShapeError, "max_pool2d: padding (2, 2) is more than half of the kernel (2, 2)"),
+    (
+        lambda: F.linear(full(2, 3), full(4, 5)),
+        ShapeError,
+        "linear: the last size of input (2, 3) must equal the last of weight (4, 5)",
+    ),
+    (
+        lambda: F.conv2d(full(2, 2), full(1, 1, 1, 1)),
+        ShapeError,
+        "conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got (2, 2), (1, 1, 1, 1)",
+    ),
+    (
+        lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1).int()),
+        DtypeError,
+        "conv2d needs two equal dtypes, got float32 and int32",
+    ),
+    (
+        lambda: F.conv2d(full(1, 1, 2, 2), full(3, 1, 1, 1), full(2)),
+        ShapeError,
+        "conv2d: weight (3, 1, 1, 1) needs bias (3,), got (2,)",
+    ),
+    (
+        lambda: F.conv2d(full(1, 2, 2, 2), full(3, 1, 1, 1)),
+        ShapeError,
+        "conv2d: input (1, 2, 2, 2) has 2 channels, weight (3, 1, 1, 1) takes 1",
+    ),
+    (
+        lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1), stride=2, padding="same"),
+        ShapeError,
+        "conv2d: padding='same' needs stride 1",
+    ),
+    (
+        lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 3, 3)),
+        ShapeError,
+        "conv2d: the kernel (3, 3) is larger than the padded input (2, 2)",
+    ),
+    (
+        lambda: F.conv2d(full(1, 3, 2, 2), full(2, 1, 1, 1), groups=2),
+        ShapeError,
+        "conv2d: groups=2 must divide the channels of (1, 3, 2, 2) and (2, 1, 1, 1)",
+    ),
+    (
+        lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1), stride=0),
+        ShapeError,
+        "stride is an int or two ints of at least 1, got 0",
+    ),
+    (
+        lambda: F.max_pool2d(full(2, 2), 2),
+        ShapeError,
+        "max_pool2d needs (n, c, h, w), got (2, 2); add a batch dimension with .unsqueeze(0)",
+    ),
+    (
+        lambda: F.max_pool2d(full(1, 1, 4, 4), 2, padding=2),
+        ShapeError,
+        "max_pool2d: padding (2, 2) is more than half of the kernel (2, 2)",
+    ),
     (lambda: F.avg_pool2d(full(1, 1, 2, 2), 3), ShapeError, "avg_pool2d: the kernel (3, 3) is larger than the padded input (2, 2)"),
-    (lambda: F.max_pool2d(full(1, 1, 2, 2), 2, return_indices=True), UnsupportedError, "not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows"),
-    (lambda: F.max_pool2d(full(1, 1, 2, 2).int(), 2), DtypeError, "max_pool2d needs floating-point numbers, got int32; use .float()"),
-    (lambda: F.avg_pool2d(full(1, 1, 2, 2), 2, ceil_mode=True), UnsupportedError, "not implemented: avg_pool2d(ceil_mode=True); nearest is pad() and ceil_mode=False"),
-    (lambda: F.pad(full(2), (1, 1), mode="reflect"), ShapeError, "pad: mode 'reflect' is not implemented; nearest is mode='constant'"),
+    (
+        lambda: F.max_pool2d(full(1, 1, 2, 2), 2, return_indices=True),
+        UnsupportedError,
+        "not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows",
+    ),
+    (
+        lambda: F.max_pool2d(full(1, 1, 2, 2).int(), 2),
+        DtypeError,
+        "max_pool2d needs floating-point numbers, got int32; use .float()",
+    ),
+    (
+        lambda: F.avg_pool2d(full(1, 1, 2, 2), 2, ceil_mode=True),
+        UnsupportedError,
+        "not implemented: avg_pool2d(ceil_mode=True); nearest is pad() and ceil_mode=False",
+    ),
+    (
+        lambda: F.pad(full(2), (1, 1), mode="reflect"),
+        ShapeError,
+        "pad: mode 'reflect' is not implemented; nearest is mode='constant'",
+    ),
     (lambda: F.pad(full(2), (1, 1, 1)), ShapeError, "pad: 3 sizes for 1 dimensions; give two for each of the last ones"),
     (lambda: F.pad(full(2), (-2, -1)), ShapeError, "pad: (-2, -1) cuts more than there is in (2,)"),
     (lambda: F.dropout(full(2), -0.1), ShapeError, "dropout: p is a probability, got -0.1"),
@@ -184,15 +280,47 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.l1_loss(full(2), full(2, 1)), ShapeError, "l1_loss: input (2,) and target (2, 1) must have one shape"),
     (lambda: F.nll_loss(full(2, 3), full(2)), DtypeError, "nll_loss: labels are integers, got float32; use .long()"),
     (lambda: F.cross_entropy(full(2, 3), labels(0)), ShapeError, "nll_loss: scores (2, 3) need labels (2,), got (1,)"),
-    (lambda: F.cross_entropy(full(2, 3), labels(0, 3)), IndexRangeError, "an index must be in [0, 3), found 0 to 3; check the labels"),
-    (lambda: F.cross_entropy(full(2, 3), full(3)), ShapeError, "cross_entropy: probabilities (3,) must have the shape of the scores (2, 3)"),
-    (lambda: F.cross_entropy(full(2, 3), full(2, 3), full(2)), ShapeError, "cross_entropy: weight (2,) needs one factor for each of 3 classes"),
-    (lambda: F.binary_cross_entropy_with_logits(full(2), full(3)), ShapeError, "binary_cross_entropy_with_logits: (2,) and (3,) must be equal"),
+    (
+        lambda: F.cross_entropy(full(2, 3), labels(0, 3)),
+        IndexRangeError,
+        "an index must be in [0, 3), found 0 to 3; check the labels",
+    ),
+    (
+        lambda: F.cross_entropy(full(2, 3), full(3)),
+        ShapeError,
+        "cross_entropy: probabilities (3,) must have the shape of the scores (2, 3)",
+    ),
+    (
+        lambda: F.cross_entropy(full(2, 3), full(2, 3), full(2)),
+        ShapeError,
+        "cross_entropy: weight (2,) needs one factor for each of 3 classes",
+    ),
+    (
+        lambda: F.binary_cross_entropy_with_logits(full(2), full(3)),
+        ShapeError,
+        "binary_cross_entropy_with_logits: (2,) and (3,) must be equal",
+    ),
     # backends
-    (lambda: dm.use_backend("cuda"), BackendError, "unknown backend 'cuda'; 'reference' is known by name, others are given as objects"),
-    (lambda: on_small(lambda: full(2).double().realize()), DtypeError, "small has no float64; convert with .float() or use the reference backend"),
-    (lambda: on_small(lambda: (dm.tensor(np.ones(2)) + 1).realize()), DtypeError, "small has no float64; convert with .float() or use the reference backend"),
-    (lambda: on_small(lambda: engine._buffer_of(dm.tensor(np.ones(2)).node)), DtypeError, "small has no float64; convert with .float() or use the reference backend"),
+    (
+        lambda: dm.use_backend("cuda"),
+        BackendError,
+        "unknown backend 'cuda'; 'reference' is known by name, others are given as objects",
+    ),
+    (
+        lambda: on_small(lambda: full(2).double().realize()),
+        DtypeError,
+        "small has no float64; convert with .float() or use the reference backend",
+    ),
+    (
+        lambda: on_small(lambda: (dm.tensor(np.ones(2)) + 1).realize()),
+        DtypeError,
+        "small has no float64; convert with .float() or use the reference backend",
+    ),
+    (
+        lambda: on_small(lambda: engine._buffer_of(dm.tensor(np.ones(2)).node)),
+        DtypeError,
+        "small has no float64; convert with .float() or use the reference backend",
+    ),
     # data
     (lambda: Dataset()[0], NotImplementedError, "Dataset has no __getitem__(index)"),
     (lambda: len(Dataset()), NotImplementedError, "Dataset has no __len__()"),
@@ -203,13 +331,25 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: Recipe().model(), RecipeError, "Recipe needs model(self) that returns a Module"),
     (lambda: Recipe().optimizer([]), RecipeError, "Recipe needs optimizer(self, parameters) that returns an Optimizer"),
     (lambda: Training(Only(data=without_data), 0), RecipeError, "the training split is empty"),
-    (lambda: Training(Only(loss=lambda model, *batch: model(batch[0])), 0).step(0), RecipeError, "loss() returns a tensor of shape (), got (2, 2)"),
-    (lambda: Training(Only(loss=lambda model, *batch: 1.0), 0).step(0), RecipeError, "loss() returns a tensor of shape (), got float"),
+    (
+        lambda: Training(Only(loss=lambda model, *batch: model(batch[0])), 0).step(0),
+        RecipeError,
+        "loss() returns a tensor of shape (), got (2, 2)",
+    ),
+    (
+        lambda: Training(Only(loss=lambda model, *batch: 1.0), 0).step(0),
+        RecipeError,
+        "loss() returns a tensor of shape (), got float",
+    ),
     (lambda: Training(Only(batch_size=0), 0), RecipeError, "Only.batch_size is an int of at least 1, got 0"),
     (lambda: Training(Only(steps="9"), 0), RecipeError, "Only.steps is an int of at least 1, got '9'"),
     (lambda: Training(Only(shards=3), 0), RecipeError, "3 shards of a batch of 2: a shard holds at least one sample"),
-    (lambda: load_recipe("empty", "x = 1"), RecipeError, "empty.py must define one subclass of Recipe, found none; see web/recipes for examples"),
-]  # fmt: skip
+    (
+        lambda: load_recipe("empty", "x = 1"),
+        RecipeError,
+        "empty.py must define one subclass of Recipe, found none; see web/recipes for examples",
+    ),
+]
 
 
 @pytest.mark.parametrize(("wrong", "error", "message"), ROWS, ids=[row[2] for row in ROWS])

@@ -3,16 +3,30 @@
 import re
 
 import numpy as np
-import op_examples
 import pytest
-from op_examples import Example, listed, loss_of, numbers
 
 import distml_py as dm
+import op_examples
 from distml_py import Tensor, schedule
 from distml_py.backends.glsl import ROW, grid, render, texels
-from distml_py.schedule import Convolution, Kernel, graph_of, linearize
+from distml_py.kernel import Convolution, Kernel
+from distml_py.schedule import graph_of, linearize
+from op_examples import Example, listed, loss_of, numbers
 
-HELPERS = "texel texeli load loadi uniform_bits floor_divide remainder sine cosine power logarithm root".split()
+HELPERS = [
+    "texel",
+    "texeli",
+    "load",
+    "loadi",
+    "uniform_bits",
+    "floor_divide",
+    "remainder",
+    "sine",
+    "cosine",
+    "power",
+    "logarithm",
+    "root",
+]
 
 
 def kernels_of(*tensors: Tensor) -> list[Kernel]:
@@ -66,7 +80,9 @@ def test_a_text_declares_what_it_uses_and_nothing_else(example: Example) -> None
 def test_a_fused_chain_reads_like_a_program() -> None:
     (kernel,) = kernels_of(((data(4, 5) * 2 + data(5)).exp() - 1).relu())
     assert render(kernel).scalars == "ff"
-    assert render(kernel).text.split("float element", 1)[1] == """(int i, float a0) {
+    assert (
+        render(kernel).text.split("float element", 1)[1]
+        == """(int i, float a0) {
     float v1 = a0 * s0;
     int p2 = (i % 5);
     float v3 = v1 + load(t1, p2);
@@ -82,6 +98,7 @@ void main() {
     result = vec4(element(i + 0, x0.x), element(i + 1, x0.y), element(i + 2, x0.z), element(i + 3, x0.w));
 }
 """
+    )
 
 
 def test_a_padded_read_is_a_branch_that_stays_inside() -> None:
@@ -106,7 +123,11 @@ def test_a_direct_convolution_skips_what_lies_outside(monkeypatch: pytest.Monkey
 
 
 def test_numbers_that_glsl_cannot_write_are_written_as_bits() -> None:
-    texts = [render(k).text for value in (np.inf, -np.inf, np.nan) for k in kernels_of(dm.nn.functional.pad(data(2), (1, 1), value=value))]
+    texts = [
+        render(k).text
+        for value in (np.inf, -np.inf, np.nan)
+        for k in kernels_of(dm.nn.functional.pad(data(2), (1, 1), value=value))
+    ]
     assert [bits in text for bits, text in zip(("0x7f800000u", "0xff800000u", "0x7fc00000u"), texts, strict=True)] == [True] * 3
 
 

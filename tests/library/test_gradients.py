@@ -1,13 +1,13 @@
 """Derivatives judged by central differences in float64: first order for every smooth example, second along one line."""
 
 import numpy as np
-import op_examples
 import pytest
-from op_examples import EXAMPLES, Example, listed, loss_of
 
 import distml_py as dm
+import op_examples
 from distml_py import autograd, graph, ops
 from distml_py.op import TABLE, float64
+from op_examples import EXAMPLES, Example, listed, loss_of
 
 STEP = 1e-5
 PLACES = 100  # measured in each input, at most

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from op_examples import numbers, whole
 
 import distml_py as dm
 from distml_py import nn
 from distml_py.errors import ShapeError, UnsupportedError
+from op_examples import numbers, whole
 
 # layer, arguments, options, input shape
 LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
@@ -239,12 +239,21 @@ def test_a_state_dict_that_does_not_fit_is_named() -> None:
         (lambda: nn.Module()(1), r"Module has no forward\(\); define forward\(self, input\)"),
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "Conv2d: groups=2 must divide 3 and 4 channels"),
         (lambda: nn.Conv2d(1, 1, (1, 2, 3)), r"kernel_size is an int or two ints of at least 1, got \(1, 2, 3\)"),
-        (lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect"), r"not implemented: Conv2d\(padding_mode='reflect'\); nearest is 'zeros'"),
+        (
+            lambda: nn.Conv2d(1, 1, 3, padding_mode="reflect"),
+            r"not implemented: Conv2d\(padding_mode='reflect'\); nearest is 'zeros'",
+        ),
         (lambda: nn.MaxPool2d(2, return_indices=True)(dm.ones(1, 2, 2)), r"not implemented: max_pool2d\(return_indices=True\)"),
-        (lambda: nn.AvgPool2d(2, ceil_mode=True)(dm.ones(1, 2, 2)), r"not implemented: avg_pool2d\(ceil_mode=True\); nearest is pad"),
+        (
+            lambda: nn.AvgPool2d(2, ceil_mode=True)(dm.ones(1, 2, 2)),
+            r"not implemented: avg_pool2d\(ceil_mode=True\); nearest is pad",
+        ),
         (lambda: nn.Dropout(1.5)(dm.ones(2)), "dropout: p is a probability, got 1.5"),
         (lambda: nn.Linear(2, 3)(dm.ones(4, 5)), r"linear: the last size of input \(4, 5\) must equal the last of weight \(3, 2\)"),
-        (lambda: nn.CrossEntropyLoss(reduction="avg")(dm.ones(1, 2), dm.tensor([0])), "reduction is 'mean', 'sum' or 'none', got 'avg'"),
+        (
+            lambda: nn.CrossEntropyLoss(reduction="avg")(dm.ones(1, 2), dm.tensor([0])),
+            "reduction is 'mean', 'sum' or 'none', got 'avg'",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said(wrong: Any, message: str) -> None:

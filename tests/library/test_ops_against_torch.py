@@ -5,12 +5,12 @@ import re
 from typing import Any
 
 import numpy as np
-import op_examples
 import pytest
 import torch
-from op_examples import Example, evaluate
 
 import distml_py as dm
+import op_examples
+from op_examples import Example, evaluate
 
 COMPARED = [example for example in op_examples.EXAMPLES if example.torch]
 # PyTorch's words that are no arithmetic; test_tensor.py has them

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from op_examples import numbers
 
 import distml_py as dm
 from distml_py import optim
 from distml_py.errors import RecipeError, ShapeError
+from op_examples import numbers
 
 STEPS = 20
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -172,10 +172,22 @@ def test_a_step_computes_everything_at_once() -> None:
         (lambda: optim.SGD(start(dm), momentum=float("nan")), RecipeError, "SGD: momentum must be at least 0, got nan"),
         (lambda: optim.SGD(start(dm), nesterov=True), RecipeError, "SGD: nesterov needs momentum > 0 and dampening 0"),
         (lambda: optim.AdamW(start(dm), betas=(0.9, 1.0)), RecipeError, r"AdamW: betas are in \[0, 1\), got \(0.9, 1.0\)"),
-        (lambda: optim.from_config({"name": "LBFGS"}, start(dm)), RecipeError, "unknown optimizer 'LBFGS'; known: SGD, Adam, AdamW"),
-        (lambda: optim.from_config({"name": "SGD", "rho": 1}, start(dm)), RecipeError, "optimizer SGD does not take these options: .*rho"),
+        (
+            lambda: optim.from_config({"name": "LBFGS"}, start(dm)),
+            RecipeError,
+            "unknown optimizer 'LBFGS'; known: SGD, Adam, AdamW",
+        ),
+        (
+            lambda: optim.from_config({"name": "SGD", "rho": 1}, start(dm)),
+            RecipeError,
+            "optimizer SGD does not take these options: .*rho",
+        ),
         (lambda: loaded({"state": {9: {}}}), ShapeError, "optimizer state names parameter 9, there are 3"),
-        (lambda: loaded({"state": {0: {"exp_avg": np.ones(2)}}}), ShapeError, r"state exp_avg has shape \(2,\), its parameter \(5, 3\)"),
+        (
+            lambda: loaded({"state": {0: {"exp_avg": np.ones(2)}}}),
+            ShapeError,
+            r"state exp_avg has shape \(2,\), its parameter \(5, 3\)",
+        ),
     ],
 )
 def test_a_wrong_argument_is_named(wrong: Any, error: type[Exception], message: str) -> None:

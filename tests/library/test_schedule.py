@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy_kernels import KernelBackend
-from op_examples import EXAMPLES, Example, evaluate, numbers
 
 import distml_py as dm
 from distml_py import Tensor, engine, nn
 from distml_py import schedule as scheduling
-from distml_py.schedule import Convolution, Fold, Map, Product, Schedule, graph_of, linearize, schedule
+from distml_py.kernel import Convolution, Fold, Map, Product, Schedule
+from distml_py.schedule import graph_of, linearize, schedule
+from numpy_kernels import KernelBackend
+from op_examples import EXAMPLES, Example, evaluate, numbers
 
 # the limits as they are, then so small that everything is cut into stages
 LIMITS: dict[str, dict[str, int]] = {

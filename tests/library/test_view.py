@@ -77,7 +77,10 @@ def moves(draw: Any) -> tuple[Shape, Moves]:
         elif kind == "reshape":
             row, attrs = ops.RESHAPE, (draw(reshaped(shape)),)
         elif kind == "pad" and shape:
-            row, attrs = ops.PAD, (tuple(draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in shape), draw(st.sampled_from([0, 7])))
+            row, attrs = (
+                ops.PAD,
+                (tuple(draw(st.tuples(st.integers(0, 2), st.integers(0, 2))) for _ in shape), draw(st.sampled_from([0, 7]))),
+            )
         elif kind == "expand" and 1 in shape:
             row, attrs = ops.EXPAND, (tuple(draw(st.integers(1, 3)) if size == 1 else size for size in shape),)
         elif kind == "window" and shape and shape[-1] > 1:
@@ -134,7 +137,11 @@ ONE_VIEW: list[tuple[str, Shape, Moves]] = [
     ("a slice of a transpose", (3, 4), [(ops.PERMUTE, ((1, 0),)), (ops.SLICE, (((1, 2, 2), (0, 3, 1)),))]),
     ("a flip of a slice", (9,), [(ops.SLICE, (((1, 4, 2),),)), (ops.SLICE, (((3, 4, -1),),))]),
     ("a pad of a slice", (9,), [(ops.SLICE, (((2, 4, 1),),)), (ops.PAD, (((1, 2),), 0))]),
-    ("windows of a padded row after it was cut", (6, 5), [(ops.SLICE, (((1, 4, 1), (0, 5, 1)),)), (ops.WINDOW, ((2, 2), (1, 1), (1, 1)))]),
+    (
+        "windows of a padded row after it was cut",
+        (6, 5),
+        [(ops.SLICE, (((1, 4, 1), (0, 5, 1)),)), (ops.WINDOW, ((2, 2), (1, 1), (1, 1)))],
+    ),
     ("an expand of a row", (4,), [(ops.RESHAPE, ((1, 4),)), (ops.EXPAND, ((3, 4),)), (ops.PERMUTE, ((1, 0),))]),
     ("ones put in and taken out", (3, 4), [(ops.RESHAPE, ((3, 1, 4),)), (ops.PERMUTE, ((1, 2, 0),)), (ops.RESHAPE, ((4, 3),))]),
 ]
@@ -158,4 +165,6 @@ def test_an_identity_is_no_view() -> None:
 def test_what_no_single_view_can_read_is_not_merged() -> None:
     turned = View((3, 2), (1, 3))
     assert merge(view_of((6,)), turned) is None, "reading a transpose row by row needs a division"
+    assert merge(View((2,), (-1,), 3), View((2, 3), (1, 2))) is None, "backwards over the start of a row"
+    assert merge(View((2,), (1,), 2), View((2, 3), (1, 2))) is None, "forwards over its end"
     assert merge(View((4,), (1,), -1, ((1, 3),)), View((2,), (1,), 0, ((0, 1),))) is None, "a mask inside stays"

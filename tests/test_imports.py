@@ -1,0 +1,132 @@
+"""Imports point one way: the arrows of src/distml_py, drawn by ast and held against the listing of ARCHITECTURE.md."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "src" / "distml_py"
+
+# A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
+LISTING = [
+    ["errors", "view"],
+    ["op", "safetensors"],
+    ["graph", "wire", "kernel"],
+    ["ops"],
+    ["autograd", "schedule", "broadcast"],
+    ["backends", "indexing"],
+    ["engine", "random"],
+    ["tensor"],
+    ["creation", "browser"],
+    ["nn/functional", "io"],
+    ["nn", "optim", "data"],
+    ["recipe"],
+    ["tab"],
+]
+ROW = {name: number for number, row in enumerate(LISTING) for name in row}
+
+
+def modules() -> list[str]:
+    """ "ops/move" for src/distml_py/ops/move.py; a package's __init__ goes by the package's name, the library's own is left out."""
+    found = [path.relative_to(LIBRARY).with_suffix("").as_posix() for path in LIBRARY.rglob("*.py")]
+    return sorted(name.removesuffix("/__init__") for name in found if name != "__init__")
+
+
+def path_of(module: str) -> Path:
+    package = LIBRARY / module / "__init__.py"
+    return package if package.exists() else LIBRARY / f"{module}.py"
+
+
+def statements(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Every import, inside functions too; not those for the type checker alone."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+        todo.extend(ast.iter_child_nodes(node))
+
+
+def imported(module: str) -> set[str]:
+    """The library's modules that one of them imports."""
+    known = set(modules())
+    path = path_of(module)
+    folder = path.parent.relative_to(LIBRARY).parts
+    found: set[str] = set()
+    for statement in statements(ast.parse(path.read_text())):
+        if isinstance(statement, ast.Import):
+            parts = [tuple(alias.name.split(".")[1:]) for alias in statement.names if alias.name.startswith("distml_py.")]
+        elif statement.level:
+            base = (*folder[: len(folder) - statement.level + 1], *(statement.module or "").split("."))
+            parts = [tuple(filter(None, (*base, alias.name))) for alias in statement.names]
+        else:
+            base = tuple((statement.module or "").split("."))
+            parts = [(*base[1:], alias.name) for alias in statement.names] if base[0] == "distml_py" else []
+        for names in parts:
+            whole, short = "/".join(names), "/".join(names[:-1])
+            found.add(whole if whole in known else short)
+    return found - {module, ""}
+
+
+def entry(module: str) -> str:
+    """Its name in the listing: its own, or its folder's."""
+    assert module in ROW or module.split("/")[0] in ROW, f"{module} has no row in LISTING, nor in ARCHITECTURE.md"
+    return module if module in ROW else module.split("/")[0]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_only_from_rows_above_its_own(module: str) -> None:
+    own = entry(module)
+    wrong = [f"{module} -> {other}" for other in sorted(imported(module)) if entry(other) != own and ROW[entry(other)] >= ROW[own]]
+    assert wrong == [], "these arrows point down or sideways"
+
+
+def test_files_of_one_folder_do_not_import_in_a_circle() -> None:
+    above = {module: {other for other in imported(module) if entry(other) == entry(module)} for module in modules()}
+    while True:
+        free = [module for module, others in above.items() if not others]
+        if not free:
+            break
+        above = {module: others - set(free) for module, others in above.items() if module not in free}
+    assert above == {}, "these wait for each other"
+
+
+def outside(path: Path) -> set[str]:
+    """The top-level packages that a file imports."""
+    found: set[str] = set()
+    for statement in statements(ast.parse(path.read_text())):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in statement.names}
+        elif not statement.level:
+            found.add((statement.module or "").split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("module", modules())
+def test_the_library_needs_numpy_alone_and_never_the_server(module: str) -> None:
+    browser = {"js", "pyodide", "pyodide_js"} if module == "browser" else set()
+    assert outside(path_of(module)) <= {"numpy", *sys.stdlib_module_names, *browser}
+
+
+def test_only_browser_py_touches_the_browser() -> None:
+    assert "pyodide" in outside(path_of("browser"))
+
+
+def test_every_row_of_the_listing_is_there() -> None:
+    known = set(modules())
+    assert [name for name in ROW if name not in known] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "web" / "recipes").glob("*.py")), ids=lambda path: path.stem)
+def test_recipes_use_public_names_only(path: Path) -> None:
+    for statement in statements(ast.parse(path.read_text())):
+        names = [alias.name for alias in statement.names]
+        module = statement.module if isinstance(statement, ast.ImportFrom) else ""
+        if module and module.split(".")[0] == "distml_py":
+            assert module in ("distml_py", "distml_py.data", "distml_py.nn", "distml_py.optim"), f"{module} is not public"
+            assert not [name for name in names if name.startswith("_")]
