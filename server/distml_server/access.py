@@ -43,9 +43,13 @@ class Access:
             allowed = "host" if origin is not None else "worker"
         return "worker" if allowed == "host" and wanted == "worker" else allowed
 
-    def may_read(self, authorization: str) -> bool:
-        """Whether a request without a socket may see the status: always on loopback, else with `Bearer <token>`."""
-        return not self.lan or self.role_of_token(authorization.removeprefix("Bearer ")) is not None
+    def may_read(self, authorization: str, peer: str | None = None, host: str = "") -> bool:
+        """Whether a request without a socket may see the status: from this machine always, else with `Bearer <token>`.
+
+        From this machine: the peer's address and the Host header both say so; behind a proxy only the first does.
+        """
+        local = peer in LOOPBACK_NAMES and host_name(host) in LOOPBACK_NAMES
+        return not self.lan or local or self.role_of_token(authorization.removeprefix("Bearer ")) is not None
 
     def host_allowed(self, host: str) -> bool:
         """Whether the Host header names this coordinator. A foreign name could be an attacker's that points here."""

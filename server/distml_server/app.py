@@ -55,11 +55,11 @@ def create_app(coordinator: Coordinator, access: Access, assets: Path | None, de
         return await serve(request, coordinator, connections, START_BYTES)
 
     async def info(request: web.Request) -> web.StreamResponse:
-        known = defaults if access.may_read(request.headers.get("Authorization", "")) else dict.fromkeys(defaults)
+        known = defaults if access.may_read(request.headers.get("Authorization", ""), request.remote, request.host) else dict.fromkeys(defaults)
         return _json(request, {"version": _version(), "protocol": wire.PROTOCOL, "lan": access.lan, **known})
 
     async def status(request: web.Request) -> web.StreamResponse:
-        if not access.may_read(request.headers.get("Authorization", "")):
+        if not access.may_read(request.headers.get("Authorization", ""), request.remote, request.host):
             raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
         return _json(request, coordinator.status())
 

@@ -106,4 +106,7 @@ def test_with_lan_the_status_needs_a_token_in_its_header() -> None:
     access = Access(True)
     assert not access.may_read("") and not access.may_read("Bearer wrong")
     assert access.may_read(f"Bearer {access.worker_token}")
+    assert access.may_read("", "127.0.0.1", "localhost:8000"), "this machine may always look on"
+    assert not access.may_read("", "127.0.0.1", "192.168.1.5:8000"), "a proxy's request is somebody else's"
+    assert not access.may_read("", "192.168.1.7", "localhost:8000")
     assert Access(False).may_read("")

@@ -363,13 +363,16 @@ async def test_with_lan_everything_but_files_needs_a_token(tmp_path: Path) -> No
         with pytest.raises(ConnectionError, match="4401"):
             async with served.peer("", "worker"):
                 pass
-        async with served.client.get(f"{served.url}/api/status") as response:
+        away = {"Host": "192.168.1.5"}
+        async with served.client.get(f"{served.url}/api/status", headers=away) as response:
             assert response.status == 401
+        async with served.client.get(f"{served.url}/api/status") as response:
+            assert response.status == 200
         async with served.client.get(f"{served.url}/api/status?t={served.access.host_token}") as response:
             assert response.status == 400
-        async with served.client.get(f"{served.url}/api/info") as response:
+        async with served.client.get(f"{served.url}/api/info", headers=away) as response:
             assert (await response.json())["recipe"] is None
-        bearer = {"Authorization": f"Bearer {served.access.worker_token}"}
+        bearer = away | {"Authorization": f"Bearer {served.access.worker_token}"}
         async with served.client.get(f"{served.url}/api/status", headers=bearer) as response:
             assert response.status == 200
         async with served.peer(served.access.host_token) as host:
