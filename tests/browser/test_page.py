@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
 KEYS = {
-    "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "backend", "workers", "workers_contributing",
+    "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy",
+    "test_accuracy", "backend", "workers", "workers_contributing",
     "join_url", "error", "run", "recipe", "weights_version", "weights_sha256", "cpu_ops", "mode",
 }  # fmt: skip
 ENGINE_TIMEOUT_S = 90

@@ -37,7 +37,8 @@ class Small(Recipe):
         return optim.Adam(parameters, lr=0.1)
 '''
 KEYS = {
-    "state", "step", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "weights_version", "weights_sha256", "cpu_ops",
+    "state", "step", "loss", "val_loss", "accuracy", "train_accuracy",
+    "test_accuracy", "weights_version", "weights_sha256", "cpu_ops",
     "step_ms", "python_ms", "draws", "texture_bytes", "error",
 }  # fmt: skip
 

@@ -468,7 +468,8 @@ async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: S
 # ---------------------------------------------------------------- HTTP
 
 STATUS_KEYS = {
-    "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "workers", "workers_contributing", "run",
+    "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy",
+    "test_accuracy", "workers", "workers_contributing", "run",
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
 }  # fmt: skip
 ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s"}
