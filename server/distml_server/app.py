@@ -54,12 +54,15 @@ def create_app(coordinator: Coordinator, access: Access, assets: Path | None, de
             raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
         return await serve(request, coordinator, connections, START_BYTES)
 
+    def may_read(request: web.Request) -> bool:
+        return access.may_read(request.headers.get("Authorization", ""), request.remote, request.host)
+
     async def info(request: web.Request) -> web.StreamResponse:
-        known = defaults if access.may_read(request.headers.get("Authorization", ""), request.remote, request.host) else dict.fromkeys(defaults)
+        known = defaults if may_read(request) else dict.fromkeys(defaults)
         return _json(request, {"version": _version(), "protocol": wire.PROTOCOL, "lan": access.lan, **known})
 
     async def status(request: web.Request) -> web.StreamResponse:
-        if not access.may_read(request.headers.get("Authorization", ""), request.remote, request.host):
+        if not may_read(request):
             raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
         return _json(request, coordinator.status())
 
