@@ -180,9 +180,9 @@ function engineFailed(failure) {
   tell(fromEngine(failure, known.role, fatal));
 }
 
-/** Shows a problem, or takes the last one away. @param {{message: string, next: string, line?: number, traceback?: string, fatal?: boolean} | null} problem */
+/** Shows a problem, or takes the last one away. @param {{message: string, next: string, line?: number, recipe?: boolean, traceback?: string, fatal?: boolean} | null} problem */
 function tell(problem) {
-  known.problem = problem && { line: 0, traceback: "", fatal: false, ...problem };
+  known.problem = problem && { line: 0, recipe: false, traceback: "", fatal: false, ...problem };
   if (problem === null) view.editor.mark(0);
   view.problem(known.problem);
   draw();

@@ -3,7 +3,7 @@
 import { FROM_ENGINE, readHeader } from "./frames.js";
 
 /**
- * @typedef {{message: string, line: number, traceback: string}} Failure
+ * @typedef {{message: string, line: number, recipe: boolean, traceback: string}} Failure  recipe: the person's Python, not the engine, failed
  * @typedef {object} Report
  * @property {string | null} state
  * @property {number | null} step
@@ -44,7 +44,7 @@ export class Engine {
     worker.onmessage = (event) => this.take(event.data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.handlers.error({ message: `The engine could not start: ${event.message || "its script did not load"}`, line: 0, traceback: "" });
+      this.handlers.error({ message: `The engine could not start: ${event.message || "its script did not load"}`, line: 0, recipe: false, traceback: "" });
     };
     this.worker = worker;
     this.post({
@@ -93,7 +93,12 @@ export class Engine {
       case "print":
         return this.handlers.print(String(message.text));
       case "error":
-        return this.handlers.error({ message: String(message.message), line: Number(message.line) || 0, traceback: String(message.traceback ?? "") });
+        return this.handlers.error({
+          message: String(message.message),
+          line: Number(message.line) || 0,
+          recipe: message.recipe === true,
+          traceback: String(message.traceback ?? ""),
+        });
     }
   }
 }

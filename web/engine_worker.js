@@ -8,6 +8,7 @@ import json, math, platform, time, traceback
 import numpy
 from pyodide.ffi import to_js
 from distml_py import browser
+from distml_py.errors import BackendError
 from distml_py.tab import Tab, line_of
 
 def start(bridge, why):
@@ -25,7 +26,7 @@ def guarded(work):
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
             trace = "".join(traceback.format_exception(error))
-            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": trace}), None])
+            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": trace, "recipe": not isinstance(error, (BackendError, MemoryError))}), None])
     return call
 
 def finite(value):
@@ -82,7 +83,7 @@ self.onmessage = async ({ data: asked }) => {
     const words = error instanceof Error ? error.message : String(error);
     const cause = missing.length ? `could not fetch ${missing.join(", ")}` : words;
     const message = python === null ? `The engine did not load. ${stageNow}: ${cause}` : words;
-    fail({ message, line: 0, traceback: error instanceof Error ? (error.stack ?? "") : "" });
+    fail({ message, line: 0, recipe: false, traceback: error instanceof Error ? (error.stack ?? "") : "" });
   }
 };
 
@@ -173,7 +174,7 @@ function ask(name, ...values) {
   return undefined;
 }
 
-/** @param {{message: string, line: number, traceback: string}} failure */
+/** @param {{message: string, line: number, recipe: boolean, traceback: string}} failure */
 function fail(failure) {
   python?.leave(); // a tab that failed takes no more work: it would fail again, once for each lease
   page.postMessage({ kind: "error", ...failure });

@@ -20,14 +20,15 @@ export function fromRefusal(reason, detail) {
  * @param {boolean} fatal the engine did not even load
  */
 export function fromEngine(failure, role, fatal) {
-  const { line, traceback } = failure;
+  const { line, recipe, traceback } = failure;
   const message = line > 0 ? `Line ${line}: ${failure.message}` : failure.message;
-  return { message, next: afterFailure(line, role, fatal), line, traceback, fatal };
+  return { message, next: afterFailure(failure, role, fatal), line, recipe, traceback, fatal };
 }
 
-/** @param {number} line @param {"" | "host" | "worker"} role @param {boolean} fatal */
-function afterFailure(line, role, fatal) {
+/** @param {import("./engine.js").Failure} failure @param {"" | "host" | "worker"} role @param {boolean} fatal */
+function afterFailure({ line, recipe }, role, fatal) {
   if (fatal) return "Check that the coordinator is still running and that this device has memory left, then load the engine again.";
+  if (line === 0 && recipe) return role === "host" ? "Change the recipe and press Train again." : "Tell the host, who can change the recipe and start again.";
   if (line === 0) return "Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.";
   if (role === "host") return `Line ${line} of the recipe is marked below. Change it and press Train again.`;
   return `It happened in line ${line} of the recipe, marked below. Tell the host, who can change it and start again.`;

@@ -20,7 +20,14 @@ export class RecipeList {
     this.picker = /** @type {HTMLSelectElement} */ (element("recipe"));
     this.steps = /** @type {HTMLInputElement} */ (element("steps"));
     this.seed = /** @type {HTMLInputElement} */ (element("seed"));
+    /** Whether a person chose the number of steps; else the code says it, and an edit of it must count. */
+    this.typed = false;
+    this.steps.addEventListener("input", () => (this.typed = this.steps.value !== ""));
+    element("code").addEventListener("input", () => {
+      if (!this.typed) this.steps.value = "";
+    });
     this.picker.addEventListener("change", () => {
+      this.typed = false;
       this.steps.value = ""; // the last run's number would hide the new recipe's own
       this.open(this.picker.value);
     });

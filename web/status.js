@@ -28,6 +28,7 @@
  * @property {string} message  cause first
  * @property {string} next     what to try
  * @property {number} line     of the recipe, 0 when none
+ * @property {boolean} recipe  the recipe's Python failed, not the engine
  * @property {string} traceback
  * @property {boolean} fatal   the engine itself is gone
  *

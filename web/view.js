@@ -232,7 +232,7 @@ export class View {
     say("problem-next", problem.next);
     show("problem-line", problem.line > 0);
     say("problem-line", `Show line ${problem.line}`);
-    show("problem-retry", problem.fatal || (problem.line === 0 && problem.traceback !== ""));
+    show("problem-retry", problem.fatal || (problem.line === 0 && !problem.recipe && problem.traceback !== ""));
     show("problem-close", !problem.fatal);
     show("problem-details", problem.traceback !== "");
     say("problem-traceback", problem.traceback);

@@ -2,7 +2,12 @@
 
 
 class DistmlError(Exception):
-    """The root of every error this package raises on purpose."""
+    """The root of every error this package raises on purpose.
+
+    line: where in a recipe to look when the traceback does not pass through it; 0 is unknown.
+    """
+
+    line = 0
 
 
 class ShapeError(DistmlError, ValueError):

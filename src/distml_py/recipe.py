@@ -6,13 +6,13 @@ import linecache
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import engine, io, random
 from .data.loader import Splits, TensorDataset, permutation
-from .errors import NonFiniteError, RecipeError
+from .errors import DistmlError, NonFiniteError, RecipeError
 from .nn import Module
 from .nn import functional as F
 from .nn.module import load
@@ -20,6 +20,7 @@ from .optim import Optimizer
 from .tensor import Tensor, no_grad
 
 EVALUATION_BATCH = 360
+T = TypeVar("T")
 
 
 class Recipe:
@@ -66,14 +67,14 @@ class Training:
         _check(recipe)
         self.recipe = recipe
         self.seed = int(seed)
-        self.splits = recipe.data()
+        self.splits = _returned(recipe, "data", Splits)
         self.train_size = len(self.splits.train)
         if not self.train_size:
             raise RecipeError("the training split is empty")
         random.manual_seed(self.seed)
-        self.model = recipe.model()
+        self.model = _returned(recipe, "model", Module)
         self.parameters: dict[str, Tensor] = dict(self.model.named_parameters())
-        self.optimizer = recipe.optimizer(list(self.parameters.values()))
+        self.optimizer = _returned(recipe, "optimizer", Optimizer, list(self.parameters.values()))
         self.last: dict[str, float] = {}
         self._orders: dict[int, np.ndarray] = {}
 
@@ -151,16 +152,20 @@ class Training:
         self.model.train()
         self.optimizer.zero_grad()
         with random.training_step(self.seed, step, start):
-            loss = self.recipe.loss(self.model, *batch)
+            try:
+                loss = self.recipe.loss(self.model, *batch)
+            except DistmlError as error:
+                error.line = _line_of(self.recipe.model)  # the layers are named there, and fail in the library
+                raise
             if not isinstance(loss, Tensor) or loss.shape != ():
-                raise RecipeError(f"loss() returns a tensor of shape (), got {getattr(loss, 'shape', type(loss).__name__)}")
+                found = getattr(loss, "shape", type(loss).__name__)
+                raise _at(self.recipe.loss, RecipeError(f"loss() returns a tensor of shape (), got {found}"))
             loss.backward()
             then()
         value = float(loss.item())
         if not math.isfinite(value):
-            raise NonFiniteError(
-                f"the loss is {value} at step {step + 1}; lower the learning rate, or check the data and labels for NaN"
-            )
+            advice = "lower the learning rate, or check the data and labels for NaN"
+            raise _at(self.recipe.optimizer, NonFiniteError(f"the loss is {value} at step {step + 1}; {advice}"))
         return value
 
     def _measured(self, work: Callable[[], float]) -> float:
@@ -178,6 +183,27 @@ class Training:
             "texture_bytes": stats["texture_bytes"],
         }
         return value
+
+
+def _returned(recipe: Recipe, name: str, kind: type[T], *inputs: Any) -> T:
+    """What a method of a recipe returns. Raises RecipeError when it is not of its kind."""
+    method = getattr(recipe, name)
+    found = method(*inputs)
+    if not isinstance(found, kind):
+        raise _at(method, RecipeError(f"{name}() returns a {kind.__name__}, got {type(found).__name__}; see web/recipes"))
+    return found
+
+
+def _at(method: Callable[..., Any], error: DistmlError) -> DistmlError:
+    """error, pointing at the method where its cause stands."""
+    error.line = _line_of(method)
+    return error
+
+
+def _line_of(method: Callable[..., Any]) -> int:
+    """Where a recipe script defines a method; 0 when it is inherited."""
+    code = getattr(method, "__code__", None)
+    return code.co_firstlineno if code is not None and method.__module__.startswith("recipe_") else 0
 
 
 def _check(recipe: Recipe) -> None:

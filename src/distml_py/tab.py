@@ -328,6 +328,8 @@ def line_of(error: BaseException) -> int:
         ]
         if lines:
             return lines[-1]
+        if getattr(cause, "line", 0):
+            return int(cause.line)  # type: ignore[attr-defined]
         if isinstance(cause, SyntaxError) and "/" not in (cause.filename or "/"):  # of the recipe itself, not of an import
             return cause.lineno or 0
         cause = cause.__cause__ or cause.__context__

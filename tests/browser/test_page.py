@@ -391,3 +391,26 @@ def test_train_right_after_picking_a_recipe_trains_that_recipe(context: BrowserC
     assert "multilayer perceptron" in code_of(page) if other == "digits_mlp" else "convolution" in code_of(page)
     code = page.evaluate("fetch('/recipes/' + distml.status().recipe + '.py').then((answer) => answer.text())")
     assert code_of(page) == code
+
+
+def test_a_layer_that_does_not_fit_names_the_line_of_the_model(host: Page) -> None:
+    until_state(host, "ready")
+    edit(host, code_of(host).replace("nn.Linear(128, 10)", "nn.Linear(127, 10)"))
+    line = code_of(host).split("\n").index("    def model(self):") + 1
+    host.get_by_role("button", name="Train").click()
+    until_state(host, "error", timeout_s=30)
+    assert status(host)["error"].startswith(f"Line {line}: ShapeError")
+
+
+def test_code_without_a_recipe_is_told_so_and_an_edit_of_its_steps_counts(host: Page) -> None:
+    until_state(host, "ready")
+    good = code_of(host)
+    edit(host, "print('no recipe here')\n")
+    host.get_by_role("button", name="Train").click()
+    until_state(host, "error", timeout_s=30)
+    assert "must define one subclass of Recipe" in status(host)["error"]
+    assert "Change the recipe and press Train again." in host.locator("#problem").inner_text()
+    for steps in (3, 5):
+        edit(host, good.replace("steps = 300", f"steps = {steps}"))
+        host.get_by_role("button", name="Train").click()
+        until(host, f"distml.status().state === 'finished' && distml.status().step === {steps}", 60)

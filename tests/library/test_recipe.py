@@ -12,8 +12,9 @@ import pytest
 import distml_py as dm
 from distml_py import nn, optim
 from distml_py.data import DataLoader, Dataset, Splits, TensorDataset, digits
-from distml_py.errors import FormatError, NonFiniteError, RecipeError
+from distml_py.errors import DistmlError, FormatError, NonFiniteError, RecipeError
 from distml_py.recipe import Recipe, Training, load_recipe, train
+from distml_py.tab import line_of
 
 RECIPES = Path(__file__).parents[2] / "web" / "recipes"
 
@@ -287,3 +288,21 @@ def test_the_digits_recipes_reach_what_they_promise() -> None:
     assert accuracy("digits_mlp", 0) >= 0.95
     reached = [accuracy("digits_cnn", seed) for seed in (0, 1, 2)]
     assert min(reached) >= 0.96 and sum(reached) / 3 >= 0.97, reached
+
+
+@pytest.mark.parametrize(
+    ("wrong", "method"),
+    [
+        (("return digits()", "return 3"), "def data"),
+        (("nn.Linear(64, 32)", "nn.Linear(63, 32)"), "def model"),
+        (("lr=0.2", "lr=1e30"), "def optimizer"),
+    ],
+)
+def test_an_error_that_happens_in_the_library_points_at_the_method_of_the_recipe(wrong: tuple[str, str], method: str) -> None:
+    code = (RECIPES / "digits_mlp.py").read_text().replace(*wrong)
+    line = next(number for number, text in enumerate(code.split("\n"), 1) if method in text)
+    with pytest.raises(DistmlError) as raised:
+        training = Training(load_recipe("wrong", code), 0)
+        for step in range(50):
+            training.step(step)
+    assert line_of(raised.value) == line
