@@ -4,6 +4,7 @@
 const AFTER_REFUSAL = new Map([
   ["deterministic", "This tab can watch the run. Workers on one kind of machine repeat each other bit for bit; different kinds do not."],
   ["forbidden", "Only a tab opened with the host link can do that."],
+  ["diverged", "Lower the learning rate in the recipe and press Train again."],
   ["no_run", "Press Train to start a run."],
   ["busy", "Stop the run that is in progress first."],
 ]);

@@ -10,6 +10,7 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.tensor import Tensor
 
 MOST_BYTES = 1 << 30
+NORM_JUMP = 1e6  # a gradient may be so many times larger than the largest that has counted, or than 1
 
 
 class Model:
@@ -23,6 +24,7 @@ class Model:
         self.size_bytes = sum(array.nbytes for array in weights.values())
         if not weights or self.size_bytes > MOST_BYTES:
             raise FormatError(f"a model has 1 to {MOST_BYTES} bytes of parameters, got {self.size_bytes}")
+        self._largest_norm = 1.0
         self._build(weights)
 
     def _build(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -51,7 +53,10 @@ class Model:
             raise FormatError(f"the optimizer state of the checkpoint does not fit: {error}") from None
 
     def check(self, gradient: Mapping[str, np.ndarray]) -> None:
-        """Raises FormatError unless names, order, shapes and dtypes are the model's; NonFiniteError for NaN and infinity."""
+        """Raises FormatError unless names, order, shapes and dtypes are the model's and its norm is credible.
+
+        Raises NonFiniteError for NaN and infinity.
+        """
         if list(gradient) != list(self.shapes):
             raise FormatError(f"a gradient has the parameters in the run's order, got {list(gradient)!r:.200}")
         for name, array in gradient.items():
@@ -59,6 +64,9 @@ class Model:
                 raise FormatError(f"{name!r} should be float32 {self.shapes[name]}, got {array.dtype} {array.shape}")
             if not np.isfinite(array).all():
                 raise NonFiniteError(f"the gradient of {name!r} holds a NaN or an infinity")
+        if norm(gradient) > NORM_JUMP * self._largest_norm:
+            largest = f"{norm(gradient):.3g}, the largest that counted {self._largest_norm:.3g}"
+            raise FormatError(f"the gradient's norm is {largest}: one worker could wreck the run with it")
 
     def apply(self, gradients: Mapping[int, tuple[int, Mapping[str, np.ndarray]]], batch_size: int) -> None:
         """One step: the sum of samples / batch_size * gradient over shards, in shard order and float64.
@@ -75,3 +83,9 @@ class Model:
         if not all(np.isfinite(array).all() for array in self.state().values()):
             self.adopt(before)
             raise NonFiniteError("training diverged: the weights became NaN or infinite; try a smaller learning rate")
+        self._largest_norm = max(self._largest_norm, *(norm(gradient) for _, gradient in gradients.values()))
+
+
+def norm(gradient: Mapping[str, np.ndarray]) -> float:
+    """The Euclidean norm of all its numbers, in float64."""
+    return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in gradient.values())))

@@ -72,9 +72,20 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from distml_py.errors import DistmlError, RecipeError
     from distml_py.recipe import load_recipe, train
+    from distml_py.tab import line_of
 
     from .recipes import code_of
 
-    train(load_recipe(*code_of(options.recipe)), options.seed, options.steps)
+    name, code = code_of(options.recipe)
+    if options.steps is not None and options.steps < 1:
+        raise RecipeError(f"--steps is at least 1, got {options.steps}")
+    try:
+        train(load_recipe(name, code), options.seed, options.steps)
+    except DistmlError:
+        raise
+    except (Exception, SystemExit) as error:  # a recipe is somebody's Python: anything can come out of it
+        where = f" in line {line_of(error)}" if line_of(error) else ""
+        raise RecipeError(f"the recipe {name} fails{where}: {type(error).__name__}: {error}") from error
     return 0

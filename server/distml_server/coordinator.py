@@ -1,7 +1,9 @@
 """Carries out what the rounds decide: joins connections, model and store to the protocol. Runs in one event loop."""
 
 import asyncio
+import dataclasses
 import hashlib
+import json
 import secrets
 import time
 from collections.abc import Callable
@@ -157,6 +159,9 @@ class Coordinator:
                     self.model.check(frame.tensors)
                 case wire.Checkpoint() if self.model and self.rounds.checkpoint_refusal(sender, message) is None:
                     self.model.adopt(frame.tensors)
+                case wire.Join():
+                    words = {name: printable(getattr(message, name), NAME_CHARACTERS) for name in ("backend", "device")}
+                    message = dataclasses.replace(message, platform=printable(message.platform, MESSAGE_CHARACTERS), **words)
                 case wire.Problem():
                     message = wire.Problem(message.run, printable(message.message, MESSAGE_CHARACTERS), message.line)
         except (FormatError, NonFiniteError) as error:
@@ -222,8 +227,12 @@ class Coordinator:
         try:
             self.model.apply(gradients, self.rounds.run.batch_size)
         except NonFiniteError as error:
+            peers = self.rounds.joined()
             self.rounds.fail(str(error))
+            for peer in peers:
+                self._say(peer.id, wire.Rejected("diverged", str(error)))
             self._tell(list(self._connections.values()))
+            self.over.set()
             return False
         self._new_weights()
         self._note(self.rounds.version, loss=self.rounds.metrics["loss"])
@@ -329,6 +338,10 @@ def _check(start: wire.Start, weights: dict[str, np.ndarray]) -> None:
     for name, (value, most) in limits.items():
         if not 1 <= value <= most:
             raise FormatError(f"a run's {name} is 1 to {most}, got {value}")
+    try:
+        json.dumps(start.optimizer, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"the optimizer's settings travel as JSON numbers and text, got {start.optimizer}: {error}") from None
     if list(weights) != start.parameters:
         raise FormatError("a run's parameters are its weights' names, in order")
     if start.recipe != printable(start.recipe, NAME_CHARACTERS) or not start.recipe:

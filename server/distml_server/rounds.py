@@ -43,6 +43,7 @@ class Rounds:
         self.solo: Solo | None = None
         self.stopping = False  # a stop waits for the solo worker's state
         self.platform: str | None = None  # of the first worker of a deterministic run
+        self.counted = False  # whether a gradient has counted since the run was opened
         self.solo_pace = Pace()
         self.metrics: dict[str, float | None] = dict.fromkeys(METRICS)
         self.error: str | None = None
@@ -148,10 +149,17 @@ class Rounds:
         return self._counted([Reject(sender, reason, detail, bad=True)]) + self._go_on(now)
 
     def fail(self, message: str) -> None:
-        """The run cannot go on from here, for a reason that no worker can help. Workers have to join again."""
+        """The step just completed could not be applied, for a reason that no worker can help: it did not happen.
+
+        Workers have to join again.
+        """
         self.state, self.error, self.solo = "error", message, None
         for worker in self.joined():
             self._part(worker)
+        self.version -= 1
+        if self.book is not None:
+            self.book.jump(self.version)
+            self.book.evaluations.clear()
 
     def close(self, now: float) -> list[Effect]:
         """The coordinator shuts down: a solo worker is asked for its state; no new work is given out."""
@@ -185,8 +193,8 @@ class Rounds:
                 f" {join.platform!r}. Join with `distml worker` on a like machine, or run without --deterministic"
             )
             return [Reject(worker.id, "deterministic", detail)]
-        self.platform = self.platform or join.platform
         effects = self._part(worker)
+        self.platform = self.platform or join.platform
         worker.joined, worker.free_since_s = True, now
         worker.backend, worker.device, worker.platform = join.backend, join.device, join.platform
         if self.state not in ACTIVE:
@@ -202,6 +210,8 @@ class Rounds:
             if self.book is not None:
                 self.book.release(worker, lease, "stale")
         worker.joined, worker.version = False, -1
+        if not self.joined() and not self.counted:
+            self.platform = None  # nothing was computed there: the next worker's platform is as good
         if self.solo and self.solo.worker == worker.id:
             self.solo = None
             return self._end("stopped") if self.stopping else []
@@ -252,10 +262,12 @@ class Rounds:
         if refusal is not None or self.book is None:
             return [*([refusal] if refusal else []), *self._go_on(now)]
         self.book.accept(self.workers, worker, message, now)
+        self.counted = True
         self.metrics["cpu_ops"] = message.cpu_ops
         effects: list[Effect] = [Take(message.shard, message.samples)]
         if self.book.complete:
             self.metrics["loss"] = self.book.next_step()
+            self.error = None  # whatever befell one worker, the run goes on
             self.version = self.book.version
             for peer in self.joined():
                 peer.version = self.version

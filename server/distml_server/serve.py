@@ -34,19 +34,21 @@ class ServeError(DistmlError, RuntimeError):
 
 
 def main(options: argparse.Namespace) -> int:
-    """Returns the exit code: with --exit, 0 only when the run is finished."""
+    """Returns the exit code: with --exit, 1 when the run fails; a signal stores the run and ends with 0."""
     folder = Path(options.run_dir)
     store = Store(folder)
     try:
-        access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
-        found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
-        return asyncio.run(_serve(options, store, access, found))
+        with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
+            access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
+            found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
+            return asyncio.run(_serve(options, store, access, found, listening))
     finally:
         store.close()
 
 
-async def _serve(options: argparse.Namespace, store: Store, access: rules.Access, found: Path | None) -> int:
-    listening = _listen(options.port, options.lan)
+async def _serve(
+    options: argparse.Namespace, store: Store, access: rules.Access, found: Path | None, listening: socket.socket
+) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
@@ -151,7 +153,7 @@ def prepare(name: str, code: str, seed: int, steps: int | None) -> tuple[wire.St
         training = Training(recipe, seed)
     except DistmlError:
         raise
-    except Exception as error:  # a recipe is somebody's Python: anything can come out of it
+    except (Exception, SystemExit) as error:  # a recipe is somebody's Python: anything can come out of it
         raise ServeError(f"the recipe {name} fails in line {line_of(error)}: {type(error).__name__}: {error}") from error
     fields = {key: getattr(recipe, key) for key in ("batch_size", "shards", "evaluate_every", "checkpoint_every")}
     start = wire.Start(

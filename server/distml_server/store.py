@@ -1,5 +1,5 @@
 """The run directory: one folder per run with run.json and its last two checkpoints, each written whole or not at all,
-and curve.jsonl, a line a committed step.
+and curve.jsonl, a line a commit: each shared step, each checkpoint of a solo worker.
 
 run.json names the checkpoints with their SHA-256; a checkpoint that does not match is not used, the one before it is.
 """

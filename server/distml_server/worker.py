@@ -21,7 +21,8 @@ from distml_py.errors import DistmlError, FormatError
 from distml_py.tab import Tab, line_of
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
-GIVE_UP_S = 120.0  # without a coordinator for so long
+GIVE_UP_S = 120.0  # without the coordinator it once had
+FIRST_GIVE_UP_S = 20.0  # without ever having reached one: the link may be wrong, or `distml serve` is just starting
 LARGEST_BYTES = 1 << 30
 HEARTBEAT_S = 30.0
 REFUSED = (4401, 4403)
@@ -74,6 +75,7 @@ async def work(link: str, name: str, say: Say = print) -> int:
     url, token = address(link)
     tab = Tab("reference", f"NumPy, {platform.machine()}", platform_name(), time.monotonic)
     session, failures, lost_s = secrets.token_hex(8), 0, time.monotonic()
+    patience_s = FIRST_GIVE_UP_S
     async with aiohttp.ClientSession() as client:
         while True:
             try:
@@ -84,6 +86,7 @@ async def work(link: str, name: str, say: Say = print) -> int:
                     await socket.send_str(str(wire.encode(hello)))
                     if await _serve(socket, tab, say):
                         return 0
+                    patience_s = GIVE_UP_S
                     failures = 0 if socket.close_code not in (None, 1006) else failures
                     lost_s = time.monotonic()
                     say(f"The coordinator closed the connection ({socket.close_code}); trying again.")
@@ -91,9 +94,9 @@ async def work(link: str, name: str, say: Say = print) -> int:
                 if isinstance(error, aiohttp.WSServerHandshakeError):
                     raise Refused(f"{link.split('#')[0]} refuses workers: {error.status} {error.message}") from None
                 if failures == 0:
-                    say(f"Cannot reach {link.split('#')[0]} ({error}); trying again for {GIVE_UP_S:g} s.")
-            if time.monotonic() - lost_s > GIVE_UP_S:
-                raise Refused(f"no coordinator at {link.split('#')[0]} for {GIVE_UP_S:g} s: is `distml serve` running?")
+                    say(f"Cannot reach {link.split('#')[0]} ({error}); trying again for {patience_s:g} s.")
+            if time.monotonic() - lost_s > patience_s:
+                raise Refused(f"no coordinator at {link.split('#')[0]} for {patience_s:g} s: is `distml serve` running?")
             # full jitter: workers that lost the coordinator together must not come back together
             await asyncio.sleep(random.uniform(0, min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**failures)))
             failures += 1
@@ -116,19 +119,29 @@ async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say) ->
                 for frame in await _advance(tab):
                     await _send(socket, frame)
             elif tab.ended is not None:
-                report = tab.report()
-                say(f"Run {tab.ended.run} {tab.ended.state} at step {tab.ended.step}, weights {report['weights_sha256']}")
                 await socket.close()
-                return True
+                return _ended(tab, say)
             else:
                 await inbox.arrived.wait()
     except ConnectionError:
-        pass
+        await reader  # what came before the end still counts
+        for data in inbox.take():
+            tab.receive(data)
+        if tab.ended is not None:
+            while tab.busy:  # the last weights are loaded, and hashed from the model itself
+                await _advance(tab)
+            return _ended(tab, say)
     finally:
         reader.cancel()
     if socket.close_code in REFUSED:
         raise Refused(f"the coordinator refuses this worker (close code {socket.close_code}): see its message above")
     return False
+
+
+def _ended(tab: Tab, say: Say) -> bool:
+    assert tab.ended is not None
+    say(f"Run {tab.ended.run} {tab.ended.state} at step {tab.ended.step}, weights {tab.report()['weights_sha256']}")
+    return True
 
 
 async def _advance(tab: Tab) -> list[bytes | str]:
@@ -164,12 +177,20 @@ def _announce(data: bytes | str, say: Say) -> None:
             say(f"The coordinator refused something ({reason}): {detail}")
             if reason == "deterministic":
                 raise Refused(detail)
+            if reason == "diverged":
+                raise Failed(detail)
+        case wire.Welcome():
+            say("Connected; waiting for work.")
 
 
 def address(link: str) -> tuple[str, str]:
     """The socket's address and the token of a link as `distml serve` prints it. Raises Refused for anything else."""
-    parts = urlsplit(link if "//" in link else f"http://{link}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(link if "//" in link else f"http://{link}")
+        possible = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not set(parts.netloc) & set(" \t<>")
+    except ValueError:  # a port that is no number or too large, a bracket that is not closed
+        possible = False
+    if not possible:
         raise Refused(f"a worker needs a link such as http://127.0.0.1:8000/#t=..., got {link.split('#')[0]!r}")
     token = parts.fragment.removeprefix("t=") if parts.fragment.startswith("t=") else ""
     return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}/ws", token

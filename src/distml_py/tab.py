@@ -131,7 +131,7 @@ class Tab:
                 self.leave()
                 self._run = message
                 self._queue.append(message)
-            case wire.Rejected(reason="deterministic" | "protocol" | "forbidden"):
+            case wire.Rejected(reason="deterministic" | "protocol" | "forbidden" | "diverged"):
                 self._clear()
             case wire.Welcome() | wire.Status() | wire.Rejected():
                 pass

@@ -78,3 +78,15 @@ def test_a_model_without_parameters_or_with_an_unknown_optimizer_is_refused() ->
         model({"name": "Magic"})
     with pytest.raises(FormatError, match="holds a NaN"):
         Model({"w": np.full(1, np.inf, np.float32)}, SGD)
+
+
+def test_a_gradient_of_incredible_size_is_refused_and_one_that_grew_is_not() -> None:
+    model = Model({"w": np.ones(4, np.float32)}, {"name": "SGD", "lr": 0.1})
+    for size in (1e2, 1e7, 1e12):  # training may grow, step by step
+        grown = {"w": np.full(4, size, np.float32)}
+        model.check(grown)
+        model.apply({0: (1, grown)}, 1)
+    with pytest.raises(FormatError, match="one worker could wreck the run"):
+        model.check({"w": np.full(4, 1e30, np.float32)})
+    with pytest.raises(FormatError, match="the largest that counted 1"):
+        Model({"w": np.ones(4, np.float32)}, {"name": "SGD", "lr": 0.1}).check({"w": np.full(4, 3e38, np.float32)})

@@ -163,10 +163,17 @@ async def test_a_step_that_diverges_is_not_committed(served: Served) -> None:
     before = served.coordinator.sha256
     async with served.worker() as worker:
         await worker.join()
-        huge = {name: np.full_like(array, 1e30) for name, array in GOOD.items()}
-        await worker.gradient(await worker.get(wire.Lease), huge)
+        large = {name: np.full_like(array, 1e9) for name, array in GOOD.items()}
+        good = await worker.get(wire.Lease)
+        served.coordinator.model._largest_norm = 1e9  # type: ignore[union-attr] # as after steps that grew
+        await worker.gradient(good, large)
         await until(lambda: served.coordinator.status()["state"] == "error")
-    assert "smaller learning rate" in served.coordinator.status()["error"]
+        assert (await worker.get(wire.Rejected)).reason == "diverged"
+        assert served.coordinator.status()["step"] == 0, "the step did not happen"
+        assert "smaller learning rate" in served.coordinator.status()["error"]
+    async with served.worker() as second:
+        await second.join()
+        assert (await second.get(wire.Lease)).step == 0, "somebody who joins finds the run where it stood"
     assert served.coordinator.model is not None
     assert io.weights_sha256(served.coordinator.model.weights()) == before
 

@@ -500,6 +500,29 @@ def test_a_deterministic_run_is_never_solo_and_takes_only_like_workers() -> None
     assert rejections(world.join("c", platform="x86")) == []
 
 
+def test_a_platform_that_computed_nothing_does_not_bind_a_deterministic_run() -> None:
+    world = World(deterministic=True)
+    world.join("a", platform="arm")
+    world.leave("a")
+    assert rejections(world.join("b", platform="x86")) == []
+    world.answer("b", world.leases("b")[0])
+    world.leave("b")
+    assert rejections(world.join("c", platform="arm")) == ["deterministic"], "a gradient of x86 has counted"
+
+
+def test_what_befell_one_worker_is_forgotten_with_the_next_step() -> None:
+    world = World()
+    for name in ("a", "b"):
+        world.join(name)
+    world.say("a", wire.Problem("run", "my disk is full", 0))
+    assert "my disk is full" in str(world.rounds.error)
+    before = world.rounds.version
+    for _ in range(20):
+        if world.rounds.version == before and world.leases("b"):
+            world.answer("b", world.leases("b")[0])
+    assert world.rounds.version > before and world.rounds.error is None
+
+
 # ---------------------------------------------------------------- random schedules
 
 NAMES = [f"w{number}" for number in range(4)]
