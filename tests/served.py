@@ -45,9 +45,9 @@ class Coordinator:
         raise AssertionError(f"the coordinator did not start:\n{self.log.read_text()}")
 
     def worker(self, *options: str, link: str = "") -> subprocess.Popen[bytes]:
-        """A headless worker on the join link."""
+        """A headless worker on the join link; what it says waits in its stdout."""
         command = [sys.executable, "-m", "distml_server", "worker", link or self.join_link, *options]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(command, stdout=subprocess.PIPE)
 
     def status(self) -> dict[str, Any]:
         with urllib.request.urlopen(self.url + "api/status", timeout=10) as answer:

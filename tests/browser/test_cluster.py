@@ -50,7 +50,9 @@ def test_two_tabs_and_a_headless_worker_train_one_run_together(
     host.until("the page to say so", lambda s: s["workers"] == 3 and s["workers_contributing"] == 3, 10)
     ends = [tab.until("the end", lambda s: s["state"] in ("finished", "error"), 120) for tab in (host, second)]
     theirs = coordinator.status()
-    assert worker.wait(20) == 0, "a headless worker ends with the run"
+    said, _ = worker.communicate(timeout=20)
+    assert worker.returncode == 0, "a headless worker ends with the run"
+    assert theirs["weights_sha256"] in said.decode(), "it ends with the same weights"
     assert theirs["state"] == "finished" and theirs["loss"] < start["loss"] / 2
     for end in ends:
         assert end["state"] == "finished" and end["error"] is None
