@@ -17,7 +17,7 @@ from distml_py.errors import FormatError, NonFiniteError
 from . import effects as do
 from .access import Access
 from .aggregate import Model
-from .decoding import MESSAGE_CHARACTERS, NAME_CHARACTERS, printable
+from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, printable
 from .rounds import Rounds
 from .sockets import REPLACED, Connection
 from .status import MOST_LISTED, status
@@ -160,8 +160,9 @@ class Coordinator:
                 case wire.Checkpoint() if self.model and self.rounds.checkpoint_refusal(sender, message) is None:
                     self.model.adopt(frame.tensors)
                 case wire.Join():
-                    words = {name: printable(getattr(message, name), NAME_CHARACTERS) for name in ("backend", "device")}
-                    message = dataclasses.replace(message, platform=printable(message.platform, MESSAGE_CHARACTERS), **words)
+                    limits = {"backend": NAME_CHARACTERS, "device": DEVICE_CHARACTERS, "platform": DEVICE_CHARACTERS}
+                    words = {name: printable(getattr(message, name), most) for name, most in limits.items()}
+                    message = dataclasses.replace(message, **words)
                 case wire.Problem():
                     message = wire.Problem(message.run, printable(message.message, MESSAGE_CHARACTERS), message.line)
         except (FormatError, NonFiniteError) as error:

@@ -9,6 +9,7 @@ from distml_py.errors import FormatError
 
 TEXT_BYTES = 16 * 1024
 NAME_CHARACTERS = 64
+DEVICE_CHARACTERS = 200
 MESSAGE_CHARACTERS = 2000
 LARGEST = 2**63
 FROM_WORKER: dict[str, type] = {cls.__name__.lower(): cls for cls in wire.FromWorker.__args__}

@@ -568,3 +568,13 @@ async def test_info_tells_what_the_command_line_asked_for(served: Served) -> Non
     assert {key: info[key] for key in ("protocol", "lan", "recipe", "steps", "seed")} == {
         "protocol": 1, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
     }  # fmt: skip
+
+
+async def test_what_a_worker_says_of_itself_is_short_and_harmless_in_the_status(served: Served) -> None:
+    served.coordinator.begin(start(), weights())
+    async with served.worker() as worker:
+        run = await worker.get(wire.Run)
+        await worker.send(wire.Join(run.run, "reference\x1b[31m", "d" * 12_500, "p"))
+        await until(lambda: served.coordinator.status()["workers"] == 1)
+        (row,) = served.coordinator.status()["worker_list"]
+    assert row["backend"] == "reference[31m" and len(row["device"]) == 200
