@@ -577,4 +577,4 @@ async def test_what_a_worker_says_of_itself_is_short_and_harmless_in_the_status(
         await worker.send(wire.Join(run.run, "reference\x1b[31m", "d" * 12_500, "p"))
         await until(lambda: served.coordinator.status()["workers"] == 1)
         (row,) = served.coordinator.status()["worker_list"]
-    assert row["backend"] == "reference[31m" and len(row["device"]) == 200
+    assert row["backend"] == "reference [31m" and len(row["device"]) == 200
