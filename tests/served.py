@@ -13,6 +13,20 @@ from pathlib import Path
 from typing import Any
 
 LISTENING_S = 60
+Status = dict[str, Any]
+Holds = Callable[[Status], Any]
+
+
+def first_status(what: str, ask: Callable[[], Status], holds: Holds, timeout_s: float, more: Callable[[], str]) -> Status:
+    """The first answer of ask() for which holds(status). Fails with the last one and what more() says."""
+    deadline = time.monotonic() + timeout_s
+    status: Status = {}
+    while time.monotonic() < deadline:
+        status = ask()
+        if holds(status):
+            return status
+        time.sleep(0.1)
+    raise AssertionError(f"waited {timeout_s} s for: {what}\nstatus: {status}\n{more()}")
 
 
 class Coordinator:
@@ -54,16 +68,9 @@ class Coordinator:
             found: dict[str, Any] = json.loads(answer.read())
         return found
 
-    def until(self, what: str, holds: Callable[[dict[str, Any]], Any], timeout_s: float = 60) -> dict[str, Any]:
+    def until(self, what: str, holds: Holds, timeout_s: float = 60) -> dict[str, Any]:
         """The first status for which holds(status). Fails with the last status and the log."""
-        deadline = time.monotonic() + timeout_s
-        status: dict[str, Any] = {}
-        while time.monotonic() < deadline:
-            status = self.status()
-            if holds(status):
-                return status
-            time.sleep(0.1)
-        raise AssertionError(f"waited {timeout_s} s for: {what}\nstatus: {status}\nlog:\n{self.log.read_text()}")
+        return first_status(what, self.status, holds, timeout_s, lambda: f"log:\n{self.log.read_text()}")
 
     def stop(self) -> None:
         if self.process.poll() is None:

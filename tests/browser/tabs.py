@@ -1,13 +1,11 @@
 """A tab of the page, driven as a person does: links, clicks, and window.distml.status() to look on."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Page
 
-Holds = Callable[[dict[str, Any]], Any]
+from served import Holds, first_status
 
 
 class Tab:
@@ -39,14 +37,7 @@ class Tab:
 
     def until(self, what: str, holds: Holds, timeout_s: float = 60) -> dict[str, Any]:
         """The first status for which holds(status). Fails with the last one."""
-        deadline = time.monotonic() + timeout_s
-        status: dict[str, Any] = {}
-        while time.monotonic() < deadline:
-            status = self.status()
-            if holds(status):
-                return status
-            time.sleep(0.1)
-        raise AssertionError(f"waited {timeout_s} s for: {what}\nstatus: {status}\npage errors: {self.errors}")
+        return first_status(what, self.status, holds, timeout_s, lambda: f"page errors: {self.errors}")
 
     def foreign_requests(self, url: str) -> list[str]:
         """Requests that left the coordinator's origin."""
