@@ -10,7 +10,7 @@ from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
 from ..op import bool_, int32
 from ..ops.index import check_range
-from ..tensor import Tensor, apply, cat, made, where
+from ..tensor import Tensor, apply, made, where
 
 Pair = int | tuple[int, int]
 
@@ -40,14 +40,14 @@ def conv2d(
         return conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
     if input.ndim != 4 or weight.ndim != 4:
         raise ShapeError(f"conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got {input.shape}, {weight.shape}")
-    if groups != 1:
-        return _grouped(input, weight, bias, stride, padding, dilation, groups)
+    if groups < 1 or input.shape[1] % groups or weight.shape[0] % groups:
+        raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
     if input.dtype != weight.dtype:
         raise DtypeError(f"conv2d needs two equal dtypes, got {input.dtype.name} and {weight.dtype.name}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"conv2d: weight {weight.shape} needs bias {weight.shape[:1]}, got {bias.shape}")
-    if input.shape[1] != weight.shape[1]:
-        have, takes = input.shape[1], weight.shape[1]
+    if input.shape[1] != weight.shape[1] * groups:
+        have, takes = input.shape[1], weight.shape[1] * groups
         raise ShapeError(f"conv2d: input {input.shape} has {have} channels, weight {weight.shape} takes {takes}")
     steps, holes = pair(stride, "stride"), pair(dilation, "dilation")
     reach = tuple(d * (k - 1) + 1 for d, k in zip(holes, weight.shape[2:], strict=True))
@@ -62,17 +62,7 @@ def conv2d(
     if min(spans) < 0:
         raise ShapeError(f"conv2d: the kernel {weight.shape[2:]} is larger than the padded input {input.shape[2:]}")
     size = tuple(span // step + 1 for span, step in zip(spans, steps, strict=True))
-    out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size))
-    return out if bias is None else out + bias.reshape(1, -1, 1, 1)
-
-
-def _grouped(
-    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair | str, dilation: Pair, groups: int
-) -> Tensor:
-    if input.shape[1] % groups or weight.shape[0] % groups:
-        raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
-    parts = zip(input.chunk(groups, 1), weight.chunk(groups, 0), strict=True)
-    out = cat([conv2d(x, w, None, stride, padding, dilation) for x, w in parts], 1)
+    out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size, groups))
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
 
 

@@ -1,6 +1,6 @@
 """THE op table: one row an op. Importing this package fills `distml_py.op.TABLE`."""
 
-from .contract import CONV2D, MATMUL
+from .contract import CONV2D, CONV2D_IMAGE, CONV2D_WEIGHT, MATMUL
 from .elementwise import (
     ABS,
     ADD,

@@ -51,9 +51,7 @@ SQRT = Elementwise(
     helper="float root(float x) { return x < 0.0 ? uintBitsToFloat(0x7fc00000u) : sqrt(x); }",
     vjp=lambda g, out, x: (g / (out * 2.0),),
 )
-RECIPROCAL = Elementwise(
-    "reciprocal", np.reciprocal, lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}"
-)
+RECIPROCAL = Elementwise("reciprocal", np.reciprocal, lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}")
 # GLSL promises sin and cos to 3 digits only. Here: x less a multiple of pi, in three parts (Cody and Waite 1980), then
 # minimax polynomials on [-pi/2, pi/2] (coefficients of DirectXMath's XMScalarSinCos); float32's accuracy up to some 10,000.
 _REDUCED = """    float n = floor(x * 0.31830988618 + 0.5);

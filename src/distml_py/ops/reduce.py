@@ -32,7 +32,7 @@ def _amax_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 AMAX = Reduce(
     name="amax",
     numpy=lambda x, axes: np.max(x, axis=axes, keepdims=True),
-    glsl_first="{x}",
+    glsl_first="{least}",
     glsl="{x} > {acc} || isnan({x}) ? {x} : {acc}",
     vjp=_amax_vjp,
 )
