@@ -78,7 +78,15 @@ class Pick:
     work: int
 
 
-Expression = Load | Scalar | Read | Apply | Make | Pick
+@dataclass(frozen=True)
+class Total:
+    """What a Fold has found for the element; only in Fold.after."""
+
+    dtype: Dtype
+    work = 0
+
+
+Expression = Load | Scalar | Read | Apply | Make | Pick | Total
 
 
 # ---------------------------------------------------------------- kernels: one draw each
@@ -94,13 +102,17 @@ class Map:
 
 @dataclass(frozen=True)
 class Fold:
-    """output[o, c] = op over r in chunk c of body(o * length + r); `length` numbers in `chunks` chunks."""
+    """output[o, c] = op over r in chunk c of body(o * length + r); `length` numbers in `chunks` chunks.
+
+    after: what is made of that for each element, where it is more than the number itself.
+    """
 
     op: Reduce
     body: Expression
     length: int
     chunks: int
     dtype: Dtype
+    after: Expression | None = None
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from .kernel import Convolution, Dtype, Expression, Fold, Kernel, Load, Operand, Product, Read, WeightGradient, Window
+from .kernel import Apply, Convolution, Dtype, Expression, Fold, Kernel, Load, Operand, Product, Read, WeightGradient, Window
 from .layout import layout_of
+from .ops.elementwise import ADD
 from .ops.reduce import SUM
 from .view import Shape, View, chain, contiguous_strides, merge
 
 MOST_LAYERS = 8  # targets of one draw; WebGL2 promises 4, and every device met so far has 8
-ENOUGH = 1 << 10  # a draw of so many fragments keeps a renderer busy; below, long sums are cut up
+ENOUGH = 1 << 8  # a draw of so many fragments keeps a renderer busy; below, long sums are cut up
 SHORTEST = 64  # numbers of a sum that are worth a part of their own
 MOST_PARTS = 64
+FEW_PARTS = 4  # as many are added where they are read
 
 
 class Builder(Protocol):
@@ -106,9 +108,7 @@ def matmul(build: Builder, left: Expression, right: Expression, shapes: tuple[Sh
     logical = through(View(dims, strides), found)
     line = contiguous_strides((batch, rows * block, width, splits))
     logical = through(View((batch, m, n, splits), line), logical)
-    if splits == 1:
-        return logical
-    return build.fused(Fold(SUM, logical, splits, 1, dtype), (batch, m, n))
+    return _sum_of_parts(build, logical, (batch, m, n), splits)
 
 
 def convolve(build: Builder, image: Expression, weight: Expression, window: Window, dtype: Dtype) -> Expression:
@@ -121,7 +121,7 @@ def convolve(build: Builder, image: Expression, weight: Expression, window: Wind
     operand, slot = packed(build, image, window.image, (3,), 0)
     filled = View((groups, blocks * block, taps), (own * taps, taps, 1), 0, ((0, groups), (0, own), (0, taps)))
     turned = View((groups, blocks, taps, block), (blocks * block * taps, block * taps, 1, taps))
-    rows = build.store(through(turned, through(filled, weight)), (groups * blocks, taps * block))
+    rows = build.store(through(turned, through(filled, weight)), (groups * blocks * channels, kh * kw * block))
     width = _whole(ow)
     shape = (window.image[0] * groups * blocks, oh, width)
     found = build.launch(Convolution(operand, window, block, dtype), (slot, rows.input), shape, block)
@@ -184,9 +184,18 @@ def weight_gradient(build: Builder, image: Expression, sent: Expression, window:
     logical = through(View(dims, strides), found)
     wide = (groups, blocks * block, far * texel[0], kh, texel[1], splits)
     logical = _cut(logical, wide, (groups, own, channels, kh, kw, splits))
-    if splits == 1:
-        return logical
-    return build.fused(Fold(SUM, logical, splits, 1, dtype), (o, channels, kh, kw))
+    return _sum_of_parts(build, logical, (o, channels, kh, kw), splits)
+
+
+def _sum_of_parts(build: Builder, value: Expression, shape: Shape, parts: int) -> Expression:
+    """value (shape, parts) summed over its parts: by whoever reads it when they are few, else by a draw of its own."""
+    size = math.prod(shape)
+    if parts > FEW_PARTS:
+        return build.fused(Fold(SUM, value, parts, 1, value.dtype), shape)
+    found = through(View((size,), (parts,)), value)
+    for part in range(1, parts):
+        found = Apply(ADD, (found, through(View((size,), (parts,), part), value)), value.dtype, part)
+    return found
 
 
 def fits(window: Window) -> bool:

@@ -13,7 +13,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from .graph import CONST, LEAF, Node
-from .kernel import Apply, Dtype, Expression, Fold, Kernel, Launch, Load, Make, Map, Pick, Read, Scalar, Scatter, Schedule, Window
+from .kernel import (
+    Apply,
+    Dtype,
+    Expression,
+    Fold,
+    Kernel,
+    Launch,
+    Load,
+    Make,
+    Map,
+    Pick,
+    Read,
+    Scalar,
+    Scatter,
+    Schedule,
+    Total,
+    Window,
+)
 from .layout import layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Reduce, ScatterAdd, Source
@@ -22,6 +39,9 @@ from .view import Shape, View, contiguous_strides
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
 MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
+LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers
+MOST_COPIES = 2
+CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd)  # they read stored arrays only
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
 
@@ -110,7 +130,7 @@ class _Scheduler:
         self.leaves = sum(step.op is LEAF for step in graph.steps)
         self.launches: list[Launch] = []
         self.value: list[Expression] = []
-        self.readers = self._count_readers()
+        self.readers, self.operands = self._count_readers()
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
 
@@ -118,25 +138,44 @@ class _Scheduler:
         asked = set(self.graph.outputs)
         for number, step in enumerate(self.graph.steps):
             value = self._value(step)
-            stored = number in asked or (self.readers[number] > 1 and value.work > 0)
-            if stored and (number in asked or not isinstance(step.op, Move)):
+            if number in asked:
                 value = self.store(value, step.shape)
+            elif self._shared(number, value) and not isinstance(step.op, Move):
+                value = self._aside(value, step.shape)
             self.value.append(value)
         outputs = []
         for number in self.graph.outputs:
             value = self.value[number]
             assert isinstance(value, Load)
             outputs.append(value.input)
-        return Schedule(self.leaves, tuple(self.launches), tuple(outputs))
+        return joined(Schedule(self.leaves, tuple(self.launches), tuple(outputs)))
 
-    def _count_readers(self) -> list[int]:
-        """How many kernels would read each step; a move is not a reader, whoever reads the move is."""
+    def _shared(self, number: int, value: Expression) -> bool:
+        """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""
+        if self.readers[number] < 2 or not value.work:
+            return False
+        return self.operands[number] or value.work > LIGHT_WORK or self.readers[number] > MOST_COPIES
+
+    def _aside(self, value: Expression, shape: Shape) -> Expression:
+        """value, stored for several readers: in rows of whole texels, so that contractions can read it as it is."""
+        if len(shape) < 2 or shape[-1] % 4 == 0 or shape[-1] < 5:
+            return self.store(value, shape)
+        wide = (*shape[:-1], -(-shape[-1] // 4) * 4)
+        window = (*((0, size) for size in shape[:-1]), (0, shape[-1]))
+        padded = through(View(wide, contiguous_strides(shape), 0, window), value)
+        return through(View(shape, contiguous_strides(wide)), self.store(padded, wide))
+
+    def _count_readers(self) -> tuple[list[int], list[bool]]:
+        """How many kernels would read each step, and does one need it as an array? A move does what its readers do."""
         readers = [0] * len(self.graph.steps)
+        operands = [False] * len(readers)
         for number in reversed(range(len(readers))):
             step = self.graph.steps[number]
+            move = isinstance(step.op, Move)
             for parent in step.inputs:
-                readers[parent] += readers[number] if isinstance(step.op, Move) else 1
-        return readers
+                readers[parent] += readers[number] if move else 1
+                operands[parent] |= operands[number] if move else isinstance(step.op, CONTRACTIONS)
+        return readers, operands
 
     def _value(self, step: Step) -> Expression:
         values = [self.value[number] for number in step.inputs]
@@ -257,6 +296,61 @@ class _Scheduler:
         return Load(slot, kernel.dtype)
 
 
+def joined(plan: Schedule) -> Schedule:
+    """Where one map reads a fold's numbers, each at its own place, and nobody else does, the fold makes them at once."""
+    readers: dict[int, list[int]] = {}
+    for place, launch in enumerate(plan.launches):
+        for slot in launch.inputs:
+            readers.setdefault(slot, []).append(place)
+    launches: list[Launch | None] = list(plan.launches)
+    for place, launch in enumerate(plan.launches):
+        if not isinstance(launch.kernel, Fold) or launch.output in plan.outputs or len(readers.get(launch.output, [])) != 1:
+            continue
+        reader = launches[readers[launch.output][0]]
+        if reader is not None and isinstance(reader.kernel, Map) and reader.size == launch.size:
+            both = _joined(launch, launch.kernel, reader, reader.kernel)
+            if both is not None:
+                launches[place], launches[readers[launch.output][0]] = None, both
+    return dataclasses.replace(plan, launches=tuple(launch for launch in launches if launch is not None))
+
+
+def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None:
+    number = then.inputs.index(first.output)
+    inputs = list(first.inputs) + [slot for slot in then.inputs if slot not in first.inputs and slot != first.output]
+    places = [inputs.index(slot) if slot in inputs else -1 for slot in then.inputs]
+    after = _replaced(map_.body, number, Total(fold.dtype), places, len(first.scalars))
+    if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
+        return None
+    kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
+    return Launch(kernel, tuple(inputs), first.scalars + then.scalars, then.output, then.size, then.layout)
+
+
+def _replaced(
+    value: Expression, number: int, total: Total, places: list[int], scalars: int, moved: bool = False
+) -> Expression | None:
+    """value with input `number` as the fold's total and the others renumbered; None when it is read at another place."""
+
+    def within(part: Expression, elsewhere: bool = moved) -> Expression | None:
+        return _replaced(part, number, total, places, scalars, elsewhere)
+
+    match value:
+        case Load(input, kind):
+            return Load(places[input], kind) if input != number else None if moved else total
+        case Scalar(scalar, kind):
+            return Scalar(scalar + scalars, kind)
+        case Read(views, of, kind, work):
+            inner = within(of, True)
+            return None if inner is None else Read(views, inner, kind, work)
+        case Apply(args=args) | Make(args=args):
+            parts = [found for arg in args if (found := within(arg)) is not None]
+            return dataclasses.replace(value, args=tuple(parts)) if len(parts) == len(args) else None
+        case Pick(of=of, index=index):
+            whole, at = within(of, True), within(index)
+            return None if whole is None or at is None else dataclasses.replace(value, of=whole, index=at)
+        case _:
+            return value
+
+
 def _chunks(length: int) -> int:
     """The fewest chunks of at most FOLD_LENGTH numbers; equal ones where a number near by divides the length."""
     fewest = -(-length // FOLD_LENGTH)
@@ -292,3 +386,5 @@ def _renumber(value: Expression, inputs: dict[int, int], scalars: dict[int, int]
         case Pick(of, index, shape, index_shape, axis, dtype, work):
             of, index = _renumber(of, inputs, scalars), _renumber(index, inputs, scalars)
             return Pick(of, index, shape, index_shape, axis, dtype, work)
+        case _:
+            return value

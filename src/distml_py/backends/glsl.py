@@ -16,7 +16,7 @@ from ..op import bool_, float32, int32
 from ..view import contiguous_strides
 from .places import Place, Var, variable
 from .products import convolution, product, weight_gradient
-from .writer import TYPES, Program, Value, Writer, indented, number
+from .writer import AFTER, TYPES, Program, Value, Writer, indented, number
 
 
 def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout) -> Program:
@@ -55,8 +55,9 @@ def _fold(writer: Writer, kernel: Fold) -> Program:
     step = -(-kernel.length // kernel.chunks)
     unroll = 4 if step % 4 == 0 else 1
     r = variable(Var("r", 0, max(step // unroll - 1, 0), 1))
-    kind, inner = TYPES[kernel.dtype], TYPES[kernel.body.dtype]
     argmax = kernel.op.name == "argmax"
+    inner = TYPES[kernel.body.dtype]
+    kind = "int" if argmax else inner
     lowest = number(-np.inf if inner == "float" else -(2**31), kernel.body.dtype)
     start = kernel.op.glsl_first.format(zero="0" if kind == "int" else "0.0", least=lowest)
     first = writer.own().times(4)
@@ -73,9 +74,12 @@ def _fold(writer: Writer, kernel: Fold) -> Program:
                 writer.inside(chunk.times(step).plus(r, unroll).plus(j), 0, kernel.length, left)
             x = writer.let(inner, writer.expression(kernel.body, place).text, 1)
             writer.line(1, _update(kernel, k, x.text, inner, writer.float_of(r.times(unroll).plus(j)), left))
+        writer.totals[first.plus(k)] = Value(f"acc{k}", AFTER)
     results = [f"acc{k}" for k in range(4)]
+    if kernel.after is not None:
+        results = [writer.expression(kernel.after, first.plus(k)).text for k in range(4)]
     loop = [f"for (float r = 0.0; r < {step // unroll}.0; r += 1.0) {{", *indented(writer.lines.get(1, [])), "}"]
-    return writer.program([*writer.lines[0], *loop, _result(results, kernel.dtype)], kernel.dtype)
+    return writer.program([*writer.lines[0], *loop, *writer.lines.get(AFTER, []), _result(results, kernel.dtype)], kernel.dtype)
 
 
 def _update(kernel: Fold, k: int, x: str, inner: str, at: str, left: Sequence[Value]) -> str:

@@ -68,14 +68,18 @@ def _results(block: int) -> list[str]:
 
 
 class _Columns:
-    """The texels of an image row that four neighbouring outputs read, zeros beyond its edges."""
+    """The texels of an image row that four neighbouring outputs read, zeros beyond its edges.
 
-    def __init__(self, writer: Writer, image: Operand, window: Window):
-        self.writer, self.image, self.window = writer, image, window
+    exists: the conditions under which there is such a row. They choose zeros instead of leaving the loop's turn:
+    a turn that only some fragments of a group leave costs the others a choice for every accumulator.
+    """
+
+    def __init__(self, writer: Writer, image: Operand, window: Window, exists: list[Value]):
+        self.writer, self.image, self.window, self.exists = writer, image, window, exists
 
     def texel(self, base: Place, step: int, row: tuple[Place, Place, Place]) -> Value:
         """Texel `step` after texel column base, in row (picture, channel, y)."""
-        conditions: list[Value] = []
+        conditions = list(self.exists)
         column = self.writer.inside(base.plus(step), 0, -(-self.window.image[3] // 4), conditions)
         place, _ = self.writer.split(_at(self.image, *row, column.times(4)), 4)
         return self.writer.chosen(conditions, self.writer.texel(self.image.input, place, float32), "vec4(0.0)", "vec4")
@@ -92,14 +96,12 @@ class _Columns:
         return text if "(" not in text else self.writer.let("vec4", text, depth).text
 
 
-def _row(writer: Writer, window: Window, y: Place, ky: Place) -> Place:
-    """The image row under row y of the output; leaves the loop's turn where there is none."""
+def _row(writer: Writer, window: Window, y: Place, ky: Place) -> tuple[Place, list[Value]]:
+    """The image row under row y of the output, and the condition under which there is one."""
     conditions: list[Value] = []
     place = y.times(window.stride[0]).plus(ky, window.dilation[0]).plus(-window.padding[0])
     row = writer.inside(place, 0, window.image[2], conditions)
-    for condition in conditions:
-        writer.line(2, f"if (!({condition.text})) continue;")
-    return row
+    return row, [writer.let("bool", condition.text, condition.depth, "b") for condition in conditions]
 
 
 def convolution(writer: Writer, kernel: Convolution) -> Program:
@@ -115,8 +117,8 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
     c, ky = _counter("c", channels, 1), _counter("ky", kh, 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
-    image_row = _row(writer, window, y, ky)
-    columns = _Columns(writer, kernel.image, window)
+    image_row, exists = _row(writer, window, y, ky)
+    columns = _Columns(writer, kernel.image, window, exists)
     lines = (picture, group.times(channels).plus(c), image_row)
     terms: list[list[str]] = [[] for _ in range(block)]
     for kx in range(kw):
@@ -134,45 +136,44 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     """Four taps of `block` output channels; loops over pictures, rows and, four pixels at once, columns."""
     window, block = kernel.window, kernel.block
     o, channels, kh, kw = window.weight
-    blocks = -(-(o // window.groups) // block)
-    oh, ow = window.size
-    along = -(-kw // 4) if kw > 2 else 1
-    rest, far = writer.split(writer.own(), along)
+    own = o // window.groups
+    rest, far = writer.split(writer.own(), -(-kw // 4) if kw > 2 else 1)
     rest, ky = writer.split(rest, kh)
     rest, c = writer.split(rest, -(-channels // kernel.channels))
-    part, row = writer.split(rest, blocks * window.groups)
-    group, inside = writer.split(row, blocks)
+    part, row = writer.split(rest, -(-own // block) * window.groups)
+    group, inside = writer.split(row, -(-own // block))
     pictures = window.image[0] // kernel.splits
     picture = part.times(pictures).plus(_counter("n", pictures, 1))
-    y = _counter("line", oh, 2)
+    y = _counter("line", window.size[0], 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
-    image_row = _row(writer, window, y, ky)
-    columns = _Columns(writer, kernel.image, window)
-    first = group.times(o // window.groups).plus(inside, block)
-    taps = [(t // kw, t % kw) for t in range(4)] if kw <= 2 else [(0, t) for t in range(4)]
+    image_row, exists = _row(writer, window, y, ky)
+    columns = _Columns(writer, kernel.image, window, exists)
+    first = group.times(own).plus(inside, block)
 
     def steps(x: Place, depth: int, parts: str) -> None:
-        sent = []
-        for i in range(block):
-            place, _ = writer.split(_at(kernel.gradient, picture, first.plus(i), y, x.times(4)), 4)
-            sent.append(writer.texel(kernel.gradient.input, place, float32).text)
+        places = (_at(kernel.gradient, picture, first.plus(i), y, x.times(4)) for i in range(block))
+        sent = [writer.texel(kernel.gradient.input, writer.split(place, 4)[0], float32).text for place in places]
         base = x.times(window.stride[1]).plus(far, window.dilation[1])
-        read = []
-        for channel, kx in taps[: 4 if kw != 3 else 3]:
+        for t, (channel, kx) in enumerate(_taps(kw)):
             image_channel = group.times(channels).plus(c, kernel.channels).plus(channel)
-            read.append(columns.four(base, kx, (picture, image_channel, image_row)))
-        for i in range(block):
-            for t, pixels in enumerate(read):
+            pixels = columns.four(base, kx, (picture, image_channel, image_row))
+            for i in range(block):
                 writer.line(depth, f"acc{i}.{'xyzw'[t]} += {_dot(sent[i], pixels, parts)};")
 
-    if ow % 4:
-        steps(Place((), ow // 4), 2, "xyz"[: ow % 4])
-    if ow // 4:
-        steps(_counter("k", ow // 4, 3), 3, "xyzw")
-    inner = [*writer.lines.get(2, []), *_loop("k", ow // 4, writer.lines.get(3, []))]
-    middle = [*writer.lines.get(1, []), *_loop("line", oh, inner)]
+    whole, left = divmod(window.size[1], 4)
+    if left:
+        steps(Place((), whole), 2, "xyzw"[:left])
+    if whole:
+        steps(_counter("k", whole, 3), 3, "xyzw")
+    inner = [*writer.lines.get(2, []), *_loop("k", whole, writer.lines.get(3, []))]
+    middle = [*writer.lines.get(1, []), *_loop("line", window.size[0], inner)]
     return writer.program([*writer.lines[0], *_loop("n", pictures, middle), *_results(block)], kernel.dtype)
+
+
+def _taps(kw: int) -> list[tuple[int, int]]:
+    """(channel, place in the kernel's row) of the numbers of a texel; the fourth of a kernel three wide is not needed."""
+    return [(t // kw, t % kw) for t in range(4)] if kw <= 2 else [(0, t) for t in range(3 if kw == 3 else 4)]
 
 
 def _dot(left: str, right: str, parts: str) -> str:

@@ -163,7 +163,7 @@ class WebGLBackend:
         rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
         layouts = _leaf_layouts(graph) | {slot: place.layout for slot, place in rooms.items()}
         asked = {slot for slot in planned.outputs if slot >= planned.leaves}
-        slots = np.zeros(planned.leaves + len(planned.launches), np.int32)
+        slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
         for slot, texture in self._place_scratch(planned.launches, rooms, asked).items():
             slots[slot] = texture
         commands = _Commands()

@@ -9,12 +9,13 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from ..kernel import Apply, Expression, Load, Make, Pick, Read, Scalar
+from ..kernel import Apply, Expression, Load, Make, Pick, Read, Scalar, Total
 from ..layout import Layout
 from ..op import bool_, float32, int32
 from ..view import View, contiguous_strides
 from .places import Place, Var, split, variable
 
+AFTER = 9  # the depth of what is known when all loops are over
 EXACT = 1 << 21  # quotients of float32 numbers below this are exact; larger places are counted in ints
 TYPES = {float32: "float", int32: "int", bool_: "bool"}
 NAN = "uintBitsToFloat(0x7fc00000u)"
@@ -62,6 +63,7 @@ class Writer:
         self.scalars: dict[int, np.dtype[Any]] = {}
         self.helpers: dict[str, None] = {}
         self.count = 0
+        self.totals: dict[Place, Value] = {}
 
     # ------------------------------------------------------------ names
 
@@ -233,6 +235,8 @@ class Writer:
                 return self.let(TYPES[dtype], text, max(at.depth, *(part.depth for part in parts), 0))
             case Pick():
                 return self._pick(value, place)
+            case Total():
+                return self.totals[place]
             case _:
                 assert_never(value)
 
