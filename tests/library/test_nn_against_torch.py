@@ -328,7 +328,7 @@ def test_an_embedding_is_pytorchs(tokens: np.ndarray, padding_idx: int | None) -
 def test_initial_embeddings_are_standard_normal() -> None:
     dm.manual_seed(1)
     weight = nn.Embedding(300, 200).weight.numpy()
-    assert weight.mean() == pytest.approx(0, abs=0.01)
+    assert weight.mean() == pytest.approx(0, abs=0.02)
     assert weight.std() == pytest.approx(1, rel=0.01)
     assert (np.abs(weight) < 1).mean() == pytest.approx(0.6827, abs=0.005)
     assert np.unique(weight).size > 0.99 * weight.size
