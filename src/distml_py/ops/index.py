@@ -8,8 +8,10 @@ import numpy as np
 
 from ..errors import IndexRangeError
 from ..graph import Node, apply, full
-from ..op import TABLE, Gather, ScatterAdd
+from ..op import Gather, ScatterAdd
 from ..view import Shape
+from .elementwise import EQ, WHERE
+from .move import EXPAND
 from .source import IOTA, iota_attrs
 
 
@@ -38,14 +40,11 @@ def _scatter_add_numpy(index: np.ndarray, source: np.ndarray, shape: Shape, axis
 
 
 def _gather_vjp(g: Node, out: Node, x: Node, index: Node) -> tuple[Node, None]:
-    """Where one element was taken from each line, the line's gradient is a choice and needs no sums."""
     axis = out.attrs[0]
-    others = index.shape[:axis] + index.shape[axis + 1 :]
-    if index.shape[axis] != 1 or others != x.shape[:axis] + x.shape[axis + 1 :]:
-        return apply(SCATTER_ADD, index, g, attrs=(x.shape, axis)), None
-    place = apply(IOTA, attrs=iota_attrs(x.shape, axis))
-    hit = apply(TABLE["eq"], apply(TABLE["expand"], index, attrs=(x.shape,)), place)
-    return apply(TABLE["where"], hit, apply(TABLE["expand"], g, attrs=(x.shape,)), full(0, x.shape, g.dtype)), None
+    if index.shape == (*x.shape[:axis], 1, *x.shape[axis + 1 :]):  # one place a line: a comparison, which readers take in
+        hit = apply(EQ, apply(IOTA, attrs=iota_attrs(x.shape, axis)), apply(EXPAND, index, attrs=(x.shape,)))
+        return apply(WHERE, hit, apply(EXPAND, g, attrs=(x.shape,)), full(0, x.shape, g.dtype)), None
+    return apply(SCATTER_ADD, index, g, attrs=(x.shape, axis)), None
 
 
 GATHER = Gather("gather", _gather_numpy, _gather_vjp)
