@@ -19,7 +19,12 @@ FEW_PARTS = 4  # as many are added where they are read
 
 
 class Builder(Protocol):
-    """What the scheduler lends: launching a kernel, and storing a value in an array of its own."""
+    """What the scheduler lends: launching a kernel, and storing a value in an array of its own.
+
+    filled: the width of the rows of those arrays whose rows end in zeros, up to a whole texel; by slot.
+    """
+
+    filled: dict[int, int]
 
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1) -> Load: ...
     def fused(self, kernel: Fold, shape: Shape) -> Load: ...
@@ -63,13 +68,23 @@ def _packed(view: View, axes: tuple[int, ...]) -> bool:
     return False
 
 
-def packed(build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int) -> tuple[Operand, int]:
+def _ends_in_zeros(build: Builder, view: View, slot: int) -> bool:
+    """Does nothing but zeros follow each row, up to a whole texel? What other arrays hold there is not known."""
+    width = view.shape[-1]
+    others = [stride for stride, size in zip(view.strides[:-1], view.shape[:-1], strict=True) if size > 1]
+    whole = all(step % _whole(width) == 0 for step in (view.offset, *others))
+    return width % 4 == 0 or (build.filled.get(slot) == width and whole)
+
+
+def packed(
+    build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int, zeros: bool = False
+) -> tuple[Operand, int]:
     """value as input `number` of a kernel that reads whole texels along one of the axes; stored anew where it cannot.
 
-    A new array has the last of the axes last, filled up with zeros to whole texels.
+    A new array has the last of the axes last, filled up with zeros to whole texels. zeros: the kernel counts on them.
     """
     found = _strided(value, shape)
-    if found is not None and _packed(found[0], axes):
+    if found is not None and _packed(found[0], axes) and not (zeros and not _ends_in_zeros(build, *found)):
         return Operand(number, found[0].offset, found[0].strides), found[1]
     last = axes[-1]
     order = [axis for axis in range(len(shape)) if axis != last] + [last]
@@ -81,6 +96,8 @@ def packed(build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...
         window = (*((0, size) for size in turned[:-1]), (0, turned[-1]))
         value = through(View(wide, contiguous_strides(turned), 0, window), value)
     slot = build.store(value, wide).input
+    if wide != turned:
+        build.filled[slot] = turned[-1]
     strides = contiguous_strides(wide)
     return Operand(number, 0, tuple(strides[order.index(axis)] for axis in range(len(shape)))), slot
 
@@ -118,7 +135,7 @@ def convolve(build: Builder, image: Expression, weight: Expression, window: Wind
     own = o // groups
     block = block_of(own)
     blocks, taps = -(-own // block), channels * kh * kw
-    operand, slot = packed(build, image, window.image, (3,), 0)
+    operand, slot = packed(build, image, window.image, (3,), 0, zeros=True)
     filled = View((groups, blocks * block, taps), (own * taps, taps, 1), 0, ((0, groups), (0, own), (0, taps)))
     turned = View((groups, blocks, taps, block), (blocks * block * taps, block * taps, 1, taps))
     rows = build.store(through(turned, through(filled, weight)), (groups * blocks * channels, kh * kw * block))
@@ -165,7 +182,7 @@ def weight_gradient(build: Builder, image: Expression, sent: Expression, window:
     own = o // groups
     block = block_of(own)
     blocks = -(-own // block)
-    first, image_slot = packed(build, image, window.image, (3,), 0)
+    first, image_slot = packed(build, image, window.image, (3,), 0, zeros=True)
     second, sent_slot = packed(build, sent, (pictures, o, oh, ow), (3,), 1)
     kernel = WeightGradient(first, second, window, 1, block, dtype)
     each, along = kernel.channels, -(-kw // 4) if kw > 2 else 1

@@ -133,6 +133,7 @@ class _Scheduler:
         self.readers, self.operands = self._count_readers()
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
+        self.filled: dict[int, int] = {}
 
     def run(self) -> Schedule:
         asked = set(self.graph.outputs)
@@ -163,7 +164,9 @@ class _Scheduler:
         wide = (*shape[:-1], -(-shape[-1] // 4) * 4)
         window = (*((0, size) for size in shape[:-1]), (0, shape[-1]))
         padded = through(View(wide, contiguous_strides(shape), 0, window), value)
-        return through(View(shape, contiguous_strides(wide)), self.store(padded, wide))
+        found = self.store(padded, wide)
+        self.filled[found.input] = shape[-1]
+        return through(View(shape, contiguous_strides(wide)), found)
 
     def _count_readers(self) -> tuple[list[int], list[bool]]:
         """How many kernels would read each step, and does one need it as an array? A move does what its readers do."""

@@ -121,7 +121,7 @@ def convolution(kernel: Convolution, inputs: list[np.ndarray]) -> np.ndarray:
     window = kernel.window
     o, c, kh, kw = window.weight
     own = -(-(o // window.groups) // kernel.block) * kernel.block
-    image = operand(kernel.image, window.image, inputs)
+    image = image_of(kernel, inputs)
     weight = inputs[1][: window.groups * own * c * kh * kw].reshape(-1, c, kh, kw, kernel.block)
     weight = np.moveaxis(weight, -1, 1).reshape(window.groups * own, c, kh, kw)
     return ops.CONV2D.numpy(image, weight, *geometry(window), window.size, window.groups)
@@ -131,7 +131,7 @@ def weight_gradient(kernel: WeightGradient, inputs: list[np.ndarray]) -> np.ndar
     """(parts, channels filled up, channel texels, kh, numbers of a texel)."""
     window = kernel.window
     o, c, kh, kw = window.weight
-    image = operand(kernel.image, window.image, inputs)
+    image = image_of(kernel, inputs)
     sent = operand(kernel.gradient, (window.image[0], o, *window.size), inputs)
     found = []
     for x, g in zip(np.split(image, kernel.splits), np.split(sent, kernel.splits), strict=True):
@@ -143,9 +143,25 @@ def weight_gradient(kernel: WeightGradient, inputs: list[np.ndarray]) -> np.ndar
     return np.array(found)
 
 
+def image_of(kernel: Convolution | WeightGradient, inputs: list[np.ndarray]) -> np.ndarray:
+    """Its image; a GPU reads whole texels of it, so zeros must follow every row."""
+    shape = kernel.window.image
+    whole = operand(kernel.image, (*shape[:3], -(-shape[3] // 4) * 4), inputs)
+    assert not whole[..., shape[3] :].any(), "something else than zeros follows a row"
+    return whole[..., : shape[3]]
+
+
 def operand(given: Operand, shape: Sequence[int], inputs: list[np.ndarray]) -> np.ndarray:
+    assert_packed(given, shape)
     where = given.offset + sum(axis * stride for axis, stride in zip(np.indices(shape), given.strides, strict=True))
     return inputs[given.input][np.broadcast_to(where, shape)]
+
+
+def assert_packed(given: Operand, shape: Sequence[int]) -> None:
+    """One of the last two strides is 1; the offset and the strides along all other axes that are walked keep texels whole."""
+    last = range(len(shape) - 2, len(shape))
+    others = ([s for a, s in enumerate(given.strides) if a != axis and shape[a] > 1] for axis in last if given.strides[axis] == 1)
+    assert given.offset % 4 == 0 and any(all(stride % 4 == 0 for stride in strides) for strides in others), given
 
 
 def fold(kernel: Fold, inputs: list[np.ndarray], scalars: list[float], size: int) -> np.ndarray:

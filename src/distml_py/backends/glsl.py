@@ -72,7 +72,8 @@ def _fold(writer: Writer, kernel: Fold) -> Program:
             left: list[Value] = []
             if step * kernel.chunks > kernel.length:
                 writer.inside(chunk.times(step).plus(r, unroll).plus(j), 0, kernel.length, left)
-            x = writer.let(inner, writer.expression(kernel.body, place).text, 1)
+            value = writer.expression(kernel.body, place)
+            x = writer.let(inner, value.text, value.depth)
             writer.line(1, _update(kernel, k, x.text, inner, writer.float_of(r.times(unroll).plus(j)), left))
         writer.totals[first.plus(k)] = Value(f"acc{k}", AFTER)
     results = [f"acc{k}" for k in range(4)]
