@@ -711,13 +711,6 @@ for name, (call, shape, width) in NORMALIZED.items():
     # no gradient reaches running statistics; PyTorch's LayerNorm of one number is its rounding error
     example(f"F.{name}", call, *parts, smooth="not training" not in name, torch="one number" not in name)
 example(
-    "batch_norm far from 0",  # one-pass formulas lose all digits here
-    lambda lib, x: lib.nn.functional.batch_norm(x, None, None, None, None, True),
-    numbers(64, 3) + np.float32(3000),
-    smooth=False,
-    torch=False,
-)
-example(
     "batch_norm, which is then turned",
     lambda lib, x: lib.nn.functional.batch_norm(x.t() * 2, None, None, None, None, True).t(),
     numbers(3, 5),

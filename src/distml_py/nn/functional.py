@@ -420,11 +420,8 @@ def batch_norm(
     if running_var is not None:
         unbiased = variance.detach().flatten() * (count / (count - 1))
         running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
-    statistics = [part.expand(input.shape) for part in (mean, (variance + eps).rsqrt())]
-    if weight is None or bias is None:
-        standard = apply(ops.NORMALIZE, input, *statistics)
-        return _affine(standard, *(None if part is None else part.reshape(column) for part in (weight, bias)))
-    return apply(ops.BATCH_NORM, input, *statistics, *(part.reshape(column).expand(input.shape) for part in (weight, bias)))
+    parts = (None if part is None else part.reshape(column) for part in (weight, bias))
+    return _affine(_normalized(input, mean, variance, eps), *parts)
 
 
 def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -433,8 +430,7 @@ def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return mean, (input - mean).square().mean(axes, keepdim=True)
 
 
-def _standard(input: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
-    mean, variance = _moments(input, axes)
+def _normalized(input: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
     return apply(ops.NORMALIZE, input, mean.expand(input.shape), (variance + eps).rsqrt().expand(input.shape))
 
 
@@ -447,7 +443,8 @@ def layer_norm(
     input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Standardised over the last dimensions, which are normalized_shape, as are weight and bias. Source: Ba et al. 2016."""
-    return _affine(_standard(input, _last_axes("layer_norm", input, normalized_shape), eps), weight, bias)
+    moments = _moments(input, _last_axes("layer_norm", input, normalized_shape))
+    return _affine(_normalized(input, *moments, eps), weight, bias)
 
 
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
@@ -477,7 +474,7 @@ def group_norm(
     grouped = input.reshape(input.shape[0], num_groups, inner)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
-    return _affine(_standard(grouped, (2,), eps).reshape(input.shape), *parts)
+    return _affine(_normalized(grouped, *_moments(grouped, (2,)), eps).reshape(input.shape), *parts)
 
 
 # ---------------------------------------------------------------- tokens

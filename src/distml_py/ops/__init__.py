@@ -4,7 +4,6 @@ from .contract import CONV2D, MATMUL
 from .elementwise import (
     ABS,
     ADD,
-    BATCH_NORM,
     CAST,
     COS,
     DIV,

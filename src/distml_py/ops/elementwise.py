@@ -263,22 +263,22 @@ def _total(x: Node, axes: tuple[int, ...]) -> Node:
     return apply(TABLE["expand"], apply(TABLE["sum"], x, attrs=(axes,)), attrs=(x.shape,)) if axes else x
 
 
-def _mean(x: Node, axes: tuple[int, ...]) -> Node:
-    count = math.prod(x.shape[axis] for axis in axes)
-    total = apply(TABLE["sum"], x, attrs=(axes,)) if axes else x
-    return apply(TABLE["expand"], total * (1 / max(count, 1)), attrs=(x.shape,)) if axes else x
+def _mean(axes: tuple[int, ...], g: Node, *factors: Node) -> Node:
+    """The mean of a product. A factor in g that is constant over the axes stays outside, as batch norm's weight does: the
+    sum that is left is the one that the gradient of weight or bias asks for, and is computed once."""
+    outside: list[Node] = []
+    for inner, factor in (g.inputs, g.inputs[::-1]) if g.op is MUL else ():
+        if factor.op is TABLE["expand"] and all(factor.inputs[0].shape[axis] == 1 for axis in axes) and not outside:
+            g = inner
+            outside.append(factor)
+    count = math.prod(g.shape[axis] for axis in axes)
+    mean = _total(math.prod(factors, start=g), axes) * (1 / max(count, 1))
+    return math.prod(outside, start=mean)
 
 
 def _normalize_vjp(g: Node, out: Node, x: Node, mean: Node, scale: Node) -> tuple[Node | None, ...]:
     axes = _own_axes(mean)
-    return scale * (g - _mean(g, axes) - out * _mean(g * out, axes)), None, None
-
-
-def _batch_norm_vjp(g: Node, out: Node, x: Node, mean: Node, scale: Node, weight: Node, bias: Node) -> tuple[Node | None, ...]:
-    """The two sums are those that the gradients of weight and bias ask for, too: they are computed once."""
-    axes, standard = _own_axes(mean), apply(NORMALIZE, x, mean, scale)
-    inner = g - _mean(g, axes) - standard * _mean(g * standard, axes)
-    return scale * weight * inner, None, None, g * standard, g
+    return scale * (g - _mean(axes, g) - out * _mean(axes, g, out)), None, None
 
 
 def _softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[Node | None, ...]:
@@ -288,13 +288,6 @@ def _softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[N
 # inputs: x, its mean, 1 / sqrt(its variance + eps)
 NORMALIZE: Elementwise = Elementwise(
     "normalize", lambda x, mean, scale: (x - mean) * scale, _normalize_vjp, glsl="({0} - {1}) * {2}"
-)
-# the same times weight plus bias, both constant over the axes of the mean
-BATCH_NORM = Elementwise(
-    name="batch_norm",
-    numpy=lambda x, mean, scale, weight, bias: (x - mean) * (scale * weight) + bias,
-    glsl="({0} - {1}) * ({2} * {3}) + {4}",
-    vjp=_batch_norm_vjp,
 )
 # inputs: x, its maximum, the sum of exp(x - maximum)
 SOFTMAX = Elementwise(
