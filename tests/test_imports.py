@@ -128,5 +128,6 @@ def test_recipes_use_public_names_only(path: Path) -> None:
         names = [alias.name for alias in statement.names]
         module = statement.module if isinstance(statement, ast.ImportFrom) else ""
         if module and module.split(".")[0] == "distml_py":
-            assert module in ("distml_py", "distml_py.data", "distml_py.models", "distml_py.nn", "distml_py.optim"), f"{module} is not public"
+            public = ("distml_py", *(f"distml_py.{name}" for name in ("data", "models", "nn", "optim")))
+            assert module in public, f"{module} is not public"
             assert not [name for name in names if name.startswith("_")]

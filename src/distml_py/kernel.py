@@ -102,7 +102,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Fold:
-    """output[o, c] = op over r in chunk c of body(o * length + r); `length` numbers in `chunks` chunks.
+    """output[c, o] = op over r in chunk c of body(o * length + r); o < rows; `length` numbers in `chunks` chunks.
 
     after: what is made of that for each element, where it is more than the number itself.
     """
@@ -111,6 +111,7 @@ class Fold:
     body: Expression
     length: int
     chunks: int
+    rows: int
     dtype: Dtype
     after: Expression | None = None
 

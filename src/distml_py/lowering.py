@@ -208,7 +208,7 @@ def _sum_of_parts(build: Builder, value: Expression, shape: Shape, parts: int) -
     """value (shape, parts) summed over its parts: by whoever reads it when they are few, else by a draw of its own."""
     size = math.prod(shape)
     if parts > FEW_PARTS:
-        return build.fused(Fold(SUM, value, parts, 1, value.dtype), shape)
+        return build.fused(Fold(SUM, value, parts, 1, size, value.dtype), shape)
     found = through(View((size,), (parts,)), value)
     for part in range(1, parts):
         found = Apply(ADD, (found, through(View((size,), (parts,), part), value)), value.dtype, part)

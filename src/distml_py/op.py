@@ -100,10 +100,14 @@ class Gather(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reduce(Op):
-    """Over the axes attrs[0], which stay as size 1. glsl_first and glsl: start value and update of {acc} by {x}."""
+    """Over the axes attrs[0], which stay as size 1. glsl_first and glsl: start value and update of {acc} by {x}.
+
+    integer_glsl: where integers need another text.
+    """
 
     glsl_first: str = field(kw_only=True)
     glsl: str = field(kw_only=True)
+    integer_glsl: str = ""
     result: np.dtype[Any] | None = None
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:

@@ -268,11 +268,12 @@ class _Scheduler:
         length = math.prod(shape[axis] for axis in axes)
         if len(_inputs(value)) > MAX_INPUTS:
             value = self.store(value, view.shape)
+        rows = math.prod(step.shape)
         while length > FOLD_LENGTH and op.glsl:
             chunks = _chunks(length)
-            value = self.fused(Fold(op, value, length, chunks, step.dtype), (*step.shape, chunks))
-            length = chunks
-        return self.fused(Fold(op, value, length, 1, step.dtype), step.shape)
+            found = self.fused(Fold(op, value, length, chunks, rows, step.dtype), (chunks, rows))
+            value, length = through(View((rows, chunks), (1, rows)), found), chunks
+        return self.fused(Fold(op, value, length, 1, rows, step.dtype), step.shape)
 
     def store(self, value: Expression, shape: Shape) -> Load:
         """value in an array of its own; one that was stored before, in the same shape, is not stored again."""

@@ -168,7 +168,7 @@ def fold(kernel: Fold, inputs: list[np.ndarray], scalars: list[float], size: int
     step = -(-kernel.length // kernel.chunks)
     found = []
     for number in range(size):
-        row, chunk = divmod(number, kernel.chunks)
+        chunk, row = divmod(number, kernel.rows)
         count = min(step, kernel.length - chunk * step)
         places = row * kernel.length + chunk * step + np.arange(count)
         numbers = element(kernel.body, places, inputs, scalars)

@@ -1,7 +1,7 @@
 """Example calls: every row of the op table and every function composed of them. All judges of an op read this one list.
 
-Besides the library NumPy alone is needed, so the list also runs in a tab. A call is written in PyTorch's words and takes (lib, *tensors),
-where lib is distml_py or torch.
+Besides the library NumPy alone is needed, so the list also runs in a tab. A call is written in PyTorch's words and takes
+(lib, *tensors), where lib is distml_py or torch.
 """
 
 import itertools
@@ -805,13 +805,6 @@ for name, (call, shape, width) in NORMALIZED.items():
     parts = (numbers(*shape), numbers(*width, seed=1), numbers(*width, seed=2))
     # no gradient reaches running statistics; PyTorch's LayerNorm of one number is its rounding error
     example(f"F.{name}", call, *parts, smooth="not training" not in name, torch="one number" not in name)
-example(
-    "batch_norm far from 0",  # one-pass formulas lose all digits here
-    lambda lib, x: lib.nn.functional.batch_norm(x, None, None, None, None, True),
-    numbers(64, 3) + np.float32(3000),
-    smooth=False,
-    torch=False,
-)
 example(
     "batch_norm, which is then turned",
     lambda lib, x: lib.nn.functional.batch_norm(x.t() * 2, None, None, None, None, True).t(),

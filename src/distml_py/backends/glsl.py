@@ -18,6 +18,8 @@ from .places import Place, Var, variable
 from .products import convolution, product, weight_gradient
 from .writer import AFTER, TYPES, Program, Value, Writer, indented, number
 
+MOST_BRANCHES = 16  # in one text: a software renderer compiled 96 of them, in a loop, for minutes
+
 
 def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout) -> Program:
     """The program of one kernel for inputs and an output of these layouts."""
@@ -51,11 +53,19 @@ def _map(writer: Writer, kernel: Map) -> Program:
 
 
 def _fold(writer: Writer, kernel: Fold) -> Program:
+    """Four numbers of a chunk in each turn of the loop where they share texels, else one."""
+    one = _folded(writer, kernel, 1)
+    if -(-kernel.length // kernel.chunks) % 4:
+        return one
+    four = _folded(Writer(writer.layouts, writer.out), kernel, 4)
+    return four if four.text.count("texture(") < 3 * one.text.count("texture(") and four.text.count("?") < MOST_BRANCHES else one
+
+
+def _folded(writer: Writer, kernel: Fold, unroll: int) -> Program:
     """A loop over the numbers of one chunk, four accumulators, one for each number of the texel."""
-    step = -(-kernel.length // kernel.chunks)
-    unroll = 4 if step % 4 == 0 else 1
-    r = variable(Var("r", 0, max(step // unroll - 1, 0), 1))
     argmax = kernel.op.name == "argmax"
+    step = -(-kernel.length // kernel.chunks)
+    r = variable(Var("r", 0, max(step // unroll - 1, 0), 1))
     inner = TYPES[kernel.body.dtype]
     kind = "int" if argmax else inner
     lowest = number(-np.inf if inner == "float" else -(2**31), kernel.body.dtype)
@@ -65,7 +75,7 @@ def _fold(writer: Writer, kernel: Fold) -> Program:
         writer.line(0, f"{kind} acc{k} = {start};")
         if argmax:
             writer.line(0, f"{inner} best{k} = {lowest};")
-        row, chunk = writer.split(first.plus(k), kernel.chunks)
+        chunk, row = writer.split(first.plus(k), kernel.rows)
         begin = row.times(kernel.length).plus(chunk, step)
         for j in range(unroll):
             place = begin.plus(r, unroll).plus(j)
@@ -80,7 +90,8 @@ def _fold(writer: Writer, kernel: Fold) -> Program:
     if kernel.after is not None:
         results = [writer.expression(kernel.after, first.plus(k)).text for k in range(4)]
     loop = [f"for (float r = 0.0; r < {step // unroll}.0; r += 1.0) {{", *indented(writer.lines.get(1, [])), "}"]
-    return writer.program([*writer.lines[0], *loop, *writer.lines.get(AFTER, []), _result(results, kernel.dtype)], kernel.dtype)
+    body = [*writer.lines[0], *loop, *writer.lines.get(AFTER, []), _result(results, kernel.dtype)]
+    return writer.program(body, kernel.dtype)
 
 
 def _update(kernel: Fold, k: int, x: str, inner: str, at: str, left: Sequence[Value]) -> str:
@@ -89,7 +100,7 @@ def _update(kernel: Fold, k: int, x: str, inner: str, at: str, left: Sequence[Va
     if kernel.op.name == "argmax":
         better = f"{x} > best{k}" + (f" || (isnan({x}) && !isnan(best{k}))" if inner == "float" else "")
         return f"{guard}if ({better}) {{ best{k} = {x}; acc{k} = int({at}); }}"
-    update = kernel.op.glsl if inner == "float" else kernel.op.glsl.replace(" || isnan({x})", "")
+    update = kernel.op.glsl if inner == "float" or not kernel.op.integer_glsl else kernel.op.integer_glsl
     return f"{guard}acc{k} = {update.format(acc=f'acc{k}', x=x)};"
 
 

@@ -170,8 +170,12 @@ class Writer:
         if not conditions:
             return found
         depth = max(found.depth, *(condition.depth for condition in conditions))
-        test = self.let("bool", " && ".join(condition.text for condition in conditions), depth, "b")
-        return self.let(kind, f"{test.text} ? {found.text} : {otherwise}", depth)
+        test = self.let("bool", " && ".join(condition.text for condition in conditions), depth, "b").text
+        if kind in ("float", "vec4"):  # no branch, unlike ?:, of which renderers cannot take many
+            text = f"mix({otherwise}, {found.text}, {test if kind == 'float' else f'bvec4({test})'})"
+        else:
+            text = f"{test} ? {found.text} : {otherwise}"
+        return self.let(kind, text, depth)
 
     # ------------------------------------------------------------ reading
 
@@ -207,10 +211,11 @@ class Writer:
         if not component.terms:
             text, depth = f"{texel.text}.{'xyzw'[component.const]}", texel.depth
         else:
-            c, v, depth = self.floating(component), texel.text, max(texel.depth, component.depth)
-            c = self.let("float", c, component.depth, "c").text
-            text = f"({c} < 1.5 ? ({c} < 0.5 ? {v}.x : {v}.y) : ({c} < 2.5 ? {v}.z : {v}.w))"
-            text = self.let("float" if dtype == float32 else "int", text, depth).text
+            v, depth = texel.text, max(texel.depth, component.depth)
+            c = self.let("float", self.floating(component), component.depth, "c").text
+            text = f"mix(mix({v}.x, {v}.y, {c} > 0.5), mix({v}.z, {v}.w, {c} > 2.5), {c} > 1.5)"
+            kind = "float" if dtype == float32 else "int"
+            text = self.let(kind, text if kind == "float" else f"{v}[int({c})]", depth).text
         return Value(f"({text} != 0)" if dtype == bool_ else text, depth)
 
     def expression(self, value: Expression, place: Place) -> Value:
@@ -253,7 +258,7 @@ class Writer:
         if op.name == "cast":
             written = texts[0] if args[0].dtype == dtype else f"{TYPES[dtype]}({texts[0]})"
         else:
-            integer = args[-1].dtype == int32
+            integer = args[-1].dtype != float32
             if op.helper and not (integer and not op.integer_glsl):
                 self.helpers[op.helper] = None
             written = (op.integer_glsl if integer and op.integer_glsl else op.glsl).format(*texts)

@@ -4,7 +4,6 @@ from .contract import CONV2D, CONV2D_IMAGE, CONV2D_WEIGHT, MATMUL
 from .elementwise import (
     ABS,
     ADD,
-    BATCH_NORM,
     CAST,
     COS,
     DIV,
@@ -14,6 +13,8 @@ from .elementwise import (
     FLOOR,
     FLOOR_DIVIDE,
     GE,
+    GELU_SLOPE,
+    GELU_TANH,
     GT,
     ISFINITE,
     LE,

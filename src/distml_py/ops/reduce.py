@@ -33,7 +33,8 @@ AMAX = Reduce(
     name="amax",
     numpy=lambda x, axes: np.max(x, axis=axes, keepdims=True),
     glsl_first="{least}",
-    glsl="{x} > {acc} || isnan({x}) ? {x} : {acc}",
+    glsl="mix({acc}, {x}, {x} > {acc} || isnan({x}))",
+    integer_glsl="max({acc}, {x})",
     vjp=_amax_vjp,
 )
 
