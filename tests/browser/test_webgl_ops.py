@@ -134,7 +134,8 @@ for seed in range({PROGRAMS}):
     choices = np.random.RandomState(seed).randint(0, 720, {CHOICES}).tolist()
     try:
         found, wanted = (on(b, lambda: programs.run(choices)) for b in (gpu, cpu))
-        fault = "; ".join(f"array {{n}}: {{text}}" for n, (a, b) in enumerate(zip(found, wanted, strict=True)) if (text := difference(a, b)))
+        texts = [difference(a, b) for a, b in zip(found, wanted, strict=True)]
+        fault = "; ".join(f"array {{n}}: {{text}}" for n, text in enumerate(texts) if text)
     except Exception as error:
         fault = f"{{type(error).__name__}}: {{str(error)[:1500]}}"
     if fault:

@@ -1,7 +1,7 @@
 """Example calls: every row of the op table and every function composed of them. All judges of an op read this one list.
 
-Besides the library NumPy alone is needed, so the list also runs in a tab. A call is written in PyTorch's words and takes (lib, *tensors),
-where lib is distml_py or torch.
+Besides the library NumPy alone is needed, so the list also runs in a tab. A call is written in PyTorch's words and takes
+(lib, *tensors), where lib is distml_py or torch.
 """
 
 import itertools
