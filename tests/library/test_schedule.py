@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import distml_py as dm
+import programs
 from distml_py import Tensor, engine, lowering, nn
 from distml_py import schedule as scheduling
 from distml_py.kernel import Convolution, Fold, Map, Product, Schedule
@@ -58,6 +61,24 @@ def test_the_kernels_of_an_example_compute_what_its_rows_mean(
         if mine is not None:
             largest = float(np.abs(meant[np.isfinite(meant)]).max(initial=1))
             np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-6 * largest)
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 719), min_size=4, max_size=40))
+def test_the_kernels_of_a_random_program_compute_what_its_rows_mean(
+    limits: str, monkeypatch: pytest.MonkeyPatch, choices: list[int]
+) -> None:
+    """Up to 40 choices: about ten steps."""
+    with monkeypatch.context() as within:
+        limit(within, limits)
+        engine.use_backend(KernelBackend())
+        try:
+            found = programs.run(choices)
+        finally:
+            engine.use_backend("reference")
+    for mine, meant in zip(found, programs.run(choices), strict=True):
+        np.testing.assert_allclose(mine, meant, rtol=1e-4, atol=1e-5)
 
 
 def kernels_of(*tensors: Tensor) -> Schedule:
