@@ -581,6 +581,7 @@ for name in TWICE:  # each row's derivative is made of the other two: both appea
         numbers(*two, seed=1),
         smooth=name in ("one pixel", "1x1", "2x2", "groups"),  # central differences of all would take long
     )
+example("slopes of gelu", lambda lib, x: slopes(lib, lib.nn.functional.gelu(x, approximate="tanh").square(), (x,)), numbers(3, 5))
 example("slopes of a matmul", lambda lib, x, y: slopes(lib, (x @ y).square(), (x, y)), numbers(3, 5), numbers(5, 9, seed=1))
 example(
     "conv2d twice",
