@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import broadcast, engine, graph, indexing, ops
+from . import broadcast, engine, graph, indexing, live, ops
 from .autograd import gradients, order
 from .broadcast import Number
 from .errors import DtypeError, GradientError, ShapeError
@@ -62,7 +62,7 @@ class Tensor:
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_node", "_requires_grad", "grad")
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad")
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
@@ -75,8 +75,10 @@ class Tensor:
         elif dtype is not None:
             data = cast(data, np.dtype(dtype))
         self._node: Node = data
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self._requires_grad = False
+        if live.state.recorder is not None:
+            live.state.recorder.born(self)
         if requires_grad:
             self.requires_grad_()
 
@@ -101,6 +103,19 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, requires_grad: bool) -> None:
         self.requires_grad_(requires_grad)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() left here."""
+        if live.state.recorder is not None:
+            live.state.recorder.grad_read(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if live.state.recorder is not None:
+            live.state.recorder.grad_set(self)
+        self._grad = grad
 
     @property
     def is_leaf(self) -> bool:
@@ -192,6 +207,8 @@ class Tensor:
             raise GradientError(f"only floating-point tensors have gradients, this one is {self.dtype.name}")
         if not self.is_leaf:
             raise GradientError("only a leaf can stop to require grad, this tensor was computed; use .detach()")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
         self._requires_grad = requires_grad
         self._node = _outside(self._node)
         self._node.owner = weakref.ref(self) if requires_grad else None
@@ -243,6 +260,8 @@ class Tensor:
             raise ShapeError(f"in place, the shape {self.shape} must stay, the result has {value.shape}")
         if value.dtype.kind != self.dtype.kind and DTYPES.index(value.dtype) > DTYPES.index(self.dtype):
             raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
         owner, node = self._node.owner, cast(value._node, self.dtype)
         if owner is not None:
             self._node = graph.apply(ops.DETACH, node)
@@ -811,9 +830,7 @@ def _index_item(item: Any) -> Any:
 
 def _check_index(index: Tensor, size: int) -> None:
     """Indices that are still on the host are checked now; on the GPU a wrong one reads NaN."""
-    known = engine.host_array(index._node)
-    if known is not None:
-        ops.index.check_range(known, size)
+    engine.ask_host(index._node, lambda known: ops.index.check_range(known, size))
 
 
 def _outside(node: Node) -> Node:

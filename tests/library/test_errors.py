@@ -317,7 +317,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "small has no float64; convert with .float() or use the reference backend",
     ),
     (
-        lambda: on_small(lambda: engine._buffer_of(dm.tensor(np.ones(2)).node)),
+        lambda: on_small(lambda: engine.buffer_of(dm.tensor(np.ones(2)).node)),
         DtypeError,
         "small has no float64; convert with .float() or use the reference backend",
     ),

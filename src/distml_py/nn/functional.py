@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .. import creation, engine, ops, random
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
@@ -224,7 +226,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if not training or p == 0:
         return input
     per_sample = math.prod(input.shape[1:])
-    chance = creation.uniform(input.shape, random.first_sample() * per_sample)
+    chance = creation.uniform(input.shape, per_sample)
     return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
 
 
@@ -266,13 +268,18 @@ def nll_loss(
     if input.ndim < 1 or target.shape != input.shape[:1] * (input.ndim > 1) + input.shape[2:]:
         raise ShapeError(f"nll_loss: scores {input.shape} need labels {input.shape[:1] + input.shape[2:]}, got {target.shape}")
     axis = 1 if input.ndim > 1 else 0
-    ignored = target == ignore_index
-    known = engine.host_array(target.node)
-    if known is not None:
-        check_range(known[known != ignore_index], input.shape[axis])
-    labels = where(ignored, 0, target) if known is None or (known == ignore_index).any() else target
+    ignored, classes = target == ignore_index, input.shape[axis]
+
+    def checked(known: np.ndarray) -> bool:
+        """Whether every label counts."""
+        counted = known != ignore_index
+        check_range(known[counted], classes)
+        return bool(counted.all())
+
+    whole = engine.ask_host(target.node, checked)  # None: the labels are on the GPU already
+    labels = target if whole else where(ignored, 0, target)
     factors = weight[labels] if weight is not None else None
-    if factors is None and known is not None and labels is target:
+    if factors is None and whole:
         return _reduce(-_picked(input, labels, axis), reduction)
     counts = where(ignored, 0.0, 1.0 if factors is None else factors)
     losses = where(ignored, 0.0, -_picked(input, labels, axis)) * counts
