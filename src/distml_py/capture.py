@@ -13,7 +13,7 @@ import numpy as np
 from . import engine, live, random
 from .errors import CaptureError, GradientError
 from .graph import LEAF, Node
-from .recording import Constant, Found, Recording, Run, Slot, Source
+from .recording import Constant, Recording, Run, Source
 from .tensor import Tensor, is_grad_enabled
 
 PROGRAMS = 8  # programs kept per compiled function; the least recently used goes first
@@ -82,7 +82,11 @@ class Compiled:
             return known.replay(inputs)
         if self._misses > MISSES or (known is not None and known.eager):
             return _detached(self.fn(*args, **named))
-        return self._record(known, inputs, plain, shapes, args, named)
+        for tensor in inputs:
+            if tensor._requires_grad and not tensor.is_leaf:
+                raise GradientError("a compiled step takes leaves, this input was computed from one that requires grad; detach it")
+        engine.realize([tensor._node for tensor in inputs])
+        return self._record(known, Program(self.fn, inputs, plain, shapes), args, named)
 
     def many(self, batches: Iterable[Any]) -> list[Any]:
         """One call for each of batches (a tuple of arguments each); their draws go to the device together."""
@@ -119,38 +123,29 @@ class Compiled:
             raise CaptureError(f"{_name(self.fn)} was captured and cannot be replayed: {self.reason}")
         return None
 
-    def _record(
-        self, known: Program | None, inputs: list[Tensor], plain: list[Any], shapes: list[Any], args: Any, named: Any
-    ) -> Any:
+    def _record(self, known: Program | None, program: Program, args: Any, named: Any) -> Any:
+        """A call of fn, watched. known: an earlier recording that fits; when both agree the new one is ready."""
         self.recordings += 1
         self._misses += 1
         if self._misses > MISSES:
             self._warn(f"{MISSES} calls in a row could not be replayed, the last because {self.reason or 'it changes'}")
-        for tensor in inputs:
-            if tensor._requires_grad and not tensor.is_leaf:
-                raise GradientError("a compiled step takes leaves, this input was computed from one that requires grad; detach it")
-        engine.realize([tensor._node for tensor in inputs])
-        args, named, inputs = _as_tensors(args, named, inputs)
-        program = Program(self.fn, inputs, plain, shapes)
-        entry = known.entry(inputs) if known is not None else None
-        recording = Recording(inputs, strict=not self.fallback)
+        entry = known.entry(program.inputs) if known is not None else []
+        waiting = iter(program.inputs)
+        recording = Recording(program.inputs, strict=not self.fallback)
         with recording:
             try:
-                result = self.fn(*args, **named)
-                outputs: list[Tensor] = []
-                form: list[Any] = []
-                _flatten(result, outputs, form)
-                program.take(recording, recording.finish(outputs), result, form)
+                result = self.fn(*_replaced(args, waiting), **_replaced(named, waiting))
+                program.take(recording, result)
             except CaptureError:
                 live.state.recorder = None
                 recording.rollback()
                 raise
-        if recording.refused:
-            program.eager = recording.refused
-        elif known is not None and entry is not None:
-            program.compare(known, entry, inputs, recording)
+        program.inputs = []  # theirs to keep, not ours
+        program.eager = recording.refused
         if known is not None:
             self._programs.remove(known)
+            if not program.eager:
+                program.compare(known, entry)
         self._programs.insert(0, program)
         del self._programs[PROGRAMS:]
         if program.eager:
@@ -166,7 +161,7 @@ class Compiled:
 class Program:
     """What one recording found, when it holds, and how it is run again."""
 
-    def __init__(self, fn: Callable[..., Any], inputs: Sequence[Tensor], plain: list[Any], shapes: list[Any]):
+    def __init__(self, fn: Callable[..., Any], inputs: list[Tensor], plain: list[Any], shapes: list[Any]):
         self.ready = False
         self.eager = ""
         self.tries = 0
@@ -174,12 +169,14 @@ class Program:
         self.backend = engine.backend()
         self.grad_enabled = is_grad_enabled()
         self.scope = Scope(fn)
+        self.inputs = inputs
         self.aliases = _aliases(inputs)
 
-    def take(self, recording: Recording, found: Found, result: Any, form: list[Any]) -> None:
-        """All that the recording knows, as flat lists: values are numbered inputs, tensors, slots, grads, constants, made."""
-        self.found = found
-        self.form, self.template = form, _template(result, iter(range(len(found.results))))
+    def take(self, recording: Recording, result: Any) -> None:
+        """Ends the recording. All it knows, as flat lists: values are numbered inputs, tensors, slots, grads, constants, made."""
+        outputs, self.form = _flat(result)
+        self.found = found = recording.finish(outputs)
+        self.template = _template(result, iter(range(len(outputs))))
         counts = (len(recording.inputs), len(found.tensors), len(found.slots), len(found.grads), len(found.constants))
         kinds = ("input", "tensor", "slot", "grad", "constant")
         starts = dict(zip(kinds, np.cumsum([0, *counts]).tolist(), strict=False))
@@ -197,7 +194,7 @@ class Program:
             firsts.append(made)
             made += run.outputs
         self.constants = [constant.buffer for constant in found.constants]
-        self.tape = [entry.source if isinstance(entry, live.Live) else entry for entry in found.tape]
+        self.tape: list[Any] = [entry.source if isinstance(entry, live.Live) else entry for entry in found.tape]
         givens = {id(tensor): number for number, tensor in enumerate(recording.inputs)}
         self.moved = [(givens.get(id(t)), t, place(source), t.shape, t.dtype) for t, source in found.moved]
         self.graded = [(givens.get(id(t)), t, place(s), t.shape, t.dtype) for t, s in found.graded]
@@ -205,7 +202,7 @@ class Program:
         self.filled = [(slot, place(s), slot.state[slot.name].shape, slot.state[slot.name].dtype) for slot, s in found.filled]
         self.results = [(place(r[0]), r[1], r[2]) if isinstance(r, tuple) and len(r) == 3 else r for r in found.results]
         self._guard(recording)
-        if any(part is np.ndarray for part in form):
+        if any(part is np.ndarray for part in self.form):
             recording.refuse("it returns an array; return tensors")
         if not recording.refused:
             for tensor in found.spent:
@@ -376,7 +373,7 @@ class Program:
 
     # ------------------------------------------------------------ is it right?
 
-    def compare(self, known: Program, entry: list[Any], inputs: list[Tensor], recording: Recording) -> None:
+    def compare(self, known: Program, entry: list[Any]) -> None:
         """Becomes ready when `known`, an earlier recording, had the same form and its replay gives this step bit for bit."""
         if self.shape_of() != known.shape_of():
             self.tries = known.tries + 1
@@ -466,6 +463,13 @@ def _flatten(value: Any, tensors: list[Tensor], plain: list[Any]) -> None:
         plain.append(value)
 
 
+def _flat(value: Any) -> tuple[list[Tensor], list[Any]]:
+    tensors: list[Tensor] = []
+    plain: list[Any] = []
+    _flatten(value, tensors, plain)
+    return tensors, plain
+
+
 def _template(value: Any, numbers: Any) -> Any:
     """value, its tensors replaced by their number in the list of results."""
     if isinstance(value, (Tensor, np.ndarray)):
@@ -487,13 +491,6 @@ def _filled(template: Any, outputs: list[Any]) -> Any:
         return {name: _filled(part, outputs) for name, part in parts.items()}
     done = [_filled(part, outputs) for part in parts]
     return kind(*done) if hasattr(kind, "_fields") else kind(done)
-
-
-def _as_tensors(args: Any, named: Any, inputs: list[Tensor]) -> tuple[Any, Any, list[Tensor]]:
-    """The arguments with their arrays as the tensors of inputs."""
-    waiting = iter(inputs)
-    args = tuple(_replaced(value, waiting) for value in args)
-    return args, {name: _replaced(value, waiting) for name, value in named.items()}, inputs
 
 
 def _replaced(value: Any, waiting: Any) -> Any:

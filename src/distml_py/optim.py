@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import engine, live
+from . import lr_scheduler as lr_scheduler
 from .creation import zeros_like
 from .errors import RecipeError, ShapeError
 from .tensor import Tensor, no_grad
@@ -24,7 +25,9 @@ class Group(dict[str, Any]):
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
+        if name not in self:
+            return default
+        return self[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
         if live.state.recorder is not None:

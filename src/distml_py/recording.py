@@ -78,7 +78,7 @@ class Found:
     constants: list[Constant] = field(default_factory=list)
     moved: list[tuple[Tensor, Source]] = field(default_factory=list)
     filled: list[tuple[Slot, Source]] = field(default_factory=list)
-    graded: list[tuple[Tensor, Source | None]] = field(default_factory=list)
+    graded: list[tuple[Tensor, Source]] = field(default_factory=list)
     spent: list[Tensor] = field(default_factory=list)
     cleared: list[Tensor] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
@@ -158,11 +158,11 @@ class Recording:
             )
         self.refused = self.refused or f"{place} reads a number inside the step; return the tensor and read it outside"
 
-    def ran(self, plan: Any, leaves: list[Node], before: list[Any], scalars: list[float], outputs: list[Node], cpu_ops: int) -> None:
+    def ran(self, plan: Any, leaves: list[Node], before: list[Any], numbers: list[float], made: list[Node], ops: int) -> None:
         sources = [self._source(node, was) for node, was in zip(leaves, before, strict=True)]
         run = len(self.found.runs)
-        self.found.runs.append(Run(plan, sources, list(scalars), len(outputs), cpu_ops))
-        for number, node in enumerate(outputs):
+        self.found.runs.append(Run(plan, sources, list(numbers), len(made), ops))
+        for number, node in enumerate(made):
             self._know(("made", run, number), node, node.buffer)
 
     def asked(self, node: Node, question: Callable[[Any], Any], answer: Any) -> None:
@@ -204,7 +204,9 @@ class Recording:
 
     def finish(self, results: Sequence[Tensor]) -> Found:
         """Computes what the step leaves behind, still recorded, and says where it all came from."""
-        moved = [(tensor, node, before) for ref, node, before, _ in self._moved.values() if (tensor := ref()) is not None]
+        grads = {id(grad) for g in self.gradients.values() for grad in (g.tensor._grad, g.entry)}
+        lived = [(ref(), node, before) for ref, node, before, _ in self._moved.values()]
+        moved = [(tensor, node, before) for tensor, node, before in lived if tensor is not None and id(tensor) not in grads]
         graded = [g for g in self.gradients.values() if id(g.tensor) not in self._born]
         left = [g.tensor._grad for g in graded if isinstance(g.tensor._grad, Tensor) and not g.spent]
         slots = [(Slot(o, n, state, name), state[name]) for o, n, state, _ in self.entry_slots.values() for name in state]
@@ -299,9 +301,10 @@ class Recording:
         return ("constant", len(self.found.constants) - 1)
 
     def _numbered(self, kind: str, holder: Any) -> Source:
-        known: list[Any] = {"tensor": self.found.tensors, "slot": self.found.slots, "grad": self.found.grads}[kind]
+        lists: dict[str, list[Any]] = {"tensor": self.found.tensors, "slot": self.found.slots, "grad": self.found.grads}
+        known = lists[kind]
         for number, other in enumerate(known):
-            same = other is holder if kind != "slot" else (other.state is holder.state and other.name == holder.name)
+            same: bool = other is holder if kind != "slot" else (other.state is holder.state and other.name == holder.name)
             if same:
                 return (kind, number)
         known.append(holder)

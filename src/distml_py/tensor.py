@@ -12,6 +12,7 @@ import numpy as np
 
 from . import broadcast, engine, graph, indexing, live, ops
 from .autograd import gradients, order
+from .backends.protocol import Pending
 from .broadcast import Number
 from .errors import DtypeError, GradientError, ShapeError
 from .graph import Node
@@ -54,6 +55,22 @@ def host_data(data: Any, dtype: np.dtype[Any] | None = None) -> np.ndarray:
     if wide and array.size and not (-(2**31) <= int(array.min()) and int(array.max()) < 2**31):
         raise DtypeError(f"integers are 32 bits wide here, found {array.min()} to {array.max()}; use float32")
     return np.array(array, dtype=dtype, order="C", copy=True)
+
+
+class Later:
+    """A number on its way from the device."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self, pending: Pending):
+        self._pending = pending
+
+    def ready(self) -> bool:
+        """Whether result() would not wait."""
+        return self._pending.ready()
+
+    def result(self) -> Any:
+        return self._pending.result().reshape(()).item()
 
 
 class Tensor:
@@ -180,6 +197,12 @@ class Tensor:
         if self.numel() != 1:
             raise ShapeError(f"item() needs one element, got shape {self.shape}; use .tolist() or reduce first")
         return self.numpy().reshape(()).item()
+
+    def item_later(self) -> Later:
+        """The number of a tensor that holds one, without waiting for it: .ready(), .result(). Raises ShapeError otherwise."""
+        if self.numel() != 1:
+            raise ShapeError(f"item_later() needs one element, got shape {self.shape}; reduce first")
+        return Later(engine.fetch_later(self._node))
 
     def realize(self) -> Tensor:
         """Compute now. Returns self."""

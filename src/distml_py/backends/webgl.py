@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +17,7 @@ from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
 from ..view import Shape
 from . import glsl
+from .protocol import Pending
 
 POOL_BYTES = 256 << 20  # free textures kept for reuse; beyond that they are given back to the driver
 
@@ -29,6 +32,9 @@ class Bridge(Protocol):
     def compile(self, source: str, inputs: int, scalars: str) -> int: ...
     def run(self, commands: np.ndarray) -> None: ...
     def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray: ...
+    def read_later(self, texture: int, columns: int, rows: int) -> int: ...
+    def poll(self, ticket: int, wait: bool, kind: int) -> np.ndarray | None: ...
+    def drop(self, ticket: int) -> None: ...
     def stats(self) -> str: ...
 
 
@@ -79,11 +85,64 @@ class Buffer:
             self._pool.give(self.room, self.texture)
 
 
+class _Sender:
+    """Command lists on their way to the bridge: one by one, or gathered while together() is open."""
+
+    def __init__(self, bridge: Bridge):
+        self.bridge = bridge
+        self.waiting: list[np.ndarray] = []
+        self.gathering = 0
+
+    def send(self, commands: np.ndarray) -> None:
+        self.waiting.append(commands)
+        if not self.gathering:
+            self.flush()
+
+    def flush(self) -> None:
+        """Nothing waits any more. Before data is sent or read: the draws that were asked for earlier come first."""
+        waiting, self.waiting = self.waiting, []
+        if waiting:
+            guarded(self.bridge.run, waiting[0] if len(waiting) == 1 else np.concatenate(waiting))
+
+
+class _Later:
+    """See Pending: texels that the GPU copies when it gets there."""
+
+    def __init__(self, bridge: Bridge, ticket: int, kind: int, shape: Shape, dtype: np.dtype[Any]):
+        self._bridge, self._ticket, self._kind, self._shape, self._dtype = bridge, ticket, kind, shape, dtype
+        self._found: np.ndarray | None = None
+        self._over = False
+
+    def ready(self) -> bool:
+        if not self._over:
+            self._poll(False)
+        return self._found is not None
+
+    def result(self) -> np.ndarray:
+        if not self._over:
+            self._poll(True)
+        if self._found is None:
+            raise BackendError("WebGL2: these numbers were lost with the GPU")
+        return np.asarray(self._found[: math.prod(self._shape)]).reshape(self._shape).astype(self._dtype)
+
+    def _poll(self, wait: bool) -> None:
+        try:
+            self._found = guarded(self._bridge.poll, self._ticket, wait, self._kind)
+            self._over = self._found is not None
+        except BackendError:
+            self._over = True
+            raise
+
+    def __del__(self) -> None:
+        if not self._over:
+            self._bridge.drop(self._ticket)
+
+
 class _Pool:
     """Free textures by size class."""
 
-    def __init__(self, bridge: Bridge, max_side: int):
-        self.bridge = bridge
+    def __init__(self, sender: _Sender, max_side: int):
+        self.bridge, self.sender = sender.bridge, sender
         self.max_side = max_side
         self.free: dict[Room, list[int]] = {}
         self.free_bytes = 0
@@ -102,6 +161,7 @@ class _Pool:
 
     def give(self, place: Room, texture: int) -> None:
         if self.free_bytes + place.size_bytes > POOL_BYTES:
+            self.sender.flush()  # draws that still wait may name it
             self.bridge.release(texture)
             return
         self.free.setdefault(place, []).append(texture)
@@ -138,7 +198,8 @@ class WebGLBackend:
         self._bridge = bridge
         limits = json.loads(bridge.limits())
         self.name = f"WebGL2: {limits['renderer']}"
-        self._pool = _Pool(bridge, limits["max_texture_size"])
+        self._sender = _Sender(bridge)
+        self._pool = _Pool(self._sender, limits["max_texture_size"])
         self._programs: dict[Kernel, tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
         self._scratch: dict[Room, list[int]] = {}
@@ -149,14 +210,32 @@ class WebGLBackend:
         buffer = Buffer(self._pool, room(array.size, array.dtype))
         padded = np.zeros(columns * rows * 4, dtype)
         padded[: array.size] = array.reshape(-1)
+        self._sender.flush()
         guarded(self._bridge.upload, buffer.texture, columns, rows, padded)
         return buffer
 
     def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         size = int(np.prod(shape, dtype=np.int64))
         columns, rows = glsl.grid(size)
+        self._sender.flush()
         found = guarded(self._bridge.read, buffer.texture, columns, rows, buffer.room.kind)
         return np.asarray(found[:size]).reshape(shape).astype(dtype)
+
+    def download_later(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> Pending:
+        columns, rows = glsl.grid(math.prod(shape))
+        self._sender.flush()
+        ticket = guarded(self._bridge.read_later, buffer.texture, columns, rows)
+        return _Later(self._bridge, ticket, buffer.room.kind, shape, dtype)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        self._sender.gathering += 1
+        try:
+            yield
+        finally:
+            self._sender.gathering -= 1
+            if not self._sender.gathering:
+                self._sender.flush()
 
     def plan(self, graph: Graph) -> _Plan:
         planned = schedule(graph)
@@ -188,7 +267,7 @@ class WebGLBackend:
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
         if len(commands):
-            guarded(self._bridge.run, commands)
+            self._sender.send(commands)
         return [leaves[slot] if slot < plan.leaves else buffers[slot] for slot in plan.outputs]
 
     def stats(self) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Layers. PyTorch's torch.nn."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import Dropout, ReLU, Sigmoid, Softmax, Tanh
 from .container import Sequential
 from .conv import AvgPool2d, Conv2d, MaxPool2d
@@ -26,4 +26,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

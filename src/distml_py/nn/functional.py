@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import creation, engine, ops, random
+from .. import creation, engine, ops
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
 from ..op import bool_, int32
