@@ -165,7 +165,7 @@ export function createBridge(canvas) {
     drop,
 
     stats() {
-      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count() });
+      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count(), read_backs: tickets.size });
     },
 
     /** The WEBGL_lose_context extension, for tests. */

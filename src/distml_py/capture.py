@@ -81,7 +81,8 @@ class Compiled:
             self._misses = 0
             return known.replay(inputs)
         if self._misses > MISSES or (known is not None and known.eager):
-            return _detached(self.fn(*args, **named))
+            waiting = iter(inputs)
+            return _detached(self.fn(*_replaced(args, waiting), **_replaced(named, waiting)))
         for tensor in inputs:
             if tensor._requires_grad and not tensor.is_leaf:
                 raise GradientError("a compiled step takes leaves, this input was computed from one that requires grad; detach it")
@@ -202,6 +203,7 @@ class Program:
         self.filled = [(slot, place(s), slot.state[slot.name].shape, slot.state[slot.name].dtype) for slot, s in found.filled]
         self.results = [(place(r[0]), r[1], r[2]) if isinstance(r, tuple) and len(r) == 3 else r for r in found.results]
         self._guard(recording)
+        self.outline = self._outline(givens)
         if any(part is np.ndarray for part in self.form):
             recording.refuse("it returns an array; return tensors")
         if not recording.refused:
@@ -375,7 +377,7 @@ class Program:
 
     def compare(self, known: Program, entry: list[Any]) -> None:
         """Becomes ready when `known`, an earlier recording, had the same form and its replay gives this step bit for bit."""
-        if self.shape_of() != known.shape_of():
+        if self.outline != known.outline:
             self.tries = known.tries + 1
             if self.tries >= TRIES:
                 self.eager = "what it computes has another form each time"
@@ -383,17 +385,18 @@ class Program:
         self.eager = self._leak(known) or self._replayed(known, entry)
         self.ready = not self.eager
 
-    def shape_of(self) -> list[Any]:
-        """What must be equal in two recordings of one step, but for frozen numbers."""
+    def _outline(self, givens: dict[int, int]) -> list[Any]:
+        """What must be equal in two recordings of one step: all but frozen numbers. givens: the inputs, other ones each time."""
         f = self.found
+        ends = [(givens.get(id(t), id(t) + len(givens)), source) for t, source in (*f.moved, *f.graded)]
         return [
             [(id(run.plan), run.leaves, len(run.numbers)) for run in f.runs],
             [holes for *_, holes in self.runs],
-            [id(t) for t in (*f.tensors, *f.grads)],
+            [givens.get(id(t), id(t) + len(givens)) for t in (*f.tensors, *f.grads, *f.spent, *f.cleared)],
+            [len(f.tensors), len(f.grads), len(f.moved), len(f.spent)],
             [(id(slot.state), slot.name) for slot in f.slots],
-            [(id(t), source) for t, source in (*f.moved, *f.graded)],
+            ends,
             [(id(slot.state), slot.name, source) for slot, source in f.filled],
-            [[id(t) for t in f.spent], [id(t) for t in f.cleared]],
             [r if isinstance(r, tuple) else id(r) for r in f.results],
             [type(e) is tuple and (id(e[0]), e[1]) for e in f.tape],
             [(c.array.shape, c.array.dtype) if c.array is not None else id(c.buffer) for c in f.constants],
@@ -540,7 +543,7 @@ class Scope:
     def __init__(self, fn: Any):
         self.cells: list[tuple[Any, Any, Any]] = []
         self.globals: list[tuple[dict[str, Any], str, Any, Any]] = []
-        self.attributes: list[tuple[Any, str, Any]] = []
+        self.attributes: list[tuple[Any, str, Any, Any]] = []
         self._seen: set[int] = set()
         self.add(fn)
 
@@ -565,18 +568,29 @@ class Scope:
         self.cells += [(cell, cell.cell_contents, _copy(cell.cell_contents)) for cell in cells]
         found += [cell.cell_contents for cell in cells]
         for holder in [*found, *([one.__self__] if inspect.ismethod(one) else [])]:
-            if not isinstance(holder, (Tensor, np.ndarray, *_PLAIN)):
-                self._attributes(holder, names)
+            found += self._attributes(holder, names)
         return found
 
-    def _attributes(self, holder: Any, names: list[str]) -> None:
-        """Plain values among the attributes of an object that the function may name."""
-        for name in names:
-            if isinstance(inspect.getattr_static(holder, name, self), _PLAIN):
-                self.attributes.append((holder, name, getattr(holder, name)))
+    def _attributes(self, holder: Any, names: list[str]) -> list[Any]:
+        """Notes what the function may name of an object, and of the objects it finds there. Returns these."""
+        found: list[Any] = []
+        todo = [holder]
+        for one in todo:  # grows on the way
+            ours = str(getattr(one, "__name__", type(one).__module__)).split(".")[0] in ("distml_py", "numpy")
+            if ours or isinstance(one, (Tensor, np.ndarray, *_PLAIN)) or id(one) in self._seen:
+                continue
+            self._seen.add(id(one))
+            for name in names:
+                value = inspect.getattr_static(one, name, None)
+                if isinstance(value, _PLAIN) and value is not None or name in getattr(one, "__dict__", ()):
+                    value = getattr(one, name)
+                    self.attributes.append((one, name, value, _copy(value)))
+                    todo.append(value)
+        found += todo[1:]
+        return found
 
     def values(self) -> list[Any]:
-        return [value for _, value, _ in self.cells] + [value for _, _, value, _ in self.globals]
+        return [entry[-2] for entry in (*self.cells, *self.globals, *self.attributes)]
 
     def changed(self) -> str:
         for cell, value, copy in self.cells:
@@ -587,8 +601,9 @@ class Scope:
             now = namespace.get(name)
             if now is not value and not _same(now, value) or copy is not None and not _holds(now, copy):
                 return f"{name} is {_brief(now)}, it was {_brief(value if copy is None else copy)}"
-        for holder, name, value in self.attributes:
-            if not _same(now := getattr(holder, name, None), value):
+        for holder, name, value, copy in self.attributes:
+            now = getattr(holder, name, None)
+            if now is not value and not _same(now, value) or copy is not None and not _holds(now, copy):
                 return f"{type(holder).__name__}.{name} is {_brief(now)}, it was {_brief(value)}"
         return ""
 

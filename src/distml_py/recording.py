@@ -118,8 +118,7 @@ class Recording:
 
     def __exit__(self, *error: object) -> None:
         live.state.recorder = None
-        self.found.streams = random.end()
-        self.found.random_end = random.state()
+        random.end()
         engine.set_companions(self._companions)
 
     # ------------------------------------------------------------ what is told while the step runs
@@ -216,6 +215,7 @@ class Recording:
         live.state.recorder = None
         self._resolve(moved, graded)
         found = self.found
+        found.streams, found.random_end = random.end(), random.state()
         found.moved = [(tensor, self._end(tensor)) for tensor, *_ in moved]
         found.filled = [(slot, self._end(value)) for slot, value in tensors]
         for g in graded:
@@ -264,27 +264,19 @@ class Recording:
     def _resolve(self, moved: list[tuple[Tensor, Node, Any]], graded: list[_Gradient]) -> None:
         """Gives every unknown leaf its source: state, when something that lived before the step holds it, else a constant."""
         holders: dict[int, tuple[str, Any]] = {}
-
-        def offer(kind: str, holder: Any, *things: Any) -> None:
-            for thing in things:
-                if thing is not None:
-                    holders.setdefault(id(thing), (kind, holder))
-                    if isinstance(thing, engine.Held):
-                        offer(kind, holder, thing.buffer)
-
         for tensor, node, before in moved:
-            offer("tensor", tensor, node, before, node.buffer)
+            _offer(holders, ("tensor", tensor), node, before, node.buffer)
         for optimizer, number, state, entry in self.entry_slots.values():
             for name, value in entry.items():
                 if isinstance(value, Tensor):
-                    offer("slot", Slot(optimizer, number, state, name), value._node, value._node.buffer)
+                    _offer(holders, ("slot", Slot(optimizer, number, state, name)), value._node, value._node.buffer)
         for g in graded:
             if g.read_first and isinstance(g.entry, Tensor):
-                offer("grad", g.tensor, g.entry._node, g.entry._node.buffer)
+                _offer(holders, ("grad", g.tensor), g.entry._node, g.entry._node.buffer)
         nodes = {id(unknown.node): unknown.node for unknown in self._unknown}
         for tensor in gc.get_referrers(*nodes.values()) if nodes else ():
             if isinstance(tensor, Tensor) and id(tensor) not in self._born and id(tensor._node) in nodes:
-                offer("tensor", tensor, tensor._node)
+                _offer(holders, ("tensor", tensor), tensor._node)
         known = [self._holder(unknown, holders) for unknown in self._unknown]
         for run in self.found.runs:
             run.leaves = [known[source[1]] if source[0] == "unknown" else source for source in run.leaves]
@@ -342,3 +334,12 @@ class Recording:
         for g in self.gradients.values():
             g.tensor._grad = g.entry
         random.restore(self._entry_random)
+
+
+def _offer(holders: dict[int, tuple[str, Any]], holder: tuple[str, Any], *things: Any) -> None:
+    """Whoever needs one of these things finds this holder."""
+    for thing in things:
+        if thing is not None:
+            holders.setdefault(id(thing), holder)
+            if isinstance(thing, engine.Held):
+                holders.setdefault(id(thing.buffer), holder)

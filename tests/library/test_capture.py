@@ -280,7 +280,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], str]] = {
     "train or eval": (switch_mode, r"Sequential.training is False, it was True"),
     "a module's number": (switch_dropout, r"Dropout.p is 0.25, it was 0.4"),
     "module structure": (replace_layer, r"Sequential.1 is another Sigmoid, it was another Tanh"),
-    "the model": (replace_model, r"another Sequential|Bench.model"),
+    "the model": (replace_model, r"Bench.optimizer is another SGD|Bench.model is another Sequential"),
     "a parameter": (swap_parameter, r"Linear.bias is another Parameter"),
     "requires_grad": (freeze, r"requires_grad of a tensor of shape \(5, 6\) is False, it was True"),
     "an option": (set_momentum, r"the optimizer's option momentum is 0.5, it was 0"),
