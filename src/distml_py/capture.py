@@ -446,22 +446,22 @@ class Program:
 # ---------------------------------------------------------------- arguments and results
 
 
-def _flatten(value: Any, tensors: list[Tensor], plain: list[Any]) -> None:
-    """Tensors and arrays go to tensors, all else to plain; the form is in plain, too."""
+def _flatten(value: Any, tensors: list[Tensor], plain: list[Any], array: type = Tensor) -> None:
+    """Tensors and arrays go to tensors, all else to plain; the form is in plain, too. array: what plain says of an array."""
     if isinstance(value, Tensor):
         tensors.append(value)
         plain.append(Tensor)
     elif isinstance(value, np.ndarray):
         tensors.append(Tensor(value))
-        plain.append(np.ndarray)
+        plain.append(array)
     elif isinstance(value, (tuple, list)):
         plain += (type(value), len(value))
         for part in value:
-            _flatten(part, tensors, plain)
+            _flatten(part, tensors, plain, array)
     elif isinstance(value, dict):
         plain += (dict, *value)
         for part in value.values():
-            _flatten(part, tensors, plain)
+            _flatten(part, tensors, plain, array)
     else:
         plain.append(value)
 
@@ -469,7 +469,7 @@ def _flatten(value: Any, tensors: list[Tensor], plain: list[Any]) -> None:
 def _flat(value: Any) -> tuple[list[Tensor], list[Any]]:
     tensors: list[Tensor] = []
     plain: list[Any] = []
-    _flatten(value, tensors, plain)
+    _flatten(value, tensors, plain, np.ndarray)
     return tensors, plain
 
 
@@ -557,7 +557,7 @@ class Scope:
         if isinstance(one, functools.partial):
             return [one.func, *one.args, *one.keywords.values()]
         code = getattr(getattr(one, "__func__", one), "__code__", None)
-        if not inspect.iscode(code) or id(code) in self._seen or one.__module__.split(".")[0] in ("distml_py", "numpy"):
+        if not inspect.iscode(code) or id(code) in self._seen or str(one.__module__).split(".")[0] in ("distml_py", "numpy"):
             return []
         self._seen.add(id(code))
         names = _code_names(code)

@@ -3,11 +3,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
-from browser.conftest import Lab
+
+class Lab(Protocol):
+    """conftest's page, in which Python runs against the WebGL2 bridge."""
+
+    page: Any
+
+    def run(self, source: str) -> Any: ...
+
 
 SOURCE = (Path(__file__).parents[1] / "library" / "capture_cases.py").read_text()
 NAMES = [
@@ -142,8 +149,9 @@ for ask in (distml_py.kept[0].ready, distml_py.kept[0].result, distml_py.kept[1]
     try:
         found.append(ask())
     except BackendError as error:
-        found.append(str(error)[:30])
+        found.append(str(error))
 json.dumps(found)
 """
-    assert lab.run(ask) == ["WebGL2: context lost: the brow", "WebGL2: these numbers were los", "WebGL2: context lost: the brow"]
+    for found, wanted in zip(lab.run(ask), ["context lost", "these numbers were lost with the GPU", "context lost"], strict=True):
+        assert wanted in found
     lab.page.close()

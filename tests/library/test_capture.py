@@ -468,6 +468,8 @@ def test_an_array_that_changes_by_itself_is_noticed() -> None:
         found = [compiled(np.zeros(3, np.float32)).tolist() for _ in range(4)]
     wanted = np.random.default_rng(0)
     assert found == [wanted.random(3).astype(np.float32).tolist() for _ in range(4)] and compiled.replays == 0
+    with pytest.warns(RuntimeWarning, match="it returns an array; return tensors"):
+        assert isinstance(dm.compile(lambda x: np.ones(2))(np.ones(1)), np.ndarray)
 
 
 def test_arrays_that_stay_the_same_are_kept() -> None:
