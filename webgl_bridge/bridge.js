@@ -7,6 +7,9 @@ import { createPrograms } from "./programs.js";
 import { createTextures } from "./textures.js";
 
 const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a fragment shader
+/** Read-back buffers kept per size, and the largest that is kept at all. */
+const MOST_PACKS = 8;
+const LARGEST_PACK = 1 << 16;
 
 /**
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
@@ -29,6 +32,24 @@ export function createBridge(canvas) {
   /** Reads stale numbers after a loss, so the question is asked after every read-back, not before. */
   function alive() {
     if (gl.isContextLost()) throw new Error("context lost: the browser took the GPU away");
+  }
+
+  /** Read-backs on their way, by ticket. @type {Map<number, {buffer: WebGLBuffer, sync: WebGLSync | null, bytes: number, integer: boolean}>} */
+  const tickets = new Map();
+  /** Buffers for read-backs to come, by size in bytes. @type {Map<number, WebGLBuffer[]>} */
+  const packs = new Map();
+  let lastTicket = 0;
+
+  /** Forgets a read-back; its buffer serves the next one of its size. @param {number} id */
+  function drop(id) {
+    const ticket = tickets.get(id);
+    if (!ticket) return;
+    tickets.delete(id);
+    gl.deleteSync(ticket.sync);
+    const free = packs.get(ticket.bytes) ?? [];
+    packs.set(ticket.bytes, free);
+    if (free.length < MOST_PACKS && ticket.bytes <= LARGEST_PACK) free.push(ticket.buffer);
+    else gl.deleteBuffer(ticket.buffer);
   }
 
   return {
@@ -101,8 +122,53 @@ export function createBridge(canvas) {
       return out;
     },
 
+    /**
+     * Begins the read() of a texture as it is after every draw before, without waiting.
+     * @param {number} id @param {number} columns @param {number} rows
+     * @returns {number} a ticket for poll() or drop()
+     */
+    read_later(id, columns, rows) {
+      const texture = textures.get(id);
+      const bytes = columns * rows * 16;
+      const buffer = packs.get(bytes)?.pop() ?? gl.createBuffer();
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
+      gl.bufferData(gl.PIXEL_PACK_BUFFER, bytes, gl.STREAM_READ);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(texture));
+      gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, 0);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+      const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+      gl.flush();
+      alive();
+      tickets.set(++lastTicket, { buffer, sync, bytes, integer: texture.integer });
+      return lastTicket;
+    },
+
+    /**
+     * What read_later() asked for; undefined when it is not there yet, unless wait. A ticket is good for one answer.
+     * The GPU's progress becomes visible between two turns of the event loop, not within one.
+     * @param {number} id @param {boolean} wait
+     * @returns {Float32Array | Int32Array | undefined}
+     */
+    poll(id, wait) {
+      const ticket = tickets.get(id);
+      if (!ticket) throw new Error(`read-back ${id} was taken or dropped`);
+      if (!wait && ticket.sync && gl.getSyncParameter(ticket.sync, gl.SYNC_STATUS) !== gl.SIGNALED) {
+        alive();
+        return undefined;
+      }
+      const out = ticket.integer ? new Int32Array(ticket.bytes / 4) : new Float32Array(ticket.bytes / 4);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, ticket.buffer);
+      gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, out);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+      drop(id);
+      alive();
+      return out;
+    },
+
+    drop,
+
     stats() {
-      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count() });
+      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count(), read_backs: tickets.size });
     },
 
     /** The WEBGL_lose_context extension, for tests. */

@@ -1,6 +1,7 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
 from . import data, models, nn, optim, recipe
+from .capture import compile
 from .creation import (
     arange,
     bernoulli,

@@ -25,6 +25,8 @@ class JsBridge:
         self.release = js_bridge.release
         self.compile = js_bridge.compile
         self.stats = js_bridge.stats
+        self.read_later = js_bridge.read_later
+        self.drop = js_bridge.drop
 
     def upload(self, texture: int, columns: int, rows: int, data: np.ndarray) -> None:
         self._js.upload(texture, columns, rows, self._to_js(data))
@@ -34,6 +36,10 @@ class JsBridge:
 
     def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray:
         return np.frombuffer(self._js.read(texture, columns, rows).to_bytes(), np.int32 if kind else np.float32)
+
+    def poll(self, ticket: int, wait: bool, kind: int) -> np.ndarray | None:
+        found = self._js.poll(ticket, wait)
+        return None if found is None else np.frombuffer(found.to_bytes(), np.int32 if kind else np.float32)
 
 
 def start(js_bridge: Any, reason: str = "") -> str:

@@ -89,16 +89,10 @@ def bernoulli(input: Tensor) -> Tensor:
     return where(uniform(input.shape) < input, 1.0, 0.0)
 
 
-def uniform(shape: Shape, first: int = 0) -> Tensor:
-    """Uniform on [0, 1) from the next stream; elements are numbered from `first`."""
-    words = [graph.const(_signed(word), int32) for word in (*random.next_key(), first)]
+def uniform(shape: Shape, per_sample: int = 0) -> Tensor:
+    """Uniform on [0, 1) from the next stream; elements are numbered from per_sample * random.first_sample()."""
+    words = [graph.const(word, int32) for word in random.next_words(per_sample)]
     return Tensor(graph.apply(ops.UNIFORM, *words, attrs=(shape,)))
-
-
-def _signed(word: int) -> int:
-    """The int32 with the bits of a uint32."""
-    word %= 2**32
-    return word - 2**32 if word >= 2**31 else word
 
 
 def _shape(size: tuple[Any, ...]) -> Shape:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .backends.protocol import Backend
+from . import live
+from .backends.protocol import Backend, Pending
 from .backends.reference import ReferenceBackend
 from .errors import BackendError, DtypeError
 from .graph import CONST, LEAF, Node
 from .ops import DETACH
 from .schedule import graph_of, linearize
 
+T = TypeVar("T")
 PLANS = 256  # plans kept per backend; the least recently used goes first
 
 
@@ -66,14 +68,15 @@ def use_backend(chosen: Backend | str) -> None:
     _state.plans.clear()
 
 
-class _Held:
-    """A buffer and the backend it lives on."""
+class Held:
+    """A buffer and the backend it lives on. host: the array it was made of, kept for indices: questions are asked of it."""
 
-    __slots__ = ("backend", "buffer")
+    __slots__ = ("backend", "buffer", "host")
 
-    def __init__(self, owner: Backend, buffer: Any):
+    def __init__(self, owner: Backend, buffer: Any, host: np.ndarray | None = None):
         self.backend = owner
         self.buffer = buffer
+        self.host = host
 
 
 def keep(node: Node) -> None:
@@ -93,23 +96,40 @@ def realize(nodes: Iterable[Node]) -> None:
         return
     outputs = list(wanted.values())
     state = _state
-    key, leaves, scalars = linearize(outputs, lambda node: state.backend.layout(_buffer_of(node)))
+    before: list[Any] = []
+
+    def layout(leaf: Node) -> Any:
+        before.append(leaf.buffer)
+        return state.backend.layout(buffer_of(leaf))
+
+    key, leaves, scalars = linearize(outputs, layout)
     plan = _plan(key)
-    held = [_buffer_of(node) for node in leaves]
-    state.counters.realizations += 1
-    if not state.backend.on_gpu:
-        state.counters.cpu_ops += sum(step[0] is not LEAF and step[0] is not CONST for step in key[0])
-    began = time.perf_counter()
-    found = state.backend.run(plan, held, scalars)
-    state.counters.run_s += time.perf_counter() - began
+    held = [buffer_of(node) for node in leaves]
+    cpu_ops = 0 if state.backend.on_gpu else sum(step[0] is not LEAF and step[0] is not CONST for step in key[0])
+    found = run(plan, held, scalars, cpu_ops)
     for node, buffer in zip(outputs, found, strict=True):
-        node.buffer = _Held(state.backend, buffer)
+        node.buffer = Held(state.backend, buffer)
         if node.op is DETACH:  # neither numbers nor gradients ask for what lies behind it any more
             node.inputs = ()
+    if live.state.recorder is not None:
+        live.state.recorder.ran(plan, leaves, before, scalars, outputs, cpu_ops)
+
+
+def run(plan: Any, leaves: list[Any], scalars: list[float], cpu_ops: int) -> list[Any]:
+    """One realization, counted: the buffers of a plan's outputs."""
+    counters = _state.counters
+    counters.realizations += 1
+    counters.cpu_ops += cpu_ops
+    began = time.perf_counter()
+    found = _state.backend.run(plan, leaves, scalars)
+    counters.run_s += time.perf_counter() - began
+    return found
 
 
 def fetch(node: Node) -> np.ndarray:
     """The array of a node: computed if need be, then copied to the host."""
+    if live.state.recorder is not None:
+        live.state.recorder.read()
     if isinstance(node.buffer, np.ndarray):
         return node.buffer.copy()
     realize([node])
@@ -118,6 +138,21 @@ def fetch(node: Node) -> np.ndarray:
     array = held.backend.download(held.buffer, node.shape, node.dtype)
     _state.counters.read_s += time.perf_counter() - began
     return array
+
+
+def fetch_later(node: Node) -> Pending:
+    """The array of a node, without waiting for it: computed if need be, its copy to the host begun."""
+    if live.state.recorder is not None:
+        live.state.recorder.read()
+    realize([node])
+    buffer = buffer_of(node)
+    return _state.backend.download_later(buffer, node.shape, node.dtype)
+
+
+def set_companions(refs: list[weakref.ref[Node]]) -> list[weakref.ref[Node]]:
+    """What keep() has gathered, exchanged for refs: a captured step begins and ends with none of others'."""
+    known, _state.companions = _state.companions, refs
+    return known
 
 
 def _plan(key: tuple[Any, ...]) -> Any:
@@ -137,18 +172,25 @@ def _plan(key: tuple[Any, ...]) -> Any:
     return plan
 
 
-def _buffer_of(node: Node) -> Any:
+def buffer_of(node: Node) -> Any:
     """The buffer of a realized node on the current backend; it moves there when it lives elsewhere."""
     held = node.buffer
-    if isinstance(held, _Held) and held.backend is _state.backend:
+    if isinstance(held, Held) and held.backend is _state.backend:
         return held.buffer
     array = held if isinstance(held, np.ndarray) else held.backend.download(held.buffer, node.shape, node.dtype)
     if array.dtype not in _state.backend.dtypes:
         raise DtypeError(f"{_state.backend.name} has no {array.dtype.name}; convert with .float() or use the reference backend")
-    node.buffer = _Held(_state.backend, _state.backend.upload(array))
+    node.buffer = Held(_state.backend, _state.backend.upload(array), array if array.dtype.kind in "ib" else None)
     return node.buffer.buffer
 
 
-def host_array(node: Node) -> np.ndarray | None:
-    """The array of a node that has never left the host, else None."""
-    return node.buffer if isinstance(node.buffer, np.ndarray) else None
+def ask_host(node: Node, question: Callable[[np.ndarray], T]) -> T | None:
+    """question(the array of a node) when the host knows it, else None: the device is never waited for.
+
+    A captured step asks its inputs again at each replay, and holds only while the answer is the same.
+    """
+    known = node.buffer if isinstance(node.buffer, np.ndarray) else getattr(node.buffer, "host", None)
+    answer = None if known is None else question(known)
+    if live.state.recorder is not None:
+        live.state.recorder.asked(node, question, answer)
+    return answer

@@ -42,5 +42,9 @@ class RecipeError(DistmlError, ValueError):
     """A training script that does not define what a run needs."""
 
 
+class CaptureError(DistmlError, RuntimeError):
+    """A step that cannot be captured, or a replay that would not be what was captured."""
+
+
 class NonFiniteError(DistmlError, ArithmeticError):
     """A NaN or an infinity where training needs a number."""

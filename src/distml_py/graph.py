@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import live
 from .errors import DtypeError
 from .op import TABLE, Op, bool_, int32
 from .view import Shape
@@ -96,6 +97,8 @@ def leaf(buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Node:
     """A node of data that is there already: a host array (C-contiguous) or a backend's buffer."""
     node = Node(LEAF, (), (), shape, dtype)
     node.buffer = buffer
+    if live.state.recorder is not None:
+        live.state.recorder.leaf(node)
     return node
 
 
@@ -104,7 +107,9 @@ def const(value: float | int | bool, dtype: np.dtype[Any]) -> Node:
     kind = bool if dtype == bool_ else int if dtype == int32 else float
     if kind is int and not -(2**31) <= value < 2**31:
         raise DtypeError(f"integers are 32 bits wide here, found {value}; use a float")
-    return Node(CONST, (), (kind(value),), (), dtype)
+    if not isinstance(value, live.Live):
+        value = kind(value) if live.state.recorder is None else live.state.recorder.noted(kind(value))
+    return Node(CONST, (), (value,), (), dtype)
 
 
 def full(value: float | int | bool, shape: Shape, dtype: np.dtype[Any]) -> Node:

@@ -7,12 +7,38 @@ from typing import Any
 
 import numpy as np
 
-from . import engine
+from . import engine, live
+from . import lr_scheduler as lr_scheduler
 from .creation import zeros_like
 from .errors import RecipeError, ShapeError
 from .tensor import Tensor, no_grad
 
 Options = dict[str, Any]
+
+
+class Group(dict[str, Any]):
+    """The options of some parameters. While a step is captured, an option that is read this way must stay as it is."""
+
+    def __getitem__(self, name: str) -> Any:
+        if live.state.recorder is not None and name != "params":
+            live.state.recorder.option(self, name, False)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        return self[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if live.state.recorder is not None:
+            live.state.recorder.refuse(f"it sets the option {name!r} of an optimizer; do that between two steps")
+        super().__setitem__(name, value)
+
+    def uses(self, name: str) -> bool:
+        """Whether an option is not zero: all that a captured step must rely on when the number itself is live."""
+        if live.state.recorder is not None:
+            live.state.recorder.option(self, name, True)
+        return bool(super().__getitem__(name))
 
 
 class Optimizer:
@@ -29,7 +55,7 @@ class Optimizer:
             raise RecipeError(f"{type(self).__name__} got no parameters; pass model.parameters()")
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         self.defaults = defaults
-        self.param_groups: list[Options] = [{**defaults, **group, "params": list(group["params"])} for group in groups]
+        self.param_groups = [Group({**defaults, **group, "params": list(group["params"])}) for group in groups]
         self.state: dict[int, Options] = {}
         for tensor in self._tensors():
             if not isinstance(tensor, Tensor) or not tensor.is_leaf:
@@ -45,12 +71,17 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient, in one realization; older graphs keep the old numbers."""
         changed: list[Tensor] = []
-        number = 0
+        number, recorder = 0, live.state.recorder
+        if recorder is not None:
+            recorder.stepping(self)
         with no_grad():
             for group in self.param_groups:
                 for tensor in group["params"]:
                     if tensor.grad is not None:
                         state = self.state.setdefault(number, {})
+                        if recorder is not None:
+                            recorder.updating(self, number, state)
+                            recorder.spent(tensor)
                         tensor.copy_(self.update(tensor.detach(), tensor.grad.detach(), state, group))
                         changed += [tensor, *(value for value in state.values() if isinstance(value, Tensor))]
                     number += 1
@@ -58,8 +89,11 @@ class Optimizer:
         for tensor in changed:
             tensor._settle()
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Options) -> Tensor:
-        """The new parameter. state may be changed; it starts empty."""
+    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
+        """The new parameter. state may be changed; it starts empty.
+
+        Numbers that change from step to step go through live.number and live.count, or a captured step refuses them.
+        """
         raise NotImplementedError
 
     def config(self) -> Options:
@@ -122,17 +156,17 @@ class SGD(Optimizer):
         options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
         super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Options) -> Tensor:
+    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         if group["maximize"]:
             gradient = -gradient
-        if group["weight_decay"]:
-            gradient = gradient + parameter * group["weight_decay"]
+        if group.uses("weight_decay"):
+            gradient = gradient + parameter * live.number(lambda: group["weight_decay"])
         if group["momentum"]:
             known = state.get("momentum_buffer")
             buffer = gradient if known is None else known * group["momentum"] + gradient * (1.0 - group["dampening"])
             state["momentum_buffer"] = buffer.detach()
             gradient = gradient + buffer * group["momentum"] if group["nesterov"] else buffer
-        return parameter - gradient * group["lr"]
+        return parameter - gradient * live.number(lambda: group["lr"])
 
 
 class Adam(Optimizer):
@@ -156,25 +190,25 @@ class Adam(Optimizer):
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
 
-    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Options) -> Tensor:
+    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         first, second = group["betas"]
         gradient = -gradient if group["maximize"] else gradient
-        if group["weight_decay"] and self.decoupled:
-            parameter = parameter * (1.0 - group["lr"] * group["weight_decay"])
-        elif group["weight_decay"]:
-            gradient = gradient + parameter * group["weight_decay"]
+        if group.uses("weight_decay") and self.decoupled:
+            parameter = parameter * live.number(lambda: 1.0 - group["lr"] * group["weight_decay"])
+        elif group.uses("weight_decay"):
+            gradient = gradient + parameter * live.number(lambda: group["weight_decay"])
         if not state:
             state.update(step=0, exp_avg=zeros_like(gradient), exp_avg_sq=zeros_like(gradient))
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = zeros_like(gradient)
-        state["step"] += 1
+        live.count(state, "step")
         state["exp_avg"] = state["exp_avg"] * first + gradient * (1.0 - first)
         state["exp_avg_sq"] = state["exp_avg_sq"] * second + gradient * gradient * (1.0 - second)
         square = state["exp_avg_sq"]
         if group["amsgrad"]:
             square = state["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(square)
-        rate = group["lr"] / (1.0 - first ** state["step"])
-        root = float(np.sqrt(1.0 - second ** state["step"]))
+        rate = live.number(lambda: group["lr"] / (1.0 - first ** state["step"]))
+        root = live.number(lambda: float(np.sqrt(1.0 - second ** state["step"])))
         return parameter - state["exp_avg"] * rate / (square.sqrt() / root + group["eps"])
 
 

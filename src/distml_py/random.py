@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from . import live
+
 
 @dataclass
 class _State:
@@ -17,6 +19,8 @@ class _State:
     step: int = 0
     stream: int = 0
     first_sample: int = 0
+    began: int = 0  # the stream at the begin of what is captured or replayed
+    relative: bool = False  # whether keys are still counted from there
 
 
 _state = _State()  # what may change in this module, in one place
@@ -25,6 +29,7 @@ _state = _State()  # what may change in this module, in one place
 def manual_seed(seed: int) -> None:
     """Start all random streams again from a seed in [0, 2**32)."""
     _state.seed, _state.step, _state.stream, _state.first_sample = int(seed) % 2**32, 0, 0, 0
+    _state.relative = False
 
 
 def next_key() -> tuple[int, int, int]:
@@ -38,15 +43,62 @@ def first_sample() -> int:
     return _state.first_sample
 
 
+def next_words(per_sample: int = 0) -> list[float]:
+    """The next key and the number of the first element, as int32 words; a captured step asks for them again."""
+    seed, step, stream = next_key()
+    if not _state.relative:
+        return [_signed(word) for word in (seed, step, stream, _state.first_sample * per_sample)]
+    after = stream - _state.began
+    return [
+        live.number(lambda: _signed(_state.seed)),
+        live.number(lambda: _signed(_state.step)),
+        live.number(lambda: _signed(_state.began + after)),
+        live.number(lambda: _signed(_state.first_sample * per_sample)),
+    ]
+
+
+def _signed(word: int) -> int:
+    """The int32 with the bits of a uint32."""
+    word %= 2**32
+    return word - 2**32 if word >= 2**31 else word
+
+
+def begin() -> None:
+    """From here on keys are counted relative to the stream of now: a capture or a replay begins."""
+    _state.began, _state.relative = _state.stream, True
+
+
+def state() -> tuple[int, int, int, int]:
+    return _state.seed, _state.step, _state.stream, _state.first_sample
+
+
+def end() -> int | None:
+    """How many streams were used since begin(); None when the seed was set meanwhile."""
+    used = _state.stream - _state.began if _state.relative else None
+    _state.relative = False
+    return used
+
+
+def advance(streams: int) -> None:
+    _state.stream += streams
+
+
+def restore(known: tuple[int, int, int, int]) -> None:
+    """Back to an earlier state()."""
+    _state.seed, _state.step, _state.stream, _state.first_sample = known
+
+
 @contextmanager
 def training_step(seed: int, step: int, first: int = 0) -> Iterator[None]:
     """Random arrays made inside belong to a training step: their keys depend on seed, step and order alone.
 
     step counts from 1 here, so that no step shares a key with what manual_seed starts.
     """
-    before = (_state.seed, _state.step, _state.stream, _state.first_sample)
+    before, relative = state(), _state.relative
+    _state.relative = False
     _state.seed, _state.step, _state.stream, _state.first_sample = seed % 2**32, step + 1, 0, first
     try:
         yield
     finally:
-        _state.seed, _state.step, _state.stream, _state.first_sample = before
+        restore(before)
+        _state.relative = relative

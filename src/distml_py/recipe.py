@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import builtins
 import linecache
 import math
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from . import engine, io, random
+from .capture import compile
 from .data.loader import Splits, TensorDataset, permutation
 from .errors import DistmlError, NonFiniteError, RecipeError
 from .nn import Module
 from .nn import functional as F
 from .nn.module import load
 from .optim import Optimizer
-from .tensor import Tensor, no_grad
+from .tensor import Later, Tensor, no_grad
 
 EVALUATION_BATCH = 360
 T = TypeVar("T")
@@ -28,7 +31,8 @@ class Recipe:
 
     batch_size: samples of a step, over all workers. shards: the fixed pieces a step is cut into for workers.
     steps: how long a run is. Every evaluate_every steps the validation split is read, every checkpoint_every steps
-    the state is stored.
+    the state is stored. compile: steps are captured and replayed (distml_py.compile); then loss() runs for the first steps
+    only, and what it prints is printed by those. False: every step runs its Python.
     """
 
     batch_size: int = 64
@@ -36,6 +40,7 @@ class Recipe:
     shards: int = 4
     evaluate_every: int = 20
     checkpoint_every: int = 50
+    compile: bool = True
 
     def data(self) -> Splits:
         raise RecipeError(f"{type(self).__name__} needs data(self) that returns Splits(train, validation, test)")
@@ -75,25 +80,37 @@ class Training:
         self.model = _returned(recipe, "model", Module)
         self.parameters: dict[str, Tensor] = dict(self.model.named_parameters())
         self.optimizer = _returned(recipe, "optimizer", Optimizer, list(self.parameters.values()))
-        self.last: dict[str, float] = {}
+        self.cpu_ops = 0
         self._orders: dict[int, np.ndarray] = {}
+        self._spent = _Spent()
+        # no method of our own in them: a cycle would keep textures alive
+        self._step: Callable[..., Any] = partial(_step, recipe.loss, self.model, self.optimizer)
+        self._shard: Callable[..., Any] = partial(_shard, recipe.loss, self.model, self.optimizer, self.parameters)
+        if recipe.compile:
+            self._step, self._shard = compile(self._step, fallback=True), compile(self._shard, fallback=True)
 
     def step(self, step: int) -> float:
         """One whole step on this worker. Returns the loss. Raises NonFiniteError; the weights are then spoilt, too."""
-        return self._measured(lambda: self._loss(step, 0, self.recipe.batch_size, self.optimizer.step))
+        return self.begin(step).result()
+
+    def begin(self, step: int) -> Coming:
+        """step() without waiting for its loss."""
+        loss = self._measured(step, 0, self.recipe.batch_size, self._step)
+        return Coming(step, loss.item_later(), self._spent, self.recipe)
 
     def gradient(self, step: int, start: int, count: int) -> tuple[float, dict[str, np.ndarray]]:
         """(mean loss, mean gradients) over samples [start, start + count) of a step's global batch."""
-        found: dict[str, np.ndarray] = {}
+        loss, grads = self._measured(step, start, count, self._shard)
+        value = Coming(step, loss.item_later(), self._spent, self.recipe).result()
+        zeros = {name: np.zeros(parameter.shape, np.float32) for name, parameter in self.parameters.items()}
+        return value, zeros | {name: grad.numpy() for name, grad in grads.items() if grad is not None}
 
-        def read() -> None:
-            grads = {name: parameter.grad for name, parameter in self.parameters.items()}
-            engine.realize(grad.node for grad in grads.values() if grad is not None)
-            for name, parameter in self.parameters.items():
-                grad = grads[name]
-                found[name] = np.zeros(parameter.shape, np.float32) if grad is None else grad.numpy()
-
-        return self._measured(lambda: self._loss(step, start, count, read)), found
+    @property
+    def last(self) -> dict[str, float]:
+        """Of the last step: cpu_ops, step_ms, python_ms; draws, a mean over the steps since this was last asked; texture_bytes."""
+        if not self._spent.steps:
+            return {}
+        return {"cpu_ops": self.cpu_ops, **self._spent.last()}
 
     def evaluate(self, split: str) -> tuple[float, float, int]:
         """(mean loss, accuracy in 0-1, samples) over a whole split: "train", "validation" or "test"."""
@@ -147,41 +164,93 @@ class Training:
         }
         return np.array([self._orders[int(e)][o] for e, o in zip(epochs, offsets, strict=True)])
 
-    def _loss(self, step: int, start: int, count: int, then: Callable[[], None]) -> float:
+    def _measured(self, step: int, start: int, count: int, work: Callable[..., Any]) -> Any:
+        """work(batch) as a part of a training step; what it costs is noted."""
+        counters = engine.counters()
+        cpu_ops, waited, began = counters.cpu_ops, counters.read_s + counters.run_s, time.perf_counter()
         batch = self.splits.train.batch(self.numbers(step, start, count))
         self.model.train()
-        self.optimizer.zero_grad()
         with random.training_step(self.seed, step, start):
-            try:
-                loss = self.recipe.loss(self.model, *batch)
-            except DistmlError as error:
-                error.line = _line_of(self.recipe.model)  # the layers are named there, and fail in the library
-                raise
-            if not isinstance(loss, Tensor) or loss.shape != ():
-                found = getattr(loss, "shape", type(loss).__name__)
-                raise _at(self.recipe.loss, RecipeError(f"loss() returns a tensor of shape (), got {found}"))
-            loss.backward()
-            then()
-        value = float(loss.item())
+            found = work(*batch)
+        self.cpu_ops = counters.cpu_ops - cpu_ops
+        self._spent.step(time.perf_counter() - began, counters.read_s + counters.run_s - waited)
+        return found
+
+
+def _step(loss: Callable[..., Any], model: Module, optimizer: Optimizer, *batch: Tensor) -> Tensor:
+    """One whole step."""
+    found = _backward(loss, model, optimizer, batch)
+    optimizer.step()
+    return found
+
+
+def _shard(
+    loss: Callable[..., Any], model: Module, optimizer: Optimizer, parameters: dict[str, Tensor], *batch: Tensor
+) -> tuple[Tensor, dict[str, Tensor | None]]:
+    """Mean loss and mean gradients over a batch."""
+    found = _backward(loss, model, optimizer, batch)
+    grads = {name: parameter.grad for name, parameter in parameters.items()}
+    engine.realize(grad.node for grad in grads.values() if grad is not None)
+    return found, grads
+
+
+def _backward(loss: Callable[..., Any], model: Module, optimizer: Optimizer, batch: tuple[Tensor, ...]) -> Tensor:
+    optimizer.zero_grad()
+    try:
+        found = loss(model, *batch)
+    except DistmlError as error:
+        recipe = getattr(loss, "__self__", None)
+        error.line = _line_of(getattr(recipe, "model", loss))  # the layers are named there, and fail in the library
+        raise
+    if not isinstance(found, Tensor) or found.shape != ():
+        wrong = getattr(found, "shape", type(found).__name__)
+        raise _at(loss, RecipeError(f"loss() returns a tensor of shape (), got {wrong}"))
+    found.backward()
+    return found
+
+
+class _Spent:
+    """What steps cost, and what they waited for since."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.waited_s = 0.0
+        self._step_s = self._python_s = 0.0
+        self._drawn, self._drawn_at = 0, 0
+
+    def step(self, all_s: float, waited_s: float) -> None:
+        self.steps += 1
+        self._step_s, self._python_s, self.waited_s = all_s + self.waited_s, all_s - waited_s, 0.0
+
+    def last(self) -> dict[str, float]:
+        """The backend's counts are asked for here alone: each asking crosses the border."""
+        stats = engine.backend().stats()
+        steps = max(self.steps - self._drawn_at, 1)
+        draws = round((stats["draws"] - self._drawn) / steps)
+        self._drawn, self._drawn_at = stats["draws"], self.steps
+        step_ms, python_ms = (self._step_s + self.waited_s) * 1e3, self._python_s * 1e3
+        return {"step_ms": step_ms, "python_ms": python_ms, "draws": draws, "texture_bytes": stats["texture_bytes"]}
+
+
+class Coming:
+    """The loss of a step, on its way from the device."""
+
+    def __init__(self, step: int, loss: Later, spent: _Spent, recipe: Recipe):
+        self.step = step
+        self._loss, self._spent, self._recipe = loss, spent, recipe
+
+    def ready(self) -> bool:
+        """Whether result() would not wait."""
+        return self._loss.ready()
+
+    def result(self) -> float:
+        """Raises NonFiniteError; the weights are then spoilt, too."""
+        began = time.perf_counter()
+        value = float(self._loss.result())
+        self._spent.waited_s += time.perf_counter() - began
         if not math.isfinite(value):
             advice = "lower the learning rate, or check the data and labels for NaN"
-            raise _at(self.recipe.optimizer, NonFiniteError(f"the loss is {value} at step {step + 1}; {advice}"))
-        return value
-
-    def _measured(self, work: Callable[[], float]) -> float:
-        before, draws = (vars(engine.counters()).copy(), engine.backend().stats()["draws"])
-        began = time.perf_counter()
-        value = work()
-        after, stats = engine.counters(), engine.backend().stats()
-        spent = time.perf_counter() - began
-        waited = after.read_s - before["read_s"] + after.run_s - before["run_s"]
-        self.last = {
-            "cpu_ops": after.cpu_ops - before["cpu_ops"],
-            "step_ms": spent * 1e3,
-            "python_ms": (spent - waited) * 1e3,
-            "draws": stats["draws"] - draws,
-            "texture_bytes": stats["texture_bytes"],
-        }
+            raise _at(self._recipe.optimizer, NonFiniteError(f"the loss is {value} at step {self.step + 1}; {advice}"))
         return value
 
 
@@ -223,7 +292,7 @@ def load_recipe(name: str, code: str) -> Recipe:
     file = f"{name}.py"
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
     namespace: dict[str, Any] = {"__name__": f"recipe_{name}", "__file__": file}
-    exec(compile(code, file, "exec"), namespace)
+    exec(builtins.compile(code, file, "exec"), namespace)
     found = [
         value
         for value in namespace.values()

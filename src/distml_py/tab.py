@@ -7,7 +7,7 @@ import hashlib
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ import numpy as np
 from . import wire
 from .errors import FormatError, NonFiniteError, RecipeError
 from .io import weights_sha256
-from .recipe import Training, load_recipe
+from .recipe import Coming, Training, load_recipe
 
 PROGRESS_EVERY_S = 0.25
+AHEAD = 3  # solo steps whose losses may be on their way at once
 LONGEST_MESSAGE = 2000
 
 Frames = list[bytes | str]
@@ -33,6 +34,7 @@ class Stepping:
     reported_step: int
     evaluate: bool = False
     found: tuple[float | None, float | None, float | None] = (None, None, None)  # of an evaluation, not reported yet
+    coming: deque[Coming] = field(default_factory=deque)
 
 
 class Tab:
@@ -239,7 +241,7 @@ class Tab:
         loss, gradient = training.gradient(lease.step, lease.start, lease.count)
         finite(loss, f"the loss of step {lease.step}, shard {lease.shard}")
         self._report.update(step=lease.step, loss=loss)
-        cpu_ops = int(training.last.get("cpu_ops") or 0)
+        cpu_ops = training.cpu_ops
         answer = wire.Gradient(lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, loss, cpu_ops)
         return [wire.encode(answer, gradient)]
 
@@ -271,27 +273,36 @@ class Tab:
         assert run is not None and training is not None
         if self._yield:
             self._yield = False
+            self._collect(solo, wait=True)
             return self._hand_over(run, solo, training, "yield")
         if solo.evaluate:
             solo.evaluate = False
+            self._collect(solo, wait=True)
             loss, accuracy, _ = training.evaluate("validation")
             finite(loss, f"the validation loss after step {solo.step}")
             solo.found = (loss, accuracy, training.step_accuracy(solo.step - 1))
             self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=solo.found[2])
             return self._progress(run, solo, training)
         if solo.step >= run.steps:
+            self._collect(solo, wait=True)
             return self._hand_over(run, solo, training, "final")
-        loss = training.step(solo.step)
-        finite(loss, f"the loss of step {solo.step}")
+        solo.coming.append(training.begin(solo.step))
         solo.step += 1
         solo.evaluate = solo.step % run.evaluate_every == 0
-        self._report.update(step=solo.step, loss=loss, weights_version=solo.step, weights_sha256=None)
+        self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=None)
+        stored = solo.step % run.checkpoint_every == 0 and solo.step < run.steps
+        self._collect(solo, wait=stored)
         frames: Frames = []
         if self._clock() - solo.reported_s >= PROGRESS_EVERY_S:
             frames += self._progress(run, solo, training)
-        if solo.step % run.checkpoint_every == 0 and solo.step < run.steps:
+        if stored:
             frames += self._checkpoint(run, solo, training, "periodic")
         return frames
+
+    def _collect(self, solo: Stepping, wait: bool) -> None:
+        """Takes the losses that have come, or all of them. Before weights are judged or stored all must be numbers."""
+        while solo.coming and (wait or len(solo.coming) > AHEAD or solo.coming[0].ready()):
+            self._report.update(loss=solo.coming.popleft().result())
 
     def _progress(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
         now = self._clock()
@@ -299,7 +310,7 @@ class Tab:
         loss = self._report.get("loss")
         if loss is None:
             return []  # the coordinator handed over at an evaluation: there is no step to tell of
-        cpu_ops = int(training.last.get("cpu_ops") or 0)
+        cpu_ops = training.cpu_ops
         message = wire.Progress(run.run, solo.step, loss, *solo.found, cpu_ops, rate)
         solo.reported_s, solo.reported_step, solo.found = now, solo.step, (None, None, None)
         return [wire.encode(message)]

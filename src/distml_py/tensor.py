@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from . import broadcast, engine, graph, indexing, ops
+from . import broadcast, engine, graph, indexing, live, ops
 from .autograd import gradients, order
+from .backends.protocol import Pending
 from .broadcast import Number
 from .errors import DtypeError, GradientError, ShapeError
 from .graph import Node
@@ -56,13 +57,29 @@ def host_data(data: Any, dtype: np.dtype[Any] | None = None) -> np.ndarray:
     return np.array(array, dtype=dtype, order="C", copy=True)
 
 
+class Later:
+    """A number on its way from the device."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self, pending: Pending):
+        self._pending = pending
+
+    def ready(self) -> bool:
+        """Whether result() would not wait."""
+        return self._pending.ready()
+
+    def result(self) -> Any:
+        return self._pending.result().reshape(()).item()
+
+
 class Tensor:
     """data: numbers, nested lists, a NumPy array or a Node. dtype: see host_data.
 
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_node", "_requires_grad", "grad")
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad")
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
@@ -75,8 +92,10 @@ class Tensor:
         elif dtype is not None:
             data = cast(data, np.dtype(dtype))
         self._node: Node = data
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self._requires_grad = False
+        if live.state.recorder is not None:
+            live.state.recorder.born(self)
         if requires_grad:
             self.requires_grad_()
 
@@ -101,6 +120,19 @@ class Tensor:
     @requires_grad.setter
     def requires_grad(self, requires_grad: bool) -> None:
         self.requires_grad_(requires_grad)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() left here."""
+        if live.state.recorder is not None:
+            live.state.recorder.grad_read(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if live.state.recorder is not None:
+            live.state.recorder.grad_set(self)
+        self._grad = grad
 
     @property
     def is_leaf(self) -> bool:
@@ -166,6 +198,12 @@ class Tensor:
             raise ShapeError(f"item() needs one element, got shape {self.shape}; use .tolist() or reduce first")
         return self.numpy().reshape(()).item()
 
+    def item_later(self) -> Later:
+        """The number of a tensor that holds one, without waiting for it: .ready(), .result(). Raises ShapeError otherwise."""
+        if self.numel() != 1:
+            raise ShapeError(f"item_later() needs one element, got shape {self.shape}; reduce first")
+        return Later(engine.fetch_later(self._node))
+
     def realize(self) -> Tensor:
         """Compute now. Returns self."""
         engine.realize([self._node])
@@ -192,6 +230,8 @@ class Tensor:
             raise GradientError(f"only floating-point tensors have gradients, this one is {self.dtype.name}")
         if not self.is_leaf:
             raise GradientError("only a leaf can stop to require grad, this tensor was computed; use .detach()")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
         self._requires_grad = requires_grad
         self._node = _outside(self._node)
         self._node.owner = weakref.ref(self) if requires_grad else None
@@ -256,6 +296,8 @@ class Tensor:
             raise ShapeError(f"in place, the shape {self.shape} must stay, the result has {value.shape}")
         if value.dtype.kind != self.dtype.kind and DTYPES.index(value.dtype) > DTYPES.index(self.dtype):
             raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
         owner, node = self._node.owner, cast(value._node, self.dtype)
         if owner is not None:
             self._node = graph.apply(ops.DETACH, node)
@@ -827,9 +869,7 @@ def _index_item(item: Any) -> Any:
 
 def _check_index(index: Tensor, size: int) -> None:
     """Indices that are still on the host are checked now; on the GPU a wrong one reads NaN."""
-    known = engine.host_array(index._node)
-    if known is not None:
-        ops.index.check_range(known, size)
+    engine.ask_host(index._node, lambda known: ops.index.check_range(known, size))
 
 
 def _outside(node: Node) -> Node:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from distml_py import ops
+from distml_py.backends.protocol import Arrived, Pending
 from distml_py.kernel import (
     Apply,
     Convolution,
@@ -51,6 +53,12 @@ class KernelBackend:
 
     def layout(self, buffer: np.ndarray) -> None:
         return None
+
+    def download_later(self, buffer: np.ndarray, shape: Sequence[int], dtype: np.dtype[Any]) -> Pending:
+        return Arrived(self.download(buffer, shape, dtype))
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def plan(self, graph: Graph) -> Schedule:
         self.schedules.append(schedule(graph))

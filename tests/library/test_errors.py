@@ -122,6 +122,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.randint(3, 3, (1,)), ShapeError, "randint needs low < high <= low + 2**24, got 3 and 3"),
     # its numbers
     (lambda: len(dm.tensor(1.0)), ShapeError, "len() of a 0-d tensor; use .item() for its number"),
+    (lambda: full(2).item_later(), ShapeError, "item_later() needs one element, got shape (2,); reduce first"),
     (lambda: full(2).item(), ShapeError, "item() needs one element, got shape (2,); use .tolist() or reduce first"),
     (lambda: bool(full(2)), ShapeError, "the truth of a tensor of shape (2,) is ambiguous; use .all() or .any()"),
     # gradients
@@ -347,7 +348,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "small has no float64; convert with .float() or use the reference backend",
     ),
     (
-        lambda: on_small(lambda: engine._buffer_of(dm.tensor(np.ones(2)).node)),
+        lambda: on_small(lambda: engine.buffer_of(dm.tensor(np.ones(2)).node)),
         DtypeError,
         "small has no float64; convert with .float() or use the reference backend",
     ),

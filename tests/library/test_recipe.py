@@ -1,7 +1,9 @@
 """Recipes: what a seed means, what shards add up to, how a script is loaded, and what the checked-in ones reach."""
 
+import gc
 import math
 import traceback
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -306,3 +308,79 @@ def test_an_error_that_happens_in_the_library_points_at_the_method_of_the_recipe
         for step in range(50):
             training.step(step)
     assert line_of(raised.value) == line
+
+
+# ---------------------------------------------------------------- capture
+
+
+@pytest.mark.parametrize("make", [Small, lambda: recipe("digits_mlp"), lambda: recipe("digits_cnn")], ids=["small", "mlp", "cnn"])
+def test_a_captured_run_is_the_uncaptured_one_bit_for_bit(make: Callable[[], Recipe]) -> None:
+    found = []
+    for compiled in (True, False):
+        chosen = make()
+        chosen.compile = compiled
+        training = Training(chosen, 2)
+        losses = [training.step(step) for step in range(6)]
+        shards = [training.gradient(step, start, 13) for step in (6, 7, 8) for start in (0, 13)]
+        training.evaluate("validation")
+        losses += [training.step(step) for step in range(6, 9)]
+        arrays = [*training.weights().values(), *(array for _, gradient in shards for array in gradient.values())]
+        found.append((losses, [loss for loss, _ in shards], [array.tobytes() for array in arrays]))
+        if compiled:
+            assert training._step.replays >= 5 and training._shard.replays >= 3
+    assert found[0] == found[1]
+
+
+def test_a_recipe_that_reads_its_loss_runs_its_python_each_time_and_says_why() -> None:
+    seen: list[float] = []
+
+    class Reading(Few):
+        def loss(self, model: nn.Module, *batch: dm.Tensor) -> dm.Tensor:
+            loss = super().loss(model, *batch)
+            seen.append(loss.item())
+            return loss
+
+    training = Training(Reading(), 0)
+    with pytest.warns(RuntimeWarning, match=r"runs eagerly: test_recipe.py:\d+ reads a number inside the step"):
+        losses = [training.step(step) for step in range(4)]
+    assert seen == losses
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_own_step_however_late_it_is_read() -> None:
+    class Rising(Few):
+        def optimizer(self, parameters: Any) -> optim.Optimizer:
+            return optim.SGD(parameters, lr=1e39)
+
+    training = Training(Rising(), 0)
+    coming = [training.begin(step) for step in range(5)]
+    with pytest.raises(NonFiniteError) as caught:
+        for number, loss in enumerate(coming):
+            assert loss.ready() and loss.step == number
+            loss.result()
+    assert f"at step {number + 1};" in str(caught.value)
+
+
+def test_a_step_asks_the_backend_for_no_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(Few(), 0)
+    asked: list[int] = []
+    plain = type(dm.engine.backend()).stats
+    monkeypatch.setattr(type(dm.engine.backend()), "stats", lambda self: asked.append(1) or plain(self))
+    training.step(0)
+    training.gradient(1, 0, 3)
+    assert asked == []
+    assert training.last["draws"] == 0 and asked == [1]
+
+
+def test_a_training_is_freed_by_reference_counts_alone() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        training = Training(Few(), 0)
+        for step in range(5):
+            training.step(step)
+        training.gradient(5, 0, 3)
+        model = weakref.ref(training.model)
+        del training
+        assert model() is None
+    finally:
+        gc.enable()

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..schedule import Graph
 from ..view import Shape
+
+
+class Pending(Protocol):
+    """An array on its way to the host."""
+
+    def ready(self) -> bool:
+        """Whether result() would not wait. Between two turns of the browser's event loop the answer does not change."""
+
+    def result(self) -> np.ndarray:
+        """The array; waits if it must. Raises BackendError when the device was lost."""
+
+
+class Arrived:
+    """See Pending: an array that is here."""
+
+    def __init__(self, array: np.ndarray):
+        self._array = array
+
+    def ready(self) -> bool:
+        return True
+
+    def result(self) -> np.ndarray:
+        return self._array
 
 
 class Backend(Protocol):
@@ -27,11 +51,17 @@ class Backend(Protocol):
     def download(self, buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         """The array of a buffer. Raises BackendError when the device was lost."""
 
+    def download_later(self, buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Pending:
+        """The array of a buffer as it is now, without waiting for it."""
+
     def plan(self, graph: Graph) -> Any:
         """All that can be done before the data is there: scheduling, compiling."""
 
     def run(self, plan: Any, leaves: Sequence[Any], scalars: Sequence[float]) -> list[Any]:
         """The buffers of graph.outputs."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Runs inside may be sent to the device at its end, in one go. An upload or a download inside sends them earlier."""
 
     def stats(self) -> dict[str, int]:
         """draws: so far; texture_bytes and textures: allocated now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..graph import CONST, LEAF
 from ..op import DTYPES
 from ..schedule import Graph
 from ..view import Shape
+from .protocol import Arrived, Pending
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,12 @@ class ReferenceBackend:
 
     def download(self, buffer: np.ndarray, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         return np.array(buffer, dtype=dtype, copy=True).reshape(shape)
+
+    def download_later(self, buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Pending:
+        return Arrived(self.download(buffer, shape, dtype))
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def plan(self, graph: Graph) -> _Plan:
         last: dict[int, int] = {}

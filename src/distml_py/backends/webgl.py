@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +19,7 @@ from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
 from ..view import Shape
 from . import glsl
+from .protocol import Pending
 
 POOL_BYTES = 256 << 20  # free textures kept for reuse; beyond that they are given back to the driver
 
@@ -31,6 +34,9 @@ class Bridge(Protocol):
     def compile(self, source: str, inputs: int, scalars: str) -> int: ...
     def run(self, commands: np.ndarray) -> None: ...
     def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray: ...
+    def read_later(self, texture: int, columns: int, rows: int) -> int: ...
+    def poll(self, ticket: int, wait: bool, kind: int) -> np.ndarray | None: ...
+    def drop(self, ticket: int) -> None: ...
     def stats(self) -> str: ...
 
 
@@ -74,11 +80,64 @@ class Buffer:
             self._pool.give(self.room, self.texture)
 
 
+class _Sender:
+    """Command lists on their way to the bridge: one by one, or gathered while together() is open."""
+
+    def __init__(self, bridge: Bridge):
+        self.bridge = bridge
+        self.waiting: list[np.ndarray] = []
+        self.gathering = 0
+
+    def send(self, commands: np.ndarray) -> None:
+        self.waiting.append(commands)
+        if not self.gathering:
+            self.flush()
+
+    def flush(self) -> None:
+        """Nothing waits any more. Before data is sent or read: the draws that were asked for earlier come first."""
+        waiting, self.waiting = self.waiting, []
+        if waiting:
+            guarded(self.bridge.run, waiting[0] if len(waiting) == 1 else np.concatenate(waiting))
+
+
+class _Later:
+    """See Pending: texels that the GPU copies when it gets there."""
+
+    def __init__(self, bridge: Bridge, ticket: int, kind: int, shape: Shape, dtype: np.dtype[Any]):
+        self._bridge, self._ticket, self._kind, self._shape, self._dtype = bridge, ticket, kind, shape, dtype
+        self._found: np.ndarray | None = None
+        self._over = False
+
+    def ready(self) -> bool:
+        if not self._over:
+            self._poll(False)
+        return self._found is not None
+
+    def result(self) -> np.ndarray:
+        if not self._over:
+            self._poll(True)
+        if self._found is None:
+            raise BackendError("WebGL2: these numbers were lost with the GPU")
+        return np.asarray(self._found[: math.prod(self._shape)]).reshape(self._shape).astype(self._dtype)
+
+    def _poll(self, wait: bool) -> None:
+        try:
+            self._found = guarded(self._bridge.poll, self._ticket, wait, self._kind)
+            self._over = self._found is not None
+        except BackendError:
+            self._over = True
+            raise
+
+    def __del__(self) -> None:
+        if not self._over:
+            self._bridge.drop(self._ticket)
+
+
 class _Pool:
     """Free textures by size class."""
 
-    def __init__(self, bridge: Bridge, max_side: int):
-        self.bridge = bridge
+    def __init__(self, sender: _Sender, max_side: int):
+        self.bridge, self.sender = sender.bridge, sender
         self.max_side = max_side
         self.free: dict[Room, list[int]] = {}
         self.free_bytes = 0
@@ -98,6 +157,7 @@ class _Pool:
 
     def give(self, place: Room, texture: int) -> None:
         if self.free_bytes + place.size_bytes > POOL_BYTES:
+            self.sender.flush()  # draws that still wait may name it
             self.bridge.release(texture)
             return
         self.free.setdefault(place, []).append(texture)
@@ -121,7 +181,7 @@ class _Plan:
     slots: np.ndarray
     made: tuple[tuple[int, Room], ...]
     outputs: tuple[int, ...]
-    leaves: int
+    leaves: tuple[Layout, ...]
 
 
 class WebGLBackend:
@@ -134,18 +194,22 @@ class WebGLBackend:
         self._bridge = bridge
         limits = json.loads(bridge.limits())
         self.name = f"WebGL2: {limits['renderer']}"
-        self._pool = _Pool(bridge, limits["max_texture_size"])
+        self._sender = _Sender(bridge)
+        self._pool = _Pool(self._sender, limits["max_texture_size"])
         self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
         self._scratch: dict[Room, list[int]] = {}
 
     def upload(self, array: np.ndarray) -> Buffer:
+        return self._upload(array, layout_of(array.shape))
+
+    def _upload(self, array: np.ndarray, layout: Layout) -> Buffer:
         dtype = array.dtype if array.dtype == float32 else int32
-        layout = layout_of(array.shape)
         buffer = Buffer(self._pool, room(layout, array.dtype))
         rows = layout.rows(array.size)
         padded = np.zeros(layout.width * rows * 4, dtype)
         padded[: array.size] = array.reshape(-1)
+        self._sender.flush()
         guarded(self._bridge.upload, buffer.texture, layout.width, rows, padded)
         return buffer
 
@@ -155,13 +219,31 @@ class WebGLBackend:
     def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         size = int(np.prod(shape, dtype=np.int64))
         layout = buffer.room.layout
+        self._sender.flush()
         found = guarded(self._bridge.read, buffer.texture, layout.width, layout.rows(size), buffer.room.kind)
         return np.asarray(found[:size]).reshape(shape).astype(dtype)
+
+    def download_later(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> Pending:
+        layout = buffer.room.layout
+        self._sender.flush()
+        ticket = guarded(self._bridge.read_later, buffer.texture, layout.width, layout.rows(math.prod(shape)))
+        return _Later(self._bridge, ticket, buffer.room.kind, shape, dtype)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        self._sender.gathering += 1
+        try:
+            yield
+        finally:
+            self._sender.gathering -= 1
+            if not self._sender.gathering:
+                self._sender.flush()
 
     def plan(self, graph: Graph) -> _Plan:
         planned = schedule(graph)
         rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
-        layouts = _leaf_layouts(graph) | {slot: place.layout for slot, place in rooms.items()}
+        leaves = _leaf_layouts(graph)
+        layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
         asked = {slot for slot in planned.outputs if slot >= planned.leaves}
         slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
         for slot, texture in self._place_scratch(planned.launches, rooms, asked).items():
@@ -172,10 +254,11 @@ class WebGLBackend:
                 program, scalars = self._program(launch, tuple(layouts[slot] for slot in launch.inputs))
                 commands.draw(program, launch, scalars)
         made = tuple((slot, rooms[slot]) for slot in sorted(asked))
-        return commands.plan(slots, made, planned.outputs, planned.leaves)
+        return commands.plan(slots, made, planned.outputs, leaves)
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]) -> list[Buffer]:
         slots = plan.slots.copy()
+        leaves = [self._as(buffer, layout) for buffer, layout in zip(leaves, plan.leaves, strict=True)]
         for number, buffer in enumerate(leaves):
             slots[number] = buffer.texture
         buffers: dict[int, Buffer] = {}
@@ -189,8 +272,16 @@ class WebGLBackend:
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
         if len(commands):
-            guarded(self._bridge.run, commands)
-        return [leaves[slot] if slot < plan.leaves else buffers[slot] for slot in plan.outputs]
+            self._sender.send(commands)
+        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+
+    def _as(self, buffer: Buffer, layout: Layout) -> Buffer:
+        """buffer in the layout that a plan was made for. A replay may meet another one: an array that was a view before."""
+        if buffer.room.layout == layout:
+            return buffer
+        size = min(layout.layer_size, buffer.room.layout.layer_size)
+        array = self.download(buffer, (size,), int32 if buffer.room.kind else float32)
+        return self._upload(np.resize(array, layout.layer_size), layout)
 
     def stats(self) -> dict[str, int]:
         found: dict[str, int] = json.loads(self._bridge.stats())
@@ -225,8 +316,9 @@ class WebGLBackend:
         return known
 
 
-def _leaf_layouts(graph: Graph) -> dict[int, Layout]:
-    return {step.attrs[0]: step.attrs[1] for step in graph.steps if step.op is LEAF}
+def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
+    found = {step.attrs[0]: step.attrs[1] for step in graph.steps if step.op is LEAF}
+    return tuple(found[number] for number in range(len(found)))
 
 
 class _Commands:
@@ -252,7 +344,9 @@ class _Commands:
         self.slots.append((len(self.words), number))
         self.words.append(0)
 
-    def plan(self, slots: np.ndarray, made: tuple[tuple[int, Room], ...], outputs: tuple[int, ...], leaves: int) -> _Plan:
+    def plan(
+        self, slots: np.ndarray, made: tuple[tuple[int, Room], ...], outputs: tuple[int, ...], leaves: tuple[Layout, ...]
+    ) -> _Plan:
         pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
         (a, b), (c, d), (e, f) = ((pair[:, 0], pair[:, 1]) for pair in pairs)
         return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves)

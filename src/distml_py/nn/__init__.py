@@ -1,6 +1,6 @@
 """Layers. PyTorch's torch.nn."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import ELU, GELU, Dropout, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .container import ModuleDict, ModuleList, Sequential
 from .conv import AvgPool2d, Conv2d, MaxPool2d
@@ -41,4 +41,5 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
 ]

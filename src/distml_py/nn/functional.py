@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import creation, engine, ops, random
+from .. import creation, engine, ops
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
 from ..op import bool_, int32
@@ -244,7 +244,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if not training or p == 0:
         return input
     per_sample = math.prod(input.shape[1:])
-    chance = creation.uniform(input.shape, random.first_sample() * per_sample)
+    chance = creation.uniform(input.shape, per_sample)
     return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
 
 
@@ -293,15 +293,20 @@ def _likelihood(
     if input.ndim < 1 or target.shape != input.shape[:1] * (input.ndim > 1) + input.shape[2:]:
         raise ShapeError(f"nll_loss: scores {input.shape} need labels {input.shape[:1] + input.shape[2:]}, got {target.shape}")
     axis = 1 if input.ndim > 1 else 0
-    ignored = target == ignore_index
-    known = engine.host_array(target.node)
-    if known is not None:
-        check_range(known[known != ignore_index], input.shape[axis])
-    labels = where(ignored, 0, target) if known is None or (known == ignore_index).any() else target
+    ignored, classes = target == ignore_index, input.shape[axis]
+
+    def checked(known: np.ndarray) -> bool:
+        """Whether every label counts."""
+        counted = known != ignore_index
+        check_range(known[counted], classes)
+        return bool(counted.all())
+
+    whole = engine.ask_host(target.node, checked)  # None: the labels are on the GPU already
+    labels = target if whole else where(ignored, 0, target)
     picked = _picked(input, labels, axis)
     losses = -picked if total is None else total.squeeze(axis) - picked
     factors = weight[labels] if weight is not None else None
-    if factors is None and known is not None and labels is target:
+    if factors is None and whole:
         return _reduce(losses, reduction)
     counts = where(ignored, 0.0, 1.0 if factors is None else factors)
     losses = where(ignored, 0.0, losses) * counts
@@ -484,9 +489,8 @@ def embedding(
         raise UnsupportedError("not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults")
     if weight.ndim != 2:
         raise ShapeError(f"embedding needs weight (rows, width), got {weight.shape}")
-    known = engine.host_array(input.node)
-    if known is not None:
-        check_range(known, weight.shape[0])
+    count = weight.shape[0]
+    engine.ask_host(input.node, lambda known: check_range(known, count))
     rows = input.reshape(-1, 1).expand(input.numel(), weight.shape[1])
     found = made(gather(weight.node, 0, rows.node), weight).reshape(*input.shape, weight.shape[1])
     if padding_idx is None:

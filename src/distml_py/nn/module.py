@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .. import live
 from ..errors import ShapeError
 from ..op import float32, float64
 from ..tensor import Tensor, no_grad
@@ -42,6 +43,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define forward(self, input)")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
+        if live.state.recorder is not None:
+            live.state.recorder.called(self)
         return self.forward(*inputs, **named)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,0 +1,50 @@
+"""Limits on gradients, computed on the device. PyTorch's torch.nn.utils."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from .. import engine
+from ..creation import zeros
+from ..errors import NonFiniteError
+from ..tensor import Tensor, no_grad, stack
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scales all gradients so that their common norm is at most max_norm. Returns the norm before, shape ().
+
+    error_if_nonfinite reads the norm, which waits for the device; raises NonFiniteError.
+    """
+    owners = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    grads = [grad for owner in owners if (grad := owner.grad) is not None]
+    if not grads:
+        return zeros(())
+    with no_grad():
+        total = _norm(grads, float(norm_type))
+        engine.keep(total.node)
+        if error_if_nonfinite and not math.isfinite(total.item()):
+            raise NonFiniteError(f"clip_grad_norm_: the norm of the gradients is {total.item()}, so they cannot be clipped")
+        factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
+        for grad in grads:
+            grad.mul_(factor)
+    return total
+
+
+def _norm(grads: list[Tensor], kind: float) -> Tensor:
+    if kind == math.inf:
+        return stack([grad.abs().amax() for grad in grads]).amax()
+    if kind == 2.0:
+        return stack([(grad * grad).sum() for grad in grads]).sum().sqrt()
+    return (stack([(grad.abs() ** kind).sum() for grad in grads]).sum()) ** (1.0 / kind)
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limits each number of each gradient to [-clip_value, clip_value]."""
+    with no_grad():
+        for owner in [parameters] if isinstance(parameters, Tensor) else list(parameters):
+            grad = owner.grad
+            if grad is not None:
+                grad.copy_(grad.clamp(-clip_value, clip_value))
