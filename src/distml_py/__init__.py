@@ -1,6 +1,6 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
-from . import data, nn, optim, recipe
+from . import data, models, nn, optim, recipe
 from .creation import (
     arange,
     bernoulli,

@@ -15,6 +15,7 @@ from .backends.protocol import Backend
 from .backends.reference import ReferenceBackend
 from .errors import BackendError, DtypeError
 from .graph import CONST, LEAF, Node
+from .ops import DETACH
 from .schedule import graph_of, linearize
 
 PLANS = 256  # plans kept per backend; the least recently used goes first
@@ -103,6 +104,8 @@ def realize(nodes: Iterable[Node]) -> None:
     state.counters.run_s += time.perf_counter() - began
     for node, buffer in zip(outputs, found, strict=True):
         node.buffer = _Held(state.backend, buffer)
+        if node.op is DETACH:  # neither numbers nor gradients ask for what lies behind it any more
+            node.inputs = ()
 
 
 def fetch(node: Node) -> np.ndarray:

@@ -231,6 +231,19 @@ class Tensor:
             self._node = _same_data(self._node)
             self._node.owner = owner
 
+    def _convert(self, dtype: np.dtype[Any]) -> None:
+        """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
+        owner = self._node.owner
+        array = self.numpy().astype(dtype)
+        self._node = graph.leaf(array, array.shape, array.dtype)
+        self._node.owner = owner
+        self.grad = None
+
+    def _renew(self, value: Tensor) -> None:
+        """Become value, outside the gradient's graph and with the next realization; no history is left after it."""
+        self._node = graph.apply(ops.DETACH, cast(value._node, self.dtype))
+        engine.keep(self._node)
+
     # ------------------------------------------------------------ in place: the name moves, old nodes stay
 
     def _move_to(self, value: Tensor) -> Tensor:
@@ -400,6 +413,9 @@ class Tensor:
 
     def sigmoid(self) -> Tensor:
         return _unary(ops.SIGMOID, self, floating=True)
+
+    def erf(self) -> Tensor:
+        return _unary(ops.ERF, self, floating=True)
 
     def relu(self) -> Tensor:
         return _unary(ops.RELU, self)
@@ -633,8 +649,10 @@ class Tensor:
 
     def softmax(self, dim: Any) -> Tensor:
         """exp / sum of exp along dim; the maximum is subtracted first, so exp cannot overflow."""
-        shifted = (self - self.detach().amax(dim, keepdim=True)).exp()
-        return shifted / shifted.sum(dim, keepdim=True)
+        x = self if self.is_floating_point() else self.float()
+        top = x.detach().amax(dim, keepdim=True)
+        total = (x - top).exp().sum(dim, keepdim=True)
+        return apply(ops.SOFTMAX, x, top.expand(x.shape), total.expand(x.shape))
 
     def log_softmax(self, dim: Any) -> Tensor:
         shifted = self - self.detach().amax(dim, keepdim=True)

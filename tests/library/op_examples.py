@@ -110,6 +110,7 @@ UNARY: dict[str, tuple[Call, Call]] = {
     "cos": (lambda lib, x: x.cos(), numbers),
     "tanh": (lambda lib, x: x.tanh(), numbers),
     "sigmoid": (lambda lib, x: x.sigmoid(), numbers),
+    "erf": (lambda lib, x: x.erf(), numbers),
     "relu": (lambda lib, x: x.relu(), numbers),
     "abs": (lambda lib, x: abs(x), numbers),
     "sign": (lambda lib, x: x.sign(), numbers),
@@ -281,6 +282,15 @@ example(
 )
 example("logsumexp of -infinity", lambda lib, x: x.logsumexp(1), np.full((2, 3), -math.inf, np.float32), differentiable=False)
 example("softmax of large numbers", lambda lib, x: (x.softmax(0), x.log_softmax(0)), np.array([1000, 1001, -1000], np.float32))
+example(
+    "erf far out", lambda lib, x: x.erf(), np.array([-80, -4.1, -0.93, 1e-7, 0.0, -1e-20, 0.92, 3.9, 12], np.float32), smooth=False
+)
+example(
+    "softmax of NaN",
+    lambda lib, x: (x.softmax(0), x.softmax(1)),
+    np.where(np.eye(3, 5) > 0, np.nan, numbers(3, 5)),
+    differentiable=False,
+)
 example("sigmoid far out", lambda lib, x: x.sigmoid(), np.array([-80, -30, -15, 15, 80], np.float32))
 
 # ---------------------------------------------------------------- moves
@@ -574,6 +584,12 @@ F_CALLS: dict[str, Call] = {
     "dropout of nothing": lambda lib, x: lib.nn.functional.dropout(x, 0.0),
     "dropout of all": lambda lib, x: lib.nn.functional.dropout(x, 1.0),
 }
+F_CALLS |= {
+    "gelu": lambda lib, x: (lib.nn.functional.gelu(x), lib.nn.functional.gelu(x * 3, approximate="tanh")),
+    "silu": lambda lib, x: lib.nn.functional.silu(x),
+    "elu": lambda lib, x: (lib.nn.functional.elu(x), lib.nn.functional.elu(x, 1.7)),
+    "softplus": lambda lib, x: (lib.nn.functional.softplus(x), lib.nn.functional.softplus(x, 2.5, 3.0)),
+}
 for name, call in F_CALLS.items():
     example(f"F.{name}", call, numbers(3, 5))
 for reduction in ("mean", "sum", "none"):
@@ -656,6 +672,104 @@ example(
     np.array([0, 0, 90, -90], np.float32),
     np.array([0, 1, 0.5, 1], np.float32),
     smooth=False,
+)
+FAR = np.array([-90, -30, -15, -1e-4, 1e-4, 15, 30, 90], np.float32)
+for name in ("gelu", "silu", "elu", "softplus"):
+    example(f"F.{name} far out", lambda lib, x, name=name: getattr(lib.nn.functional, name)(x), FAR, smooth=False)
+
+NORMALIZED: dict[str, tuple[Call, tuple[int, ...], tuple[int, ...]]] = {
+    "layer_norm": (lambda lib, x, w, b: lib.nn.functional.layer_norm(x, (5,), w, b), (2, 3, 5), (5,)),
+    "layer_norm over two": (lambda lib, x, w, b: lib.nn.functional.layer_norm(x, (3, 5), w, b, 0.1), (2, 3, 5), (3, 5)),
+    "layer_norm of one number": (lambda lib, x, w, b: lib.nn.functional.layer_norm(x, (1,), w, b), (3, 1), (1,)),
+    "layer_norm of 129": (lambda lib, x, w, b: lib.nn.functional.layer_norm(x, (129,), w, b), (17, 129), (129,)),
+    "layer_norm without weights": (lambda lib, x, w, b: lib.nn.functional.layer_norm(x, (5,)) * w + b, (3, 5), (5,)),
+    "rms_norm": (lambda lib, x, w, b: lib.nn.functional.rms_norm(x, (5,), w) + b, (2, 3, 5), (5,)),
+    "rms_norm without weights": (lambda lib, x, w, b: lib.nn.functional.rms_norm(x, (3, 5), eps=0.1) * w + b, (2, 3, 5), (5,)),
+    "group_norm": (lambda lib, x, w, b: lib.nn.functional.group_norm(x, 2, w, b), (2, 6, 3, 1), (6,)),
+    "group_norm of each": (lambda lib, x, w, b: lib.nn.functional.group_norm(x, 3, w, b, 0.1), (3, 3, 5), (3,)),
+    "batch_norm": (lambda lib, x, w, b: lib.nn.functional.batch_norm(x, None, None, w, b, True), (3, 5), (5,)),
+    "batch_norm of images": (lambda lib, x, w, b: lib.nn.functional.batch_norm(x, None, None, w, b, True), (2, 3, 5, 3), (3,)),
+    "batch_norm of one channel": (lambda lib, x, w, b: lib.nn.functional.batch_norm(x, None, None, w, b, True), (1, 1, 17), (1,)),
+    "batch_norm without bias": (
+        lambda lib, x, w, b: lib.nn.functional.batch_norm(x, None, None, w, None, True) * b[0],
+        (5, 3),
+        (3,),
+    ),
+    "batch_norm without weights": (
+        lambda lib, x, w, b: lib.nn.functional.batch_norm(x, None, None, None, None, True, eps=0.1) * w + b,
+        (5, 3),
+        (3,),
+    ),
+    "batch_norm when not training": (
+        lambda lib, x, w, b: lib.nn.functional.batch_norm(x, w.detach() - 1, w.detach().square(), w, b),
+        (2, 3, 5),
+        (3,),
+    ),
+}
+for name, (call, shape, width) in NORMALIZED.items():
+    parts = (numbers(*shape), numbers(*width, seed=1), numbers(*width, seed=2))
+    # no gradient reaches running statistics; PyTorch's LayerNorm of one number is its rounding error
+    example(f"F.{name}", call, *parts, smooth="not training" not in name, torch="one number" not in name)
+example(
+    "batch_norm far from 0",  # one-pass formulas lose all digits here
+    lambda lib, x: lib.nn.functional.batch_norm(x, None, None, None, None, True),
+    numbers(64, 3) + np.float32(3000),
+    smooth=False,
+    torch=False,
+)
+example(
+    "batch_norm, which is then turned",
+    lambda lib, x: lib.nn.functional.batch_norm(x.t() * 2, None, None, None, None, True).t(),
+    numbers(3, 5),
+)
+
+example(
+    "F.embedding",
+    lambda lib, n, w: (lib.nn.functional.embedding(n, w), lib.nn.functional.embedding(n[0], w)),
+    whole(2, 3, low=0, high=4),
+    numbers(4, 5),
+)
+example("F.embedding of one token", lambda lib, n, w: lib.nn.functional.embedding(n, w), np.array(3, np.int32), numbers(4, 1))
+for row in (1, -1):
+    example(
+        f"F.embedding padded with {row}",
+        lambda lib, n, w, row=row: lib.nn.functional.embedding(n, w, padding_idx=row),
+        np.array([[1, 3], [0, 1]], np.int32),
+        numbers(4, 5),
+        smooth=False,
+    )
+example(
+    "F.embedding of computed tokens",
+    lambda lib, n, w: lib.nn.functional.embedding((n + 1) % 4, w),
+    whole(17, low=0, high=4),
+    numbers(4, 3),
+)
+example("F.embedding of nothing", lambda lib, n, w: lib.nn.functional.embedding(n, w), np.zeros((2, 0), np.int32), numbers(4, 3))
+
+ATTENTION = (numbers(2, 3, 5, 4), numbers(2, 3, 7, 4, seed=1), numbers(2, 3, 7, 3, seed=2))
+example("scaled_dot_product_attention", lambda lib, q, k, v: lib.nn.functional.scaled_dot_product_attention(q, k, v), *ATTENTION)
+example(
+    "scaled_dot_product_attention, causal",
+    lambda lib, q, k, v: (
+        lib.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True),
+        lib.nn.functional.scaled_dot_product_attention(k, q, q, is_causal=True, scale=0.3),
+    ),
+    *ATTENTION,
+)
+example(
+    "scaled_dot_product_attention with a mask",
+    lambda lib, q, k, v, m: lib.nn.functional.scaled_dot_product_attention(q, k, v, m),
+    *ATTENTION,
+    np.array([[True] * 7, [False] * 7, [True, False] * 3 + [True], [False] * 6 + [True], [True] * 6 + [False]]),
+)
+example(
+    "scaled_dot_product_attention with a bias",
+    lambda lib, q, k, v, m: lib.nn.functional.scaled_dot_product_attention(q, k, v, m),
+    *ATTENTION,
+    numbers(3, 1, 7, seed=3),
+)
+example(
+    "scaled_dot_product_attention of one", lambda lib, q: lib.nn.functional.scaled_dot_product_attention(q, q, q), numbers(1, 1, 1)
 )
 example(
     "attention",

@@ -1,5 +1,6 @@
 """Layers and losses judged by PyTorch's with the same weights: outputs, gradients, names, shapes, defaults and initial values."""
 
+import gc
 import inspect
 import math
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 
 import distml_py as dm
 from distml_py import nn
-from distml_py.errors import ShapeError, UnsupportedError
+from distml_py.errors import DistmlError, ShapeError, UnsupportedError
+from distml_py.graph import Node
 from op_examples import numbers, whole
 
 # layer, arguments, options, input shape
@@ -37,6 +39,31 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
     ("Flatten", (), {}, (2, 3, 4)),
     ("Flatten", (0, 1), {}, (2, 3, 4)),
     ("Dropout", (0.0,), {}, (3, 4)),
+    ("LeakyReLU", (0.2,), {}, (3, 4)),
+    ("ELU", (), {}, (3, 5)),
+    ("ELU", (1.7,), {}, (3, 5)),
+    ("GELU", (), {}, (3, 5)),
+    ("GELU", ("tanh",), {}, (3, 5)),
+    ("SiLU", (), {}, (3, 5)),
+    ("Softplus", (), {}, (3, 5)),
+    ("Softplus", (2.5, 3.0), {}, (3, 5)),
+    ("BatchNorm1d", (5,), {}, (4, 5)),
+    ("BatchNorm1d", (1,), {"affine": False}, (3, 1)),
+    ("BatchNorm1d", (3,), {"momentum": None}, (1, 3, 7)),
+    ("BatchNorm1d", (3,), {"track_running_stats": False, "eps": 0.1}, (5, 3, 1)),
+    ("BatchNorm2d", (3,), {}, (2, 3, 5, 1)),
+    ("BatchNorm2d", (1,), {"momentum": 0.3}, (1, 1, 1, 2)),
+    ("BatchNorm2d", (4,), {"affine": False, "track_running_stats": False}, (3, 4, 1, 1)),
+    ("LayerNorm", (5,), {}, (2, 3, 5)),
+    ("LayerNorm", ((3, 5),), {"eps": 0.01}, (2, 3, 5)),
+    ("LayerNorm", (1,), {}, (3, 1)),
+    ("LayerNorm", (7,), {"elementwise_affine": False}, (1, 7)),
+    ("LayerNorm", (7,), {"bias": False}, (7,)),
+    ("RMSNorm", (5,), {}, (2, 3, 5)),
+    ("RMSNorm", ((3, 5),), {"eps": 0.01, "elementwise_affine": False}, (2, 3, 5)),
+    ("GroupNorm", (2, 6), {}, (3, 6, 5, 1)),
+    ("GroupNorm", (3, 3), {"affine": False}, (1, 3, 7)),
+    ("GroupNorm", (1, 4), {"eps": 0.01}, (3, 4)),
 ]
 # loss, options, input, target
 LOSSES: list[tuple[str, dict[str, Any], np.ndarray, np.ndarray]] = [
@@ -46,7 +73,8 @@ LOSSES: list[tuple[str, dict[str, Any], np.ndarray, np.ndarray]] = [
     ("MSELoss", {}, numbers(4, 3), numbers(4, 3, seed=1)),
     ("MSELoss", {"reduction": "none"}, numbers(4, 3), numbers(4, 3, seed=1)),
 ]
-CONTAINERS = {"Module", "Parameter", "Sequential"}
+CONTAINERS = {"Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"}
+JUDGED_BELOW = {"Embedding"}  # its input holds integers
 
 
 def ids(row: tuple[Any, ...]) -> str:
@@ -54,7 +82,9 @@ def ids(row: tuple[Any, ...]) -> str:
 
 
 def close(found: Any, wanted: Any) -> None:
-    np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=1e-5, atol=2e-6)
+    found, wanted = found.detach().numpy(), wanted.detach().numpy()
+    rtol, atol = (1e-8, 1e-11) if wanted.dtype == np.float64 else (1e-5, 4e-6)
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
 
 
 def pair_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[nn.Module, torch.nn.Module]:
@@ -66,22 +96,30 @@ def pair_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> t
     return ours, theirs
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("name", "arguments", "options", "shape"), LAYERS, ids=[ids(row) for row in LAYERS])
 def test_a_layer_computes_what_pytorchs_does(
-    name: str, arguments: tuple[Any, ...], options: dict[str, Any], shape: tuple[int, ...]
+    name: str, arguments: tuple[Any, ...], options: dict[str, Any], shape: tuple[int, ...], dtype: Any
 ) -> None:
     ours, theirs = pair_of(name, arguments, options)
-    x, other = dm.tensor(numbers(*shape), requires_grad=True), torch.tensor(numbers(*shape), requires_grad=True)
+    if dtype == np.float64:
+        ours, theirs = ours.double(), theirs.double()
+    data = numbers(*shape).astype(dtype)
+    x, other = dm.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
     out, wanted = ours(x), theirs(other)
     assert out.shape == tuple(wanted.shape)
     close(out, wanted)
-    weights = numbers(*out.shape, seed=2)
+    weights = numbers(*out.shape, seed=2).astype(dtype)
     (out * dm.tensor(weights)).sum().backward()
     (wanted * torch.tensor(weights)).sum().backward()
     close(x.grad, other.grad)
     for (key, mine), (their_key, parameter) in zip(ours.named_parameters(), theirs.named_parameters(), strict=True):
         assert key == their_key
         close(mine.grad, parameter.grad)
+    for (key, buffer), (their_key, tracked) in zip(ours.named_buffers(), theirs.named_buffers(), strict=True):
+        assert key == their_key
+        close(buffer, tracked)
+    close(ours.eval()(x), theirs.eval()(other))
 
 
 @pytest.mark.parametrize(("name", "options", "scores", "target"), LOSSES, ids=[f"{row[0]} {row[1]}" for row in LOSSES])
@@ -102,12 +140,12 @@ def test_a_class_weighted_cross_entropy_is_pytorchs() -> None:
 
 
 def test_every_layer_is_in_these_tables() -> None:
-    known = {row[0] for row in LAYERS} | {row[0] for row in LOSSES} | CONTAINERS
+    known = {row[0] for row in LAYERS} | {row[0] for row in LOSSES} | CONTAINERS | JUDGED_BELOW
     layers = {name for name in nn.__all__ if inspect.isclass(getattr(nn, name))}
     assert sorted(layers - known) == []
 
 
-@pytest.mark.parametrize("name", sorted({row[0] for row in LAYERS} | {row[0] for row in LOSSES}))
+@pytest.mark.parametrize("name", sorted({row[0] for row in LAYERS} | {row[0] for row in LOSSES} | JUDGED_BELOW))
 def test_arguments_have_pytorchs_order_and_defaults(name: str) -> None:
     ours = inspect.signature(getattr(nn, name).__init__).parameters
     theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters
@@ -268,3 +306,158 @@ def test_a_module_that_forgets_super_init_is_told() -> None:
 
     with pytest.raises(ShapeError, match=r"Forgetful.__init__ must call super\(\).__init__\(\) before it sets layer"):
         Forgetful()
+
+
+TOKENS = [np.array([[0, 2, 2], [1, 3, 0]], np.int32), np.array(3, np.int32), np.zeros((2, 0), np.int32)]
+
+
+@pytest.mark.parametrize("padding_idx", [None, 2, -1])
+@pytest.mark.parametrize("tokens", TOKENS, ids=["a table", "one", "none"])
+def test_an_embedding_is_pytorchs(tokens: np.ndarray, padding_idx: int | None) -> None:
+    ours, theirs = pair_of("Embedding", (4, 5), {"padding_idx": padding_idx})
+    out, wanted = ours(dm.tensor(tokens)), theirs(torch.tensor(tokens).long())
+    close(out, wanted)
+    weights = numbers(*out.shape, seed=2)
+    (out * dm.tensor(weights)).sum().backward()
+    (wanted * torch.tensor(weights)).sum().backward()
+    close(ours.weight.grad, theirs.weight.grad)
+    if padding_idx is not None:
+        assert not ours.weight.numpy()[padding_idx].any(), "the padding row starts at zeros"
+
+
+def test_initial_embeddings_are_standard_normal() -> None:
+    dm.manual_seed(1)
+    weight = nn.Embedding(300, 200).weight.numpy()
+    assert weight.mean() == pytest.approx(0, abs=0.02)
+    assert weight.std() == pytest.approx(1, rel=0.01)
+    assert (np.abs(weight) < 1).mean() == pytest.approx(0.6827, abs=0.005)
+    assert np.unique(weight).size > 0.99 * weight.size
+
+
+@pytest.mark.parametrize("momentum", [0.1, 0.0, 1.0, None])
+def test_running_statistics_are_pytorchs_over_several_batches(momentum: float | None) -> None:
+    ours, theirs = nn.BatchNorm2d(3, momentum=momentum), torch.nn.BatchNorm2d(3, momentum=momentum)
+    for batch in range(5):
+        data = numbers(4, 3, 5, 2, seed=batch) * (batch + 1)
+        ours(dm.tensor(data))
+        theirs(torch.tensor(data))
+    for (key, buffer), (their_key, tracked) in zip(ours.named_buffers(), theirs.named_buffers(), strict=True):
+        assert key == their_key
+        close(buffer, tracked)
+    assert ours.num_batches_tracked.item() == 5
+    data = numbers(2, 3, 1, 1)
+    close(ours.eval()(dm.tensor(data)), theirs.eval()(torch.tensor(data)))
+    assert ours.num_batches_tracked.item() == 5, "eval() counts no batch"
+
+
+def test_running_statistics_are_computed_with_the_step_and_no_history_of_them_stays() -> None:
+    """100 steps leave as many nodes as 2, though nobody reads the statistics, and each is one realization."""
+    net = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3), nn.BatchNorm1d(3, momentum=None))
+    optimizer = dm.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+    x, counts, realizations = dm.tensor(numbers(6, 5)), [], []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            before = dm.engine.counters().realizations
+            loss = net(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            del loss
+            realizations.append(dm.engine.counters().realizations - before)
+            counts.append(sum(isinstance(thing, Node) for thing in gc.get_objects()))
+            assert all(buffer.node.buffer is not None and not buffer.node.inputs for buffer in net.buffers())
+    finally:
+        gc.enable()
+    assert counts[99] == counts[2]
+    assert set(realizations) == {1}
+    assert [buffer.item() for name, buffer in net.named_buffers() if name.endswith("tracked")] == [100, 100]
+
+
+def test_buffers_are_state_and_no_parameters() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("table", dm.ones(2))
+            self.register_buffer("nothing", None)
+            self.register_buffer("scratch", dm.zeros(3), persistent=False)
+            self.layer = nn.BatchNorm1d(2)
+            self.weight = nn.Parameter(dm.ones(2))
+
+    net = Own()
+    assert [name for name, _ in net.named_parameters()] == ["weight", "layer.weight", "layer.bias"]
+    inner = ["layer.running_mean", "layer.running_var", "layer.num_batches_tracked"]
+    assert [name for name, _ in net.named_buffers()] == ["table", "scratch", *inner]
+    assert list(net.state_dict()) == ["weight", "table", "layer.weight", "layer.bias", *inner]
+    assert len(list(net.buffers())) == 5
+    net.table = dm.tensor([3.0, 4.0])
+    assert dict(net.named_buffers())["table"].tolist() == [3, 4]
+    state = net.state_dict() | {"layer.running_mean": np.array([5, 6], np.float32), "layer.num_batches_tracked": np.int64(7)}
+    net.load_state_dict(state)
+    assert net.layer.running_mean.tolist() == [5, 6]
+    assert net.layer.num_batches_tracked.tolist() == 7
+    assert net.layer.num_batches_tracked.dtype == dm.int32
+    assert {buffer.dtype.name for buffer in net.double().buffers()} == {"float64", "int32"}
+    assert net.float().weight.dtype == dm.float32 and net.weight.requires_grad and net.weight.is_leaf
+    with pytest.raises(ShapeError, match=r"Own.table is a buffer: it takes a tensor or None, got int"):
+        net.table = 1
+    with pytest.raises(ShapeError, match=r"register_buffer: Own has an attribute 'layer' already; choose another name"):
+        net.register_buffer("layer", dm.ones(1))
+
+
+def test_lists_and_dictionaries_of_modules_have_pytorchs_names() -> None:
+    def parts(library: Any) -> Any:
+        layers = [library.nn.Linear(2, 2), library.nn.Linear(2, 1, bias=False)]
+        named = {"first": library.nn.Linear(1, 1), "rest": library.nn.ModuleList(layers)}
+        return library.nn.ModuleDict(named)
+
+    ours = parts(dm)
+    assert list(ours.state_dict()) == list(parts(torch).state_dict())
+    assert ours["first"] is ours.first and "rest" in ours and "other" not in ours and len(ours) == 2
+    assert list(ours) == list(ours.keys()) == ["first", "rest"] and list(ours.values()) == [value for _, value in ours.items()]
+    assert len(ours.rest) == 2 and ours.rest[-1] is list(ours.rest)[1] and len(ours.rest[:1]) == 1
+    assert len(ours.rest.append(nn.Tanh())) == 3
+    with pytest.raises(AttributeError, match="ModuleDict has no module 'last'; it has first, rest"):
+        _ = ours.last
+    seen: list[str] = []
+    ours.apply(lambda module: seen.append(type(module).__name__))
+    assert seen == ["Linear", "Linear", "Linear", "Tanh", "ModuleList", "ModuleDict"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            lambda: nn.BatchNorm1d(3)(dm.ones(1, 3)),
+            r"batch_norm: more than one number a channel is needed when training, got \(1, 3\)",
+        ),
+        (lambda: nn.BatchNorm2d(3)(dm.ones(2, 3)), r"BatchNorm2d needs 4 dimensions, the second of size 3, got \(2, 3\)"),
+        (lambda: nn.BatchNorm1d(3)(dm.ones(2, 4)), r"BatchNorm1d needs 2 or 3 dimensions, the second of size 3, got \(2, 4\)"),
+        (lambda: nn.functional.batch_norm(dm.ones(2, 3), None, None), "training=False needs running_mean and running_var"),
+        (lambda: nn.functional.batch_norm(dm.ones(2), None, None), r"batch_norm needs \(n, channels, ...\), got \(2,\)"),
+        (lambda: nn.LayerNorm(3)(dm.ones(2, 4)), r"layer_norm: the last sizes of input \(2, 4\) must be normalized_shape \(3,\)"),
+        (lambda: nn.GroupNorm(2, 5), "GroupNorm: num_groups=2 must divide 5 channels"),
+        (lambda: nn.functional.group_norm(dm.ones(2, 5), 2), "group_norm: num_groups=2 must divide the channels"),
+        (lambda: nn.Embedding(3, 2)(dm.tensor([3])), r"an index must be in \[0, 3\), found 3 to 3"),
+        (lambda: nn.Embedding(3, 2, max_norm=1.0), r"not implemented: Embedding\(max_norm"),
+        (lambda: nn.functional.embedding(dm.tensor([0]), dm.ones(3)), r"embedding needs weight \(rows, width\), got \(3,\)"),
+        (lambda: nn.functional.embedding(dm.tensor([0]), dm.ones(3, 1), sparse=True), r"not implemented: embedding\(max_norm"),
+        (lambda: nn.GELU("fast")(dm.ones(2)), "gelu: approximate is 'none' or 'tanh', got 'fast'"),
+        (
+            lambda: nn.functional.scaled_dot_product_attention(
+                dm.ones(2, 2), dm.ones(2, 2), dm.ones(2, 2), dm.ones(2, 2), is_causal=True
+            ),
+            "takes attn_mask or is_causal, not both",
+        ),
+    ],
+)
+def test_what_a_newer_layer_cannot_do_is_said(wrong: Any, message: str) -> None:
+    with pytest.raises(DistmlError, match=message):
+        wrong()
+
+
+def test_attention_drops_weights_while_training() -> None:
+    q, v = dm.zeros(1, 40, 2), dm.ones(1, 40, 1)
+    found = nn.functional.scaled_dot_product_attention(q, q, v, dropout_p=0.5).numpy()
+    assert found.std() > 0.05 and found.mean() == pytest.approx(1, abs=0.1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .. import creation, engine, ops, random
 from ..errors import DtypeError, ShapeError, UnsupportedError
@@ -13,6 +16,7 @@ from ..ops.index import check_range
 from ..tensor import Tensor, apply, cat, made, where
 
 Pair = int | tuple[int, int]
+Sizes = int | Sequence[int]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -197,8 +201,38 @@ def sigmoid(input: Tensor) -> Tensor:
     return input.sigmoid()
 
 
-def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     return where(input > 0, input, input * negative_slope)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x times the normal distribution function of x; "tanh": its approximation of Hendrycks and Gimpel 2016.
+
+    (1 + tanh(u)) / 2 is written as sigmoid(2 u): the same number with fewer operations, also in the gradient.
+    """
+    if approximate == "none":
+        return input * ((input * math.sqrt(0.5)).erf() + 1.0) * 0.5
+    if approximate != "tanh":
+        raise ShapeError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
+    twice = 2 * math.sqrt(2 / math.pi)
+    return input * (input * (input.square() * (0.044715 * twice) + twice)).sigmoid()
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    return input * input.sigmoid()
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x above 0, alpha * (exp(x) - 1) below, where exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2): exact near 0."""
+    half = (input.clamp(max=0.0) * 0.5).tanh()
+    return where(input > 0, input, half * (2.0 * alpha) / (1.0 - half))
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta * x)) / beta, which cannot overflow; x itself where beta * x is above threshold."""
+    scaled = input * beta
+    smooth = (input.relu() * beta + ((-scaled.abs()).exp() + 1.0).log()) / beta
+    return where(scaled > threshold, input, smooth)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:
@@ -261,6 +295,13 @@ def nll_loss(
 
     Raises IndexRangeError for labels on the host outside [0, classes); on the GPU such a label gives NaN.
     """
+    return _likelihood(input, None, target, weight, ignore_index, reduction)
+
+
+def _likelihood(
+    input: Tensor, total: Tensor | None, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    """nll_loss of input - total. Kept apart, the gradient needs no sum over the classes."""
     if target.dtype != int32:
         raise DtypeError(f"nll_loss: labels are integers, got {target.dtype.name}; use .long()")
     if input.ndim < 1 or target.shape != input.shape[:1] * (input.ndim > 1) + input.shape[2:]:
@@ -271,11 +312,13 @@ def nll_loss(
     if known is not None:
         check_range(known[known != ignore_index], input.shape[axis])
     labels = where(ignored, 0, target) if known is None or (known == ignore_index).any() else target
+    picked = _picked(input, labels, axis)
+    losses = -picked if total is None else total.squeeze(axis) - picked
     factors = weight[labels] if weight is not None else None
     if factors is None and known is not None and labels is target:
-        return _reduce(-_picked(input, labels, axis), reduction)
+        return _reduce(losses, reduction)
     counts = where(ignored, 0.0, 1.0 if factors is None else factors)
-    losses = where(ignored, 0.0, -_picked(input, labels, axis)) * counts
+    losses = where(ignored, 0.0, losses) * counts
     return losses.sum() / counts.sum() if reduction == "mean" else _reduce(losses, reduction)
 
 
@@ -298,12 +341,14 @@ def cross_entropy(
     Source: Goodfellow et al. 2016, section 6.2.2.3; the row maximum is subtracted first, so exp cannot overflow.
     """
     axis = 1 if input.ndim > 1 else 0
-    scores = input.log_softmax(axis)
     if target.dtype not in (int32, bool_):
-        return _soft_cross_entropy(scores, target, weight, reduction, label_smoothing, axis)
-    loss = nll_loss(scores, target, weight, ignore_index, reduction)
+        return _soft_cross_entropy(input.log_softmax(axis), target, weight, reduction, label_smoothing, axis)
+    shifted = input - input.detach().amax(axis, keepdim=True)
+    total = shifted.exp().sum(axis, keepdim=True).log()
+    loss = _likelihood(shifted, total, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return loss
+    scores = shifted - total
     ignored = target == ignore_index
     even = where(ignored, 0.0, -_weighted(scores, weight, axis).sum(axis) / input.shape[axis])
     if reduction != "mean":
@@ -336,3 +381,165 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: s
     if input.shape != target.shape:
         raise ShapeError(f"binary_cross_entropy_with_logits: {input.shape} and {target.shape} must be equal")
     return _reduce(input.maximum(creation.zeros_like(input)) - input * target + ((-input.abs()).exp() + 1).log(), reduction)
+
+
+# ---------------------------------------------------------------- normalization
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float | Tensor = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardised for each channel (dimension 1), then times weight plus bias, both (channels,).
+
+    training: with the batch's own mean and variance, which the running ones follow by `momentum`; else with the running ones.
+    Source: Ioffe and Szegedy 2015, algorithm 1. The variance is that of centred numbers: no digits cancel.
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm needs (n, channels, ...), got {input.shape}")
+    column = (1, input.shape[1], *(1,) * (input.ndim - 2))
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ShapeError("batch_norm: training=False needs running_mean and running_var; there are none, use training=True")
+        scale = (running_var + eps).rsqrt()
+        scale = scale if weight is None else scale * weight
+        return _affine(input - running_mean.reshape(column), scale.reshape(column), None if bias is None else bias.reshape(column))
+    axes = tuple(axis for axis in range(input.ndim) if axis != 1)
+    count = math.prod(input.shape[axis] for axis in axes)
+    if count < 2:
+        raise ShapeError(f"batch_norm: more than one number a channel is needed when training, got {input.shape}")
+    mean, variance = _moments(input, axes)
+    if running_mean is not None:
+        running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten() * momentum)
+    if running_var is not None:
+        unbiased = variance.detach().flatten() * (count / (count - 1))
+        running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
+    statistics = [part.expand(input.shape) for part in (mean, (variance + eps).rsqrt())]
+    if weight is None or bias is None:
+        standard = apply(ops.NORMALIZE, input, *statistics)
+        return _affine(standard, *(None if part is None else part.reshape(column) for part in (weight, bias)))
+    return apply(ops.BATCH_NORM, input, *statistics, *(part.reshape(column).expand(input.shape) for part in (weight, bias)))
+
+
+def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """(mean, biased variance) over axes, which stay as size 1."""
+    mean = input.mean(axes, keepdim=True)
+    return mean, (input - mean).square().mean(axes, keepdim=True)
+
+
+def _standard(input: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    mean, variance = _moments(input, axes)
+    return apply(ops.NORMALIZE, input, mean.expand(input.shape), (variance + eps).rsqrt().expand(input.shape))
+
+
+def _affine(input: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    out = input if weight is None else input * weight
+    return out if bias is None else out + bias
+
+
+def layer_norm(
+    input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Standardised over the last dimensions, which are normalized_shape, as are weight and bias. Source: Ba et al. 2016."""
+    return _affine(_standard(input, _last_axes("layer_norm", input, normalized_shape), eps), weight, bias)
+
+
+def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """Divided by the root of the mean square over the last dimensions. eps: the dtype's own by default.
+
+    Source: Zhang and Sennrich 2019.
+    """
+    axes = _last_axes("rms_norm", input, normalized_shape)
+    eps = float(np.finfo(input.dtype).eps) if eps is None else eps
+    return _affine(input * (input.square().mean(axes, keepdim=True) + eps).rsqrt(), weight, None)
+
+
+def _last_axes(name: str, input: Tensor, normalized_shape: Sizes) -> tuple[int, ...]:
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise ShapeError(f"{name}: the last sizes of input {input.shape} must be normalized_shape {shape}")
+    return tuple(range(input.ndim - len(shape), input.ndim))
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Each sample's channels (dimension 1) standardised in num_groups groups; weight and bias (channels,). Source: Wu, He 2018."""
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+        raise ShapeError(f"group_norm: num_groups={num_groups} must divide the channels of (n, channels, ...), got {input.shape}")
+    inner = input.numel() // max(input.shape[0] * num_groups, 1)
+    grouped = input.reshape(input.shape[0], num_groups, inner)
+    column = (1, input.shape[1], *(1,) * (input.ndim - 2))
+    parts = (None if part is None else part.reshape(column) for part in (weight, bias))
+    return _affine(_standard(grouped, (2,), eps).reshape(input.shape), *parts)
+
+
+# ---------------------------------------------------------------- tokens
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of weight (rows, width) that input, integers of any shape, names: (*input.shape, width).
+
+    The row padding_idx gets no gradient. Raises IndexRangeError for indices on the host outside [0, rows); on the GPU such
+    an index reads NaN. UnsupportedError for max_norm, scale_grad_by_freq and sparse.
+    """
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise UnsupportedError("not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults")
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding needs weight (rows, width), got {weight.shape}")
+    known = engine.host_array(input.node)
+    if known is not None:
+        check_range(known, weight.shape[0])
+    rows = input.reshape(-1, 1).expand(input.numel(), weight.shape[1])
+    found = made(gather(weight.node, 0, rows.node), weight).reshape(*input.shape, weight.shape[1])
+    if padding_idx is None:
+        return found
+    return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), found.detach(), found)
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
+    """softmax(query @ key.mT * scale + mask) @ value. query (..., l, e), key (..., s, e), value (..., s, v): (..., l, v).
+
+    attn_mask: (..., l, s), True where attention is allowed, or numbers that are added. is_causal: position i sees 0 to i.
+    scale: 1 / sqrt(e) by default. A row that may see nothing gives zeros. Source: Vaswani et al. 2017, section 3.2.1.
+    """
+    if is_causal and attn_mask is not None:
+        raise ShapeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
+    factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
+    scores = (query * factor) @ key.mT
+    if is_causal:
+        attn_mask = creation.arange(scores.shape[-2]).unsqueeze(1) >= creation.arange(scores.shape[-1])
+    if attn_mask is not None and attn_mask.dtype == bool_:
+        scores = where(attn_mask, scores, -math.inf)
+    elif attn_mask is not None:
+        scores = scores + attn_mask
+    top = scores.detach().amax(-1, keepdim=True)
+    if attn_mask is not None and not is_causal:  # a causal row sees itself at least
+        top = where(top == -math.inf, 0.0, top)
+    total = (scores - top).exp().sum(-1, keepdim=True)
+    if attn_mask is not None and not is_causal:
+        total = where(total == 0.0, 1.0, total)
+    weights = apply(ops.SOFTMAX, scores, top.expand(scores.shape), total.expand(scores.shape))
+    return dropout(weights, dropout_p) @ value

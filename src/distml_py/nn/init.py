@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import ops, random
-from ..op import float32
+from ..op import float32, float64
 from ..view import Shape
 from .module import Parameter
 
@@ -18,6 +18,27 @@ def uniform(shape: Shape, low: float, high: float) -> Parameter:
     words = [np.uint32(word) for word in (seed, step, stream)]
     unit = ops.UNIFORM.numpy(*words, np.uint32(0), shape)
     return Parameter((unit * float32.type(high - low) + float32.type(low)).astype(float32))
+
+
+def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, zero_row: int | None = None) -> Parameter:
+    """Normally distributed, from the next two random streams (Box and Muller 1958); zero_row is left at zeros."""
+    seed, step, stream = random.next_key()
+    again = random.next_key()[2]
+    one, two = (ops.UNIFORM.numpy(np.uint32(seed), np.uint32(step), np.uint32(s), np.uint32(0), shape) for s in (stream, again))
+    numbers = np.sqrt(-2.0 * np.log(1.0 - one.astype(float64))) * np.cos(two * (2 * math.pi))
+    numbers = (numbers * std + mean).astype(float32)
+    if zero_row is not None:
+        numbers[zero_row] = 0.0
+    return Parameter(numbers)
+
+
+def kaiming_normal(shape: Shape) -> Parameter:
+    """For a convolution before a ReLU: deviation sqrt(2 / (out_channels * kh * kw)). Source: He et al. 2015, "fan_out"."""
+    return normal(shape, std=math.sqrt(2 / (shape[0] * math.prod(shape[2:]))))
+
+
+def constant(shape: Shape, value: float) -> Parameter:
+    return Parameter(np.full(shape, value, float32))
 
 
 def fan_in_uniform(shape: Shape, fan_in: int) -> Parameter:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..errors import ShapeError
+from ..op import float32, float64
 from ..tensor import Tensor, no_grad
 
 
@@ -26,10 +27,14 @@ class Module:
 
     training: bool
     _parameters: dict[str, Parameter]
+    _buffers: dict[str, Tensor | None]
+    _transient: set[str]
     _modules: dict[str, Module]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})
+        object.__setattr__(self, "_buffers", {})
+        object.__setattr__(self, "_transient", set())
         object.__setattr__(self, "_modules", {})
         object.__setattr__(self, "training", True)
 
@@ -44,11 +49,25 @@ class Module:
             raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
         self._parameters.pop(name, None)
         self._modules.pop(name, None)
-        if isinstance(value, Parameter):
+        if name in self._buffers:
+            if value is not None and not isinstance(value, Tensor):
+                raise ShapeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
+            self._buffers[name] = value
+        elif isinstance(value, Parameter):
             self._parameters[name] = value
         elif isinstance(value, Module):
             self._modules[name] = value
         object.__setattr__(self, name, value)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """A tensor that is part of the module's state and is not trained; persistent: also of its state_dict()."""
+        if name not in self._buffers and hasattr(self, name):
+            raise ShapeError(f"register_buffer: {type(self).__name__} has an attribute {name!r} already; choose another name")
+        self._buffers[name] = None
+        self._transient.discard(name)
+        if not persistent:
+            self._transient.add(name)
+        setattr(self, name, tensor)
 
     def children(self) -> Iterator[Module]:
         return iter(self._modules.values())
@@ -63,29 +82,36 @@ class Module:
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """(dotted name, parameter); one that is used twice appears once."""
-        seen: set[int] = set()
-        for name, parameter in self._walk(prefix):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
+        return _once((name, tensor) for name, tensor in self._walk(prefix) if isinstance(tensor, Parameter))
 
-    def _walk(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """(dotted name, buffer); one that is used twice appears once."""
+        return _once((name, tensor) for name, tensor in self._walk(prefix) if not isinstance(tensor, Parameter))
+
+    def _walk(self, prefix: str, persistent: bool = False) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and buffer by its dotted name. persistent: without the buffers that state_dict() leaves out."""
         dot = f"{prefix}." if prefix else ""
         for name, parameter in self._parameters.items():
             yield dot + name, parameter
+        for name, buffer in self._buffers.items():
+            if buffer is not None and not (persistent and name in self._transient):
+                yield dot + name, buffer
         for name, child in self._modules.items():
-            yield from child._walk(dot + name)
+            yield from child._walk(dot + name, persistent)
 
     def parameters(self) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters())
 
+    def buffers(self) -> Iterator[Tensor]:
+        return (buffer for _, buffer in self.named_buffers())
+
     def state_dict(self) -> OrderedDict[str, Tensor]:
-        """Dotted names to detached tensors."""
-        return OrderedDict((name, parameter.detach()) for name, parameter in self._walk(""))
+        """Dotted names to detached tensors: parameters and persistent buffers."""
+        return OrderedDict((name, tensor.detach()) for name, tensor in self._walk("", persistent=True))
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor | np.ndarray], strict: bool = True) -> None:
         """Take over numbers by name. Raises ShapeError naming what is missing, unexpected or of another shape."""
-        own = dict(self._walk(""))
+        own = dict(self._walk("", persistent=True))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         if strict and (missing or unexpected):
@@ -111,6 +137,26 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
+    def apply(self, fn: Callable[[Module], object]) -> Module:
+        """fn on every module inside, then on this one."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def to(self, dtype: np.dtype[Any]) -> Module:
+        """Floating-point parameters and buffers in another dtype."""
+        for _, tensor in self._walk(""):
+            if tensor.is_floating_point():
+                tensor._convert(np.dtype(dtype))
+        return self
+
+    def float(self) -> Module:
+        return self.to(float32)
+
+    def double(self) -> Module:
+        return self.to(float64)
+
     def zero_grad(self) -> None:
         for parameter in self.parameters():
             parameter.grad = None
@@ -124,6 +170,17 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         body = "\n  ".join(lines)
         return f"{type(self).__name__}(\n  {body}\n)"
+
+
+T = TypeVar("T", bound=Tensor)
+
+
+def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    seen: set[int] = set()
+    for name, tensor in named:
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            yield name, tensor
 
 
 def load(parameter: Tensor, array: np.ndarray) -> None:

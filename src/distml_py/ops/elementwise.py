@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node, apply, full
-from ..op import Elementwise, bool_, float32, int32
+from ..op import TABLE, Elementwise, bool_, float32, int32
 
 # some drivers' exp, log, tanh and clamp make a number of NaN, which would hide a run that has gone wrong
 _KEEPS_NAN = "isnan({{0}}) ? {{0}} : {text}"
@@ -95,6 +96,27 @@ SIGMOID = Elementwise(
     numpy=lambda x: np.reciprocal(np.exp(-x) + 1),
     glsl=_KEEPS_NAN.format(text="1.0 / (1.0 + exp(-{0}))"),
     vjp=lambda g, out, x: (g * out * (1.0 - out),),
+)
+_erf = np.frompyfunc(math.erf, 1, 1)
+# float32: a polynomial up to 475/512, 1 - exp(a polynomial) beyond (N. Juffa's erff, below 1 unit in the last place)
+ERF = Elementwise(
+    name="erf",
+    numpy=lambda x: np.asarray(_erf(x), x.dtype),
+    glsl="error_function({0})",
+    helper="""float error_function(float x) {
+    if (isnan(x)) return x;
+    float t = min(abs(x), 10.0);
+    float s = t * t;
+    if (t > 0.927734375) {
+        float r = (-1.72853470e-5 * t + 3.83197126e-4) * s + (-3.88396438e-3 * t + 2.42546219e-2);
+        r = ((r * t - 1.06777877e-1) * t - 6.34846687e-1) * t - 1.28717512e-1;
+        return sign(x) * (1.0 - exp(r * t - t));
+    }
+    float r = ((-5.96761703e-4 * s + 4.99119423e-3) * s - 2.67681349e-2) * s + 1.12819925e-1;
+    r = (r * s - 3.76125336e-1) * s + 1.28379166e-1;
+    return r * x + x;
+}""",
+    vjp=lambda g, out, x: (g * apply(EXP, -(x * x)) * (2 / math.sqrt(math.pi)),),
 )
 RELU = Elementwise(
     name="relu",
@@ -224,3 +246,60 @@ CAST = Elementwise(
 def cast(x: Node, dtype: np.dtype[Any] = float32) -> Node:
     """x in another dtype; x itself when it has it."""
     return x if x.dtype == dtype else apply(CAST, x, attrs=(dtype,))
+
+
+# The rows below take statistics of their own first input, expanded to its shape. Their derivatives count the way through
+# the statistics in: a few sums fewer than the chain rule would find, and less rounding.
+
+
+def _own_axes(part: Node) -> tuple[int, ...]:
+    """Over which axes a statistic was taken: those along which it was expanded."""
+    if part.op is not TABLE["expand"]:
+        return ()
+    return tuple(axis for axis, (size, wide) in enumerate(zip(part.inputs[0].shape, part.shape, strict=True)) if size != wide)
+
+
+def _total(x: Node, axes: tuple[int, ...]) -> Node:
+    return apply(TABLE["expand"], apply(TABLE["sum"], x, attrs=(axes,)), attrs=(x.shape,)) if axes else x
+
+
+def _mean(x: Node, axes: tuple[int, ...]) -> Node:
+    count = math.prod(x.shape[axis] for axis in axes)
+    total = apply(TABLE["sum"], x, attrs=(axes,)) if axes else x
+    return apply(TABLE["expand"], total * (1 / max(count, 1)), attrs=(x.shape,)) if axes else x
+
+
+def _normalize_vjp(g: Node, out: Node, x: Node, mean: Node, scale: Node) -> tuple[Node | None, ...]:
+    axes = _own_axes(mean)
+    return scale * (g - _mean(g, axes) - out * _mean(g * out, axes)), None, None
+
+
+def _batch_norm_vjp(g: Node, out: Node, x: Node, mean: Node, scale: Node, weight: Node, bias: Node) -> tuple[Node | None, ...]:
+    """The two sums are those that the gradients of weight and bias ask for, too: they are computed once."""
+    axes, standard = _own_axes(mean), apply(NORMALIZE, x, mean, scale)
+    inner = g - _mean(g, axes) - standard * _mean(g * standard, axes)
+    return scale * weight * inner, None, None, g * standard, g
+
+
+def _softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[Node | None, ...]:
+    return out * (g - _total(g * out, _own_axes(top))), None, None
+
+
+# inputs: x, its mean, 1 / sqrt(its variance + eps)
+NORMALIZE: Elementwise = Elementwise(
+    "normalize", lambda x, mean, scale: (x - mean) * scale, _normalize_vjp, glsl="({0} - {1}) * {2}"
+)
+# the same times weight plus bias, both constant over the axes of the mean
+BATCH_NORM = Elementwise(
+    name="batch_norm",
+    numpy=lambda x, mean, scale, weight, bias: (x - mean) * (scale * weight) + bias,
+    glsl="({0} - {1}) * ({2} * {3}) + {4}",
+    vjp=_batch_norm_vjp,
+)
+# inputs: x, its maximum, the sum of exp(x - maximum)
+SOFTMAX = Elementwise(
+    name="softmax",
+    numpy=lambda x, top, total: np.exp(x - top) / total,
+    glsl="exp({0} - {1}) / {2}",
+    vjp=_softmax_vjp,
+)

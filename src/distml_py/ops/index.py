@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import IndexRangeError
-from ..graph import Node, apply
+from ..graph import Node, apply, full
 from ..op import Gather, ScatterAdd
 from ..view import Shape
+from .elementwise import EQ, WHERE
+from .move import EXPAND
+from .source import IOTA, iota_attrs
 
 
 def check_range(index: np.ndarray, size: int) -> None:
@@ -39,7 +42,11 @@ def _scatter_add_numpy(index: np.ndarray, source: np.ndarray, shape: Shape, axis
 
 
 def _gather_vjp(g: Node, out: Node, x: Node, index: Node) -> tuple[Node, None]:
-    return apply(SCATTER_ADD, index, g, attrs=(x.shape, out.attrs[0])), None
+    axis = out.attrs[0]
+    if index.shape == (*x.shape[:axis], 1, *x.shape[axis + 1 :]):  # one place a line: a comparison, which readers take in
+        hit = apply(EQ, apply(IOTA, attrs=iota_attrs(x.shape, axis)), apply(EXPAND, index, attrs=(x.shape,)))
+        return apply(WHERE, hit, apply(EXPAND, g, attrs=(x.shape,)), full(0, x.shape, g.dtype)), None
+    return apply(SCATTER_ADD, index, g, attrs=(x.shape, axis)), None
 
 
 GATHER = Gather("gather", _gather_numpy, _gather_vjp)

@@ -1,0 +1,39 @@
+"""Embedding: a table of vectors, looked up by integers."""
+
+from __future__ import annotations
+
+from ..errors import UnsupportedError
+from ..tensor import Tensor
+from . import functional as F
+from .init import normal
+from .module import Module
+
+
+class Embedding(Module):
+    """Integers of any shape -> (..., embedding_dim); weight (num_embeddings, embedding_dim), standard normal at first.
+
+    padding_idx: a row that is zeros at first and gets no gradient.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ):
+        super().__init__()
+        if max_norm is not None or scale_grad_by_freq or sparse:
+            raise UnsupportedError("not implemented: Embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults")
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(input, self.weight, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_embeddings}, {self.embedding_dim}"
