@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--contenders", metavar="NAMES", default=",".join(CONTENDERS), help="default: %(default)s")
     parser.add_argument("--repeats", type=int, metavar="N", help="default: 7, and 2 for resnet18_step")
     parser.add_argument("--gpu", action="store_true", help="Chromium's own choice of GPU, not the software renderer")
+    parser.add_argument("--tfjs-flags", metavar="NAME=0|1", help="settings of TensorFlow.js to try: WEBGL_EXP_CONV=1")
     asked = parser.parse_args()
     unknown = set(asked.contenders.split(",")) - set(CONTENDERS)
     if unknown:
@@ -69,7 +70,11 @@ def measured(page: Page, url: str, asked: argparse.Namespace) -> dict[str, Any]:
     wrong = [name for name in rows if name not in known]
     if wrong:
         raise SystemExit(f"unknown rows {', '.join(wrong)}; known: {', '.join(known)}")
-    options = {"rows": rows, "contenders": asked.contenders.split(","), "repeats": asked.repeats or None}
+    options: dict[str, Any] = {"rows": rows, "contenders": asked.contenders.split(",")}
+    options |= {"repeats": asked.repeats} if asked.repeats else {}
+    if asked.tfjs_flags:
+        pairs = [pair.split("=") for pair in asked.tfjs_flags.split(",")]
+        options["flags"] = {flag: value == "1" for flag, value in pairs}
     found: dict[str, Any] = page.evaluate(RUN, options)
     return found
 

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from test_models_against_torch import TorchGPT, TorchResNet18
+
 THREADS = 2
 SAMPLES = 2048  # as in web/bench/compare.js
 WORKLOADS = Path(__file__).parents[2] / "web" / "bench" / "workloads.py"
@@ -57,7 +59,8 @@ class TorchContender:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def check(self, row: str, checked: int) -> dict[str, Any]:
-        self.model, self.unit = prepare(self.work[row]())
+        work = self.work[row]()
+        self.model, self.unit = prepare(work)
         began = time.perf_counter()
         outputs = [self.unit()]
         spent = time.perf_counter() - began
@@ -65,7 +68,8 @@ class TorchContender:
         if self.model is None:
             return {"first_step_ms": spent * 1e3, "found": {"output": digest(outputs[0].numpy())}}
         found = {"losses": digest(np.array([loss.item() for loss in outputs]))}
-        found |= {f"weight {name}": digest(value.numpy()) for name, value in self.model.state_dict().items()}
+        state = self.model.state_dict()
+        found |= {f"weight {name}": digest(state[name].numpy()) for name in work.weights()}
         return {"first_step_ms": spent * 1e3, "found": found}
 
     def repeat(self, units: int) -> dict[str, float]:
@@ -122,4 +126,6 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
         nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1568, 10),
     ),
+    "ResNet": lambda: TorchResNet18(10, "cifar", 64),
+    "GPT": lambda: TorchGPT(96, 64, 2, 4, 128, tied=True),
 }  # fmt: skip

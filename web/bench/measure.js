@@ -18,6 +18,9 @@ const CENTRAL = ["captured", "eager", "tfjs", "torch"];
 const LONG = ["resnet18_step"];
 const REPEATS = 7;
 const LONG_REPEATS = 2;
+/** A row that has gone on for so long ends after the repeat it is in, but not before the fewest. */
+const MOST_ROW_MS = 240_000;
+const FEWEST_REPEATS = 2;
 /** A repeat is made at least this long, by more rounds of work and read-back. */
 const REPEAT_MS = 10;
 const MOST_ROUNDS = 200;
@@ -55,11 +58,12 @@ function remote(name) {
  * @param {string[]} [options.contenders] names of TIMES
  * @param {(message: object) => Promise<any>} [options.outside] "torch": a contender outside the page, which is sent a worker's messages
  * @param {number} [options.repeats]
+ * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
  */
-export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, say = () => {}, onRow = () => {} }) {
-  const arena = new Arena(contenders, outside);
+export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, say = () => {}, onRow = () => {} }) {
+  const arena = new Arena(contenders, outside, flags);
   const found = [];
   try {
     for (const name of rows) {
@@ -79,8 +83,9 @@ function machine() {
 
 /** The contenders, opened when first asked for. Rivals get a new worker for each row, so that no row inherits their memory. */
 class Arena {
-  /** @param {string[]} names @param {((message: object) => Promise<any>) | undefined} outside */
-  constructor(names, outside) {
+  /** @param {string[]} names @param {((message: object) => Promise<any>) | undefined} outside @param {object} flags */
+  constructor(names, outside, flags) {
+    this.flags = flags;
     this.names = names;
     this.outside = outside;
     this.machine = /** @type {Record<string, string>} */ ({});
@@ -97,7 +102,7 @@ class Arena {
     if (known) return known;
     const made = remote(name);
     try {
-      const { version, renderer } = await made.ask("open", {}, OPEN_S);
+      const { version, renderer } = await made.ask("open", { flags: this.flags }, OPEN_S);
       Object.assign(this.machine, { renderer, [["captured", "eager", "numpy"].includes(name) ? "distml_py" : name]: version });
     } catch (error) {
       made.close();
@@ -199,7 +204,9 @@ async function timeAll(arena, row, ready, work, repeats, say) {
     if (await once(name)) told.set(name, []);
   }
   const names = [...told.keys()];
-  for (let repeat = 0; repeat < repeats; repeat++) {
+  const deadline = performance.now() + MOST_ROW_MS;
+  let repeat = 0;
+  for (; repeat < repeats && (repeat < FEWEST_REPEATS || performance.now() < deadline); repeat++) {
     say(`${row.name}: repeat ${repeat + 1} of ${repeats}`);
     // another one begins each time: who comes after a heavy neighbour is not always the same
     for (let n = 0; n < names.length; n++) await once(names[(n + repeat) % names.length]);
@@ -207,7 +214,7 @@ async function timeAll(arena, row, ready, work, repeats, say) {
   for (const name of names) {
     if (row.notes[name] === undefined) summarize(row, name, told.get(name) ?? [], work.units * (rounds.get(name) ?? 1), ready.get(name));
   }
-  row.repeats = repeats;
+  row.repeats = repeat;
   const best = row.captured_ms ?? row.eager_ms;
   if (best && row.tfjs_webgl_ms) row.ratio_tfjs = row.tfjs_webgl_ms / best;
 }

@@ -1,15 +1,15 @@
 // TensorFlow.js as a contender, written as its documentation advises: NHWC, tidy, an optimizer's minimize, no needless read-back.
 
-/** The gradient of what `contents` returns stays true: fused ops are fused in training only without an activation.
- * @typedef {any} Tf
+/** @typedef {any} Tf
  * @typedef {{name: string, kind: string, shape: number[], data: Float32Array}} Given */
 
-/** @returns {Promise<any>} */
-export async function open() {
+/** @param {string} _name @param {Record<string, number | boolean>} flags of tf.env(): the defaults when empty @returns {Promise<any>} */
+export async function open(_name, flags = {}) {
   const url = new URL("/bench/tfjs/tf.fesm.min.js", location.origin).href;
   const tf = await import(url).catch(() => {
     throw new Error("TensorFlow.js is not there: run `npm ci --ignore-scripts` where the coordinator was started from");
   });
+  for (const [flag, value] of Object.entries(flags)) tf.env().set(flag, value);
   await tf.setBackend("webgl");
   await tf.ready();
   if (tf.getBackend() !== "webgl") throw new Error("TensorFlow.js finds no WebGL here");
@@ -143,6 +143,7 @@ const plain = (tf) => (/** @type {string} */ _name, /** @type {number[]} */ shap
   return { into: (/** @type {any} */ x) => x, back: (/** @type {any} */ x) => x };
 };
 
+// Fused ops stay fused in training only without an activation, so ReLU stands beside them.
 /** @param {Tf} tf @param {any} x @param {any} w @param {any} bias */
 const linear = (tf, x, w, bias) => tf.fused.matMul({ a: x, b: w, bias, activation: "linear" });
 
@@ -179,6 +180,85 @@ function cnn(tf, inputs, weights, lr) {
   return { unit: sgd(tf, lr, loss, Object.values(made)), weights: read };
 }
 
+/**
+ * The mean and variance of the batch normalise; the running ones follow, as PyTorch's do.
+ * @param {Tf} tf @param {Record<string, any>} made
+ */
+const batchNorm = (tf, made) => (/** @type {any} */ x, /** @type {string} */ name) => {
+  const { mean, variance } = tf.moments(x, [0, 1, 2]);
+  const count = x.size / x.shape[3];
+  for (const [kept, now] of [[made[`${name}.running_mean`], mean], [made[`${name}.running_var`], tf.mul(variance, count / (count - 1))]]) {
+    kept.assign(tf.add(tf.mul(kept, 0.9), tf.mul(now, 0.1)));
+  }
+  return tf.batchNorm(x, mean, variance, made[`${name}.bias`], made[`${name}.weight`], 1e-5);
+};
+
+/** @param {Tf} tf @param {Record<string, Given>} inputs @param {Record<string, Given>} weights @param {number} lr */
+function resnet(tf, inputs, weights, lr) {
+  const { made, read } = variables(tf, weights, plain(tf));
+  const x = tf.tidy(() => nhwc(tf, tensor(tf, inputs.x)));
+  const y = tf.tidy(() => tf.oneHot(tf.cast(tensor(tf, inputs.y), "int32"), 10).toFloat());
+  const norm = batchNorm(tf, made);
+  // "same" would pad a step of 2 on one side only
+  const conv = (/** @type {any} */ h, /** @type {string} */ name, stride = 1, pad = 1) => tf.conv2d(h, made[`${name}.weight`], stride, pad);
+  const block = (/** @type {any} */ h, /** @type {string} */ name, /** @type {number} */ stride) => {
+    const down = `${name}.downsample`;
+    const side = `${down}.0.weight` in made ? norm(conv(h, `${down}.0`, stride, 0), `${down}.1`) : h;
+    const inner = tf.relu(norm(conv(h, `${name}.conv1`, stride), `${name}.bn1`));
+    return tf.relu(tf.add(norm(conv(inner, `${name}.conv2`), `${name}.bn2`), side));
+  };
+  const loss = () => {
+    let h = tf.relu(norm(conv(x, "conv1"), "bn1"));
+    for (let stage = 1; stage <= 4; stage++) {
+      h = block(block(h, `layer${stage}.0`, stage === 1 ? 1 : 2), `layer${stage}.1`, 1);
+    }
+    return tf.losses.softmaxCrossEntropy(y, linear(tf, tf.mean(h, [1, 2]), made["fc.weight"], made["fc.bias"]));
+  };
+  const trained = Object.keys(made).filter((name) => !name.includes("running"));
+  return { unit: sgd(tf, lr, loss, trained.map((name) => made[name])), weights: read };
+}
+
+/** @param {Tf} tf @param {Record<string, Given>} inputs @param {Record<string, Given>} weights @param {number} lr */
+function gpt(tf, inputs, weights, lr) {
+  const [batch, time] = inputs.x.shape;
+  const [words, width] = weights["transformer.wte.weight"].shape;
+  const heads = 4;
+  const other = plain(tf);
+  const asIs = { into: (/** @type {any} */ x) => x, back: (/** @type {any} */ x) => x };
+  const { made, read } = variables(tf, weights, (name, shape) => (/wte|wpe|lm_head/.test(name) ? asIs : other(name, shape)));
+  made["lm_head.weight"].dispose();
+  made["lm_head.weight"] = made["transformer.wte.weight"]; // one parameter, as in GPT-2
+  const tokens = tf.tidy(() => tf.reshape(tf.cast(tensor(tf, inputs.x), "int32"), [batch * time]));
+  const y = tf.tidy(() => tf.oneHot(tf.reshape(tf.cast(tensor(tf, inputs.y), "int32"), [batch * time]), words).toFloat());
+  const causal = tf.tidy(() => tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([time, time]), -1, 0)), -1e9));
+  const layer = (/** @type {any} */ h, /** @type {string} */ name) => linear(tf, h, made[`${name}.weight`], made[`${name}.bias`]);
+  const norm = (/** @type {any} */ h, /** @type {string} */ name) => {
+    const { mean, variance } = tf.moments(h, -1, true);
+    const scale = tf.mul(tf.rsqrt(tf.add(variance, 1e-5)), made[`${name}.weight`]);
+    return tf.add(tf.mul(tf.sub(h, mean), scale), made[`${name}.bias`]);
+  };
+  // the tanh form of GELU, (1 + tanh(u)) / 2 written as sigmoid(2 u)
+  const twice = 2 * Math.sqrt(2 / Math.PI);
+  const gelu = (/** @type {any} */ h) => tf.mul(h, tf.sigmoid(tf.mul(h, tf.add(tf.mul(tf.square(h), 0.044715 * twice), twice))));
+  const attention = (/** @type {any} */ h, /** @type {string} */ name) => {
+    const parts = tf.transpose(tf.reshape(layer(h, `${name}.c_attn`), [batch, time, 3, heads, width / heads]), [2, 0, 3, 1, 4]);
+    const [q, k, v] = tf.unstack(parts);
+    const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(width / heads)), causal);
+    const seen = tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
+    return layer(tf.reshape(seen, [batch * time, width]), `${name}.c_proj`);
+  };
+  const loss = () => {
+    const known = tf.reshape(tf.gather(made["transformer.wte.weight"], tokens), [batch, time, width]);
+    let h = tf.reshape(tf.add(known, made["transformer.wpe.weight"]), [batch * time, width]);
+    for (const name of ["transformer.h.0", "transformer.h.1"]) {
+      h = tf.add(h, attention(norm(h, `${name}.ln_1`), `${name}.attn`));
+      h = tf.add(h, layer(gelu(layer(norm(h, `${name}.ln_2`), `${name}.mlp.c_fc`)), `${name}.mlp.c_proj`));
+    }
+    return tf.losses.softmaxCrossEntropy(y, tf.matMul(norm(h, "transformer.ln_f"), made["lm_head.weight"], false, true));
+  };
+  return { unit: sgd(tf, lr, loss, [...new Set(Object.values(made))]), weights: read };
+}
+
 /** @type {Record<string, (tf: Tf, inputs: Record<string, Given>, weights: Record<string, Given>, lr: number) => any>} */
 const ROWS = {
   matmul_512: matmul,
@@ -189,4 +269,6 @@ const ROWS = {
   conv_weight_grad: convWeightGrad,
   mlp_step: mlp,
   cnn_step: cnn,
+  resnet18_step: resnet,
+  gpt_step: gpt,
 };

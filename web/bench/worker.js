@@ -9,9 +9,9 @@ let contender;
 
 /** @type {Record<string, (asked: any) => any>} */
 const VERBS = {
-  async open({ name }) {
+  async open({ name, flags }) {
     const { open } = await import(FILES[name] ?? "./ours.js");
-    contender = await open(name);
+    contender = await open(name, flags);
     return { version: contender.version ?? "", renderer: renderer() };
   },
 

@@ -6,7 +6,7 @@ ours.py times it in a tab; the runner makes the same numbers from it for PyTorch
 import numpy as np
 
 import distml_py as dm
-from distml_py import nn, optim
+from distml_py import models, nn, optim
 
 F = nn.functional
 
@@ -36,8 +36,9 @@ class Work:
         return [dm.tensor(array) for array in self.inputs.values()]
 
     def weights(self):
-        """Everything a step changes, by PyTorch's names."""
-        return {} if self.model is None else self.model.state_dict()
+        """Every number a step changes, by PyTorch's names; its counts of batches are left out."""
+        state = {} if self.model is None else self.model.state_dict()
+        return {name: tensor for name, tensor in state.items() if "num_batches_tracked" not in name}
 
 
 class Matmul(Work):
@@ -159,6 +160,37 @@ class CNN(Training):
         )
 
 
+class ResNet(Training):
+    units = 1
+    checked = 2
+    lr = 0.01
+
+    def __init__(self):
+        super().__init__()
+        self.uniform("x", 16, 3, 32, 32)
+        self.labels("y", 16, classes=10)
+
+    def build(self):
+        return models.resnet18(num_classes=10, stem="cifar")
+
+
+class GPT(Training):
+    """Next token of 64, in two layers of four heads."""
+
+    units = 2
+
+    def __init__(self):
+        super().__init__()
+        self.labels("x", 16, 64, classes=96)
+        self.labels("y", 16, 64, classes=96)
+
+    def build(self):
+        return models.GPT(vocab_size=96, block_size=64, n_layer=2, n_head=4, n_embd=128)
+
+    def loss(self, scores, y):
+        return F.cross_entropy(scores.reshape(-1, 96), y.reshape(-1))
+
+
 WORK = {
     "matmul_512": Matmul,
     "matmul_1024": Matmul1024,
@@ -168,4 +200,6 @@ WORK = {
     "conv_weight_grad": ConvWeightGrad,
     "mlp_step": MLP,
     "cnn_step": CNN,
+    "resnet18_step": ResNet,
+    "gpt_step": GPT,
 }
