@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
-from table import table
-from torch_rows import THREADS, TorchContender, torch
 
 from browser_finder import LAUNCH_FLAGS, chromium_path
 from served import Coordinator
+from table import table
+from torch_rows import THREADS, TorchContender, torch
 
 CONTENDERS = ("torch", "tfjs", "eager", "captured", "jaxjs", "numpy")
 RUN = """(options) => bench.run({

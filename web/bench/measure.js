@@ -29,6 +29,8 @@ const OPEN_S = 120;
 const PATIENCE_S = 900;
 const LITTLE_PATIENCE_S = 120;
 const LONGEST_REPEAT_MS = 60_000;
+/** One of the others that takes longer than this takes part in the fewest repeats only. */
+const SLOW_REPEAT_MS = 3_000;
 
 /** @typedef {{name: string, kind: string, shape: number[], data: Float32Array}} Given */
 /** @typedef {{arrays: Given[], units: number, checked: number, lr: number}} Work */
@@ -142,11 +144,16 @@ async function runRow(arena, name, repeats, say) {
   const ready = /** @type {Map<string, any>} */ (new Map());
   try {
     const work = /** @type {Work} */ (await (await arena.get("eager")).ask("describe", { row: name }));
-    for (const contender of arena.names) {
+    const first = async (/** @type {string} */ contender) => {
       say(`${name}: first numbers of ${contender}`);
       const patience = CENTRAL.includes(contender) ? PATIENCE_S : LITTLE_PATIENCE_S;
-      await attempt(arena, contender, row, async (one) => ready.set(contender, await one.ask("check", { row: name, work: contender === "torch" ? null : work, checked: work.checked }, patience)));
-    }
+      // PyTorch makes the same numbers itself
+      const asked = { row: name, work: contender === "torch" ? null : work, checked: work.checked };
+      return attempt(arena, contender, row, async (one) => ready.set(contender, await one.ask("check", asked, patience)));
+    };
+    for (const contender of arena.names) await first(contender);
+    // without any rival NumPy judges, even where nobody asked for its times
+    if (!JUDGES.some((contender) => ready.has(contender)) && !arena.names.includes("numpy")) await first("numpy");
     if (judge(row, ready, work)) await timeAll(arena, row, ready, work, repeats, say);
   } catch (error) {
     row.notes.row = /** @type {Error} */ (error).message;
@@ -192,13 +199,15 @@ function judge(row, ready, work) {
 async function timeAll(arena, row, ready, work, repeats, say) {
   const rounds = /** @type {Map<string, number>} */ (new Map());
   const told = /** @type {Map<string, any[]>} */ (new Map());
+  const slow = new Set();
   const once = (/** @type {string} */ name) => attempt(arena, name, row, async (one) => {
     const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) });
     told.get(name)?.push(answer);
+    if (!CENTRAL.includes(name) && answer.ms > SLOW_REPEAT_MS) slow.add(name);
     if (!told.has(name)) rounds.set(name, Math.min(MOST_ROUNDS, Math.ceil(REPEAT_MS / answer.ms)));
     if (!told.has(name) && !CENTRAL.includes(name) && answer.ms > LONGEST_REPEAT_MS) throw new Error(`one repeat takes ${Math.round(answer.ms / 1000)} s`);
   });
-  for (const name of ready.keys()) {
+  for (const name of arena.names.filter((one) => ready.has(one))) {
     say(`${row.name}: warming up ${name}`);
     rounds.set(name, 1);
     if (await once(name)) told.set(name, []);
@@ -209,7 +218,10 @@ async function timeAll(arena, row, ready, work, repeats, say) {
   for (; repeat < repeats && (repeat < FEWEST_REPEATS || performance.now() < deadline); repeat++) {
     say(`${row.name}: repeat ${repeat + 1} of ${repeats}`);
     // another one begins each time: who comes after a heavy neighbour is not always the same
-    for (let n = 0; n < names.length; n++) await once(names[(n + repeat) % names.length]);
+    for (let n = 0; n < names.length; n++) {
+      const next = names[(n + repeat) % names.length];
+      if (row.notes[next] === undefined && (repeat < FEWEST_REPEATS || !slow.has(next))) await once(next);
+    }
   }
   for (const name of names) {
     if (row.notes[name] === undefined) summarize(row, name, told.get(name) ?? [], work.units * (rounds.get(name) ?? 1), ready.get(name));
