@@ -6,6 +6,8 @@
 import { createPrograms } from "./programs.js";
 import { createTextures } from "./textures.js";
 
+const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a fragment shader
+
 /**
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
  * @returns the object that `distml_py.backends.webgl.Bridge` describes. Throws an Error saying what is missing.
@@ -19,8 +21,6 @@ export function createBridge(canvas) {
 
   const textures = createTextures(gl);
   const programs = createPrograms(gl);
-  const framebuffer = gl.createFramebuffer();
-  gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
   gl.bindVertexArray(gl.createVertexArray());
   gl.disable(gl.DITHER);
   gl.disable(gl.BLEND);
@@ -38,6 +38,7 @@ export function createBridge(canvas) {
         renderer: gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
         max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
         max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
+        max_layers: Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS)),
       });
     },
 
@@ -55,17 +56,23 @@ export function createBridge(canvas) {
      */
     run(commands) {
       const bits = new Float32Array(commands.buffer, commands.byteOffset, commands.length);
+      const bound = new Int32Array(MOST_INPUTS);
+      let current = -1;
       let at = 0;
       while (at < commands.length) {
         const program = programs.get(commands[at]);
-        gl.useProgram(program.handle);
+        if (commands[at] !== current) gl.useProgram(program.handle);
+        current = commands[at];
         const target = textures.get(commands[at + 1]);
         const columns = commands[at + 2];
         const rows = commands[at + 3];
         at += 4;
         for (let unit = 0; unit < program.inputs; unit++) {
+          if (bound[unit] === commands[at + unit]) continue;
+          bound[unit] = commands[at + unit];
+          const input = textures.get(bound[unit]);
           gl.activeTexture(gl.TEXTURE0 + unit);
-          gl.bindTexture(gl.TEXTURE_2D, textures.get(commands[at + unit]).handle);
+          gl.bindTexture(input.target, input.handle);
         }
         at += program.inputs;
         for (let n = 0; n < program.scalars.length; n++) {
@@ -73,12 +80,11 @@ export function createBridge(canvas) {
           else gl.uniform1f(program.scalars[n].place, bits[at + n]);
         }
         at += program.scalars.length;
-        gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, target.handle, 0);
+        gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(target));
         gl.viewport(0, 0, columns, rows);
         gl.drawArrays(gl.TRIANGLES, 0, 3);
         draws++;
       }
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
     },
 
     /**
@@ -89,9 +95,8 @@ export function createBridge(canvas) {
     read(id, columns, rows) {
       const texture = textures.get(id);
       const out = texture.integer ? new Int32Array(columns * rows * 4) : new Float32Array(columns * rows * 4);
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture.handle, 0);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(texture));
       gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, out);
-      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
       alive();
       return out;
     },

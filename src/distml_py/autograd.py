@@ -42,9 +42,7 @@ def gradients(output: Node, seed: Node, wanted: Sequence[Node]) -> list[Node | N
         if g is None or node.op.name == "detach" or not any(id(parent) in leads for parent in node.inputs):
             continue
         if node.op.vjp is None:
-            raise GradientError(
-                f"{node.op.name} has no derivative, but a gradient is asked through it; use .detach() before it"
-            )
+            raise GradientError(f"{node.op.name} has no derivative, but a gradient is asked through it; use .detach() before it")
         for parent, part in zip(node.inputs, node.op.vjp(g, node, *node.inputs), strict=True):
             if part is not None and id(parent) in leads:
                 known = arriving.get(id(parent))

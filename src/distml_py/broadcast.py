@@ -53,9 +53,7 @@ def matched(name: str, *values: Node | Number, dtype: np.dtype[Any] | None = Non
     """All values as nodes of one shape and one dtype (their promoted one, unless given)."""
     dtype = dtype or promoted(*values)
     shape = common_shape(name, *(value.shape for value in values if isinstance(value, Node)))
-    return [
-        to_shape(cast(value, dtype), shape) if isinstance(value, Node) else full(value, shape, dtype) for value in values
-    ]
+    return [to_shape(cast(value, dtype), shape) if isinstance(value, Node) else full(value, shape, dtype) for value in values]
 
 
 def axis_of(dim: int, rank: int, name: str) -> int:

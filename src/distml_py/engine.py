@@ -92,9 +92,9 @@ def realize(nodes: Iterable[Node]) -> None:
     if not wanted:
         return
     outputs = list(wanted.values())
-    key, leaves, scalars = linearize(outputs)
-    plan = _plan(key)
     state = _state
+    key, leaves, scalars = linearize(outputs, lambda node: state.backend.layout(_buffer_of(node)))
+    plan = _plan(key)
     held = [_buffer_of(node) for node in leaves]
     state.counters.realizations += 1
     if not state.backend.on_gpu:
@@ -152,5 +152,3 @@ def _buffer_of(node: Node) -> Any:
 def host_array(node: Node) -> np.ndarray | None:
     """The array of a node that has never left the host, else None."""
     return node.buffer if isinstance(node.buffer, np.ndarray) else None
-
-

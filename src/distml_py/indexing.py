@@ -57,8 +57,8 @@ def _expanded(items: tuple[Index, ...], rank: int) -> list[Index]:
     for item in items if dots else (*items, ...):
         if isinstance(item, EllipsisType):
             found.extend([slice(None)] * (rank - used))
-        elif item is None or isinstance(item, (slice, Node)) or (
-            isinstance(item, (int, np.integer)) and not isinstance(item, bool)
+        elif (
+            item is None or isinstance(item, (slice, Node)) or (isinstance(item, (int, np.integer)) and not isinstance(item, bool))
         ):
             found.append(item)
         else:

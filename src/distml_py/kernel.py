@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .layout import Layout
 from .op import Elementwise, Reduce, Source
 from .view import Shape, View
 
@@ -77,7 +78,15 @@ class Pick:
     work: int
 
 
-Expression = Load | Scalar | Read | Apply | Make | Pick
+@dataclass(frozen=True)
+class Total:
+    """What a Fold has found for the element; only in Fold.after."""
+
+    dtype: Dtype
+    work = 0
+
+
+Expression = Load | Scalar | Read | Apply | Make | Pick | Total
 
 
 # ---------------------------------------------------------------- kernels: one draw each
@@ -93,13 +102,18 @@ class Map:
 
 @dataclass(frozen=True)
 class Fold:
-    """output[o, c] = op over r in chunk c of body(o * length + r); `length` numbers in `chunks` chunks."""
+    """output[c, o] = op over r in chunk c of body(o * length + r); o < rows; `length` numbers in `chunks` chunks.
+
+    after: what is made of that for each element, where it is more than the number itself.
+    """
 
     op: Reduce
     body: Expression
     length: int
     chunks: int
+    rows: int
     dtype: Dtype
+    after: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -113,27 +127,67 @@ class Operand:
 
 @dataclass(frozen=True)
 class Product:
-    """output[b, i, j] = sum over k of left[b, i, k] * right[b, k, j]; sizes: (m, n, k)."""
+    """layer i of output[b, s, r, j] = sum over k in part s of left[b, r * block + i, k] * right[b, k, j].
+
+    sizes: (m, n, k); k is cut into `splits` equal parts; j runs to the next multiple of four. The operands are packed:
+    one of an operand's last two strides is 1, all others and the offset are multiples of four.
+    """
 
     left: Operand
     right: Operand
     sizes: Shape
+    batch: int
+    splits: int
+    block: int
     dtype: Dtype
 
 
 @dataclass(frozen=True)
-class Convolution:
-    """See op.Conv2d. image: (n, c, h, w); kernel: (o, c, kh, kw); size: (oh, ow)."""
+class Window:
+    """The geometry of a convolution. image: (n, c, h, w); weight: (o, c / groups, kh, kw); padding: (top, left); size: (oh, ow)."""
 
-    image: Operand
-    weight: Operand
-    image_shape: Shape
-    weight_shape: Shape
+    image: Shape
+    weight: Shape
     stride: Shape
     padding: Shape
     dilation: Shape
     size: Shape
+    groups: int
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """layer i of output[n, r, y, x] = channel r * block + i of a convolution; x runs to the next multiple of four.
+
+    image: packed along w, zeros up to a whole texel. weight (input 1): contiguous (r, c, kh, kw, block).
+    Within each group the channels are counted up to a multiple of block.
+    """
+
+    image: Operand
+    window: Window
+    block: int
     dtype: Dtype
+
+
+@dataclass(frozen=True)
+class WeightGradient:
+    """layer i of output[s, r, c, ky, t] = gradient of weight[r * block + i, ...] from the s-th part of the batch.
+
+    A texel (t) holds four neighbours along kx, or, where the kernel is one or two wide, those of 4 or 2 channels.
+    image and gradient (inputs 0 and 1): packed along their width, the image with zeros up to a whole texel.
+    """
+
+    image: Operand
+    gradient: Operand
+    window: Window
+    splits: int
+    block: int
+    dtype: Dtype
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image in one texel of the output."""
+        return max(4 // self.window.weight[3], 1)
 
 
 @dataclass(frozen=True)
@@ -146,18 +200,22 @@ class Scatter:
     dtype: Dtype
 
 
-Kernel = Map | Fold | Product | Convolution | Scatter
+Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One draw: kernel inputs and scalars are named by slot and by scalar number of the graph."""
+    """One draw: kernel inputs and scalars are named by slot and by scalar number of the graph.
+
+    size: numbers written into each layer of the output; 0 when there is nothing to draw.
+    """
 
     kernel: Kernel
     inputs: tuple[int, ...]
     scalars: tuple[int, ...]
     output: int
     size: int
+    layout: Layout
 
 
 @dataclass(frozen=True)

@@ -100,10 +100,14 @@ class Gather(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reduce(Op):
-    """Over the axes attrs[0], which stay as size 1. glsl_first and glsl: start value and update of {acc} by {x}."""
+    """Over the axes attrs[0], which stay as size 1. glsl_first and glsl: start value and update of {acc} by {x}.
+
+    integer_glsl: where integers need another text.
+    """
 
     glsl_first: str = field(kw_only=True)
     glsl: str = field(kw_only=True)
+    integer_glsl: str = ""
     result: np.dtype[Any] | None = None
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
@@ -122,11 +126,29 @@ class MatMul(Op):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Conv2d(Op):
-    """(n, c, h, w) * (o, c, kh, kw); attrs: stride, padding as (top, left), dilation, output size (oh, ow)."""
+    """(n, c, h, w) * (o, c / groups, kh, kw); attrs: stride, padding as (top, left), dilation, output size (oh, ow), groups."""
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         image, weight = inputs
         return (image.shape[0], weight.shape[0], *attrs[3]), image.dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv2dImage(Op):
+    """The gradient that a convolution sends to its image. inputs: (gradient, weight); attrs as Conv2d's, with the image's size."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        gradient, weight = inputs
+        return (gradient.shape[0], weight.shape[1] * attrs[4], *attrs[3]), gradient.dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Conv2dWeight(Op):
+    """The gradient that a convolution sends to its weight. inputs: (image, gradient); attrs as Conv2d's, with the kernel's size."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        image, gradient = inputs
+        return (gradient.shape[1], image.shape[1] // attrs[4], *attrs[3]), gradient.dtype
 
 
 @dataclass(frozen=True, eq=False, repr=False)

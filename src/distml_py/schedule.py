@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .graph import CONST, LEAF, Node
 from .kernel import (
     Apply,
-    Convolution,
     Dtype,
     Expression,
     Fold,
@@ -24,21 +23,25 @@ from .kernel import (
     Load,
     Make,
     Map,
-    Operand,
     Pick,
-    Product,
     Read,
     Scalar,
     Scatter,
     Schedule,
+    Total,
+    Window,
 )
-from .op import Conv2d, Elementwise, Gather, MatMul, Move, Op, Reduce, ScatterAdd, Source
-from .view import Shape, View, chain, contiguous_strides, merge
+from .layout import layout_of
+from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
+from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Reduce, ScatterAdd, Source
+from .view import Shape, View, contiguous_strides
 
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
 MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
-COLUMN_LIMIT = 1 << 23  # a convolution whose columns hold more numbers than this reads its image directly
+LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers
+MOST_COPIES = 2
+CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd)  # they read stored arrays only
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
 
@@ -61,8 +64,11 @@ class Graph:
     outputs: tuple[int, ...]
 
 
-def linearize(outputs: Sequence[Node]) -> tuple[tuple[Any, ...], list[Node], list[float]]:
-    """(key, leaves, scalars). The key holds all that shapes a plan: graph_of(key) is the Graph it stands for."""
+def linearize(outputs: Sequence[Node], layout: Callable[[Node], Any]) -> tuple[tuple[Any, ...], list[Node], list[float]]:
+    """(key, leaves, scalars). The key holds all that shapes a plan: graph_of(key) is the Graph it stands for.
+
+    layout: where the numbers of a realized node lie, as the backend says.
+    """
     number: dict[int, int] = {}
     known: dict[tuple[Any, ...], int] = {}
     steps: list[tuple[Any, ...]] = []
@@ -70,7 +76,7 @@ def linearize(outputs: Sequence[Node]) -> tuple[tuple[Any, ...], list[Node], lis
     scalars: list[float] = []
     for node in _pending(outputs):
         if node.buffer is not None:
-            step: tuple[Any, ...] = (LEAF, (), (len(leaves),), node.shape, node.dtype)
+            step: tuple[Any, ...] = (LEAF, (), (len(leaves), layout(node)), node.shape, node.dtype)
             leaves.append(node)
         elif node.op is CONST:
             step = (CONST, (), (len(scalars),), node.shape, node.dtype)
@@ -124,31 +130,55 @@ class _Scheduler:
         self.leaves = sum(step.op is LEAF for step in graph.steps)
         self.launches: list[Launch] = []
         self.value: list[Expression] = []
-        self.readers = self._count_readers()
+        self.readers, self.operands = self._count_readers()
+        self.layered: set[int] = set()  # slots that only some views read rightly
+        self.stored: dict[tuple[Expression, Shape], Load] = {}
+        self.filled: dict[int, int] = {}
 
     def run(self) -> Schedule:
         asked = set(self.graph.outputs)
         for number, step in enumerate(self.graph.steps):
             value = self._value(step)
-            stored = number in asked or (self.readers[number] > 1 and value.work > 0)
-            if stored and not isinstance(value, Load) and (number in asked or not isinstance(step.op, Move)):
-                value = self._store(value, step.shape)
+            if number in asked:
+                value = self.store(value, step.shape)
+            elif self._shared(number, value) and not isinstance(step.op, Move):
+                value = self._aside(value, step.shape)
             self.value.append(value)
         outputs = []
         for number in self.graph.outputs:
             value = self.value[number]
             assert isinstance(value, Load)
             outputs.append(value.input)
-        return Schedule(self.leaves, tuple(self.launches), tuple(outputs))
+        return joined(Schedule(self.leaves, tuple(self.launches), tuple(outputs)))
 
-    def _count_readers(self) -> list[int]:
-        """How many kernels would read each step; a move is not a reader, whoever reads the move is."""
+    def _shared(self, number: int, value: Expression) -> bool:
+        """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""
+        if self.readers[number] < 2 or not value.work:
+            return False
+        return self.operands[number] or value.work > LIGHT_WORK or self.readers[number] > MOST_COPIES
+
+    def _aside(self, value: Expression, shape: Shape) -> Expression:
+        """value, stored for several readers: in rows of whole texels, so that contractions can read it as it is."""
+        if len(shape) < 2 or shape[-1] % 4 == 0 or shape[-1] < 5:
+            return self.store(value, shape)
+        wide = (*shape[:-1], -(-shape[-1] // 4) * 4)
+        window = (*((0, size) for size in shape[:-1]), (0, shape[-1]))
+        padded = through(View(wide, contiguous_strides(shape), 0, window), value)
+        found = self.store(padded, wide)
+        self.filled[found.input] = shape[-1]
+        return through(View(shape, contiguous_strides(wide)), found)
+
+    def _count_readers(self) -> tuple[list[int], list[bool]]:
+        """How many kernels would read each step, and does one need it as an array? A move does what its readers do."""
         readers = [0] * len(self.graph.steps)
+        operands = [False] * len(readers)
         for number in reversed(range(len(readers))):
             step = self.graph.steps[number]
+            move = isinstance(step.op, Move)
             for parent in step.inputs:
-                readers[parent] += readers[number] if isinstance(step.op, Move) else 1
-        return readers
+                readers[parent] += readers[number] if move else 1
+                operands[parent] |= operands[number] if move else isinstance(step.op, CONTRACTIONS)
+        return readers, operands
 
     def _value(self, step: Step) -> Expression:
         values = [self.value[number] for number in step.inputs]
@@ -176,17 +206,17 @@ class _Scheduler:
         assert isinstance(step.op, Move)
         view = step.op.view(shape, *step.attrs)
         if value.work > CHEAP_WORK and math.prod(view.shape) > math.prod(shape):
-            value = self._store(value, shape)
+            value = self.store(value, shape)
         if isinstance(value, Scalar) and view.mask is None:
             return value
-        return self._through(view, value)
+        return through(view, value)
 
     def _limited(self, values: list[Expression], shapes: list[Shape]) -> list[Expression]:
         """values, the largest of them stored until the rest fits into one kernel."""
         values = list(values)
         while len(set().union(*map(_inputs, values))) > MAX_INPUTS or sum(value.work for value in values) > MAX_WORK:
             largest = max(range(len(values)), key=lambda n: (len(_inputs(values[n])), values[n].work))
-            values[largest] = self._store(values[largest], shapes[largest])
+            values[largest] = self.store(values[largest], shapes[largest])
         return values
 
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
@@ -194,62 +224,37 @@ class _Scheduler:
             case Reduce():
                 return self._fold(step, values[0], shapes[0])
             case ScatterAdd():
-                index, source = (self._contiguous(v, s) for v, s in zip(values, shapes, strict=True))
+                index, source = (self.store(v, s) for v, s in zip(values, shapes, strict=True))
                 kernel: Kernel = Scatter(shapes[0], step.shape, step.attrs[1], step.dtype)
-                return self._launch(kernel, (index.input, source.input), (), step.shape)
+                return self.launch(kernel, (index.input, source.input), step.shape)
             case MatMul():
-                left, right = (self._operand(v, s, n) for n, (v, s) in enumerate(zip(values, shapes, strict=True)))
-                sizes = (step.shape[1], step.shape[2], shapes[0][2])
-                kernel = Product(left[0], right[0], sizes, step.dtype)
-            case Conv2d() if math.prod(step.attrs[3]) * shapes[0][0] * math.prod(shapes[1][1:]) <= COLUMN_LIMIT:
-                return self._convolve_by_columns(step, values, shapes)
+                return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype)
+            case _:
+                return self._convolve(step, values, shapes)
+
+    def _convolve(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
+        stride, padding, dilation, size, groups = step.attrs
+        match step.op:
             case Conv2d():
-                left, right = (self._operand(v, s, n) for n, (v, s) in enumerate(zip(values, shapes, strict=True)))
-                stride, padding, dilation, size = step.attrs
-                kernel = Convolution(left[0], right[0], shapes[0], shapes[1], stride, padding, dilation, size, step.dtype)
+                window = Window(shapes[0], shapes[1], stride, padding, dilation, size, groups)
+                return (
+                    convolve(self, values[0], values[1], window, step.dtype)
+                    if fits(window)
+                    else zeros(step.dtype, step.shape, values[0])
+                )
+            case Conv2dImage():
+                edge = tuple(d * (k - 1) - p for d, k, p in zip(dilation, shapes[1][2:], padding, strict=True))
+                sent, image = spread(values[0], shapes[0], stride)
+                weight, shape = flipped(values[1], shapes[1], groups)
+                window = Window(image, shape, (1, 1), edge, dilation, size, groups)
+                return convolve(self, sent, weight, window, step.dtype) if fits(window) else zeros(step.dtype, step.shape, sent)
+            case Conv2dWeight():
+                window = Window(shapes[0], step.shape, stride, padding, dilation, shapes[1][2:], groups)
+                if not fits(window):
+                    return zeros(step.dtype, step.shape, values[0])
+                return weight_gradient(self, values[0], values[1], window, step.dtype)
             case _:
                 raise AssertionError(f"no schedule for {step.op}")
-        return self._launch(kernel, (left[1], right[1]), (), step.shape)
-
-    def _convolve_by_columns(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
-        """A matrix product of the weight (o, k) with the image's windows (pixels, k): neighbours in k share a texel.
-
-        k counts channels and places in the window, filled up with zeros to whole texels.
-        """
-        image, weight = values
-        (n, c, h, w), (o, _, kh, kw) = shapes
-        stride, padding, dilation, (oh, ow) = step.attrs
-        need_h, need_w = (oh - 1) * stride[0] + (kh - 1) * dilation[0] + 1, (ow - 1) * stride[1] + (kw - 1) * dilation[1] + 1
-        edge = tuple((max(p, 0), min(p + have, need)) for p, have, need in zip(padding, (h, w), (need_h, need_w), strict=True))
-        offset = -padding[0] * w - padding[1]
-        padded = View((n, c, need_h, need_w), contiguous_strides((n, c, h, w)), offset, ((0, n), (0, c), *edge))
-        line = contiguous_strides(padded.shape)
-        walks = (line[0], line[2] * stride[0], line[3] * stride[1], line[1], line[2] * dilation[0], line[3] * dilation[1])
-        k, pixels = c * kh * kw, n * oh * ow
-        whole = -(-k // 4) * 4
-        image = self._store(image, shapes[0]) if image.work else image
-        columns = self._filled(self._through(View((n, oh, ow, c, kh, kw), walks), self._through(padded, image)), pixels, k, whole)
-        rows = self._filled(self._store(weight, shapes[1]) if weight.work else weight, o, k, whole)
-        left, right = Operand(0, 0, (0, whole, 1)), Operand(1, 0, (0, 1, whole))
-        if pixels % 4 and not o % 4:  # four neighbours of a row are written at once: let the rows be whole texels
-            kernel = Product(left, right, (pixels, o, whole), step.dtype)
-            found = self._launch(kernel, (columns.input, rows.input), (), (pixels, o))
-            return self._through(View(step.shape, (oh * ow * o, 1, ow * o, o)), found)
-        kernel = Product(left, right, (o, pixels, whole), step.dtype)
-        found = self._launch(kernel, (rows.input, columns.input), (), (o, pixels))
-        return self._through(View(step.shape, (oh * ow, pixels, ow, 1)), found)
-
-    def _filled(self, value: Expression, rows: int, width: int, whole: int) -> Load:
-        """value, (rows, width), stored as (rows, whole) with zeros at the end of each row."""
-        if width == whole:
-            return self._store(value, (rows, width))
-        return self._store(self._through(View((rows, whole), (width, 1), 0, ((0, rows), (0, width))), value), (rows, whole))
-
-    def _through(self, view: View, value: Expression) -> Expression:
-        """value read through a view."""
-        inner = value if isinstance(value, Read) else Read((), value, value.dtype, value.work)
-        views = chain(view, inner.views)
-        return Read(views, inner.of, value.dtype, inner.work) if views else inner.of
 
     def _fold(self, step: Step, value: Expression, shape: Shape) -> Expression:
         """Reduced axes last, then folds of at most FOLD_LENGTH numbers until one is left."""
@@ -259,45 +264,101 @@ class _Scheduler:
         turn = tuple(kept) + tuple(axes)
         line = contiguous_strides(shape)
         view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
-        value = self._through(view, value)
+        value = through(view, value)
         length = math.prod(shape[axis] for axis in axes)
         if len(_inputs(value)) > MAX_INPUTS:
-            value = self._store(value, view.shape)
+            value = self.store(value, view.shape)
+        rows = math.prod(step.shape)
         while length > FOLD_LENGTH and op.glsl:
-            chunks = -(-length // FOLD_LENGTH)
-            value = self._fused(Fold(op, value, length, chunks, step.dtype), (*step.shape, chunks))
-            length = chunks
-        return self._fused(Fold(op, value, length, 1, step.dtype), step.shape)
+            chunks = _chunks(length)
+            found = self.fused(Fold(op, value, length, chunks, rows, step.dtype), (chunks, rows))
+            value, length = through(View((rows, chunks), (1, rows)), found), chunks
+        return self.fused(Fold(op, value, length, 1, rows, step.dtype), step.shape)
 
-    def _operand(self, value: Expression, shape: Shape, number: int) -> tuple[Operand, int]:
-        """value as input `number` of a kernel that reads by strides; stored when it is no plain strided view."""
-        line = View(shape, contiguous_strides(shape))
-        view: View | None = line
-        load = value
-        if isinstance(value, Read) and isinstance(value.of, Load) and len(value.views) == 1:
-            load, view = value.of, merge(line, value.views[0])
-        if view is None or not isinstance(load, Load):
-            load, view = self._store(value, shape), line
-        return Operand(number, view.offset, view.strides), load.input
+    def store(self, value: Expression, shape: Shape) -> Load:
+        """value in an array of its own; one that was stored before, in the same shape, is not stored again."""
+        if isinstance(value, Load) and value.input not in self.layered:
+            return value
+        known = self.stored.get((value, shape))
+        if known is None:
+            known = self.stored[value, shape] = self.fused(Map(value, value.dtype), shape)
+        return known
 
-    def _contiguous(self, value: Expression, shape: Shape) -> Load:
-        return value if isinstance(value, Load) else self._store(value, shape)
-
-    def _store(self, value: Expression, shape: Shape) -> Load:
-        return value if isinstance(value, Load) else self._fused(Map(value, value.dtype), shape)
-
-    def _fused(self, kernel: Map | Fold, shape: Shape) -> Load:
+    def fused(self, kernel: Map | Fold, shape: Shape) -> Load:
         """Launch a kernel whose body still uses graph-wide numbers: they become the kernel's own."""
         inputs: dict[int, int] = {}
         scalars: dict[int, int] = {}
         body = _renumber(kernel.body, inputs, scalars)
         local = dataclasses.replace(kernel, body=body)
-        return self._launch(local, tuple(inputs), tuple(scalars), shape)
+        return self.launch(local, tuple(inputs), shape, scalars=tuple(scalars))
 
-    def _launch(self, kernel: Kernel, inputs: tuple[int, ...], scalars: tuple[int, ...], shape: Shape) -> Load:
+    def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1, scalars: tuple[int, ...] = ()) -> Load:
         slot = self.leaves + len(self.launches)
-        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape)))
+        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), layout_of(shape, layers)))
+        if layers > 1:
+            self.layered.add(slot)
         return Load(slot, kernel.dtype)
+
+
+def joined(plan: Schedule) -> Schedule:
+    """Where one map reads a fold's numbers, each at its own place, and nobody else does, the fold makes them at once."""
+    readers: dict[int, list[int]] = {}
+    for place, launch in enumerate(plan.launches):
+        for slot in launch.inputs:
+            readers.setdefault(slot, []).append(place)
+    launches: list[Launch | None] = list(plan.launches)
+    for place, launch in enumerate(plan.launches):
+        if not isinstance(launch.kernel, Fold) or launch.output in plan.outputs or len(readers.get(launch.output, [])) != 1:
+            continue
+        reader = launches[readers[launch.output][0]]
+        if reader is not None and isinstance(reader.kernel, Map) and reader.size == launch.size:
+            both = _joined(launch, launch.kernel, reader, reader.kernel)
+            if both is not None:
+                launches[place], launches[readers[launch.output][0]] = None, both
+    return dataclasses.replace(plan, launches=tuple(launch for launch in launches if launch is not None))
+
+
+def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None:
+    number = then.inputs.index(first.output)
+    inputs = list(first.inputs) + [slot for slot in then.inputs if slot not in first.inputs and slot != first.output]
+    places = [inputs.index(slot) if slot in inputs else -1 for slot in then.inputs]
+    after = _replaced(map_.body, number, Total(fold.dtype), places, len(first.scalars))
+    if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
+        return None
+    kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
+    return Launch(kernel, tuple(inputs), first.scalars + then.scalars, then.output, then.size, then.layout)
+
+
+def _replaced(
+    value: Expression, number: int, total: Total, places: list[int], scalars: int, moved: bool = False
+) -> Expression | None:
+    """value with input `number` as the fold's total and the others renumbered; None when it is read at another place."""
+
+    def within(part: Expression, elsewhere: bool = moved) -> Expression | None:
+        return _replaced(part, number, total, places, scalars, elsewhere)
+
+    match value:
+        case Load(input, kind):
+            return Load(places[input], kind) if input != number else None if moved else total
+        case Scalar(scalar, kind):
+            return Scalar(scalar + scalars, kind)
+        case Read(views, of, kind, work):
+            inner = within(of, True)
+            return None if inner is None else Read(views, inner, kind, work)
+        case Apply(args=args) | Make(args=args):
+            parts = [found for arg in args if (found := within(arg)) is not None]
+            return dataclasses.replace(value, args=tuple(parts)) if len(parts) == len(args) else None
+        case Pick(of=of, index=index):
+            whole, at = within(of, True), within(index)
+            return None if whole is None or at is None else dataclasses.replace(value, of=whole, index=at)
+        case _:
+            return value
+
+
+def _chunks(length: int) -> int:
+    """The fewest chunks of at most FOLD_LENGTH numbers; equal ones where a number near by divides the length."""
+    fewest = -(-length // FOLD_LENGTH)
+    return next((chunks for chunks in range(fewest, 4 * fewest) if length % (4 * chunks) == 0), fewest)
 
 
 def _inputs(value: Expression) -> set[int]:
@@ -329,3 +390,5 @@ def _renumber(value: Expression, inputs: dict[int, int], scalars: dict[int, int]
         case Pick(of, index, shape, index_shape, axis, dtype, work):
             of, index = _renumber(of, inputs, scalars), _renumber(index, inputs, scalars)
             return Pick(of, index, shape, index_shape, axis, dtype, work)
+        case _:
+            return value

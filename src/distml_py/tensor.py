@@ -768,9 +768,7 @@ def _unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
     return made(graph.apply(op, (x.int() if x.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
 
 
-def _binary(
-    op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtype[Any] | None = None
-) -> Tensor:
+def _binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtype[Any] | None = None) -> Tensor:
     if type(left) is type(right) is Tensor and dtype is None and not floating:  # the common case, without questions
         one, two = left._node, right._node
         if one.shape == two.shape and one.dtype == two.dtype != bool_:

@@ -323,7 +323,7 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 
 def message_from(fields: dict[str, Any]) -> Message:
     """The dataclass of a parsed JSON object; every field present, none unknown, each of its type."""
-    cls = TYPES.get(fields.get("type", ""))if isinstance(fields.get("type"), str) else None
+    cls = TYPES.get(fields.get("type", "")) if isinstance(fields.get("type"), str) else None
     if cls is None:
         raise FormatError(f"unknown message type {fields.get('type')!r}; known: {', '.join(sorted(TYPES))}")
     hints = typing.get_type_hints(cls)

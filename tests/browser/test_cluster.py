@@ -34,9 +34,7 @@ def alone(recipe: str, steps: int) -> dict[int, float]:
     return {step + 1: training.step(step) for step in range(steps)}
 
 
-def test_two_tabs_and_a_headless_worker_train_one_run_together(
-    coordinator: Coordinator, context: BrowserContext
-) -> None:
+def test_two_tabs_and_a_headless_worker_train_one_run_together(coordinator: Coordinator, context: BrowserContext) -> None:
     host = Tab(context, coordinator.url)
     host.train("digits_mlp", steps=400)
     start = host.until("solo steps", lambda s: s["mode"] == "solo" and (s["step"] or 0) >= 5)

@@ -9,10 +9,10 @@ from served import Coordinator
 from tabs import Tab
 
 ROOT = Path(__file__).parents[2]
-PRINTING = '''
+PRINTING = """
 import distml_py
 print("library says", distml_py.__version__)
-'''
+"""
 
 
 def test_an_edit_of_the_library_shows_after_a_reload(tmp_path: Path, context: BrowserContext) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pytest
 
 import op_examples
+import programs
 
 
 class Lab(Protocol):
@@ -73,8 +74,10 @@ def run(lab: Lab, source: str) -> Any:
 @pytest.fixture(scope="module")
 def gpu(lab: Lab) -> Lab:
     """The page of this module, with the examples in it."""
-    source = Path(op_examples.__file__).read_text()
-    lab.run(f"import pathlib\npathlib.Path('/lab').mkdir()\npathlib.Path('/lab/op_examples.py').write_text({source!r})\n'0'")
+    lab.run("import pathlib\npathlib.Path('/lab').mkdir()\n'0'")
+    for module in (op_examples, programs):
+        path = Path(module.__file__)
+        lab.run(f"import pathlib\npathlib.Path('/lab/{path.name}').write_text({path.read_text()!r})\n'0'")
     return lab
 
 
@@ -117,24 +120,65 @@ def test_sizes_that_do_not_fill_texels_or_rows_are_right(gpu: Lab) -> None:
     assert run(gpu, AT_SIZE.replace("SIZES", str(SIZES))) == {}
 
 
-def test_a_convolution_too_large_for_columns_reads_its_image_directly(gpu: Lab) -> None:
+PROGRAMS = 60
+CHOICES = 30  # about eight steps a program
+
+
+def test_random_programs_give_what_the_reference_backend_gives(gpu: Lab) -> None:
+    faults = run(
+        gpu,
+        f"""
+import programs
+faults = {{}}
+for seed in range({PROGRAMS}):
+    choices = np.random.RandomState(seed).randint(0, 720, {CHOICES}).tolist()
+    try:
+        found, wanted = (on(b, lambda: programs.run(choices)) for b in (gpu, cpu))
+        texts = [difference(a, b) for a, b in zip(found, wanted, strict=True)]
+        fault = "; ".join(f"array {{n}}: {{text}}" for n, text in enumerate(texts) if text)
+    except Exception as error:
+        fault = f"{{type(error).__name__}}: {{str(error)[:1500]}}"
+    if fault:
+        faults[seed] = fault
+json.dumps(faults)
+""",
+    )
+    assert faults == {}
+
+
+def test_an_image_ends_where_its_rows_end_whatever_lies_behind_them(gpu: Lab) -> None:
     faults = run(
         gpu,
         """
-from distml_py import schedule
-limit, schedule.COLUMN_LIMIT = schedule.COLUMN_LIMIT, 0
-engine._state.plans.clear()
-try:
-    drawn = len(gpu._texts)
-    faults = {e.name: judged(e) for e in op_examples.EXAMPLES if e.name.startswith("conv2d")}
-    assert len(gpu._texts) > drawn and any("for (int ky" in text for text in gpu._texts)
-finally:
-    schedule.COLUMN_LIMIT = limit
-    engine._state.plans.clear()
+def settled(tensor):
+    engine.realize([tensor.node])
+    return tensor
+
+conv2d = dm.nn.functional.conv2d
+CALLS = {
+    "a cut image": lambda lib, x, w: conv2d(x[..., :5], w, padding=1),
+    "a convolution": lambda lib, x, w: conv2d(conv2d(x[..., 1:6], w, padding=1), w, padding=1),
+    "what was drawn before": lambda lib, x, w: conv2d(settled(x[0:1, 0:1, 0:1, :5].exp()), w[:1, :1], padding=1),
+    "what was drawn before, read twice": lambda lib, x, w: conv2d(y := x[..., :5].exp().sin().cos(), w, padding=1).sum() + y.sum(),
+}
+inputs = op_examples.numbers(2, 2, 8, 8), op_examples.numbers(2, 2, 3, 3, seed=1)
+faults = {name: judged(op_examples.Example(name, call, inputs)) for name, call in CALLS.items()}
 json.dumps({name: fault for name, fault in faults.items() if fault})
 """,
     )
     assert faults == {}
+
+
+def test_a_fold_and_what_follows_it_may_read_the_same_number(gpu: Lab) -> None:
+    faults = run(
+        gpu,
+        """
+call = lambda lib, table, index: table[index] * index.sum(1, keepdim=True)
+fault = judged(op_examples.Example("x", call, (op_examples.numbers(4), np.array([[0], [2], [1]], np.int32))))
+json.dumps(fault)
+""",
+    )
+    assert faults == ""
 
 
 def test_random_bits_are_the_same_on_both_backends(gpu: Lab) -> None:

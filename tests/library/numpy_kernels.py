@@ -12,7 +12,7 @@ from distml_py.kernel import (
     Convolution,
     Expression,
     Fold,
-    Kernel,
+    Launch,
     Load,
     Make,
     Map,
@@ -23,6 +23,9 @@ from distml_py.kernel import (
     Scalar,
     Scatter,
     Schedule,
+    Total,
+    WeightGradient,
+    Window,
 )
 from distml_py.op import DTYPES, bool_, int32
 from distml_py.schedule import Graph, schedule
@@ -46,25 +49,28 @@ class KernelBackend:
         assert buffer.dtype == dtype
         return buffer[: math.prod(shape)].reshape(shape)  # the first elements of an array share its buffer
 
+    def layout(self, buffer: np.ndarray) -> None:
+        return None
+
     def plan(self, graph: Graph) -> Schedule:
         self.schedules.append(schedule(graph))
         return self.schedules[-1]
 
     @np.errstate(all="ignore")
     def run(self, plan: Schedule, leaves: Sequence[np.ndarray], scalars: Sequence[float]) -> list[np.ndarray]:
-        slots = list(leaves)
+        slots = dict(enumerate(leaves))
         for launch in plan.launches:
             inputs = [slots[number] for number in launch.inputs]
-            found = run_kernel(launch.kernel, inputs, [scalars[number] for number in launch.scalars], launch.size)
-            assert found.size == launch.size
-            slots.append(found.astype(launch.kernel.dtype).reshape(-1))
+            found = run_kernel(launch, inputs, [scalars[number] for number in launch.scalars])
+            slots[launch.output] = found.astype(launch.kernel.dtype).reshape(-1)
         return [slots[number] for number in plan.outputs]
 
     def stats(self) -> dict[str, int]:
         return {"draws": 0, "textures": 0, "texture_bytes": 0}
 
 
-def run_kernel(kernel: Kernel, inputs: list[np.ndarray], scalars: list[float], size: int) -> np.ndarray:
+def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:
+    kernel, size = launch.kernel, launch.size
     if size == 0:
         return np.zeros(0)
     match kernel:
@@ -73,39 +79,113 @@ def run_kernel(kernel: Kernel, inputs: list[np.ndarray], scalars: list[float], s
         case Fold():
             return fold(kernel, inputs, scalars, size)
         case Product():
-            m, n, k = kernel.sizes
-            batch = size // (m * n)
-            left, right = operand(kernel.left, (batch, m, k), inputs), operand(kernel.right, (batch, k, n), inputs)
-            return left @ right
+            return layered(product(kernel, inputs), 2, launch)
         case Convolution():
-            image = operand(kernel.image, kernel.image_shape, inputs)
-            weight = operand(kernel.weight, kernel.weight_shape, inputs)
-            return ops.CONV2D.numpy(image, weight, kernel.stride, kernel.padding, kernel.dilation, kernel.size)
+            return layered(convolution(kernel, inputs), 1, launch)
+        case WeightGradient():
+            return layered(weight_gradient(kernel, inputs), 1, launch)
         case Scatter():
             index, source = (array[: math.prod(kernel.index_shape)].reshape(kernel.index_shape) for array in inputs)
             return ops.SCATTER_ADD.numpy(index, source, kernel.shape, kernel.axis)
 
 
+def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:
+    """Rows (or channels) in blocks, one of a block in each layer; NaN where nothing is written."""
+    block = launch.kernel.block  # type: ignore[union-attr]
+    padding = [(0, 0)] * found.ndim
+    padding[axis] = (0, -found.shape[axis] % block)
+    padding[-1] = (0, -found.shape[-1] % 4)
+    fill = {"constant_values": math.nan if found.dtype.kind == "f" else -(2**31)}
+    found = np.pad(found, padding, **fill)  # type: ignore[call-overload]
+    found = found.reshape(*found.shape[:axis], -1, block, *found.shape[axis + 1 :])
+    found = np.moveaxis(found, axis + 1, 0).reshape(block, -1)
+    assert found.shape[1] == launch.size and launch.layout.layers == block
+    if block == 1:
+        return found[0]
+    return np.pad(found, ((0, 0), (0, launch.layout.layer_size - launch.size)), **fill)  # type: ignore[call-overload]
+
+
+def product(kernel: Product, inputs: list[np.ndarray]) -> np.ndarray:
+    (m, n, k), parts = kernel.sizes, kernel.splits
+    left = operand(kernel.left, (kernel.batch, m, k), inputs).reshape(kernel.batch, m, parts, k // parts)
+    right = operand(kernel.right, (kernel.batch, k, n), inputs).reshape(kernel.batch, parts, k // parts, n)
+    return left.transpose(0, 2, 1, 3) @ right
+
+
+def geometry(window: Window) -> tuple[Any, ...]:
+    return window.stride, window.padding, window.dilation
+
+
+def convolution(kernel: Convolution, inputs: list[np.ndarray]) -> np.ndarray:
+    """(n, channels filled up to whole blocks in each group, oh, ow)."""
+    window = kernel.window
+    o, c, kh, kw = window.weight
+    own = -(-(o // window.groups) // kernel.block) * kernel.block
+    image = image_of(kernel, inputs)
+    weight = inputs[1][: window.groups * own * c * kh * kw].reshape(-1, c, kh, kw, kernel.block)
+    weight = np.moveaxis(weight, -1, 1).reshape(window.groups * own, c, kh, kw)
+    return ops.CONV2D.numpy(image, weight, *geometry(window), window.size, window.groups)
+
+
+def weight_gradient(kernel: WeightGradient, inputs: list[np.ndarray]) -> np.ndarray:
+    """(parts, channels filled up, channel texels, kh, numbers of a texel)."""
+    window = kernel.window
+    o, c, kh, kw = window.weight
+    image = image_of(kernel, inputs)
+    sent = operand(kernel.gradient, (window.image[0], o, *window.size), inputs)
+    found = []
+    for x, g in zip(np.split(image, kernel.splits), np.split(sent, kernel.splits), strict=True):
+        whole = ops.CONV2D_WEIGHT.numpy(x, g, *geometry(window), (kh, kw), window.groups)
+        whole = whole.reshape(window.groups, -1, c, kh, kw)
+        whole = np.pad(whole, ((0, 0), (0, -whole.shape[1] % kernel.block), (0, -c % kernel.channels), (0, 0), (0, 0)))
+        whole = whole.reshape(-1, whole.shape[2] // kernel.channels, kernel.channels, kh, kw)
+        found.append(whole.transpose(0, 1, 3, 2, 4).reshape(*whole.shape[:2], kh, -1))
+    return np.array(found)
+
+
+def image_of(kernel: Convolution | WeightGradient, inputs: list[np.ndarray]) -> np.ndarray:
+    """Its image; a GPU reads whole texels of it, so zeros must follow every row."""
+    shape = kernel.window.image
+    whole = operand(kernel.image, (*shape[:3], -(-shape[3] // 4) * 4), inputs)
+    assert not whole[..., shape[3] :].any(), "something else than zeros follows a row"
+    return whole[..., : shape[3]]
+
+
 def operand(given: Operand, shape: Sequence[int], inputs: list[np.ndarray]) -> np.ndarray:
+    assert_packed(given, shape)
     where = given.offset + sum(axis * stride for axis, stride in zip(np.indices(shape), given.strides, strict=True))
     return inputs[given.input][np.broadcast_to(where, shape)]
+
+
+def assert_packed(given: Operand, shape: Sequence[int]) -> None:
+    """One of the last two strides is 1; the offset and the strides along all other axes that are walked keep texels whole."""
+    last = range(len(shape) - 2, len(shape))
+    others = ([s for a, s in enumerate(given.strides) if a != axis and shape[a] > 1] for axis in last if given.strides[axis] == 1)
+    assert given.offset % 4 == 0 and any(all(stride % 4 == 0 for stride in strides) for strides in others), given
 
 
 def fold(kernel: Fold, inputs: list[np.ndarray], scalars: list[float], size: int) -> np.ndarray:
     step = -(-kernel.length // kernel.chunks)
     found = []
     for number in range(size):
-        row, chunk = divmod(number, kernel.chunks)
+        chunk, row = divmod(number, kernel.rows)
         count = min(step, kernel.length - chunk * step)
         places = row * kernel.length + chunk * step + np.arange(count)
         numbers = element(kernel.body, places, inputs, scalars)
         found.append(kernel.op.numpy(numbers, (0,))[0])
-    return np.array(found)
+    if kernel.after is None:
+        return np.array(found)
+    return element(kernel.after, np.arange(size), inputs, scalars, np.array(found))
 
 
-def element(body: Expression, places: np.ndarray, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:
-    """The numbers of an expression at element numbers `places`."""
+def element(
+    body: Expression, places: np.ndarray, inputs: list[np.ndarray], scalars: list[float], total: np.ndarray | None = None
+) -> np.ndarray:
+    """The numbers of an expression at element numbers `places`; total: what a fold has found there."""
     match body:
+        case Total():
+            assert total is not None and total.shape == places.shape
+            return total.astype(body.dtype)
         case Load():
             assert inputs[body.input].dtype == body.dtype
             return inputs[body.input][places]
@@ -114,7 +194,7 @@ def element(body: Expression, places: np.ndarray, inputs: list[np.ndarray], scal
         case Read():
             return through(body, places, inputs, scalars)
         case Apply():
-            found = [element(arg, places, inputs, scalars) for arg in body.args]
+            found = [element(arg, places, inputs, scalars, total) for arg in body.args]
             return body.op.numpy(*found, *((body.dtype,) if body.op.name == "cast" else ()))
         case Make() if body.op is ops.IOTA:
             return ((places // body.attrs[1]) % body.attrs[2]).astype(int32)
@@ -122,7 +202,7 @@ def element(body: Expression, places: np.ndarray, inputs: list[np.ndarray], scal
             words = [element(arg, np.zeros(1, int), inputs, scalars)[0] for arg in body.args]
             return body.op.numpy(*words, (int(places.max(initial=0)) + 1,))[places]
         case Pick():
-            return pick(body, places, inputs, scalars)
+            return pick(body, places, inputs, scalars, total)
 
 
 def source(view: View, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,8 +224,8 @@ def through(body: Read, places: np.ndarray, inputs: list[np.ndarray], scalars: l
     return found
 
 
-def pick(body: Pick, places: np.ndarray, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:
-    index = element(body.index, places, inputs, scalars)
+def pick(body: Pick, places: np.ndarray, inputs: list[np.ndarray], scalars: list[float], total: np.ndarray | None) -> np.ndarray:
+    index = element(body.index, places, inputs, scalars, total)
     strides = list(contiguous_strides(body.shape))
     step, strides[body.axis] = strides[body.axis], 0
     where = source(View(body.index_shape, tuple(strides)), places)[0] + index * step

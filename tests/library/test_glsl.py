@@ -7,34 +7,32 @@ import pytest
 
 import distml_py as dm
 import op_examples
-from distml_py import Tensor, schedule
-from distml_py.backends.glsl import ROW, grid, render, texels
-from distml_py.kernel import Convolution, Kernel
-from distml_py.schedule import graph_of, linearize
+from distml_py import Tensor
+from distml_py.backends.glsl import render
+from distml_py.backends.writer import Program
+from distml_py.kernel import Kernel, Launch
+from distml_py.layout import Layout, layout_of
+from distml_py.schedule import graph_of, linearize, schedule
 from op_examples import Example, listed, loss_of, numbers
 
-HELPERS = [
-    "texel",
-    "texeli",
-    "load",
-    "loadi",
-    "uniform_bits",
-    "floor_divide",
-    "remainder",
-    "sine",
-    "cosine",
-    "power",
-    "logarithm",
-    "root",
-]
+HELPERS = ["uniform_bits", "floor_divide", "remainder", "sine", "cosine", "power", "logarithm", "root"]
+Rendered = tuple[Kernel, tuple[Layout, ...], Layout]
 
 
-def kernels_of(*tensors: Tensor) -> list[Kernel]:
-    key, _, _ = linearize([tensor.node for tensor in tensors])
-    return [launch.kernel for launch in schedule.schedule(graph_of(key)).launches if launch.size]
+def kernels_of(*tensors: Tensor) -> list[Rendered]:
+    """What render() needs for each draw."""
+    key, leaves, _ = linearize([tensor.node for tensor in tensors], lambda node: layout_of(node.shape))
+    layouts = [layout_of(node.shape) for node in leaves]
+    plan = schedule(graph_of(key))
+    by_slot = dict(enumerate(layouts)) | {launch.output: launch.layout for launch in plan.launches}
+
+    def rendered(launch: Launch) -> Rendered:
+        return launch.kernel, tuple(by_slot[slot] for slot in launch.inputs), launch.layout
+
+    return [rendered(launch) for launch in plan.launches if launch.size]
 
 
-def kernels_of_example(example: Example) -> list[Kernel]:
+def kernels_of_example(example: Example) -> list[Rendered]:
     """Those of its outputs and gradients."""
     tensors = [dm.tensor(array) for array in example.inputs]
     wanted = [t.requires_grad_() for t in tensors if t.is_floating_point() and example.differentiable]
@@ -45,24 +43,28 @@ def kernels_of_example(example: Example) -> list[Kernel]:
     return kernels_of(*outputs, *(t.grad for t in wanted if t.grad is not None))
 
 
+def main_of(program: Program) -> str:
+    return program.text.split("void main() {\n", 1)[1]
+
+
 def data(*shape: int) -> Tensor:
     return dm.tensor(numbers(*shape))
 
 
-def test_equal_kernels_have_equal_texts_and_render_is_pure() -> None:
-    texts: dict[Kernel, str] = {}
+def test_render_is_pure() -> None:
+    texts: dict[Rendered, str] = {}
     for example in op_examples.EXAMPLES:
         for kernel in kernels_of_example(example):
-            text = render(kernel).text
-            assert texts.setdefault(kernel, text) == text == render(kernel).text
+            text = render(*kernel).text
+            assert texts.setdefault(kernel, text) == text
 
 
 @pytest.mark.parametrize("example", op_examples.EXAMPLES, ids=lambda example: example.name)
 def test_a_text_declares_what_it_uses_and_nothing_else(example: Example) -> None:
     for kernel in kernels_of_example(example):
-        program = render(kernel)
+        program = render(*kernel)
         text = program.text
-        body = text.split("result;\n", 1)[1]
+        body = main_of(program)
         assert text.startswith("#version 300 es\n") and text.count("void main()") == 1
         for kind, name in re.findall(r"uniform (\w+) (\w+);", text):
             assert re.search(rf"\b{name}\b", body), f"{kind} {name} is declared and not used"
@@ -70,6 +72,11 @@ def test_a_text_declares_what_it_uses_and_nothing_else(example: Example) -> None
             assert re.search(rf"uniform \w+ {name};", text), f"{name} is used and not declared"
         declared = re.findall(r"^uniform (float|int) s(\d+);", text, re.MULTILINE)
         assert "".join(kind[0] for kind, _ in declared) == program.scalars
+        layers = kernel[2].layers
+        assert re.findall(r"^layout\(location = (\d+)\) out i?vec4 result\1;", text, re.MULTILINE) == [
+            str(n) for n in range(layers)
+        ]
+        assert re.findall(r"^    result(\d+) = ", body, re.MULTILINE) == [str(n) for n in range(layers)]
         for name in HELPERS:
             if re.search(rf"\b{name}\(", body):
                 assert re.search(rf"^\w+ {name}\(\w+ ", text, re.MULTILINE), f"{name} is called and not defined"
@@ -77,64 +84,75 @@ def test_a_text_declares_what_it_uses_and_nothing_else(example: Example) -> None
         assert not re.search(r"[%/] 0\b(?!\.)", body), "a division by 0"
 
 
-def test_a_fused_chain_reads_like_a_program() -> None:
-    (kernel,) = kernels_of(((data(4, 5) * 2 + data(5)).exp() - 1).relu())
-    assert render(kernel).scalars == "ff"
-    assert (
-        render(kernel).text.split("float element", 1)[1]
-        == """(int i, float a0) {
-    float v1 = a0 * s0;
-    int p2 = (i % 5);
-    float v3 = v1 + load(t1, p2);
-    float v4 = isnan(v3) ? v3 : exp(v3);
-    float v5 = v4 - s1;
-    float v6 = v5 < 0.0 ? 0.0 : v5;
-    return v6;
-}
-void main() {
-    int n = (int(gl_FragCoord.y) << 10) + int(gl_FragCoord.x);
-    int i = n << 2;
-    vec4 x0 = texel(t0, n);
-    result = vec4(element(i + 0, x0.x), element(i + 1, x0.y), element(i + 2, x0.z), element(i + 3, x0.w));
-}
+@pytest.mark.parametrize("example", op_examples.EXAMPLES, ids=lambda example: example.name)
+def test_every_value_is_named_before_it_is_used_where_it_is_used(example: Example) -> None:
+    for kernel in kernels_of_example(example):
+        scopes: list[set[str]] = [{"x", "y"}]
+        for line in main_of(render(*kernel)).splitlines():
+            named = re.match(r" *(?:for \()?(?:float|int|bool|vec4|ivec4) (\w+) = ", line)
+            if "for (" in line:
+                assert named
+                scopes.append({named[1]})
+            for name in re.findall(r"(?<![.\w])(?:[a-z]+\d+|x|y|r|c|ky|k|n|line)(?!\w)(?!\()", line):
+                known = any(name in scope for scope in scopes) or name.startswith(("vec", "ivec", "result"))
+                assert known or re.fullmatch(r"[ts]\d+", name) or (named and name == named[1]), f"{name} in {line}"
+            if named and "for (" not in line:
+                assert named[1] not in set().union(*scopes) - {"x", "y"}, f"{named[1]} is named twice"
+                scopes[-1].add(named[1])
+            if line.strip() == "}" and len(scopes) > 1:
+                scopes.pop()
+
+
+def test_what_a_fold_finds_outside_its_loop_is_known_after_it() -> None:
+    table, index = data(4), dm.tensor([[0], [2], [1]])
+    (kernel,) = kernels_of(table[index] * index.sum(1, keepdim=True))  # both read the same number of index
+    body = main_of(render(*kernel))
+    assert re.search(r"^    int v\d+ = x\d+\.x;", body, re.MULTILINE)
+
+
+def test_a_fused_chain_of_whole_texels_reads_like_a_program() -> None:
+    (kernel,) = kernels_of(((data(4, 8) * 2 + data(8)).exp() - 1).relu())
+    assert render(*kernel).scalars == "ff"
+    assert main_of(render(*kernel)).startswith(
+        """    float x = gl_FragCoord.x - 0.5;
+    float y = gl_FragCoord.y - 0.5;
+    float u1 = (x + 0.5) * 0.5;
+    float u2 = (y + 0.5) * 0.25;
+    vec4 x3 = texture(t0, vec2(u1, u2));
+    float v4 = x3.x * s0;
+    vec4 x5 = texture(t1, vec2(0.5, u1));
+    float v6 = v4 + x5.x;
+    float v7 = mix(exp(v6), v6, isnan(v6));
+    float v8 = v7 - s1;
+    float v9 = mix(v8, 0.0, v8 < 0.0);
+    float v10 = x3.y * s0;
 """
     )
+    assert "floor(" not in render(*kernel).text, "a row of the array is a row of the texture: nothing is divided"
 
 
-def test_a_padded_read_is_a_branch_that_stays_inside() -> None:
+def test_a_product_of_whole_texels_reads_texels_and_divides_nothing() -> None:
+    product, _ = kernels_of(data(8, 8) @ data(8, 12))
+    body = main_of(render(*product))
+    assert body.count("texture(t0") == 8 and body.count("texture(t1") == 4
+    assert "floor(" not in body and "?" not in body
+
+
+def test_a_padded_read_is_a_choice() -> None:
     (kernel,) = kernels_of(dm.nn.functional.pad(data(2, 3), (1, 0, 0, 1), value=7.5))
-    body = render(kernel).text.split("float element", 1)[1]
-    assert "= 7.5;" in body and "if (" in body
-    assert body.index("if (") < body.index("load(t0")
+    assert main_of(render(*kernel)).count("mix(7.5, ") == 4
 
 
-def test_whole_texels_are_read_four_at_a_time() -> None:
-    (aligned,) = kernels_of(data(8, 4).t() @ data(8, 12))
-    assert "vec4 acc" in render(aligned).text
-    (odd,) = kernels_of(data(3, 5) @ data(5, 3))
-    assert "float acc" in render(odd).text
-
-
-def test_a_direct_convolution_skips_what_lies_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "COLUMN_LIMIT", 0)
-    (kernel,) = kernels_of(dm.nn.functional.conv2d(data(1, 1, 5, 5), data(1, 1, 3, 3), padding=1))
-    assert isinstance(kernel, Convolution)
-    assert "if (y < 0 || y >= 5) continue;" in render(kernel).text
+def test_a_convolution_takes_zeros_for_what_lies_outside() -> None:
+    (kernel,) = kernels_of(dm.nn.functional.conv2d(data(1, 1, 5, 8), data(1, 1, 3, 3), padding=1))
+    assert re.search(r"bool b\d+ = c\d+ > 0.0 - 0.5 && c\d+ < 5.0 - 0.5;", main_of(render(*kernel)))
+    assert "mix(vec4(0.0), " in main_of(render(*kernel))
 
 
 def test_numbers_that_glsl_cannot_write_are_written_as_bits() -> None:
     texts = [
-        render(k).text
+        render(*kernel).text
         for value in (np.inf, -np.inf, np.nan)
-        for k in kernels_of(dm.nn.functional.pad(data(2), (1, 1), value=value))
+        for kernel in kernels_of(dm.nn.functional.pad(data(2), (1, 1), value=value))
     ]
     assert [bits in text for bits, text in zip(("0x7f800000u", "0xff800000u", "0x7fc00000u"), texts, strict=True)] == [True] * 3
-
-
-@pytest.mark.parametrize(
-    ("size", "count", "columns", "rows"),
-    [(0, 1, 1, 1), (1, 1, 1, 1), (4, 1, 1, 1), (5, 2, 2, 1), (4096, 1024, ROW, 1), (4097, 1025, ROW, 2), (70_000, 17_500, ROW, 18)],
-)
-def test_an_array_is_rows_of_1024_texels_of_four(size: int, count: int, columns: int, rows: int) -> None:
-    assert texels(size) == count
-    assert grid(size) == (columns, rows)

@@ -5,20 +5,37 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import distml_py as dm
-from distml_py import Tensor, engine, nn
+import programs
+from distml_py import Tensor, engine, lowering, nn
 from distml_py import schedule as scheduling
 from distml_py.kernel import Convolution, Fold, Map, Product, Schedule
+from distml_py.layout import layout_of
 from distml_py.schedule import graph_of, linearize, schedule
 from numpy_kernels import KernelBackend
 from op_examples import EXAMPLES, Example, evaluate, numbers
 
-# the limits as they are, then so small that everything is cut into stages
+# the limits as they are; so small that everything is cut into stages and parts; so large that nothing is
 LIMITS: dict[str, dict[str, int]] = {
     "the usual limits": {},
-    "tight limits": {"MAX_INPUTS": 3, "MAX_WORK": 4, "CHEAP_WORK": 0, "COLUMN_LIMIT": 0, "FOLD_LENGTH": 3},
+    "tight limits": {
+        **{"MAX_INPUTS": 3, "MAX_WORK": 4, "CHEAP_WORK": 0, "LIGHT_WORK": 0, "MOST_COPIES": 0, "FOLD_LENGTH": 3},
+        **{"MOST_LAYERS": 4, "ENOUGH": 1 << 20, "SHORTEST": 1, "FEW_PARTS": 1},
+    },
+    "wide limits": {
+        **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500, "FOLD_LENGTH": 1 << 20},
+        **{"ENOUGH": 1 << 20, "SHORTEST": 4, "FEW_PARTS": 64},
+    },
 }
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, limits: str) -> None:
+    for name, value in LIMITS[limits].items():
+        module = scheduling if hasattr(scheduling, name) else lowering
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -35,8 +52,7 @@ def kernels() -> Iterator[KernelBackend]:
 def test_the_kernels_of_an_example_compute_what_its_rows_mean(
     example: Example, limits: str, kernels: KernelBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in LIMITS[limits].items():
-        monkeypatch.setattr(scheduling, name, value)
+    limit(monkeypatch, limits)
     found, gradients = evaluate(dm, example, example.inputs)
     engine.use_backend("reference")
     wanted, other = evaluate(dm, example, example.inputs)
@@ -47,8 +63,26 @@ def test_the_kernels_of_an_example_compute_what_its_rows_mean(
             np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-6 * largest)
 
 
+@pytest.mark.parametrize("limits", LIMITS)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 719), min_size=4, max_size=40))
+def test_the_kernels_of_a_random_program_compute_what_its_rows_mean(
+    limits: str, monkeypatch: pytest.MonkeyPatch, choices: list[int]
+) -> None:
+    """Up to 40 choices: about ten steps."""
+    with monkeypatch.context() as within:
+        limit(within, limits)
+        engine.use_backend(KernelBackend())
+        try:
+            found = programs.run(choices)
+        finally:
+            engine.use_backend("reference")
+    for mine, meant in zip(found, programs.run(choices), strict=True):
+        np.testing.assert_allclose(mine, meant, rtol=1e-4, atol=1e-5)
+
+
 def kernels_of(*tensors: Tensor) -> Schedule:
-    key, _, _ = linearize([tensor.node for tensor in tensors])
+    key, _, _ = linearize([tensor.node for tensor in tensors], lambda node: layout_of(node.shape))
     return schedule(graph_of(key))
 
 
@@ -66,11 +100,18 @@ DRAWS: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
     "a sum of a chain": (lambda: (data(4, 5) * 2).exp().sum(1), ["Fold"]),
     "a move alone": (lambda: data(4, 5).t(), ["Map"]),
     "a sum of a move": (lambda: data(4, 5).t().flip(0).sum(0), ["Fold"]),
-    "a product of turned matrices": (lambda: data(4, 5).t() @ data(4, 3), ["Product"]),
-    "a bias and an activation": (lambda: (data(4, 5) @ data(5, 3) + data(3)).relu(), ["Product", "Map"]),
-    "what two readers share": (lambda: (s := data(4, 5).exp()) * s.sum(), ["Map", "Fold", "Map"]),
+    "a product of turned matrices": (lambda: data(4, 8).t() @ data(4, 12), ["Product", "Map"]),
+    "a product of odd matrices": (lambda: data(4, 5) @ data(5, 3), ["Map", "Map", "Product", "Map"]),
+    "a product of one row": (lambda: data(1, 8) @ data(8, 12), ["Product"]),
+    "a bias and an activation": (lambda: (data(8, 8) @ data(8, 12) + data(12)).relu(), ["Product", "Map"]),
+    "a product in parts": (lambda: (data(2, 1024) @ data(1024, 4)).relu(), ["Product", "Fold"]),
+    "a product in few parts": (lambda: (data(4, 256) @ data(256, 4)).relu(), ["Product", "Map"]),
+    "a convolution": (lambda: nn.functional.conv2d(data(2, 3, 8, 8), data(4, 3, 3, 3)).relu(), ["Map", "Convolution", "Map"]),
+    "a cheap value with two readers": (lambda: (s := data(4, 5).exp()) * s.sum(), ["Fold", "Map"]),
+    "a dear value with two readers": (lambda: (s := data(4, 5).exp().sin().cos()) * s.sum(), ["Map", "Fold", "Map"]),
     "a constant": (lambda: dm.full((3,), 2.0) * 3, ["Map"]),
-    "a softmax": (lambda: data(4, 5).softmax(1), ["Fold", "Map", "Fold", "Map"]),
+    "a softmax": (lambda: data(4, 5).softmax(1), ["Fold", "Fold", "Map"]),
+    "a mean": (lambda: data(4, 5).mean(1), ["Fold"]),
     "a gather of labels": (lambda: data(4, 5)[dm.arange(4), dm.tensor([0, 1, 2, 3])], ["Map"]),
     "a cat": (lambda: dm.cat([data(2, 3), data(4, 3) * 2]), ["Map"]),
     "random numbers": (lambda: dm.rand(50) < 0.5, ["Map"]),
@@ -90,7 +131,7 @@ def test_a_scalar_is_a_uniform_and_not_part_of_the_kernel() -> None:
 
 def test_a_sum_of_many_is_folded_in_stages_of_at_most_256() -> None:
     launches = kernels_of(data(70_000).sum()).launches
-    assert [(type(launch.kernel), launch.size) for launch in launches] == [(Fold, 274), (Fold, 2), (Fold, 1)]
+    assert [(type(launch.kernel), launch.size) for launch in launches] == [(Fold, 350), (Fold, 2), (Fold, 1)]
     for launch in launches:
         assert isinstance(launch.kernel, Fold)
         assert -(-launch.kernel.length // launch.kernel.chunks) <= scheduling.FOLD_LENGTH
@@ -118,13 +159,35 @@ def test_a_long_chain_is_cut_into_kernels_of_bounded_work() -> None:
     assert all(isinstance(launch.kernel, Map) and launch.kernel.body.work <= scheduling.MAX_WORK + 1 for launch in launches)
 
 
-def test_a_convolution_is_a_product_of_columns_until_they_grow_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    def convolved() -> Tensor:
-        return nn.functional.conv2d(data(2, 3, 6, 6), data(4, 3, 3, 3))
+def test_a_joined_fold_finishes_what_it_found() -> None:
+    (launch,) = kernels_of(data(4, 5).sum(1).exp() * data(4)).launches
+    assert isinstance(launch.kernel, Fold) and launch.kernel.after is not None
+    assert len(launch.inputs) == 2
 
-    assert any(isinstance(launch.kernel, Product) for launch in kernels_of(convolved()).launches)
-    monkeypatch.setattr(scheduling, "COLUMN_LIMIT", 1)
-    assert [type(launch.kernel) for launch in kernels_of(convolved()).launches] == [Convolution]
+
+def test_a_fold_that_is_read_at_another_place_or_twice_is_not_joined() -> None:
+    assert kinds(data(4, 5).sum(1).flip(0) * 2) == ["Fold", "Map"]
+    found = data(4, 5).sum(1)
+    assert kinds(found * 2, found + 1) == ["Fold", "Map", "Map"]
+    assert kinds(found, found + 1) == ["Fold", "Map"]
+
+
+def test_a_block_of_rows_or_channels_has_a_layer_each() -> None:
+    for size, layers in ((1, 1), (2, 4), (4, 4), (5, 8), (9, 8)):
+        for found in (data(size, 4) @ data(4, 4), nn.functional.conv2d(data(1, 1, 4, 4), data(size, 1, 1, 1))):
+            (launch,) = (one for one in kernels_of(found).launches if isinstance(one.kernel, (Product, Convolution)))
+            assert launch.layout.layers == layers
+
+
+def test_no_array_is_read_as_an_image_unless_zeros_follow_its_rows(kernels: KernelBackend) -> None:
+    """The backend of this test asserts it: see numpy_kernels.image_of."""
+    image, weight = data(1, 2, 8, 8), data(2, 2, 3, 3)
+    first = nn.functional.conv2d(image[..., :5], weight, padding=1)  # rows of the cut image go on
+    assert first.shape == (1, 2, 8, 5)
+    second = nn.functional.conv2d(first, weight, padding=1)  # a convolution writes more than its last columns
+    assert np.isfinite(second.numpy()).all()
+    row = data(1, 1, 1, 5).exp().realize()  # a texel may hold anything after the end of an array
+    assert np.isfinite(nn.functional.conv2d(row, data(1, 1, 1, 3), padding=(0, 1)).numpy()).all()
 
 
 def test_equal_subgraphs_are_computed_once() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,9 @@ class Backend(Protocol):
 
     def upload(self, array: np.ndarray) -> Any:
         """A buffer holding a C-contiguous array. Raises BackendError when it does not fit."""
+
+    def layout(self, buffer: Any) -> Hashable:
+        """Where the numbers of a buffer lie, as far as plans depend on it; None when they do not."""
 
     def download(self, buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         """The array of a buffer. Raises BackendError when the device was lost."""

@@ -32,6 +32,9 @@ class ReferenceBackend:
     def upload(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def layout(self, buffer: np.ndarray) -> None:
+        return None
+
     def download(self, buffer: np.ndarray, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         return np.array(buffer, dtype=dtype, copy=True).reshape(shape)
 

@@ -10,7 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import BackendError
+from ..graph import LEAF
 from ..kernel import Kernel, Launch
+from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
 from ..view import Shape
@@ -23,7 +25,7 @@ class Bridge(Protocol):
     """webgl_bridge/bridge.js, seen from Python. kind: 0 float texels, 1 integer texels. Raises on a lost GPU."""
 
     def limits(self) -> str: ...
-    def texture(self, width: int, height: int, kind: int) -> int: ...
+    def texture(self, width: int, height: int, layers: int, kind: int) -> int: ...
     def release(self, texture: int) -> None: ...
     def upload(self, texture: int, columns: int, rows: int, data: np.ndarray) -> None: ...
     def compile(self, source: str, inputs: int, scalars: str) -> int: ...
@@ -34,25 +36,18 @@ class Bridge(Protocol):
 
 @dataclass(frozen=True)
 class Room:
-    """A size class: textures of one room are interchangeable."""
+    """A size class: textures of one room are interchangeable. kind: 0 float texels, 1 integer texels."""
 
-    width: int
-    height: int
+    layout: Layout
     kind: int
 
     @property
     def size_bytes(self) -> int:
-        return self.width * self.height * 16
+        return self.layout.size_bytes
 
 
-def room(size: int, dtype: np.dtype[Any]) -> Room:
-    """The smallest class that holds `size` numbers: powers of two in a row, then 1, 2, 3, 4, 6, 8, 12... rows."""
-    columns, rows = glsl.grid(size)
-    kind = 0 if dtype == float32 else 1
-    if rows == 1:
-        return Room(1 << (columns - 1).bit_length(), 1, kind)
-    power = 1 << (rows - 1).bit_length()
-    return Room(columns, power * 3 // 4 if rows <= power * 3 // 4 else power, kind)
+def room(layout: Layout, dtype: np.dtype[Any]) -> Room:
+    return Room(layout, 0 if dtype == float32 else 1)
 
 
 def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -93,12 +88,13 @@ class _Pool:
         if waiting:
             self.free_bytes -= place.size_bytes
             return waiting.pop()
-        if place.height > self.max_side:
+        layout = place.layout
+        if max(layout.width, layout.height) > self.max_side:
             raise BackendError(
                 f"an array of {place.size_bytes / 2**20:.0f} MiB was asked for, this GPU's textures hold "
-                f"{self.max_side * glsl.ROW * 16 / 2**20:.0f} MiB; use a smaller batch or model"
+                f"{self.max_side**2 * 16 / 2**20:.0f} MiB; use a smaller batch or model"
             )
-        return guarded(self.bridge.texture, place.width, place.height, place.kind)
+        return guarded(self.bridge.texture, layout.width, layout.height, layout.layers, place.kind)
 
     def give(self, place: Room, texture: int) -> None:
         if self.free_bytes + place.size_bytes > POOL_BYTES:
@@ -139,36 +135,41 @@ class WebGLBackend:
         limits = json.loads(bridge.limits())
         self.name = f"WebGL2: {limits['renderer']}"
         self._pool = _Pool(bridge, limits["max_texture_size"])
-        self._programs: dict[Kernel, tuple[int, str]] = {}
+        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
         self._scratch: dict[Room, list[int]] = {}
 
     def upload(self, array: np.ndarray) -> Buffer:
         dtype = array.dtype if array.dtype == float32 else int32
-        columns, rows = glsl.grid(array.size)
-        buffer = Buffer(self._pool, room(array.size, array.dtype))
-        padded = np.zeros(columns * rows * 4, dtype)
+        layout = layout_of(array.shape)
+        buffer = Buffer(self._pool, room(layout, array.dtype))
+        rows = layout.rows(array.size)
+        padded = np.zeros(layout.width * rows * 4, dtype)
         padded[: array.size] = array.reshape(-1)
-        guarded(self._bridge.upload, buffer.texture, columns, rows, padded)
+        guarded(self._bridge.upload, buffer.texture, layout.width, rows, padded)
         return buffer
+
+    def layout(self, buffer: Buffer) -> Layout:
+        return buffer.room.layout
 
     def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         size = int(np.prod(shape, dtype=np.int64))
-        columns, rows = glsl.grid(size)
-        found = guarded(self._bridge.read, buffer.texture, columns, rows, buffer.room.kind)
+        layout = buffer.room.layout
+        found = guarded(self._bridge.read, buffer.texture, layout.width, layout.rows(size), buffer.room.kind)
         return np.asarray(found[:size]).reshape(shape).astype(dtype)
 
     def plan(self, graph: Graph) -> _Plan:
         planned = schedule(graph)
-        rooms = {launch.output: room(launch.size, launch.kernel.dtype) for launch in planned.launches}
+        rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
+        layouts = _leaf_layouts(graph) | {slot: place.layout for slot, place in rooms.items()}
         asked = {slot for slot in planned.outputs if slot >= planned.leaves}
-        slots = np.zeros(planned.leaves + len(planned.launches), np.int32)
+        slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
         for slot, texture in self._place_scratch(planned.launches, rooms, asked).items():
             slots[slot] = texture
         commands = _Commands()
         for launch in planned.launches:
             if launch.size:
-                program, scalars = self._program(launch.kernel, len(launch.inputs))
+                program, scalars = self._program(launch, tuple(layouts[slot] for slot in launch.inputs))
                 commands.draw(program, launch, scalars)
         made = tuple((slot, rooms[slot]) for slot in sorted(asked))
         return commands.plan(slots, made, planned.outputs, planned.leaves)
@@ -213,14 +214,20 @@ class WebGLBackend:
                     free[rooms[slot]].append(placed[slot])
         return placed
 
-    def _program(self, kernel: Kernel, inputs: int) -> tuple[int, str]:
-        known = self._programs.get(kernel)
+    def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> tuple[int, str]:
+        key = (launch.kernel, layouts, launch.layout)
+        known = self._programs.get(key)
         if known is None:
-            program = glsl.render(kernel)
+            program = glsl.render(*key)
             if program.text not in self._texts:
-                self._texts[program.text] = guarded(self._bridge.compile, program.text, inputs, program.scalars)
-            known = self._programs[kernel] = (self._texts[program.text], program.scalars)
+                self._texts[program.text] = guarded(self._bridge.compile, program.text, len(layouts), program.scalars)
+            known = self._programs[key] = (self._texts[program.text], program.scalars)
         return known
+
+
+def _leaf_layouts(graph: Graph) -> dict[int, Layout]:
+    return {step.attrs[0]: step.attrs[1] for step in graph.steps if step.op is LEAF}
+
 
 class _Commands:
     """A command list while it is written."""
@@ -232,10 +239,9 @@ class _Commands:
         self.integers: list[tuple[int, int]] = []
 
     def draw(self, program: int, launch: Launch, scalars: str) -> None:
-        columns, rows = glsl.grid(launch.size)
         self.words.append(program)
         self._slot(launch.output)
-        self.words += [columns, rows]
+        self.words += [launch.layout.width, launch.layout.rows(launch.size)]
         for slot in launch.inputs:
             self._slot(slot)
         for letter, number in zip(scalars, launch.scalars, strict=True):

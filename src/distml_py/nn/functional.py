@@ -13,7 +13,7 @@ from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..indexing import gather
 from ..op import bool_, int32
 from ..ops.index import check_range
-from ..tensor import Tensor, apply, cat, made, where
+from ..tensor import Tensor, apply, made, where
 
 Pair = int | tuple[int, int]
 Sizes = int | Sequence[int]
@@ -44,14 +44,14 @@ def conv2d(
         return conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
     if input.ndim != 4 or weight.ndim != 4:
         raise ShapeError(f"conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got {input.shape}, {weight.shape}")
-    if groups != 1:
-        return _grouped(input, weight, bias, stride, padding, dilation, groups)
+    if groups < 1 or input.shape[1] % groups or weight.shape[0] % groups:
+        raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
     if input.dtype != weight.dtype:
         raise DtypeError(f"conv2d needs two equal dtypes, got {input.dtype.name} and {weight.dtype.name}")
     if bias is not None and bias.shape != weight.shape[:1]:
         raise ShapeError(f"conv2d: weight {weight.shape} needs bias {weight.shape[:1]}, got {bias.shape}")
-    if input.shape[1] != weight.shape[1]:
-        have, takes = input.shape[1], weight.shape[1]
+    if input.shape[1] != weight.shape[1] * groups:
+        have, takes = input.shape[1], weight.shape[1] * groups
         raise ShapeError(f"conv2d: input {input.shape} has {have} channels, weight {weight.shape} takes {takes}")
     steps, holes = pair(stride, "stride"), pair(dilation, "dilation")
     reach = tuple(d * (k - 1) + 1 for d, k in zip(holes, weight.shape[2:], strict=True))
@@ -66,17 +66,7 @@ def conv2d(
     if min(spans) < 0:
         raise ShapeError(f"conv2d: the kernel {weight.shape[2:]} is larger than the padded input {input.shape[2:]}")
     size = tuple(span // step + 1 for span, step in zip(spans, steps, strict=True))
-    out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size))
-    return out if bias is None else out + bias.reshape(1, -1, 1, 1)
-
-
-def _grouped(
-    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair | str, dilation: Pair, groups: int
-) -> Tensor:
-    if input.shape[1] % groups or weight.shape[0] % groups:
-        raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
-    parts = zip(input.chunk(groups, 1), weight.chunk(groups, 0), strict=True)
-    out = cat([conv2d(x, w, None, stride, padding, dilation) for x, w in parts], 1)
+    out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size, groups))
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
 
 
@@ -206,16 +196,12 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """x times the normal distribution function of x; "tanh": its approximation of Hendrycks and Gimpel 2016.
-
-    (1 + tanh(u)) / 2 is written as sigmoid(2 u): the same number with fewer operations, also in the gradient.
-    """
+    """x times the normal distribution function of x; "tanh": its approximation of Hendrycks and Gimpel 2016."""
     if approximate == "none":
         return input * ((input * math.sqrt(0.5)).erf() + 1.0) * 0.5
     if approximate != "tanh":
         raise ShapeError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
-    twice = 2 * math.sqrt(2 / math.pi)
-    return input * (input * (input.square() * (0.044715 * twice) + twice)).sigmoid()
+    return apply(ops.GELU_TANH, input)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -420,11 +406,8 @@ def batch_norm(
     if running_var is not None:
         unbiased = variance.detach().flatten() * (count / (count - 1))
         running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
-    statistics = [part.expand(input.shape) for part in (mean, (variance + eps).rsqrt())]
-    if weight is None or bias is None:
-        standard = apply(ops.NORMALIZE, input, *statistics)
-        return _affine(standard, *(None if part is None else part.reshape(column) for part in (weight, bias)))
-    return apply(ops.BATCH_NORM, input, *statistics, *(part.reshape(column).expand(input.shape) for part in (weight, bias)))
+    parts = (None if part is None else part.reshape(column) for part in (weight, bias))
+    return _affine(_normalized(input, mean, variance, eps), *parts)
 
 
 def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -433,8 +416,7 @@ def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return mean, (input - mean).square().mean(axes, keepdim=True)
 
 
-def _standard(input: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
-    mean, variance = _moments(input, axes)
+def _normalized(input: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
     return apply(ops.NORMALIZE, input, mean.expand(input.shape), (variance + eps).rsqrt().expand(input.shape))
 
 
@@ -447,7 +429,8 @@ def layer_norm(
     input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Standardised over the last dimensions, which are normalized_shape, as are weight and bias. Source: Ba et al. 2016."""
-    return _affine(_standard(input, _last_axes("layer_norm", input, normalized_shape), eps), weight, bias)
+    moments = _moments(input, _last_axes("layer_norm", input, normalized_shape))
+    return _affine(_normalized(input, *moments, eps), weight, bias)
 
 
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
@@ -477,7 +460,7 @@ def group_norm(
     grouped = input.reshape(input.shape[0], num_groups, inner)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
-    return _affine(_standard(grouped, (2,), eps).reshape(input.shape), *parts)
+    return _affine(_normalized(grouped, *_moments(grouped, (2,)), eps).reshape(input.shape), *parts)
 
 
 # ---------------------------------------------------------------- tokens

@@ -1,10 +1,9 @@
 """THE op table: one row an op. Importing this package fills `distml_py.op.TABLE`."""
 
-from .contract import CONV2D, MATMUL
+from .contract import CONV2D, CONV2D_IMAGE, CONV2D_WEIGHT, MATMUL
 from .elementwise import (
     ABS,
     ADD,
-    BATCH_NORM,
     CAST,
     COS,
     DIV,
@@ -14,6 +13,8 @@ from .elementwise import (
     FLOOR,
     FLOOR_DIVIDE,
     GE,
+    GELU_SLOPE,
+    GELU_TANH,
     GT,
     ISFINITE,
     LE,

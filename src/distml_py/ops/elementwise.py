@@ -11,8 +11,8 @@ from ..graph import Node, apply, full
 from ..op import TABLE, Elementwise, bool_, float32, int32
 
 # some drivers' exp, log, tanh and clamp make a number of NaN, which would hide a run that has gone wrong
-_KEEPS_NAN = "isnan({{0}}) ? {{0}} : {text}"
-_NAN_AWARE = "{{0}} {sign} {{1}} || isnan({{0}}) ? {{0}} : {{1}}"
+_KEEPS_NAN = "mix({text}, {{0}}, isnan({{0}}))"  # a choice by mix() is no branch; renderers take long over many branches
+_NAN_AWARE = "mix({{1}}, {{0}}, {{0}} {sign} {{1}} || isnan({{0}}))"
 
 
 def _where(condition: Node, yes: Node, no: Node) -> Node:
@@ -52,9 +52,7 @@ SQRT = Elementwise(
     helper="float root(float x) { return x < 0.0 ? uintBitsToFloat(0x7fc00000u) : sqrt(x); }",
     vjp=lambda g, out, x: (g / (out * 2.0),),
 )
-RECIPROCAL = Elementwise(
-    "reciprocal", np.reciprocal, lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}"
-)
+RECIPROCAL = Elementwise("reciprocal", np.reciprocal, lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}")
 # GLSL promises sin and cos to 3 digits only. Here: x less a multiple of pi, in three parts (Cody and Waite 1980), then
 # minimax polynomials on [-pi/2, pi/2] (coefficients of DirectXMath's XMScalarSinCos); float32's accuracy up to some 10,000.
 _REDUCED = """    float n = floor(x * 0.31830988618 + 0.5);
@@ -121,7 +119,7 @@ ERF = Elementwise(
 RELU = Elementwise(
     name="relu",
     numpy=lambda x: np.maximum(x, np.zeros((), x.dtype)),
-    glsl="{0} < 0.0 ? 0.0 : {0}",
+    glsl="mix({0}, 0.0, {0} < 0.0)",
     integer_glsl="max({0}, 0)",
     vjp=lambda g, out, x: (_where(out > 0, g, _zeros(g)),),
 )
@@ -134,7 +132,7 @@ ABS = Elementwise(
 SIGN: Elementwise = Elementwise(
     name="sign",
     numpy=np.sign,
-    glsl="isnan({0}) ? {0} : sign({0})",
+    glsl="mix(sign({0}), {0}, isnan({0}))",
     integer_glsl="sign({0})",
     vjp=lambda g, out, x: (_zeros(g),),
 )
@@ -199,7 +197,8 @@ ISFINITE = Elementwise("isfinite", np.isfinite, glsl="!(isnan({0}) || isinf({0})
 WHERE = Elementwise(
     name="where",
     numpy=np.where,
-    glsl="{0} ? {1} : {2}",
+    glsl="mix({2}, {1}, {0})",
+    integer_glsl="{0} ? {1} : {2}",
     vjp=lambda g, out, c, x, y: (None, _where(c, g, _zeros(g)), _where(c, _zeros(g), g)),
 )
 FLOOR_DIVIDE = Elementwise(
@@ -263,22 +262,22 @@ def _total(x: Node, axes: tuple[int, ...]) -> Node:
     return apply(TABLE["expand"], apply(TABLE["sum"], x, attrs=(axes,)), attrs=(x.shape,)) if axes else x
 
 
-def _mean(x: Node, axes: tuple[int, ...]) -> Node:
-    count = math.prod(x.shape[axis] for axis in axes)
-    total = apply(TABLE["sum"], x, attrs=(axes,)) if axes else x
-    return apply(TABLE["expand"], total * (1 / max(count, 1)), attrs=(x.shape,)) if axes else x
+def _mean(axes: tuple[int, ...], g: Node, *factors: Node) -> Node:
+    """The mean of a product. A factor in g that is constant over the axes stays outside, as batch norm's weight does: the
+    sum that is left is the one that the gradient of weight or bias asks for, and is computed once."""
+    outside: list[Node] = []
+    for inner, factor in (g.inputs, g.inputs[::-1]) if g.op is MUL else ():
+        if factor.op is TABLE["expand"] and all(factor.inputs[0].shape[axis] == 1 for axis in axes) and not outside:
+            g = inner
+            outside.append(factor)
+    count = math.prod(g.shape[axis] for axis in axes)
+    mean = _total(math.prod(factors, start=g), axes) * (1 / max(count, 1))
+    return math.prod(outside, start=mean)
 
 
 def _normalize_vjp(g: Node, out: Node, x: Node, mean: Node, scale: Node) -> tuple[Node | None, ...]:
     axes = _own_axes(mean)
-    return scale * (g - _mean(g, axes) - out * _mean(g * out, axes)), None, None
-
-
-def _batch_norm_vjp(g: Node, out: Node, x: Node, mean: Node, scale: Node, weight: Node, bias: Node) -> tuple[Node | None, ...]:
-    """The two sums are those that the gradients of weight and bias ask for, too: they are computed once."""
-    axes, standard = _own_axes(mean), apply(NORMALIZE, x, mean, scale)
-    inner = g - _mean(g, axes) - standard * _mean(g * standard, axes)
-    return scale * weight * inner, None, None, g * standard, g
+    return scale * (g - _mean(axes, g) - out * _mean(axes, g, out)), None, None
 
 
 def _softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[Node | None, ...]:
@@ -289,13 +288,6 @@ def _softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[N
 NORMALIZE: Elementwise = Elementwise(
     "normalize", lambda x, mean, scale: (x - mean) * scale, _normalize_vjp, glsl="({0} - {1}) * {2}"
 )
-# the same times weight plus bias, both constant over the axes of the mean
-BATCH_NORM = Elementwise(
-    name="batch_norm",
-    numpy=lambda x, mean, scale, weight, bias: (x - mean) * (scale * weight) + bias,
-    glsl="({0} - {1}) * ({2} * {3}) + {4}",
-    vjp=_batch_norm_vjp,
-)
 # inputs: x, its maximum, the sum of exp(x - maximum)
 SOFTMAX = Elementwise(
     name="softmax",
@@ -303,3 +295,41 @@ SOFTMAX = Elementwise(
     glsl="exp({0} - {1}) / {2}",
     vjp=_softmax_vjp,
 )
+
+
+# GELU in the form of Hendrycks and Gimpel 2016: x (1 + tanh(u)) / 2 with u = a (x + b x^3); one row, for a chain of ten
+# ops would be stored several times on its way back
+_GELU_A, _GELU_B = math.sqrt(2 / math.pi), 0.044715
+_GELU_U = f"tanh(clamp({{0}} * ({_GELU_A!r} + {_GELU_A * _GELU_B!r} * {{0}} * {{0}}), -15.0, 15.0))"
+
+
+def _gelu_tanh(x: Any) -> Any:
+    return np.tanh(x * (x * x * (_GELU_A * _GELU_B) + _GELU_A))
+
+
+def _gelu_slope_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    t = apply(TANH, x * (x * x * (_GELU_A * _GELU_B) + _GELU_A))
+    inner, rest = x * x * (3 * _GELU_A * _GELU_B) + _GELU_A, t * t * -1.0 + 1.0
+    return (g * rest * (inner - x * t * inner * inner + x * x * (3 * _GELU_A * _GELU_B)),)
+
+
+GELU_TANH = Elementwise(
+    name="gelu_tanh",
+    numpy=lambda x: x * (_gelu_tanh(x) + 1) * 0.5,
+    glsl=f"{{0}} * (0.5 + 0.5 * {_KEEPS_NAN.format(text=_GELU_U)})",
+    vjp=lambda g, out, x: (g * apply(GELU_SLOPE, x),),
+)
+GELU_SLOPE: Elementwise = Elementwise(
+    name="gelu_slope",
+    numpy=lambda x: _slope_of_gelu(x, _gelu_tanh(x)),
+    glsl="gelu_slope({0})",
+    helper=f"""float gelu_slope(float x) {{
+    float t = {_KEEPS_NAN.format(text=_GELU_U).format("x")};
+    return 0.5 + 0.5 * t + 0.5 * x * (1.0 - t * t) * ({_GELU_A!r} + {3 * _GELU_A * _GELU_B!r} * x * x);
+}}""",
+    vjp=_gelu_slope_vjp,
+)
+
+
+def _slope_of_gelu(x: Any, t: Any) -> Any:
+    return (t + 1) * 0.5 + x * (t * t * -1 + 1) * (x * x * (3 * _GELU_A * _GELU_B) + _GELU_A) * 0.5

@@ -18,9 +18,7 @@ from .source import IOTA, iota_attrs
 def check_range(index: np.ndarray, size: int) -> None:
     """Raises IndexRangeError when an index is outside [0, size)."""
     if index.size and not (0 <= int(index.min()) and int(index.max()) < size):
-        raise IndexRangeError(
-            f"an index must be in [0, {size}), found {int(index.min())} to {int(index.max())}; check the labels"
-        )
+        raise IndexRangeError(f"an index must be in [0, {size}), found {int(index.min())} to {int(index.max())}; check the labels")
 
 
 def _places(index: np.ndarray, axis: int) -> tuple[Any, ...]:

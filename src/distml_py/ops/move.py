@@ -34,10 +34,7 @@ EXPAND = Move(
     numpy=np.broadcast_to,
     view=lambda shape, new: View(
         new,
-        tuple(
-            stride if size == wide else 0
-            for stride, size, wide in zip(contiguous_strides(shape), shape, new, strict=True)
-        ),
+        tuple(stride if size == wide else 0 for stride, size, wide in zip(contiguous_strides(shape), shape, new, strict=True)),
     ),
     vjp=lambda g, out, x: (sum_to(g, x.shape),),
 )
@@ -56,9 +53,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
 PERMUTE: Move = Move(
     name="permute",
     numpy=np.transpose,
-    view=lambda shape, axes: View(
-        tuple(shape[axis] for axis in axes), tuple(contiguous_strides(shape)[axis] for axis in axes)
-    ),
+    view=lambda shape, axes: View(tuple(shape[axis] for axis in axes), tuple(contiguous_strides(shape)[axis] for axis in axes)),
     vjp=lambda g, out, x: (apply(PERMUTE, g, attrs=(_inverse(out.attrs[0]),)),),
 )
 

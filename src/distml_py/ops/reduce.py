@@ -32,8 +32,9 @@ def _amax_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 AMAX = Reduce(
     name="amax",
     numpy=lambda x, axes: np.max(x, axis=axes, keepdims=True),
-    glsl_first="{x}",
-    glsl="{x} > {acc} || isnan({x}) ? {x} : {acc}",
+    glsl_first="{least}",
+    glsl="mix({acc}, {x}, {x} > {acc} || isnan({x}))",
+    integer_glsl="max({acc}, {x})",
     vjp=_amax_vjp,
 )
 
