@@ -37,7 +37,7 @@ class Contender:
             first.item()
 
     def run(self, units):
-        if hasattr(self.call, "many"):
+        if self.work.model and hasattr(self.call, "many"):  # many() holds on to every result: an op's is large
             self.out = self.call.many([self.inputs] * units)[-1]
             return
         for _ in range(units):
