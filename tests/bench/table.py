@@ -1,0 +1,36 @@
+"""The benchmark's rows as text for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+COLUMNS = {
+    "captured": ("captured_ms", 1, 2),
+    "eager": ("eager_ms", 1, 2),
+    "tfjs": ("tfjs_webgl_ms", 1, 2),
+    "x tfjs": ("ratio_tfjs", 1, 2),
+    "jax-js": ("jaxjs_webgl_ms", 1, 2),
+    "numpy": ("numpy_pyodide_ms", 1, 2),
+    "torch": ("torch_cpu_ms", 1, 2),
+    "draws": ("draws", 1, 0),
+    "python": ("python_ms", 1, 2),
+    "MiB": ("texture_bytes", 2**20, 1),
+    "first": ("first_step_ms", 1, 0),
+    "plan": ("compile_ms", 1, 0),
+}  # heading: key, divisor, digits
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """One line a row, milliseconds; below it why a time is missing."""
+    lines = [["", *COLUMNS]]
+    for row in rows:
+        cells = [_number(row.get(key), divisor, digits) for key, divisor, digits in COLUMNS.values()]
+        lines.append([row["name"] if row["checked"] else f"{row['name']} FAILED", *cells])
+    widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
+    text = ["  ".join(cell.ljust(w) if n == 0 else cell.rjust(w) for n, (cell, w) in enumerate(zip(line, widths, strict=True)))
+            for line in lines]  # fmt: skip
+    notes = [f"  {row['name']}, {who}: {why}" for row in rows for who, why in row["notes"].items()]
+    return "\n".join([*text, *notes])
+
+
+def _number(value: float | None, divisor: float, digits: int) -> str:
+    return "-" if value is None else f"{value / divisor:.{digits}f}"
