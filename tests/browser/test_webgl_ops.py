@@ -120,7 +120,25 @@ def test_sizes_that_do_not_fill_texels_or_rows_are_right(gpu: Lab) -> None:
     assert run(gpu, AT_SIZE.replace("SIZES", str(SIZES))) == {}
 
 
-PROGRAMS = 60
+def test_places_beyond_what_a_float_holds_are_exact(gpu: Lab) -> None:
+    """Beyond 2**21 quotients are of ints, beyond 2**24 comparisons, too. Sums of ones miss none and meet none twice."""
+    found = run(
+        gpu,
+        """
+pad = dm.nn.functional.pad
+found = []
+for n in (2**21 + 3, 2**24 + 5):
+    ones = dm.full((n,), 1, dtype=dm.int32)
+    found.append([(pad(ones, (1, 1)) if cut else ones).sum().item() - n for cut in (True, False)])
+x = dm.arange(3 * (2**20 + 1), dtype=dm.int32).reshape(3, 2**20 + 1)
+found.append([int(np.abs(t.numpy() - on(cpu, lambda: x.numpy()).T).max()) for t in (x.t() + 0, pad(x.t(), (0, 1))[:, :3] + 0)])
+json.dumps(found)
+""",
+    )
+    assert found == [[0, 0], [0, 0], [0, 0]]
+
+
+PROGRAMS = 12  # each compiles dozens of shaders; a software renderer's process holds a few thousand in all
 CHOICES = 30  # about eight steps a program
 
 

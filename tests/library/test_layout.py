@@ -107,6 +107,21 @@ def test_beyond_that_places_are_counted_in_ints() -> None:
     assert "(int(x)) / 3" in writer.lines[0][0]
 
 
+@pytest.mark.parametrize(("times", "const"), [(1, 0), (-6, 23), (-1, -5), (7, -100)])
+def test_int_quotients_are_rounded_down_though_glsl_rounds_towards_0(times: int, const: int) -> None:
+    """An index that a gather reads is an int; a flipped array counts down."""
+    for divisor in (2, 3, 4, 7):
+        writer = Writer((), Layout(1, 1))
+        quotient, rest = writer.split(variable(Var("k", 0, 20, whole=True)).times(times).plus(const), divisor)
+        for k in range(21):
+            names = {"k": k}
+            for line in writer.lines[0]:
+                _, name, _, text = line.rstrip(";").split(" ", 3)
+                names[name] = eval(re.sub(r"(\(.*\)) / (\d+)", r"int(\1 / \2)", text), dict(names))
+            found = [place.const + sum(names[var.name] * count for var, count in place.terms) for place in (quotient, rest)]
+            assert tuple(found) == divmod(k * times + const, divisor)
+
+
 def test_every_texel_of_a_row_is_found_by_its_middle() -> None:
     """Texture coordinates for every width up to 1200, whether or not a loop's counter is part of the place."""
     for size in range(2, 1201):

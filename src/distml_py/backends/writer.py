@@ -97,7 +97,9 @@ class Writer:
         depth = place.depth
         whole = place.span >= EXACT or any(var.whole for var, _ in place.terms)
         if whole:
-            quotient = self.let("int", f"{self.integer(place)} / {divisor}", depth, "q").text
+            turns = max(0, -(place.low // divisor))  # GLSL rounds towards 0
+            text = f"{self.integer(place.plus(turns * divisor))} / {divisor}" + (f" - {turns}" if turns else "")
+            quotient = self.let("int", text, depth, "q").text
             rest = self.let("int", f"{self.integer(place)} - {quotient} * {divisor}", depth, "r").text
         else:
             text = self.floating(place.plus(0))
@@ -159,11 +161,13 @@ class Writer:
         if place.low >= low and place.high < high:
             return place
         narrowed = place.within(low, high - 1)
-        text = self.let("float", self.float_of(place), place.depth, "c").text
-        tests = [f"{text} > {low}.0 - 0.5"] if place.low < low else []
-        tests += [f"{text} < {high}.0 - 0.5"] if place.high >= high else []
+        whole = place.span >= 8 * EXACT
+        number_of = self.integer(place) if whole else self.float_of(place)
+        text = self.let("int" if whole else "float", number_of, place.depth, "c").text
+        tests = [f"{text} >= {low}" if whole else f"{text} > {low}.0 - 0.5"] if place.low < low else []
+        tests += [f"{text} < {high}" if whole else f"{text} < {high}.0 - 0.5"] if place.high >= high else []
         conditions.append(Value(" && ".join(tests), place.depth))
-        return narrowed or variable(Var(text, low, high - 1, place.depth))
+        return narrowed or variable(Var(text, low, high - 1, place.depth, whole))
 
     def chosen(self, conditions: Sequence[Value], found: Value, otherwise: str, kind: str) -> Value:
         """found where all conditions hold."""
