@@ -16,7 +16,7 @@ class Lab(Protocol):
     def run(self, source: str) -> Any: ...
 
 
-PART = 100  # examples a call into the page
+PART = 200  # examples a page
 CASES = [example.name for example in op_examples.EXAMPLES]
 
 # In the tab: judged(example) -> "" or what is wrong. Floats: within 1e-5 of the number and 2e-6 of the largest one, since
@@ -71,9 +71,8 @@ def run(lab: Lab, source: str) -> Any:
     return lab.run(JUDGE + source)
 
 
-@pytest.fixture(scope="module")
-def gpu(lab: Lab) -> Lab:
-    """The page of this module, with the examples in it."""
+def equipped(lab: Lab) -> Lab:
+    """A page, with the examples in it."""
     lab.run("import pathlib\npathlib.Path('/lab').mkdir()\n'0'")
     for module in (op_examples, programs):
         path = Path(module.__file__)
@@ -82,11 +81,19 @@ def gpu(lab: Lab) -> Lab:
 
 
 @pytest.fixture(scope="module")
-def verdicts(gpu: Lab) -> dict[str, str]:
-    """What is wrong with each example, "" when nothing is."""
+def gpu(lab: Lab) -> Lab:
+    """The page of this module."""
+    return equipped(lab)
+
+
+@pytest.fixture(scope="module")
+def verdicts(new_lab: Callable[[], Lab]) -> dict[str, str]:
+    """What is wrong with each example, "" when nothing is. No page sees all: thousands of programs wear a renderer out."""
     found: dict[str, str] = {}
     for first in range(0, len(CASES), PART):
-        found |= run(gpu, f"json.dumps({{e.name: judged(e) for e in op_examples.EXAMPLES[{first}:{first + PART}]}})")
+        page = equipped(new_lab())
+        found |= run(page, f"json.dumps({{e.name: judged(e) for e in op_examples.EXAMPLES[{first}:{first + PART}]}})")
+        page.page.close()
     return found
 
 
