@@ -1,38 +1,47 @@
 /**
  * The bridge: textures, programs, command lists and read-back on one WebGL2 context.
  * It knows nothing of tensors; only integers, text and typed arrays come in.
+ * An error that begins with "context lost" says that the GPU went away: what was asked did not happen, or needs numbers that
+ * are gone. The next call works again as soon as the browser gives a GPU back.
  */
 
+import { createBands } from "./bands.js";
+import { createDevice } from "./device.js";
 import { createPrograms } from "./programs.js";
 import { createTextures } from "./textures.js";
 
 const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a fragment shader
+const UNTOUCHED = 0x7fb5a1d3; // bits of a NaN that no arithmetic makes
 
 /**
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
- * @returns the object that `distml_py.backends.webgl.Bridge` describes. Throws an Error saying what is missing.
+ * @param {(state: "lost" | "back") => void} [changed]  told when the GPU goes and when it is back
+ * @returns the object that `distml_py.backends.textures.Bridge` describes. Throws an Error saying what is missing.
  */
-export function createBridge(canvas) {
-  const gl = /** @type {WebGL2RenderingContext | null} */ (
-    canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" })
-  );
-  if (!gl) throw new Error("this browser offers no WebGL2 here");
-  if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this GPU cannot draw into float textures (EXT_color_buffer_float)");
-
-  const textures = createTextures(gl);
-  const programs = createPrograms(gl);
-  gl.bindVertexArray(gl.createVertexArray());
-  gl.disable(gl.DITHER);
-  gl.disable(gl.BLEND);
+export function createBridge(canvas, changed = () => {}) {
+  const device = createDevice(canvas, changed);
+  const textures = createTextures(device);
+  const programs = createPrograms(device);
+  const bands = createBands();
   let draws = 0;
 
-  /** Reads stale numbers after a loss, so the question is asked after every read-back, not before. */
-  function alive() {
-    if (gl.isContextLost()) throw new Error("context lost: the browser took the GPU away");
+  /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} columns @param {number} rows */
+  function draw(cost, columns, rows) {
+    const gl = device.gl;
+    const band = bands.rows(cost, columns, rows);
+    gl.viewport(0, 0, columns, rows);
+    for (let first = 0; first < rows; first += band) {
+      const count = Math.min(band, rows - first);
+      gl.scissor(0, first, columns, count);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+      if (bands.add(cost * columns * count, performance.now())) gl.flush();
+    }
+    draws++;
   }
 
   return {
     limits() {
+      const gl = device.living();
       const info = gl.getExtension("WEBGL_debug_renderer_info");
       return JSON.stringify({
         renderer: gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
@@ -42,12 +51,15 @@ export function createBridge(canvas) {
       });
     },
 
-    /** kind: 0 float, 1 integer. */
+    /** kind: 0 float, 1 integer. Throws "out of memory: ..." when there is no room. */
     texture: textures.create,
     release: textures.release,
     upload: textures.upload,
 
-    /** scalars: one letter each, "f" or "i". Throws with the numbered source when it does not compile. */
+    /**
+     * scalars: one letter each, "f" or "i". cost: about how many operations on four numbers a fragment takes.
+     * A text that does not compile throws with its numbered source when it is first run.
+     */
     compile: programs.compile,
 
     /**
@@ -55,22 +67,23 @@ export function createBridge(canvas) {
      * @param {Int32Array} commands
      */
     run(commands) {
+      const gl = device.living();
       const bits = new Float32Array(commands.buffer, commands.byteOffset, commands.length);
       const bound = new Int32Array(MOST_INPUTS);
-      let current = -1;
+      let program = programs.use(commands[0]);
+      let current = commands[0];
       let at = 0;
       while (at < commands.length) {
-        const program = programs.get(commands[at]);
-        if (commands[at] !== current) gl.useProgram(program.handle);
+        if (commands[at] !== current) program = programs.use(commands[at]);
         current = commands[at];
-        const target = textures.get(commands[at + 1]);
+        const target = commands[at + 1];
         const columns = commands[at + 2];
         const rows = commands[at + 3];
         at += 4;
         for (let unit = 0; unit < program.inputs; unit++) {
           if (bound[unit] === commands[at + unit]) continue;
+          const input = textures.source(commands[at + unit]);
           bound[unit] = commands[at + unit];
-          const input = textures.get(bound[unit]);
           gl.activeTexture(gl.TEXTURE0 + unit);
           gl.bindTexture(input.target, input.handle);
         }
@@ -80,11 +93,10 @@ export function createBridge(canvas) {
           else gl.uniform1f(program.scalars[n].place, bits[at + n]);
         }
         at += program.scalars.length;
-        gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(target));
-        gl.viewport(0, 0, columns, rows);
-        gl.drawArrays(gl.TRIANGLES, 0, 3);
-        draws++;
+        textures.aim(target);
+        draw(program.cost, columns, rows);
       }
+      device.check("it computed");
     },
 
     /**
@@ -93,21 +105,32 @@ export function createBridge(canvas) {
      * @returns {Float32Array | Int32Array}
      */
     read(id, columns, rows) {
-      const texture = textures.get(id);
+      const gl = device.living();
+      const texture = textures.face(id);
       const out = texture.integer ? new Int32Array(columns * rows * 4) : new Float32Array(columns * rows * 4);
-      gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(texture));
+      const marks = new Int32Array(out.buffer, out.length * 4 - 16);
+      marks.fill(UNTOUCHED);
       gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, out);
-      alive();
+      // A lost GPU leaves `out` as it was, and the browser may tell of the loss only later: both are asked.
+      device.check("numbers were read back");
+      if (marks.every((bits) => bits === UNTOUCHED)) throw device.gone("no numbers came back");
+      bands.done(performance.now());
       return out;
     },
 
     stats() {
-      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count() });
+      return JSON.stringify({ draws, ...textures.stats(), ...programs.stats(), epoch: device.epoch });
     },
 
-    /** The WEBGL_lose_context extension, for tests. */
+    /** For tests: at most so much work in one turn of the GPU. */
+    limit: bands.limit,
+
+    /** For tests: the WEBGL_lose_context extension of the context in use. */
+    loss: () => device.gl.getExtension("WEBGL_lose_context"),
+
+    /** For tests: lose the GPU now. */
     lose() {
-      gl.getExtension("WEBGL_lose_context")?.loseContext();
+      device.gl.getExtension("WEBGL_lose_context")?.loseContext();
     },
   };
 }
