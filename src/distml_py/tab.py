@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from . import wire
-from .errors import FormatError, NonFiniteError, RecipeError
+from .errors import FormatError, GpuLostError, NonFiniteError, RecipeError
 from .io import weights_sha256
 from .recipe import Training, load_recipe
+from .snapshot import Snapshot
 
 PROGRESS_EVERY_S = 0.25
+LONGEST_LOSS_S = 30.0  # a worker without its GPU for so long fails
 LONGEST_MESSAGE = 2000
 
 Frames = list[bytes | str]
@@ -26,11 +28,13 @@ Work = wire.Run | wire.Lease | wire.Evaluate | wire.Solo
 
 @dataclass
 class Stepping:
-    """What a solo worker carries from step to step."""
+    """What a solo worker carries from step to step. reached: the steps done before the GPU was lost; they are done again."""
 
     step: int
     reported_s: float
     reported_step: int
+    snapshot: Snapshot
+    reached: int = 0
     evaluate: bool = False
     found: tuple[float | None, float | None, float | None] = (None, None, None)  # of an evaluation, not reported yet
 
@@ -47,12 +51,15 @@ class Tab:
         self.ended: wire.Ended | None = None
         self.error: Exception | None = None
         self._prepared: tuple[tuple[str, str, int], Training] | None = None
+        self._lost_since = 0.0
         self._clear()
 
     def _clear(self) -> None:
         self._run: wire.Run | None = None
         self._training: Training | None = None
         self._queue: deque[Work] = deque()
+        self._work: Work | None = None  # in progress
+        self._losses = 0  # of the GPU, since the last work that went well
         self._weights: dict[int, Mapping[str, np.ndarray]] = {}
         self._loaded = -1  # the version the model holds; -1: none of the run's
         self._solo: Stepping | None = None
@@ -67,6 +74,11 @@ class Tab:
         over = self.ended is not None and self._newest() > self._loaded
         return bool(self._queue) or self._solo is not None or self._raise is not None or over
 
+    @property
+    def lost_s(self) -> float | None:
+        """For how long the GPU has been gone; None when it is there."""
+        return self._clock() - self._lost_since if self._losses else None
+
     # ------------------------------------------------------------ from the page or the terminal
 
     def prepare(self, name: str, code: str, seed: int, steps: int | None = None) -> bytes:
@@ -74,6 +86,11 @@ class Tab:
         self.leave()
         recipe = load_recipe(name, code)
         training = Training(recipe, seed)
+        try:
+            weights = training.weights()
+        except GpuLostError:  # between two draws: the second time it is another GPU
+            training = Training(recipe, seed)
+            weights = training.weights()
         start = wire.Start(
             recipe=name,
             code=code,
@@ -88,7 +105,7 @@ class Tab:
             parameters=list(training.parameters),
         )
         self._prepared = (_identity(name, code, seed), training)
-        frame = wire.encode(start, {f"weights/{name}": array for name, array in training.weights().items()})
+        frame = wire.encode(start, {f"weights/{name}": array for name, array in weights.items()})
         assert isinstance(frame, bytes)
         return frame
 
@@ -174,9 +191,40 @@ class Tab:
             error, self._raise = self._raise, None
             raise error
         try:
-            return self._unit()
+            if self._losses:
+                self._recover()
+            frames = self._unit()
+            self._losses = 0
+            return frames
+        except GpuLostError as error:
+            return self._lose(error)
         except Exception as error:  # the recipe is somebody's Python: anything can come out of it
             return self._fail(error)
+
+    def _lose(self, error: GpuLostError) -> Frames:
+        """The work in progress waits until the GPU is back; no number of it was used."""
+        if not self._losses:
+            self._lost_since = self._clock()
+        elif self._clock() - self._lost_since > LONGEST_LOSS_S:
+            return self._fail(error)
+        self._losses += 1
+        self._loaded = -1
+        if self._work is not None:
+            self._queue.appendleft(self._work)
+            self._work = None
+        if self._solo is not None:
+            self._solo.reached = max(self._solo.reached, self._solo.step)
+            self._solo.step = self._solo.snapshot.step
+        return []
+
+    def _recover(self) -> None:
+        """Puts the numbers of the host where the lost ones were. What a recipe itself computed goes, too, with a second try."""
+        run = self._run
+        if self._losses > 1 and run is not None and self._training is not None:
+            self._training = Training(load_recipe(run.recipe, run.code), run.seed)
+            self._prepared = (_identity(run.recipe, run.code, run.seed), self._training)
+        if self._solo is not None and self._training is not None:
+            self._training.load_state(dict(self._solo.snapshot.state))
 
     def _fail(self, error: Exception) -> Frames:
         run = self._run.run if self._run is not None else ""
@@ -191,7 +239,12 @@ class Tab:
     def _unit(self) -> Frames:
         if self._solo is not None:
             return self._solo_unit(self._solo)
-        work = self._queue.popleft() if self._queue else None
+        self._work = self._queue.popleft() if self._queue else None
+        frames = self._queued(self._work)
+        self._work = None
+        return frames
+
+    def _queued(self, work: Work | None) -> Frames:
         if isinstance(work, wire.Run):
             return self._join(work)
         if work is None:
@@ -259,23 +312,27 @@ class Tab:
 
     def _begin_solo(self, work: wire.Solo) -> Frames:
         assert self._training is not None and self._start is not None
-        self._training.load_state(dict(self._start.tensors))
+        state = dict(self._start.tensors)
+        self._training.load_state(state)
         self._start, self._loaded = None, -1
         self._weights.clear()
-        self._solo = Stepping(work.step, self._clock(), work.step)
+        self._solo = Stepping(work.step, self._clock(), work.step, Snapshot(work.step, state, self._clock))
         self._report.update(step=work.step, weights_version=work.step)
         return []
 
     def _solo_unit(self, solo: Stepping) -> Frames:
         run, training = self._run, self._training
         assert run is not None and training is not None
+        if solo.step < solo.reached:
+            return self._again(solo, training)
         if self._yield:
+            given = self._hand_over(run, solo, training, "yield")
             self._yield = False
-            return self._hand_over(run, solo, training, "yield")
+            return given
         if solo.evaluate:
-            solo.evaluate = False
             loss, accuracy, _ = training.evaluate("validation")
             finite(loss, f"the validation loss after step {solo.step}")
+            solo.evaluate = False
             solo.found = (loss, accuracy, training.step_accuracy(solo.step - 1))
             self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=solo.found[2])
             return self._progress(run, solo, training)
@@ -286,12 +343,19 @@ class Tab:
         solo.step += 1
         solo.evaluate = solo.step % run.evaluate_every == 0
         self._report.update(step=solo.step, loss=loss, weights_version=solo.step, weights_sha256=None)
+        solo.snapshot.take(solo.step, training.state)
         frames: Frames = []
         if self._clock() - solo.reported_s >= PROGRESS_EVERY_S:
             frames += self._progress(run, solo, training)
         if solo.step % run.checkpoint_every == 0 and solo.step < run.steps:
             frames += self._checkpoint(run, solo, training, "periodic")
         return frames
+
+    def _again(self, solo: Stepping, training: Training) -> Frames:
+        """A step that the lost GPU had done: the same numbers, of which everybody knows."""
+        training.step(solo.step)
+        solo.step += 1
+        return []
 
     def _progress(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
         now = self._clock()
@@ -306,7 +370,9 @@ class Tab:
 
     def _checkpoint(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
         message = wire.Checkpoint(run.run, solo.step, reason, self._report.get("loss"))
-        return [wire.encode(message, training.state())]
+        state = training.state()
+        solo.snapshot.put(solo.step, state)
+        return [wire.encode(message, state)]
 
     def _hand_over(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
         """Ends stepping alone. The model holds the weights of this step, so the coordinator need not send them."""
