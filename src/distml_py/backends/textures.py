@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import BackendError, GpuLostError, OutOfMemoryError
+from ..holdings import Holding, held, largest, mib
 from ..layout import Layout
 from ..op import float32
 from ..view import Shape
@@ -70,27 +70,46 @@ class Buffer:
     host: the same numbers on the host, where they came from there. Whoever writes into the texture again clears it.
     """
 
-    __slots__ = ("__weakref__", "_pool", "dtype", "host", "room", "shape", "texture")
+    __slots__ = ("__weakref__", "_claim", "_pool", "dtype", "host", "room", "shape", "texture")
 
     def __init__(self, pool: Pool, place: Room, shape: Shape, dtype: np.dtype[Any]):
         self.room, self.shape, self.dtype = place, shape, dtype
         self.host: np.ndarray | None = None
         self.texture = 0
         self._pool = pool
-        pool.take(place, self)
+        self._claim = (weakref.ref(self), place)
+        pool.lend(self, self._claim)
 
     def __del__(self) -> None:
         if self.texture:  # else none could be had
-            self._pool.give(self.room, self.texture)
+            self._pool.give(self.texture, self._claim)
+
+
+Claim = tuple[weakref.ref[Buffer], Room]
+
+
+class Hold:
+    """The scratch textures of one plan, for as long as it lives."""
+
+    __slots__ = ("__weakref__", "textures")
+
+    def __init__(self) -> None:
+        self.textures: set[int] = set()
 
 
 class Scratch:
-    """Textures for values that do not outlive a run. All plans share them; one that no plan uses goes back to the pool."""
+    """Textures for values that do not outlive a run. All plans share them; one that no plan holds goes back to the pool."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._uses: Counter[int] = Counter()
+        self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()
         self.rooms: dict[int, Room] = {}  # of each texture
+
+    def hold(self) -> Hold:
+        """For a plan that is being made: what it makes and takes goes in there at once."""
+        made = Hold()
+        self._holds.add(made)
+        return made
 
     def free(self) -> dict[Room, list[int]]:
         """What a plan that is being made can use; all plans run one after another."""
@@ -99,49 +118,30 @@ class Scratch:
             found.setdefault(place, []).append(texture)
         return found
 
-    def make(self, place: Room) -> int:
+    def make(self, place: Room, hold: Hold) -> int:
         """One more."""
-        taken = _Taken()
-        self._pool.take(place, taken)
-        self.rooms[taken.texture] = place
-        return taken.texture
-
-    def hold(self, textures: Iterable[int]) -> Hold:
-        """Keeps textures for one plan, as long as it holds the answer."""
-        return Hold(self, tuple(textures))
+        texture = self._pool.take(place)
+        self.rooms[texture] = place
+        hold.textures.add(texture)
+        return texture
 
     def sweep(self) -> None:
         """Gives back what nobody holds."""
-        for texture in [texture for texture in self.rooms if not self._uses[texture]]:
-            place = self.rooms.pop(texture)
-            self._pool.give(place, texture)
+        held_now = set().union(*(hold.textures for hold in self._holds))
+        for texture in self.rooms.keys() - held_now:
+            self._pool.put(texture, self.rooms.pop(texture))
 
     @property
     def size_bytes(self) -> int:
         return sum(place.size_bytes for place in self.rooms.values())
 
 
-class Hold:
-    """A plan's share of the scratch textures."""
-
-    __slots__ = ("_scratch", "_textures")
-
-    def __init__(self, scratch: Scratch, textures: tuple[int, ...]):
-        self._scratch, self._textures = scratch, textures
-        scratch._uses.update(textures)
-
-    def __del__(self) -> None:
-        self._scratch._uses.subtract(self._textures)
-
-
-class _Taken:
-    """Receives a texture that no Buffer owns."""
-
-    texture = 0
-
-
 class Pool:
-    """Free textures by size class, and the count of all. cap_bytes: the most that all textures together may take."""
+    """All textures: those that arrays own, those of steps, and free ones by size class.
+
+    cap_bytes: the most that all together may take. An interrupt can strike between any two lines of Python: whatever it leaves
+    without an owner is found by _reclaim, which runs when `_open` says that something was not finished.
+    """
 
     def __init__(self, bridge: Bridge, max_side: int, cap_bytes: int = CAP_BYTES):
         self.bridge, self.max_side, self.cap_bytes = bridge, max_side, cap_bytes
@@ -149,38 +149,49 @@ class Pool:
         self.size_bytes = 0
         self.free: dict[Room, list[int]] = {}
         self.free_bytes = 0
-        self._owners: dict[int, tuple[weakref.ref[Buffer], Room]] = {}
+        self._all: dict[int, Room] = {}
+        self._owners: dict[int, Claim] = {}
+        self._open = 0
 
-    def take(self, place: Room, owner: Buffer | _Taken) -> None:
-        """Gives owner a texture. Raises OutOfMemoryError when there is no room, BackendError when no texture is so large."""
+    def lend(self, buffer: Buffer, claim: Claim) -> None:
+        """Gives an array its texture. Raises OutOfMemoryError when there is no room, BackendError when none is so large."""
+        if self._open:
+            self._reclaim()
+        self._open += 1
+        texture = self.take(buffer.room)
+        self._owners[texture] = claim
+        buffer.texture = texture
+        self._open -= 1
+
+    def give(self, texture: int, claim: Claim) -> None:
+        """Takes a texture back; one that is somebody else's by now stays where it is."""
+        self._open += 1
+        if self._owners.get(texture) is claim:
+            del self._owners[texture]
+            self.put(texture, claim[1])
+        self._open -= 1
+
+    def take(self, place: Room) -> int:
+        """A texture without an owner, new or free."""
         waiting = self.free.get(place)
         if not waiting:
-            self._reclaim()
-            waiting = self.free.get(place)
-        if waiting:
-            owner.texture = waiting.pop()
-            self.free_bytes -= place.size_bytes
-        else:
-            owner.texture = self._make(place)
-        if isinstance(owner, Buffer):
-            self._owners[owner.texture] = (weakref.ref(owner), place)
+            return self._make(place)
+        self.free_bytes -= place.size_bytes
+        return waiting.pop()
 
-    def give(self, place: Room, texture: int) -> None:
+    def put(self, texture: int, place: Room) -> None:
         if self.free_bytes + place.size_bytes > FREE_BYTES:
-            self._owners.pop(texture, None)
-            self._release(place, texture)
-            return
-        self.free.setdefault(place, []).append(texture)
-        self.free_bytes += place.size_bytes
-        self._owners.pop(texture, None)
+            self._release(texture, place)
+        else:
+            self.free.setdefault(place, []).append(texture)
+            self.free_bytes += place.size_bytes
 
     def shrink(self) -> None:
         """Gives all free textures back to the driver."""
         self.scratch.sweep()
         for place, textures in self.free.items():
             while textures:
-                self.free_bytes -= place.size_bytes
-                self._release(place, textures.pop())
+                self._release(textures.pop(), place)
         self.free.clear()
         self.free_bytes = 0
 
@@ -189,18 +200,47 @@ class Pool:
         found = [buffer for ref, _ in list(self._owners.values()) if (buffer := ref()) is not None]
         return sorted(found, key=lambda buffer: buffer.room.size_bytes, reverse=True)
 
+    def holdings(self) -> list[Holding]:
+        """What each texture in use is for."""
+        kinds: dict[int, str] = {}
+        for buffer, kind in held():
+            kinds.setdefault(id(buffer), kind)
+        found = []
+        for buffer in self.live():
+            kind = kinds.get(id(buffer), "value")
+            kind = "data" if kind == "value" and buffer.host is not None else kind
+            found.append(Holding(buffer.shape, buffer.dtype.name, buffer.room.size_bytes, kind))
+        for place in self.scratch.rooms.values():
+            numbers = place.size_bytes // 4
+            found.append(Holding((numbers,), "int32" if place.kind else "float32", place.size_bytes, "scratch"))
+        return found
+
+    def memory(self) -> dict[str, Any]:
+        """See engine.memory."""
+        found = self.holdings()
+        scratch = self.scratch.size_bytes
+        return {
+            "textures": len(found) + sum(map(len, self.free.values())),
+            "bytes": self.size_bytes,
+            "free_bytes": self.free_bytes,
+            "scratch_bytes": scratch,
+            "live_bytes": sum(holding.bytes for holding in found) - scratch,
+            "largest": largest(found),
+            "cap_bytes": self.cap_bytes,
+        }
+
     def _make(self, place: Room) -> int:
         layout = place.layout
         if max(layout.width, layout.height) > self.max_side:
             raise BackendError(
-                f"an array of {_mib(place.size_bytes)} was asked for, in a texture of {layout.width} x {layout.height}; this GPU's"
-                f" go up to {self.max_side} x {self.max_side} ({_mib(self.max_side**2 * 16)}); use a smaller batch or model, or cut"
+                f"an array of {mib(place.size_bytes)} was asked for, in a texture of {layout.width} x {layout.height}; this GPU's"
+                f" go up to {self.max_side} x {self.max_side} ({mib(self.max_side**2 * 16)}); use a smaller batch or model, or cut"
                 f" the array into several"
             )
         if self.size_bytes + place.size_bytes > self.cap_bytes:
             self.shrink()
         if self.size_bytes + place.size_bytes > self.cap_bytes:
-            raise self._full(place, f"the cap is {_mib(self.cap_bytes)}")
+            raise self._full(place, f"the cap is {mib(self.cap_bytes)}")
         try:
             return self._ask(place)
         except OutOfMemoryError:
@@ -213,32 +253,32 @@ class Pool:
     def _ask(self, place: Room) -> int:
         layout = place.layout
         texture: int = guarded(self.bridge.texture, layout.width, layout.height, layout.layers, place.kind)
+        self._all[texture] = place
         self.size_bytes += place.size_bytes
         return texture
 
-    def _release(self, place: Room, texture: int) -> None:
-        self.bridge.release(texture)
+    def _release(self, texture: int, place: Room) -> None:
+        del self._all[texture]
         self.size_bytes -= place.size_bytes
+        self.bridge.release(texture)
 
     def _reclaim(self) -> None:
-        """Takes back textures whose arrays died without saying so: an interrupt can stop __del__ half-way."""
-        dead = [(texture, place) for texture, (ref, place) in self._owners.items() if ref() is None]
-        for texture, place in dead:
-            if texture in self.free.get(place, ()):
-                del self._owners[texture]
-            else:
-                self.give(place, texture)
+        """Frees every texture that nothing alive owns, and counts anew."""
+        self._open = 0
+        self.scratch.sweep()
+        owned = {texture for texture, (ref, _) in self._owners.items() if ref() is not None}
+        free = {texture for textures in self.free.values() for texture in textures}
+        self.free_bytes = sum(self._all[texture].size_bytes for texture in free)
+        self.size_bytes = sum(place.size_bytes for place in self._all.values())
+        for texture in self._all.keys() - owned - free - self.scratch.rooms.keys():
+            self._owners.pop(texture, None)
+            self.put(texture, self._all[texture])
 
     def _full(self, place: Room, why: str) -> OutOfMemoryError:
-        live = self.live()
-        largest = ", ".join(f"{buffer.dtype.name} {buffer.shape} {_mib(buffer.room.size_bytes)}" for buffer in live[:NAMED])
-        held = sum(buffer.room.size_bytes for buffer in live)
-        steps = self.scratch.size_bytes
+        found = self.holdings()
+        named = "; ".join(map(str, largest(found)[:NAMED]))
+        held_bytes = self.size_bytes - self.free_bytes
         return OutOfMemoryError(
-            f"no room on the GPU for {_mib(place.size_bytes)} more, {why}: {len(live)} arrays hold {_mib(held)}, values"
-            f" inside steps {_mib(steps)}. Largest: {largest or 'none'}. Use a smaller batch or model, or drop tensors not needed"
+            f"no room on the GPU for {mib(place.size_bytes)} more, {why}: {len(found)} arrays hold {mib(held_bytes)}. The largest:"
+            f" {named or 'none'}. Use a smaller batch or model, or drop tensors that are not needed any more"
         )
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:.1f} MiB"

@@ -104,17 +104,17 @@ class WebGLBackend:
         steps = dict(zip(planned.outputs, (graph.steps[number] for number in graph.outputs), strict=True))
         made = [_Made(slot, rooms[slot], step.shape, step.dtype) for slot, step in sorted(steps.items()) if slot >= planned.leaves]
         slots = np.zeros(planned.leaves + len(planned.launches), np.int32)
-        placed = self._place_scratch(planned.launches, rooms, {output.slot for output in made})
+        hold = self._pool.scratch.hold()
+        placed = self._place_scratch(planned.launches, rooms, {output.slot for output in made}, hold)
         for slot, texture in placed.items():
             slots[slot] = texture
-        scratch = self._pool.scratch.hold(set(placed.values()))
         commands = _Commands()
         for launch in planned.launches:
             if launch.size:
                 program, scalars = self._program(launch, tuple(layouts[slot] for slot in launch.inputs))
                 commands.draw(program, launch, scalars)
         self._pool.scratch.sweep()
-        return commands.plan(slots, tuple(made), planned.outputs, planned.leaves, scratch)
+        return commands.plan(slots, tuple(made), planned.outputs, planned.leaves, hold)
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]) -> list[Buffer]:
         slots = plan.slots.copy()
@@ -151,7 +151,10 @@ class WebGLBackend:
         found: dict[str, int] = json.loads(self._bridge.stats())
         return found
 
-    def _place_scratch(self, launches: Sequence[Launch], rooms: dict[int, Room], asked: set[int]) -> dict[int, int]:
+    def memory(self) -> dict[str, Any]:
+        return self._pool.memory()
+
+    def _place_scratch(self, launches: Sequence[Launch], rooms: dict[int, Room], asked: set[int], hold: Hold) -> dict[int, int]:
         """A texture for every value that does not outlive the run; one is used again when its last reader is done."""
         last = {slot: number for number, launch in enumerate(launches) for slot in launch.inputs}
         free = self._pool.scratch.free()
@@ -160,8 +163,9 @@ class WebGLBackend:
             if launch.output not in asked:
                 place = rooms[launch.output]
                 if not free.get(place):
-                    free.setdefault(place, []).append(self._pool.scratch.make(place))
-                placed[launch.output] = free[place].pop()
+                    free.setdefault(place, []).append(self._pool.scratch.make(place, hold))
+                placed[launch.output] = texture = free[place].pop()
+                hold.textures.add(texture)
             for slot in set(launch.inputs):
                 if slot in placed and last[slot] == number:
                     free[rooms[slot]].append(placed[slot])
