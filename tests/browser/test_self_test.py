@@ -1,5 +1,8 @@
 """The self-test at start-up: quick, readable, and a GPU that fails it is not used."""
 
+import math
+import os
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -44,30 +47,47 @@ def test_every_kind_of_kernel_passes_and_has_a_line_in_the_report(lab: Lab) -> N
 
 
 def test_with_compiling_it_takes_less_than_half_a_second(lab: Lab) -> None:
-    """The best of three, each with a fresh context and nothing compiled. Other processes may share this machine: the half second
-    is that of one whose Python counts to a million in 91 ms, as an idle one of two cores does."""
-    found = lab.run(
-        SETUP
-        + """
-from distml_py.selftest import self_test
-spent, slowness = [], []
-for _ in range(3):
-    began = time.perf_counter()
-    for _ in range(1_000_000):
-        pass
-    slowness.append((time.perf_counter() - began) * 1e3 / 91)
-    js.bridge.lose()
-    engine.use_backend(WebGLBackend(JsBridge(js.bridge)))
-    json.loads(js.bridge.limits())
-    began = time.perf_counter()
-    checks = self_test()
-    spent.append((time.perf_counter() - began) * 1e3)
-    assert all(check.passed for check in checks)
-json.dumps([spent, slowness])
+    """The best of four, each with a fresh context and nothing compiled. Where other processes take the machine, the browser's
+    own processor time counts: alone it would wait no longer than that.
+    """
+    seen = []
+    for _ in range(4):
+        lab.run(SETUP + "js.bridge.lose()\nengine.use_backend(WebGLBackend(JsBridge(js.bridge)))\n'0'")
+        before = processor_ms()
+        wall = lab.run(
+            SETUP
+            + """
+began = time.perf_counter()
+checks = dm.self_test()
+spent = (time.perf_counter() - began) * 1e3
+assert all(check.passed for check in checks)
+json.dumps(spent)
 """
-    )
-    spent, slowness = found
-    assert min(spent) < 500 * max(1, min(slowness)), found
+        )
+        seen.append((wall, processor_ms() - before))
+    assert min(min(wall, used) for wall, used in seen) < 500, seen
+
+
+def processor_ms() -> float:
+    """Processor time of this process's children and theirs: the browser. Endless where there is no /proc."""
+    if not Path("/proc/self/stat").exists():
+        return math.inf
+    children: dict[int, list[int]] = {}
+    spent: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        number = int(path.parent.name)
+        children.setdefault(int(fields[1]), []).append(number)
+        spent[number] = (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+    todo, total = list(children.get(os.getpid(), [])), 0.0
+    while todo:
+        number = todo.pop()
+        todo += children.get(number, [])
+        total += spent[number]
+    return total
 
 
 FAULTS = {

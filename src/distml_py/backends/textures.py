@@ -60,6 +60,9 @@ class Room:
         return self.layout.size_bytes
 
 
+NOWHERE = Room(Layout(0, 0), 0)
+
+
 def room(layout: Layout, dtype: np.dtype[Any]) -> Room:
     return Room(layout, 0 if dtype == float32 else 1)
 
@@ -151,6 +154,7 @@ class Pool:
         self.free_bytes = 0
         self._all: dict[int, Room] = {}
         self._owners: dict[int, Claim] = {}
+        self._leaving: set[int] = set()
         self._open = 0
 
     def lend(self, buffer: Buffer, claim: Claim) -> None:
@@ -252,19 +256,22 @@ class Pool:
 
     def _ask(self, place: Room) -> int:
         layout = place.layout
-        texture: int = guarded(self.bridge.texture, layout.width, layout.height, layout.layers, place.kind)
-        self._all[texture] = place
+        # One line: an interrupt before the texture is known would lose it for good.
+        self._all[texture := guarded(self.bridge.texture, layout.width, layout.height, layout.layers, place.kind)] = place
         self.size_bytes += place.size_bytes
-        return texture
+        return int(texture)
 
     def _release(self, texture: int, place: Room) -> None:
-        del self._all[texture]
-        self.size_bytes -= place.size_bytes
+        self._leaving.add(texture)
         self.bridge.release(texture)
+        self._all.pop(texture, None)
+        self.size_bytes -= place.size_bytes
+        self._leaving.discard(texture)
 
     def _reclaim(self) -> None:
         """Frees every texture that nothing alive owns, and counts anew."""
-        self._open = 0
+        for texture in list(self._leaving):
+            self._release(texture, self._all.get(texture, NOWHERE))
         self.scratch.sweep()
         owned = {texture for texture, (ref, _) in self._owners.items() if ref() is not None}
         free = {texture for textures in self.free.values() for texture in textures}
@@ -273,6 +280,7 @@ class Pool:
         for texture in self._all.keys() - owned - free - self.scratch.rooms.keys():
             self._owners.pop(texture, None)
             self.put(texture, self._all[texture])
+        self._open = 0  # last: this, too, can be interrupted
 
     def _full(self, place: Room, why: str) -> OutOfMemoryError:
         found = self.holdings()
