@@ -44,7 +44,7 @@ def held() -> Iterator[tuple[Any, str]]:
 def _gradient(owner: Any) -> Node | None:
     """Asked for past the property: a step that is being captured need not know of it."""
     try:
-        return None if owner._grad is None else owner._grad._node  # type: ignore[no-any-return]
+        return None if owner._grad is None else owner._grad._node
     except CaptureError:  # used up inside a compiled step
         return None
 
