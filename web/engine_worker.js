@@ -41,7 +41,7 @@ busy = lambda: tab.busy
 lost_s = lambda: tab.lost_s
 
 def fall_back(why):
-    tab.backend = "reference"
+    tab.backend, tab.device = "reference", "NumPy in the browser"
     return browser.start(None, why)
 `;
 

@@ -7,8 +7,9 @@ const TURN_MS = 8; // half a frame at 60 Hz
 const LEAST = 2 ** 22; // operations on four numbers: 10 ms on the slowest GPU met, 0.1 ms on a fast one
 const MOST = 2 ** 40;
 
-export function createBands() {
-  let budget = LEAST;
+/** @param {boolean} software a renderer without a GPU: nobody else waits for it, and short draws leave its cores idle */
+export function createBands(software) {
+  let budget = software ? MOST : LEAST;
   let sent = 0; // since the last flush
   let waiting = 0; // since the last time all was known to be done
   let since = 0;

@@ -11,6 +11,7 @@ import { createPrograms } from "./programs.js";
 import { createTextures } from "./textures.js";
 
 const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a fragment shader
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
 const UNTOUCHED = 0x7fb5a1d3; // bits of a NaN that no arithmetic makes
 
 /**
@@ -22,7 +23,7 @@ export function createBridge(canvas, changed = () => {}) {
   const device = createDevice(canvas, changed);
   const textures = createTextures(device);
   const programs = createPrograms(device);
-  const bands = createBands();
+  const bands = createBands(SOFTWARE.test(device.renderer()));
   let draws = 0;
 
   /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} columns @param {number} rows */
@@ -42,9 +43,8 @@ export function createBridge(canvas, changed = () => {}) {
   return {
     limits() {
       const gl = device.living();
-      const info = gl.getExtension("WEBGL_debug_renderer_info");
       return JSON.stringify({
-        renderer: gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
+        renderer: device.renderer(),
         max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
         max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
         max_layers: Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS)),
