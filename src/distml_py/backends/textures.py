@@ -71,13 +71,15 @@ class Buffer:
     """One array in one texture; the texture goes back to the pool with the last reference.
 
     host: the same numbers on the host, where they came from there. Whoever writes into the texture again clears it.
+    losses: how many losses of the GPU its backend knew of when the texture was filled from the host.
     """
 
-    __slots__ = ("__weakref__", "_claim", "_pool", "dtype", "host", "room", "shape", "texture")
+    __slots__ = ("__weakref__", "_claim", "_pool", "dtype", "host", "losses", "room", "shape", "texture")
 
     def __init__(self, pool: Pool, place: Room, shape: Shape, dtype: np.dtype[Any]):
         self.room, self.shape, self.dtype = place, shape, dtype
         self.host: np.ndarray | None = None
+        self.losses = 0
         self.texture = 0
         self._pool = pool
         self._claim = (weakref.ref(self), place)

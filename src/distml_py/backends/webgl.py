@@ -65,6 +65,7 @@ class WebGLBackend:
         self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes)
         self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
+        self._losses = 0  # of the GPU, as far as known
 
     def upload(self, array: np.ndarray) -> Buffer:
         buffer = Buffer(self._pool, room(layout_of(array.shape), array.dtype), array.shape, array.dtype)
@@ -79,6 +80,7 @@ class WebGLBackend:
         padded = np.zeros(layout.width * rows * 4, float32 if array.dtype == float32 else int32)
         padded[: array.size] = array.reshape(-1)
         guarded(self._bridge.upload, buffer.texture, layout.width, rows, padded)
+        buffer.losses = self._losses
 
     def layout(self, buffer: Buffer) -> Layout:
         return buffer.room.layout
@@ -94,6 +96,7 @@ class WebGLBackend:
         try:
             found = guarded(self._bridge.read, buffer.texture, layout.width, layout.rows(size), buffer.room.kind)
         except GpuLostError as error:
+            self._losses += 1
             raise _gone(buffer, error) from error
         return np.asarray(found[:size]).reshape(shape).astype(dtype)
 
@@ -120,6 +123,8 @@ class WebGLBackend:
         slots = plan.slots.copy()
         for number, buffer in enumerate(leaves):
             slots[number] = buffer.texture
+            if buffer.host is not None and buffer.losses != self._losses:
+                self._fill(buffer, buffer.host)
         buffers: dict[int, Buffer] = {}
         for output in plan.made:
             buffers[output.slot] = made = Buffer(self._pool, output.room, output.shape, output.dtype)
@@ -134,6 +139,7 @@ class WebGLBackend:
             try:
                 guarded(self._bridge.run, commands)
             except GpuLostError as error:
+                self._losses += 1
                 self._refill(leaves, error)
                 guarded(self._bridge.run, commands)
         return [leaves[slot] if slot < plan.leaves else buffers[slot] for slot in plan.outputs]
