@@ -249,6 +249,9 @@ def test_training_goes_on_by_itself_within_5_seconds_and_ends_with_the_same_weig
     assert last["state"] == "finished" and last["error"] is None and last["backend"].startswith("WebGL2")
     assert last["weights_sha256"] == wanted and tab.errors == []
     assert last["cpu_ops"] == 0
+    tab.page.evaluate("told.length = 0")
+    tab.worker.evaluate(LOSE)
+    tab.until("to be told of a loss at rest", lambda _: tab.told() and "is back" in tab.told()[-1], 5)
 
 
 def test_a_tab_among_others_does_its_lease_again(coordinator: Coordinator, context: BrowserContext) -> None:
