@@ -119,6 +119,7 @@ def test_a_loss_in_the_middle_of_a_run_of_draws_is_an_error(own_lab: Lab) -> Non
         SETUP
         + """
 x = (dm.arange(6).float() * 2).realize()
+(x.sum() + x).realize()  # compiled by now: compiling would notice the loss, too
 js.eval('''
     const real = WebGL2RenderingContext.prototype.drawArrays;
     WebGL2RenderingContext.prototype.drawArrays = function (...values) {
