@@ -149,7 +149,7 @@ function ready(backend) {
 
 /** @param {boolean} back */
 function gpu(back) {
-  if (!back) known.gpu = { phase: "lost", step: isWorking(known) ? (known.report?.step ?? null) : null };
+  if (!back) known.gpu = { phase: "lost", step: isWorking(known) && isActive(known) ? (known.report?.step ?? null) : null };
   else if (known.gpu?.step === null) known.gpu.phase = "back";
   drawNow(); // it may be back before the next drawing
 }

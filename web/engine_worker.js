@@ -41,7 +41,7 @@ busy = lambda: tab.busy
 lost_s = lambda: tab.lost_s
 
 def fall_back(why):
-    tab.backend = "reference"
+    tab.backend, tab.device = "reference", "NumPy in the browser"
     return browser.start(None, why)
 `;
 
@@ -51,6 +51,7 @@ const REPORT_EVERY_MS = 100;
 const MOST_LINES = 500;
 const LONGEST_LINE = 2000;
 const LOST_EVERY_MS = 100; // how often a lost GPU is asked for
+const MOST_ASKED = 100;
 const GIVE_UP_S = 3; // without a GPU for so long, NumPy goes on
 
 /** @type {any} the functions of GLUE; null until the engine is ready */
@@ -129,10 +130,23 @@ function ready(backend) {
 async function openBridge(url) {
   try {
     const { createBridge } = await import(url);
-    return { bridge: createBridge(new OffscreenCanvas(1, 1), (state) => page.postMessage({ kind: "gpu", state })), why: "" };
+    const bridge = createBridge(new OffscreenCanvas(1, 1), (state) => {
+      page.postMessage({ kind: "gpu", state });
+      if (state === "lost") setTimeout(revive, LOST_EVERY_MS, bridge, MOST_ASKED);
+    });
+    return { bridge, why: "" };
   } catch (error) {
     // undefined and not null: only undefined is None in Python
     return { bridge: undefined, why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Asks for a new GPU also when there is nothing to compute. @param {{limits: () => string}} bridge @param {number} tries */
+function revive(bridge, tries) {
+  try {
+    bridge.limits();
+  } catch {
+    if (tries > 0) setTimeout(revive, LOST_EVERY_MS, bridge, tries - 1);
   }
 }
 

@@ -9,8 +9,9 @@ const MOST = 2 ** 40;
 
 /** A moment: all the work sent until then. @typedef {{ total: number, at: number }} Mark */
 
-export function createBands() {
-  let budget = LEAST;
+/** @param {boolean} software a renderer without a GPU: nobody else waits for it, and short draws leave its cores idle */
+export function createBands(software) {
+  let budget = software ? MOST : LEAST;
   let sent = 0; // since the last flush
   let total = 0; // ever sent
   let known = 0; // of it, known to be done

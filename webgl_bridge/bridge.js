@@ -14,6 +14,7 @@ const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a f
 /** Read-back buffers kept per size, and the largest that is kept at all. */
 const MOST_PACKS = 8;
 const LARGEST_PACK = 1 << 16;
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
 const UNTOUCHED = 0x7fb5a1d3; // bits of a NaN that no arithmetic makes
 const MARKS = new Int32Array(4).fill(UNTOUCHED); // the last texel of a read-back that did not happen
 
@@ -26,7 +27,7 @@ export function createBridge(canvas, changed = () => {}) {
   const device = createDevice(canvas, changed);
   const textures = createTextures(device);
   const programs = createPrograms(device);
-  const bands = createBands();
+  const bands = createBands(SOFTWARE.test(device.renderer()));
   let draws = 0;
 
   /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} columns @param {number} rows */
@@ -89,9 +90,8 @@ export function createBridge(canvas, changed = () => {}) {
   return {
     limits() {
       const gl = device.living();
-      const info = gl.getExtension("WEBGL_debug_renderer_info");
       return JSON.stringify({
-        renderer: gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
+        renderer: device.renderer(),
         max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
         max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
         max_layers: Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS)),

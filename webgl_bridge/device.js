@@ -13,6 +13,7 @@ const RETRY_MS = 150; // a browser whose GPU process restarts refuses for a whil
  * @property {number} epoch
  * @property {() => WebGL2RenderingContext} living  the context, a new one if the last was lost; throws when there is none to be had
  * @property {(what: string) => void} check         throws when the context is lost by now: what was asked of it did not happen
+ * @property {() => string} renderer
  * @property {(text: string) => Error} gone         the error that tells of something the GPU took with it
  */
 
@@ -85,6 +86,11 @@ export function createDevice(canvas, changed) {
       if (!lost && !device.gl.isContextLost()) return;
       lose();
       throw new Error(`${LOST}: the browser took the GPU away while ${what}`);
+    },
+
+    renderer() {
+      const info = device.gl.getExtension("WEBGL_debug_renderer_info");
+      return String(device.gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : device.gl.RENDERER));
     },
 
     gone: (text) => new Error(`${LOST}: ${text}`),

@@ -119,6 +119,7 @@ def test_a_loss_in_the_middle_of_a_run_of_draws_is_an_error(own_lab: Lab) -> Non
         SETUP
         + """
 x = (dm.arange(6).float() * 2).realize()
+(x.sum() + x).realize()  # compiled by now: compiling would notice the loss, too
 js.eval('''
     const real = WebGL2RenderingContext.prototype.drawArrays;
     WebGL2RenderingContext.prototype.drawArrays = function (...values) {
@@ -127,7 +128,10 @@ js.eval('''
         real.apply(this, values);
     };
 ''')
-json.dumps([tried((x.sum() + x).numpy), tried((dm.arange(6).float().sum()).numpy)])
+def drawn():
+    (x.sum() + x).realize()
+    return np.zeros(0)
+json.dumps([tried(drawn), tried((dm.arange(6).float().sum()).numpy)])
 """
     )
     assert "context lost" in found[0] and found[1] == 15
@@ -344,6 +348,9 @@ def test_training_goes_on_by_itself_within_5_seconds_and_ends_with_the_same_weig
     assert last["state"] == "finished" and last["error"] is None and last["backend"].startswith("WebGL2")
     assert last["weights_sha256"] == wanted and tab.errors == []
     assert last["cpu_ops"] == 0
+    tab.page.evaluate("told.length = 0")
+    tab.worker.evaluate(LOSE)
+    tab.until("to be told of a loss at rest", lambda _: tab.told() and "is back" in tab.told()[-1], 5)
 
 
 def test_a_tab_among_others_does_its_lease_again(coordinator: Coordinator, context: BrowserContext) -> None:

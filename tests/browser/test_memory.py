@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pytest
+from playwright.sync_api import Page
 
 
 class Lab(Protocol):
     """conftest's page, in which Python runs against the WebGL2 bridge."""
+
+    page: Page
 
     def run(self, source: str) -> Any: ...
 
@@ -313,15 +316,34 @@ js.eval('''
     globalThis.drawn = 0;
     WebGL2RenderingContext.prototype.drawArrays = function (...values) { drawn++; real.apply(this, values); };
 ''')
-js.bridge.limit(2**40)
-whole = work()
-drawn = js.drawn
+engine._state.plans.clear()
+gpu._pool.shrink()  # new textures hold zeros: a row that no band draws shows
 js.bridge.limit(500)
 bands = work()
-cut = js.drawn - drawn
-js.bridge.limit(2**22)
+cut = js.drawn
+js.bridge.limit(2**40)
+whole = work()
+drawn = js.drawn - cut
 json.dumps([whole == bands, drawn, cut])
 """
     )
     same, drawn, cut = found
     assert same and cut > 5 * drawn
+
+
+def test_bands_fit_the_pace_that_was_measured_and_a_software_renderer_is_left_alone(page: Lab) -> None:
+    found = page.page.evaluate(
+        """async () => {
+            const { createBands } = await import("/bridge/bands.js");
+            const unknown = createBands(false), software = createBands(true), quick = createBands(false), slow = createBands(false);
+            for (const [bands, ms] of [[quick, 1], [slow, 1000]]) {
+                bands.add(2 ** 30, 100);
+                bands.done(100 + ms);
+            }
+            const flushes = [1, 2, 3, 4].map(() => unknown.add(2 ** 21, 0));
+            return [[unknown, software, quick, slow].map((bands) => bands.rows(1000, 256, 256)), flushes];
+        }"""
+    )
+    (unknown, software, quick, slow), flushes = found
+    assert software == quick == 256 and unknown == 16 and slow == int(2**30 / 1000 * 8 / 256_000)
+    assert flushes == [False, True, False, True]
