@@ -79,33 +79,32 @@ class Sender:
 
 
 class Later:
-    """See Pending: texels that the GPU copies when it gets there."""
+    """See Pending: texels that the GPU copies when it gets there. After a loss every question raises GpuLostError."""
 
-    def __init__(self, bridge: Bridge, ticket: int, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]):
-        self._bridge, self._ticket, self._buffer, self._shape, self._dtype = bridge, ticket, buffer, shape, dtype
+    def __init__(self, bridge: Bridge, ticket: int, kind: int, shape: Shape, dtype: np.dtype[Any]):
+        self._bridge, self._ticket, self._kind, self._shape, self._dtype = bridge, ticket, kind, shape, dtype
         self._found: np.ndarray | None = None
-        self._lost: GpuLostError | None = None
+        self._lost = ""
         self._over = False
 
     def ready(self) -> bool:
-        """A loss makes it ready as well: result() tells of it."""
-        if not self._over:
-            self._poll(False)
-        return self._over
+        return self._poll(False) is not None
 
     def result(self) -> np.ndarray:
-        if not self._over:
-            self._poll(True)
-        if self._found is None:
-            raise self._lost or GpuLostError("WebGL2: these numbers were lost with the GPU")
-        return np.asarray(self._found[: math.prod(self._shape)]).reshape(self._shape).astype(self._dtype)
+        found = self._poll(True)
+        assert found is not None
+        return np.asarray(found[: math.prod(self._shape)]).reshape(self._shape).astype(self._dtype)
 
-    def _poll(self, wait: bool) -> None:
-        try:
-            self._found = guarded(self._bridge.poll, self._ticket, wait, self._buffer.room.kind)
-            self._over = self._found is not None
-        except GpuLostError as error:
-            self._over, self._lost = True, gone(self._buffer, error)
+    def _poll(self, wait: bool) -> np.ndarray | None:
+        if not self._over:
+            try:
+                self._found = guarded(self._bridge.poll, self._ticket, wait, self._kind)
+                self._over = self._found is not None
+            except GpuLostError as error:
+                self._over, self._lost = True, str(error)
+        if self._lost:
+            raise GpuLostError(f"these numbers were lost with the GPU: {self._lost}")
+        return self._found
 
     def __del__(self) -> None:
         if not self._over:

@@ -115,7 +115,7 @@ class WebGLBackend:
             ticket = guarded(self._bridge.read_later, buffer.texture, layout.width, layout.rows(math.prod(shape)))
         except GpuLostError as error:
             raise gone(buffer, error) from error
-        return Later(self._bridge, ticket, buffer, shape, dtype)
+        return Later(self._bridge, ticket, buffer.room.kind, shape, dtype)
 
     @contextmanager
     def together(self) -> Iterator[None]:
