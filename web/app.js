@@ -27,11 +27,12 @@ const known = {
   working: null,
   report: null,
   late: 0,
+  gpu: null,
   problem: null,
 };
 const view = new View();
 const history = new History();
-const engine = new Engine({ stage, ready, prepared, frame: (data) => connection.send(data), report, print: (text) => view.print(text), error: engineFailed });
+const engine = new Engine({ stage, ready, gpu, prepared, frame: (data) => connection.send(data), report, print: (text) => view.print(text), error: engineFailed });
 const connection = new Connection({ token: tokenFromAddress(), ...identity() }, { link, frame: coordinatorSays });
 const recipes = new RecipeList(view.editor, {
   loaded: startWhenReady,
@@ -141,12 +142,21 @@ function stage(name, loaded, total) {
 function ready(backend) {
   const first = known.engine.phase === "loading"; // it may change its backend later, for a deterministic run
   Object.assign(known.engine, { phase: "ready", backend });
+  if (!backend.startsWith("WebGL2")) known.gpu = null; // why it is not used stands beside the backend's name
   if (first) handRun();
   startWhenReady();
 }
 
+/** @param {boolean} back */
+function gpu(back) {
+  if (!back) known.gpu = { phase: "lost", step: isWorking(known) && isActive(known) ? (known.report?.step ?? null) : null };
+  else if (known.gpu?.step === null) known.gpu.phase = "back";
+  drawNow(); // it may be back before the next drawing
+}
+
 function restartEngine() {
   forgetRun();
+  known.gpu = null;
   tell(null);
   known.engine = { phase: "loading", stage: "Downloading the Python engine", loaded: 0, total: 0, backend: null };
   engine.boot();
@@ -164,6 +174,8 @@ function prepared(data) {
 function report(news, run) {
   if (run === null || run !== known.working) return; // the last word of a run that this tab has left
   known.report = news;
+  // A GPU that is back has to do some steps again before training goes on.
+  if (known.gpu?.phase === "lost" && news.step !== null && news.step > (known.gpu.step ?? -1)) known.gpu.phase = "back";
   if (news.step !== null && !isShared() && news.state === "training") addPoint(news.step, news);
   draw();
 }
@@ -235,6 +247,7 @@ function takeRun(header, data) {
     history.clear();
     chartsChanged = true;
     known.late = 0;
+    known.gpu = null;
     known.report = null;
     recipes.show(header);
   }

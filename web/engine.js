@@ -22,6 +22,7 @@ import { FROM_ENGINE, readHeader } from "./frames.js";
  * @typedef {object} EngineHandlers
  * @property {(stage: string, loaded: number, total: number) => void} stage
  * @property {(backend: string) => void} ready
+ * @property {(back: boolean) => void} gpu  the browser took the GPU away, or gave it back
  * @property {(data: ArrayBuffer) => void} prepared
  * @property {(data: string | ArrayBuffer) => void} frame
  * @property {(report: Report, run: string | null) => void} report
@@ -81,6 +82,8 @@ export class Engine {
         return this.handlers.stage(String(message.stage), Number(message.loaded), Number(message.total));
       case "ready":
         return this.handlers.ready(String(message.backend));
+      case "gpu":
+        return this.handlers.gpu(message.state === "back");
       case "prepared":
         // The recipe's Python shares this worker: it must not be able to send a host's other commands.
         if (readHeader(message.data)?.type === "start") this.handlers.prepared(message.data);

@@ -38,6 +38,11 @@ advance = guarded(lambda: tab.advance())
 report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
 leave = guarded(lambda: tab.leave())
 busy = lambda: tab.busy
+lost_s = lambda: tab.lost_s
+
+def fall_back(why):
+    tab.backend, tab.device = "reference", "NumPy in the browser"
+    return browser.start(None, why)
 `;
 
 /** The page. The type checker takes `self` for a window, whose postMessage is another one. */
@@ -45,6 +50,9 @@ const page = /** @type {{postMessage: (message: object, transfer?: Transferable[
 const REPORT_EVERY_MS = 100;
 const MOST_LINES = 500;
 const LONGEST_LINE = 2000;
+const LOST_EVERY_MS = 100; // how often a lost GPU is asked for
+const MOST_ASKED = 100;
+const GIVE_UP_S = 3; // without a GPU for so long, NumPy goes on
 
 /** @type {any} the functions of GLUE; null until the engine is ready */
 let python = null;
@@ -103,13 +111,17 @@ async function boot({ index_url, lock_url, bridge_url }) {
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "receive", "advance", "report", "leave", "busy"].map((name) => [name, namespace.get(name)]));
+  python = Object.fromEntries(["start", "prepare", "receive", "advance", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why);
 }
 
 /** @param {object | undefined} bridge @param {string} why there is none */
 function start(bridge, why) {
-  const backend = python.start(bridge, why);
+  ready(python.start(bridge, why));
+}
+
+/** @param {string} backend */
+function ready(backend) {
   plain = !backend.startsWith("WebGL2");
   page.postMessage({ kind: "ready", backend });
 }
@@ -118,10 +130,23 @@ function start(bridge, why) {
 async function openBridge(url) {
   try {
     const { createBridge } = await import(url);
-    return { bridge: createBridge(new OffscreenCanvas(1, 1)), why: "" };
+    const bridge = createBridge(new OffscreenCanvas(1, 1), (state) => {
+      page.postMessage({ kind: "gpu", state });
+      if (state === "lost") setTimeout(revive, LOST_EVERY_MS, bridge, MOST_ASKED);
+    });
+    return { bridge, why: "" };
   } catch (error) {
     // undefined and not null: only undefined is None in Python
     return { bridge: undefined, why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Asks for a new GPU also when there is nothing to compute. @param {{limits: () => string}} bridge @param {number} tries */
+function revive(bridge, tries) {
+  try {
+    bridge.limits();
+  } catch {
+    if (tries > 0) setTimeout(revive, LOST_EVERY_MS, bridge, tries - 1);
   }
 }
 
@@ -152,7 +177,13 @@ function receive(data) {
 function awaken() {
   if (looping || !python.busy()) return;
   looping = true;
-  turns.port2.postMessage(null);
+  const lost = python.lost_s();
+  if (lost === undefined) turns.port2.postMessage(null);
+  else if (lost < GIVE_UP_S || plain) setTimeout(turn, LOST_EVERY_MS);
+  else {
+    ready(python.fall_back(`the GPU was lost and did not come back within ${GIVE_UP_S} s; reload the page to try it again`));
+    turns.port2.postMessage(null);
+  }
 }
 
 /** One unit of work, then the queue again. */

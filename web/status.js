@@ -45,6 +45,7 @@
  * @property {string | null} working  the run that was handed to the engine
  * @property {import("./engine.js").Report | null} report
  * @property {number} late            gradients of this tab that another worker had overtaken
+ * @property {{phase: "lost" | "back", step: number | null} | null} gpu  its last loss, and the step then; null: no run was in progress
  * @property {Problem | null} problem
  */
 

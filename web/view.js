@@ -58,6 +58,8 @@ export class View {
     if (element("join-link").getAttribute("value") !== known.join_url) element("join-link").setAttribute("value", known.join_url);
     show("backend", status.backend !== null);
     say("backend", status.backend ?? "");
+    show("gpu", known.gpu !== null);
+    say("gpu", words.gpu(known.gpu));
     document.title = status.step !== null && status.steps && isActive(known) ? `${Math.floor((100 * status.step) / status.steps)} % ${status.recipe} · distml` : "distml";
     if (history) this.charts(history);
   }

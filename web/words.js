@@ -33,3 +33,10 @@ export function stage({ stage, loaded, total }) {
   if (loaded < 1e5) return stage;
   return total ? `${stage}: ${megabytes(loaded)} of ${megabytes(total)} MB` : `${stage}: ${megabytes(loaded)} MB`;
 }
+
+/** @param {{phase: "lost" | "back", step: number | null} | null} gpu */
+export function gpu(gpu) {
+  if (gpu === null) return "";
+  if (gpu.phase === "lost") return "GPU lost, recovering";
+  return gpu.step === null ? "The GPU was lost and is back." : `The GPU was lost after step ${count(gpu.step)} and is back: training goes on, nothing is missing.`;
+}

@@ -1,8 +1,12 @@
 /**
  * The bridge: textures, programs, command lists and read-back on one WebGL2 context.
  * It knows nothing of tensors; only integers, text and typed arrays come in.
+ * An error that begins with "context lost" says that the GPU went away: what was asked did not happen, or needs numbers that
+ * are gone. The next call works again as soon as the browser gives a GPU back.
  */
 
+import { createBands } from "./bands.js";
+import { createDevice } from "./device.js";
 import { createPrograms } from "./programs.js";
 import { createTextures } from "./textures.js";
 
@@ -10,65 +14,99 @@ const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a f
 /** Read-back buffers kept per size, and the largest that is kept at all. */
 const MOST_PACKS = 8;
 const LARGEST_PACK = 1 << 16;
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
+const UNTOUCHED = 0x7fb5a1d3; // bits of a NaN that no arithmetic makes
+const MARKS = new Int32Array(4).fill(UNTOUCHED); // the last texel of a read-back that did not happen
 
 /**
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
- * @returns the object that `distml_py.backends.webgl.Bridge` describes. Throws an Error saying what is missing.
+ * @param {(state: "lost" | "back") => void} [changed]  told when the GPU goes and when it is back
+ * @returns the object that `distml_py.backends.textures.Bridge` describes. Throws an Error saying what is missing.
  */
-export function createBridge(canvas) {
-  const gl = /** @type {WebGL2RenderingContext | null} */ (
-    canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, stencil: false, powerPreference: "high-performance" })
-  );
-  if (!gl) throw new Error("this browser offers no WebGL2 here");
-  if (!gl.getExtension("EXT_color_buffer_float")) throw new Error("this GPU cannot draw into float textures (EXT_color_buffer_float)");
-
-  const textures = createTextures(gl);
-  const programs = createPrograms(gl);
-  gl.bindVertexArray(gl.createVertexArray());
-  gl.disable(gl.DITHER);
-  gl.disable(gl.BLEND);
+export function createBridge(canvas, changed = () => {}) {
+  const device = createDevice(canvas, changed);
+  const textures = createTextures(device);
+  const programs = createPrograms(device);
+  const bands = createBands(SOFTWARE.test(device.renderer()));
   let draws = 0;
 
-  /** Reads stale numbers after a loss, so the question is asked after every read-back, not before. */
-  function alive() {
-    if (gl.isContextLost()) throw new Error("context lost: the browser took the GPU away");
+  /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} columns @param {number} rows */
+  function draw(cost, columns, rows) {
+    const gl = device.gl;
+    const band = bands.rows(cost, columns, rows);
+    gl.viewport(0, 0, columns, rows);
+    for (let first = 0; first < rows; first += band) {
+      const count = Math.min(band, rows - first);
+      gl.scissor(0, first, columns, count);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+      if (bands.add(cost * columns * count, performance.now())) gl.flush();
+    }
+    draws++;
   }
 
-  /** Read-backs on their way, by ticket. @type {Map<number, {buffer: WebGLBuffer, sync: WebGLSync | null, bytes: number, integer: boolean}>} */
+  /**
+   * Read-backs on their way, by ticket; epoch: of the device that copies them.
+   * @type {Map<number, {buffer: WebGLBuffer, sync: WebGLSync | null, bytes: number, integer: boolean, epoch: number, mark: import("./bands.js").Mark}>}
+   */
   const tickets = new Map();
-  /** Buffers for read-backs to come, by size in bytes. @type {Map<number, WebGLBuffer[]>} */
+  /** Buffers for read-backs to come, by size in bytes; all of packsMade, the epoch. @type {Map<number, WebGLBuffer[]>} */
   const packs = new Map();
+  let packsMade = device.epoch;
   let lastTicket = 0;
+
+  /** A buffer for a read-back, bound, with the marks of one that did not happen. @param {WebGL2RenderingContext} gl @param {number} bytes */
+  function pack(gl, bytes) {
+    if (packsMade !== device.epoch) packs.clear();
+    packsMade = device.epoch;
+    const buffer = packs.get(bytes)?.pop() ?? gl.createBuffer();
+    if (!buffer) throw device.gone("no read-back could be begun");
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
+    gl.bufferData(gl.PIXEL_PACK_BUFFER, bytes, gl.STREAM_READ);
+    gl.bufferSubData(gl.PIXEL_PACK_BUFFER, bytes - MARKS.byteLength, MARKS);
+    return buffer;
+  }
 
   /** Forgets a read-back; its buffer serves the next one of its size. @param {number} id */
   function drop(id) {
     const ticket = tickets.get(id);
     if (!ticket) return;
     tickets.delete(id);
+    if (ticket.epoch !== device.epoch) return; // what it had is gone with its GPU
+    const gl = device.gl;
     gl.deleteSync(ticket.sync);
     const free = packs.get(ticket.bytes) ?? [];
     packs.set(ticket.bytes, free);
-    if (free.length < MOST_PACKS && ticket.bytes <= LARGEST_PACK) free.push(ticket.buffer);
+    if (packsMade === device.epoch && free.length < MOST_PACKS && ticket.bytes <= LARGEST_PACK) free.push(ticket.buffer);
     else gl.deleteBuffer(ticket.buffer);
+  }
+
+  /** Throws when what was read back has the marks still. @param {Int32Array | Float32Array} out */
+  function arrived(out) {
+    if (new Int32Array(out.buffer, out.byteOffset + out.byteLength - MARKS.byteLength).every((bits) => bits === UNTOUCHED)) {
+      throw device.gone("no numbers came back");
+    }
   }
 
   return {
     limits() {
-      const info = gl.getExtension("WEBGL_debug_renderer_info");
+      const gl = device.living();
       return JSON.stringify({
-        renderer: gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER),
+        renderer: device.renderer(),
         max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
         max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
         max_layers: Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS)),
       });
     },
 
-    /** kind: 0 float, 1 integer. */
+    /** kind: 0 float, 1 integer. Throws "out of memory: ..." when there is no room. */
     texture: textures.create,
     release: textures.release,
     upload: textures.upload,
 
-    /** scalars: one letter each, "f" or "i". Throws with the numbered source when it does not compile. */
+    /**
+     * scalars: one letter each, "f" or "i". cost: about how many operations on four numbers a fragment takes.
+     * A text that does not compile throws with its numbered source when it is first run.
+     */
     compile: programs.compile,
 
     /**
@@ -76,22 +114,23 @@ export function createBridge(canvas) {
      * @param {Int32Array} commands
      */
     run(commands) {
+      const gl = device.living();
       const bits = new Float32Array(commands.buffer, commands.byteOffset, commands.length);
       const bound = new Int32Array(MOST_INPUTS);
-      let current = -1;
+      let program = programs.use(commands[0]);
+      let current = commands[0];
       let at = 0;
       while (at < commands.length) {
-        const program = programs.get(commands[at]);
-        if (commands[at] !== current) gl.useProgram(program.handle);
+        if (commands[at] !== current) program = programs.use(commands[at]);
         current = commands[at];
-        const target = textures.get(commands[at + 1]);
+        const target = commands[at + 1];
         const columns = commands[at + 2];
         const rows = commands[at + 3];
         at += 4;
         for (let unit = 0; unit < program.inputs; unit++) {
           if (bound[unit] === commands[at + unit]) continue;
+          const input = textures.source(commands[at + unit]);
           bound[unit] = commands[at + unit];
-          const input = textures.get(bound[unit]);
           gl.activeTexture(gl.TEXTURE0 + unit);
           gl.bindTexture(input.target, input.handle);
         }
@@ -101,11 +140,10 @@ export function createBridge(canvas) {
           else gl.uniform1f(program.scalars[n].place, bits[at + n]);
         }
         at += program.scalars.length;
-        gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(target));
-        gl.viewport(0, 0, columns, rows);
-        gl.drawArrays(gl.TRIANGLES, 0, 3);
-        draws++;
+        textures.aim(target);
+        draw(program.cost, columns, rows);
       }
+      device.check("it computed");
     },
 
     /**
@@ -114,11 +152,15 @@ export function createBridge(canvas) {
      * @returns {Float32Array | Int32Array}
      */
     read(id, columns, rows) {
-      const texture = textures.get(id);
+      const gl = device.living();
+      const texture = textures.face(id);
       const out = texture.integer ? new Int32Array(columns * rows * 4) : new Float32Array(columns * rows * 4);
-      gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(texture));
+      new Int32Array(out.buffer, out.byteLength - MARKS.byteLength).set(MARKS);
       gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, out);
-      alive();
+      // A lost GPU leaves `out` as it was, and the browser may tell of the loss only later: both are asked.
+      device.check("numbers were read back");
+      arrived(out);
+      bands.done(performance.now());
       return out;
     },
 
@@ -128,18 +170,16 @@ export function createBridge(canvas) {
      * @returns {number} a ticket for poll() or drop()
      */
     read_later(id, columns, rows) {
-      const texture = textures.get(id);
+      const gl = device.living();
+      const texture = textures.face(id);
       const bytes = columns * rows * 16;
-      const buffer = packs.get(bytes)?.pop() ?? gl.createBuffer();
-      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
-      gl.bufferData(gl.PIXEL_PACK_BUFFER, bytes, gl.STREAM_READ);
-      gl.bindFramebuffer(gl.FRAMEBUFFER, textures.framebuffer(texture));
+      const buffer = pack(gl, bytes);
       gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, 0);
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
       const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
       gl.flush();
-      alive();
-      tickets.set(++lastTicket, { buffer, sync, bytes, integer: texture.integer });
+      device.check("a read-back was begun");
+      tickets.set(++lastTicket, { buffer, sync, bytes, integer: texture.integer, epoch: device.epoch, mark: bands.mark(performance.now()) });
       return lastTicket;
     },
 
@@ -152,28 +192,42 @@ export function createBridge(canvas) {
     poll(id, wait) {
       const ticket = tickets.get(id);
       if (!ticket) throw new Error(`read-back ${id} was taken or dropped`);
-      if (!wait && ticket.sync && gl.getSyncParameter(ticket.sync, gl.SYNC_STATUS) !== gl.SIGNALED) {
-        alive();
-        return undefined;
+      try {
+        if (ticket.epoch !== device.epoch) throw device.gone("numbers on their way back went with the GPU");
+        device.check("numbers were read back");
+        const gl = device.gl;
+        if (!wait && ticket.sync && gl.getSyncParameter(ticket.sync, gl.SYNC_STATUS) === gl.UNSIGNALED) return undefined;
+        const out = ticket.integer ? new Int32Array(ticket.bytes / 4) : new Float32Array(ticket.bytes / 4);
+        new Int32Array(out.buffer, out.byteLength - MARKS.byteLength).set(MARKS);
+        gl.bindBuffer(gl.PIXEL_PACK_BUFFER, ticket.buffer);
+        gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, out);
+        gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+        device.check("numbers were read back");
+        arrived(out);
+        bands.done(performance.now(), ticket.mark);
+        drop(id);
+        return out;
+      } catch (error) {
+        drop(id);
+        throw error;
       }
-      const out = ticket.integer ? new Int32Array(ticket.bytes / 4) : new Float32Array(ticket.bytes / 4);
-      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, ticket.buffer);
-      gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, out);
-      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-      drop(id);
-      alive();
-      return out;
     },
 
     drop,
 
     stats() {
-      return JSON.stringify({ draws, ...textures.stats(), programs: programs.count(), read_backs: tickets.size });
+      return JSON.stringify({ draws, ...textures.stats(), ...programs.stats(), epoch: device.epoch, read_backs: tickets.size });
     },
 
-    /** The WEBGL_lose_context extension, for tests. */
+    /** For tests: at most so much work in one turn of the GPU. */
+    limit: bands.limit,
+
+    /** For tests: the WEBGL_lose_context extension of the context in use. */
+    loss: () => device.gl.getExtension("WEBGL_lose_context"),
+
+    /** For tests: lose the GPU now. */
     lose() {
-      gl.getExtension("WEBGL_lose_context")?.loseContext();
+      device.gl.getExtension("WEBGL_lose_context")?.loseContext();
     },
   };
 }

@@ -1,6 +1,13 @@
-/** Programs by number: one vertex shader for all, fragment shaders from text. A failing one shows its numbered source. */
+/**
+ * Programs by number: one vertex shader for all, fragment shaders from text. A failing one shows its numbered source.
+ * Whether a text compiled is asked when it is first drawn with: until then the driver works on several at once.
+ */
 
-/** @typedef {{ handle: WebGLProgram, inputs: number, scalars: { place: WebGLUniformLocation | null, integer: boolean }[] }} Program */
+/** @typedef {{ place: WebGLUniformLocation | null, integer: boolean }} Uniform */
+/**
+ * made: the epoch of the device in which it was linked; ready: its uniforms are known. cost: see bridge.compile.
+ * @typedef {{ source: string, inputs: number, letters: string, cost: number, handle: WebGLProgram | null, fragment: WebGLShader | null, scalars: Uniform[], made: number, ready: boolean }} Program
+ */
 
 const TRIANGLE = `#version 300 es
 void main() {
@@ -10,45 +17,78 @@ void main() {
 /** @param {string} source */
 const numbered = (source) => source.split("\n").map((line, n) => `${String(n + 1).padStart(4)}  ${line}`).join("\n");
 
-/** @param {WebGL2RenderingContext} gl */
-export function createPrograms(gl) {
+/** @param {import("./device.js").Device} device */
+export function createPrograms(device) {
   /** @type {Program[]} */
   const all = [];
+  /** @type {WebGLShader | null} */
+  let vertex = null;
+  let vertexMade = 0;
+  let waited = 0;
 
   /** @param {number} type @param {string} source */
   function shader(type, source) {
-    const handle = gl.createShader(type);
-    if (!handle) throw new Error("context lost: no shader could be made");
-    gl.shaderSource(handle, source);
-    gl.compileShader(handle);
+    const handle = device.gl.createShader(type);
+    if (!handle) throw device.gone("no shader could be made");
+    device.gl.shaderSource(handle, source);
+    device.gl.compileShader(handle);
     return handle;
   }
 
-  const vertex = shader(gl.VERTEX_SHADER, TRIANGLE);
+  /** @param {Program} program */
+  function begin(program) {
+    const gl = device.gl;
+    if (vertexMade !== device.epoch) vertex = shader(gl.VERTEX_SHADER, TRIANGLE);
+    vertexMade = device.epoch;
+    const handle = gl.createProgram();
+    if (!handle || !vertex) throw device.gone("no program could be made");
+    program.fragment = shader(gl.FRAGMENT_SHADER, program.source);
+    gl.attachShader(handle, vertex);
+    gl.attachShader(handle, program.fragment);
+    gl.linkProgram(handle);
+    Object.assign(program, { handle, made: device.epoch, ready: false });
+  }
+
+  /** @param {Program} program */
+  function finish(program) {
+    const gl = device.gl;
+    const { handle, fragment } = program;
+    if (!handle || !fragment) throw device.gone("no program could be made");
+    const began = performance.now();
+    if (!gl.getProgramParameter(handle, gl.LINK_STATUS)) {
+      device.check("it compiled a shader");
+      const log = gl.getShaderInfoLog(fragment) || gl.getProgramInfoLog(handle);
+      throw new Error(`shader failed: ${log}\n${numbered(program.source)}`);
+    }
+    gl.deleteShader(fragment);
+    program.fragment = null;
+    gl.useProgram(handle);
+    for (let unit = 0; unit < program.inputs; unit++) gl.uniform1i(gl.getUniformLocation(handle, `t${unit}`), unit);
+    program.scalars = [...program.letters].map((letter, n) => ({ place: gl.getUniformLocation(handle, `s${n}`), integer: letter === "i" }));
+    program.ready = true;
+    waited += performance.now() - began;
+  }
 
   return {
-    /** @param {number} id */
-    get: (id) => all[id],
-    count: () => all.length,
+    /** A program to draw with: in use, its samplers set. @param {number} id */
+    use(id) {
+      const program = all[id];
+      if (program.made !== device.epoch) begin(program);
+      if (!program.ready) finish(program);
+      device.gl.useProgram(program.handle);
+      return program;
+    },
 
-    /** @param {string} source @param {number} inputs @param {string} scalars @returns {number} */
-    compile(source, inputs, scalars) {
-      const handle = gl.createProgram();
-      if (!handle) throw new Error("context lost: no program could be made");
-      const fragment = shader(gl.FRAGMENT_SHADER, source);
-      gl.attachShader(handle, vertex);
-      gl.attachShader(handle, fragment);
-      gl.linkProgram(handle);
-      if (!gl.getProgramParameter(handle, gl.LINK_STATUS)) {
-        const log = gl.getShaderInfoLog(fragment) || gl.getProgramInfoLog(handle);
-        throw new Error(gl.isContextLost() ? "context lost while compiling" : `shader failed: ${log}\n${numbered(source)}`);
-      }
-      gl.deleteShader(fragment);
-      gl.useProgram(handle);
-      for (let unit = 0; unit < inputs; unit++) gl.uniform1i(gl.getUniformLocation(handle, `t${unit}`), unit);
-      const places = [...scalars].map((letter, n) => ({ place: gl.getUniformLocation(handle, `s${n}`), integer: letter === "i" }));
-      all.push({ handle, inputs, scalars: places });
+    /** @param {string} source @param {number} inputs @param {string} scalars @param {number} cost @returns {number} */
+    compile(source, inputs, scalars, cost) {
+      device.living();
+      /** @type {Program} */
+      const program = { source, inputs, letters: scalars, cost, handle: null, fragment: null, scalars: [], made: 0, ready: false };
+      begin(program);
+      all.push(program);
       return all.length - 1;
     },
+
+    stats: () => ({ programs: all.length, compile_wait_ms: waited }),
   };
 }

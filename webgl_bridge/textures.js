@@ -1,16 +1,17 @@
-/** Textures by number: made, filled, released. Reuse is the caller's business. */
+/** Textures by number: made, filled, released. Reuse is the caller's business. A number outlives a lost GPU, its contents do not. */
 
 /**
  * A texture of several layers is an array texture; a draw into it writes all its layers at once.
- * @typedef {{ handle: WebGLTexture, integer: boolean, width: number, height: number, layers: number, target: number, framebuffer: WebGLFramebuffer | null }} Texture
+ * made, filled: in which epoch of the device it got its storage and its numbers.
+ * @typedef {{ handle: WebGLTexture | null, integer: boolean, width: number, height: number, layers: number, target: number, framebuffer: WebGLFramebuffer | null, made: number, filled: number }} Texture
  */
 
-/** @param {WebGL2RenderingContext} gl */
-export function createTextures(gl) {
+/** @param {import("./device.js").Device} device */
+export function createTextures(device) {
   /** @type {Map<number, Texture>} */
   const all = new Map();
   // Textures are made and filled through a unit that no program reads, so that run() knows what its own units hold.
-  const spare = gl.getParameter(gl.MAX_COMBINED_TEXTURE_IMAGE_UNITS) - 1;
+  const spare = device.gl.getParameter(device.gl.MAX_COMBINED_TEXTURE_IMAGE_UNITS) - 1;
   let next = 1;
   let bytes = 0;
 
@@ -18,66 +19,105 @@ export function createTextures(gl) {
   function get(id) {
     const texture = all.get(id);
     if (!texture) throw new Error(`there is no texture ${id}`);
+    if (texture.made !== device.epoch) make(texture);
     return texture;
   }
 
-  return {
-    get,
+  /** @param {Texture} texture */
+  function make(texture) {
+    const gl = device.gl;
+    const { width, height, layers, target, integer } = texture;
+    const handle = gl.createTexture();
+    if (!handle) throw device.gone("no texture could be made");
+    const format = integer ? gl.RGBA32I : gl.RGBA32F;
+    gl.activeTexture(gl.TEXTURE0 + spare);
+    gl.bindTexture(target, handle);
+    gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    gl.texParameteri(target, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+    gl.texParameteri(target, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    if (layers > 1) gl.texStorage3D(target, 1, format, width, height, layers);
+    else gl.texStorage2D(target, 1, format, width, height);
+    if (gl.getError() === gl.OUT_OF_MEMORY) {
+      gl.deleteTexture(handle);
+      throw new Error(`out of memory: the GPU has no room for a texture of ${width} x ${height} x ${layers}`);
+    }
+    Object.assign(texture, { handle, framebuffer: null, made: device.epoch });
+  }
 
+  return {
     /** @param {number} width @param {number} height @param {number} layers @param {number} kind 0 float, 1 integer */
     create(width, height, layers, kind) {
-      const handle = gl.createTexture();
-      if (!handle) throw new Error("context lost: no texture could be made");
+      const gl = device.living();
       const target = layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
-      const format = kind ? gl.RGBA32I : gl.RGBA32F;
-      gl.activeTexture(gl.TEXTURE0 + spare);
-      gl.bindTexture(target, handle);
-      gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-      gl.texParameteri(target, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-      gl.texParameteri(target, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-      gl.texParameteri(target, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
-      if (layers > 1) gl.texStorage3D(target, 1, format, width, height, layers);
-      else gl.texStorage2D(target, 1, format, width, height);
-      if (gl.getError() === gl.OUT_OF_MEMORY) throw new Error(`the GPU has no room for a texture of ${width} x ${height} x ${layers}`);
-      all.set(next, { handle, integer: kind === 1, width, height, layers, target, framebuffer: null });
+      const texture = { handle: null, integer: kind === 1, width, height, layers, target, framebuffer: null, made: 0, filled: device.epoch };
+      make(texture);
+      all.set(next, texture);
       bytes += width * height * layers * 16;
       return next++;
     },
 
-    /** The framebuffer that draws into a texture; made at the first draw and kept as long as the texture. @param {Texture} texture */
-    framebuffer(texture) {
-      if (texture.framebuffer) return texture.framebuffer;
-      texture.framebuffer = gl.createFramebuffer();
-      gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
-      if (texture.layers > 1) {
-        const places = [];
-        for (let layer = 0; layer < texture.layers; layer++) {
-          gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0 + layer, texture.handle, 0, layer);
-          places.push(gl.COLOR_ATTACHMENT0 + layer);
-        }
-        gl.drawBuffers(places);
-      } else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture.handle, 0);
-      return texture.framebuffer;
+    /** A texture whose numbers will be read. @param {number} id */
+    source(id) {
+      const texture = get(id);
+      if (texture.filled !== device.epoch) throw device.gone(`the numbers of texture ${id} went with the GPU`);
+      return texture;
     },
 
-    /** @param {number} id */
-    release(id) {
+    /** A texture that will be drawn into, with its framebuffer bound; made at the first draw and kept as long as the texture. @param {number} id */
+    aim(id) {
       const texture = get(id);
-      gl.deleteFramebuffer(texture.framebuffer);
-      gl.deleteTexture(texture.handle);
+      const gl = device.gl;
+      texture.filled = device.epoch;
+      gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer ?? frame(gl, texture));
+      return texture;
+    },
+
+    /** A texture that will be read back, with its framebuffer bound. @param {number} id */
+    face(id) {
+      const texture = this.source(id);
+      device.gl.bindFramebuffer(device.gl.FRAMEBUFFER, texture.framebuffer ?? frame(device.gl, texture));
+      return texture;
+    },
+
+    /** Twice is once: who was interrupted asks again. @param {number} id */
+    release(id) {
+      const texture = all.get(id);
+      if (!texture) return;
+      if (texture.made === device.epoch) {
+        device.gl.deleteFramebuffer(texture.framebuffer);
+        device.gl.deleteTexture(texture.handle);
+      }
       bytes -= texture.width * texture.height * texture.layers * 16;
       all.delete(id);
     },
 
     /** @param {number} id @param {number} columns @param {number} rows @param {Float32Array | Int32Array} data */
     upload(id, columns, rows, data) {
+      const gl = device.living();
       const texture = get(id);
       gl.activeTexture(gl.TEXTURE0 + spare);
       gl.bindTexture(gl.TEXTURE_2D, texture.handle);
       const [format, type] = texture.integer ? [gl.RGBA_INTEGER, gl.INT] : [gl.RGBA, gl.FLOAT];
       gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, columns, rows, format, type, data);
+      texture.filled = device.epoch;
     },
 
     stats: () => ({ textures: all.size, texture_bytes: bytes }),
   };
+}
+
+/** The framebuffer of a texture, made and bound. @param {WebGL2RenderingContext} gl @param {Texture} texture */
+function frame(gl, texture) {
+  texture.framebuffer = gl.createFramebuffer();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
+  if (texture.layers > 1) {
+    const places = [];
+    for (let layer = 0; layer < texture.layers; layer++) {
+      gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0 + layer, texture.handle, 0, layer);
+      places.push(gl.COLOR_ATTACHMENT0 + layer);
+    }
+    gl.drawBuffers(places);
+  } else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture.handle, 0);
+  return texture.framebuffer;
 }

@@ -17,11 +17,12 @@ from .creation import (
     zeros,
     zeros_like,
 )
-from .engine import use_backend
+from .engine import memory, use_backend
 from .op import bool_ as bool
 from .op import float32, float64, int32
 from .random import manual_seed
 from .recipe import Recipe, train
+from .selftest import self_test
 from .tensor import Tensor, cat, is_grad_enabled, matmul, maximum, minimum, no_grad, stack, where
 
 __version__ = "0.1.0"

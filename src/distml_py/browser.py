@@ -8,12 +8,14 @@ import numpy as np
 
 from . import engine
 from .backends.reference import ReferenceBackend
+from .backends.textures import CAP_BYTES
 from .backends.webgl import WebGLBackend
 from .errors import BackendError
+from .selftest import self_test
 
 
 class JsBridge:
-    """backends.webgl.Bridge over the JavaScript object: arrays become typed arrays and back."""
+    """backends.textures.Bridge over the JavaScript object: arrays become typed arrays and back."""
 
     def __init__(self, js_bridge: Any):
         from pyodide.ffi import to_js
@@ -42,30 +44,26 @@ class JsBridge:
         return None if found is None else np.frombuffer(found.to_bytes(), np.int32 if kind else np.float32)
 
 
-def start(js_bridge: Any, reason: str = "") -> str:
+def start(js_bridge: Any, reason: str = "", cap_bytes: int = CAP_BYTES) -> str:
     """Choose the backend of this tab and return its line for people.
 
     js_bridge: webgl_bridge's object, or None with the reason why there is none; then the reference backend computes.
-    A GPU that fails the self-check is not used either.
+    A GPU that fails the self-test is not used either. cap_bytes: the most that all textures together may take.
     """
     if js_bridge is not None:
         try:
-            backend = WebGLBackend(JsBridge(js_bridge))
-            engine.use_backend(backend)
-            _self_check()
-            return backend.name
+            return _on_gpu(js_bridge, cap_bytes)
         except BackendError as error:
             reason = str(error)
     engine.use_backend(ReferenceBackend())
     return f"reference (NumPy): {reason}"
 
 
-def _self_check() -> None:
-    """A small matrix product and sum, compared with NumPy. Raises BackendError when this GPU computes wrong numbers."""
-    from .tensor import Tensor
-
-    x = np.linspace(-1, 1, 35, dtype=np.float32).reshape(5, 7)
-    found = ((Tensor(x) @ Tensor(x).T).relu().sum(dim=0)).numpy()
-    wanted = np.maximum(x @ x.T, 0).sum(axis=0)
-    if not np.allclose(found, wanted, rtol=1e-5, atol=1e-6):
-        raise BackendError(f"this GPU fails the self-check: expected {wanted}, found {found}")
+def _on_gpu(js_bridge: Any, cap_bytes: int) -> str:
+    """The backend's line. Raises BackendError when this GPU cannot be used, or computes wrong numbers."""
+    backend = WebGLBackend(JsBridge(js_bridge), cap_bytes)
+    engine.use_backend(backend)
+    faults = [str(check) for check in self_test() if not check.passed]
+    if faults:
+        raise BackendError(f"{backend.name} fails the self-test, {len(faults)} of its checks: {'; '.join(faults[:3])}")
+    return backend.name

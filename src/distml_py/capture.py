@@ -141,6 +141,9 @@ class Compiled:
                 live.state.recorder = None
                 recording.rollback()
                 raise
+            except BaseException:
+                del program  # its guards may hold the error, whose frames would hold it: textures would wait for the collector
+                raise
         program.inputs = []  # theirs to keep, not ours
         program.eager = recording.refused
         if known is not None:

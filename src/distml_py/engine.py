@@ -58,6 +58,16 @@ def counters() -> Counters:
     return _state.counters
 
 
+def memory() -> dict[str, Any]:
+    """Who holds the memory of the current backend.
+
+    bytes: all of it; live_bytes: in arrays, scratch_bytes: values inside steps, free_bytes: kept for reuse; textures: how many;
+    cap_bytes: the most it takes, None without a cap; largest: (shape, dtype, bytes, kind) of the largest arrays.
+    On the reference backend these are arrays on the host.
+    """
+    return _state.backend.memory()
+
+
 def use_backend(chosen: Backend | str) -> None:
     """Compute on another backend. Arrays that live on the old one move over when they are next used."""
     if isinstance(chosen, str):

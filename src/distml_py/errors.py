@@ -30,6 +30,14 @@ class BackendError(DistmlError, RuntimeError):
     """A backend that cannot do what was asked: not available, a failed kernel, a lost GPU, no memory."""
 
 
+class GpuLostError(BackendError):
+    """The browser took the GPU away, and with it what was computed there. What starts from host arrays works again."""
+
+
+class OutOfMemoryError(BackendError):
+    """No room for one more array on the GPU: the message names the largest ones that are held."""
+
+
 class UnsupportedError(DistmlError, NotImplementedError):
     """Something PyTorch has and this library has not: the message names the nearest thing."""
 

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from . import wire
-from .errors import FormatError, NonFiniteError, RecipeError
+from .errors import FormatError, GpuLostError, NonFiniteError, RecipeError
 from .io import weights_sha256
 from .recipe import Coming, Training, load_recipe
+from .snapshot import Snapshot
 
 PROGRESS_EVERY_S = 0.25
 AHEAD = 3  # solo steps whose losses may be on their way at once
+LONGEST_LOSS_S = 30.0  # a worker without its GPU for so long fails
 LONGEST_MESSAGE = 2000
 
 Frames = list[bytes | str]
@@ -27,12 +29,15 @@ Work = wire.Run | wire.Lease | wire.Evaluate | wire.Solo
 
 @dataclass
 class Stepping:
-    """What a solo worker carries from step to step."""
+    """What a solo worker carries from step to step. reached: the steps done before the GPU was lost; they are done again."""
 
     step: int
     reported_s: float
     reported_step: int
+    snapshot: Snapshot
+    reached: int = 0
     evaluate: bool = False
+    store: bool = False
     found: tuple[float | None, float | None, float | None] = (None, None, None)  # of an evaluation, not reported yet
     coming: deque[Coming] = field(default_factory=deque)
 
@@ -49,12 +54,15 @@ class Tab:
         self.ended: wire.Ended | None = None
         self.error: Exception | None = None
         self._prepared: tuple[tuple[str, str, int], Training] | None = None
+        self._lost_since = 0.0
         self._clear()
 
     def _clear(self) -> None:
         self._run: wire.Run | None = None
         self._training: Training | None = None
         self._queue: deque[Work] = deque()
+        self._work: Work | None = None  # in progress
+        self._losses = 0  # of the GPU, since the last work that went well
         self._weights: dict[int, Mapping[str, np.ndarray]] = {}
         self._loaded = -1  # the version the model holds; -1: none of the run's
         self._solo: Stepping | None = None
@@ -69,6 +77,11 @@ class Tab:
         over = self.ended is not None and self._newest() > self._loaded
         return bool(self._queue) or self._solo is not None or self._raise is not None or over
 
+    @property
+    def lost_s(self) -> float | None:
+        """For how long the GPU has been gone; None when it is there."""
+        return self._clock() - self._lost_since if self._losses else None
+
     # ------------------------------------------------------------ from the page or the terminal
 
     def prepare(self, name: str, code: str, seed: int, steps: int | None = None) -> bytes:
@@ -76,6 +89,11 @@ class Tab:
         self.leave()
         recipe = load_recipe(name, code)
         training = Training(recipe, seed)
+        try:
+            weights = training.weights()
+        except GpuLostError:  # between two draws: the second time it is another GPU
+            training = Training(recipe, seed)
+            weights = training.weights()
         start = wire.Start(
             recipe=name,
             code=code,
@@ -90,7 +108,7 @@ class Tab:
             parameters=list(training.parameters),
         )
         self._prepared = (_identity(name, code, seed), training)
-        frame = wire.encode(start, {f"weights/{name}": array for name, array in training.weights().items()})
+        frame = wire.encode(start, {f"weights/{name}": array for name, array in weights.items()})
         assert isinstance(frame, bytes)
         return frame
 
@@ -176,9 +194,41 @@ class Tab:
             error, self._raise = self._raise, None
             raise error
         try:
-            return self._unit()
+            if self._losses:
+                self._recover()
+            frames = self._unit()
+            self._losses = 0
+            return frames
+        except GpuLostError as error:
+            return self._lose(error)
         except Exception as error:  # the recipe is somebody's Python: anything can come out of it
             return self._fail(error)
+
+    def _lose(self, error: GpuLostError) -> Frames:
+        """The work in progress waits until the GPU is back; no number of it was used."""
+        if not self._losses:
+            self._lost_since = self._clock()
+        elif self._clock() - self._lost_since > LONGEST_LOSS_S:
+            return self._fail(error)
+        self._losses += 1
+        self._loaded = -1
+        if self._work is not None:
+            self._queue.appendleft(self._work)
+            self._work = None
+        if self._solo is not None:
+            self._solo.reached = max(self._solo.reached, self._solo.step)
+            self._solo.step = self._solo.snapshot.step
+            self._solo.coming.clear()
+        return []
+
+    def _recover(self) -> None:
+        """Puts the numbers of the host where the lost ones were. What a recipe itself computed goes, too, with a second try."""
+        run = self._run
+        if self._losses > 1 and run is not None and self._training is not None:
+            self._training = Training(load_recipe(run.recipe, run.code), run.seed)
+            self._prepared = (_identity(run.recipe, run.code, run.seed), self._training)
+        if self._solo is not None and self._training is not None:
+            self._training.load_state(dict(self._solo.snapshot.state))
 
     def _fail(self, error: Exception) -> Frames:
         run = self._run.run if self._run is not None else ""
@@ -193,7 +243,12 @@ class Tab:
     def _unit(self) -> Frames:
         if self._solo is not None:
             return self._solo_unit(self._solo)
-        work = self._queue.popleft() if self._queue else None
+        self._work = self._queue.popleft() if self._queue else None
+        frames = self._queued(self._work)
+        self._work = None
+        return frames
+
+    def _queued(self, work: Work | None) -> Frames:
         if isinstance(work, wire.Run):
             return self._join(work)
         if work is None:
@@ -261,25 +316,31 @@ class Tab:
 
     def _begin_solo(self, work: wire.Solo) -> Frames:
         assert self._training is not None and self._start is not None
-        self._training.load_state(dict(self._start.tensors))
+        state = dict(self._start.tensors)
+        self._training.load_state(state)
         self._start, self._loaded = None, -1
         self._weights.clear()
-        self._solo = Stepping(work.step, self._clock(), work.step)
+        self._solo = Stepping(work.step, self._clock(), work.step, Snapshot(work.step, state, self._clock))
         self._report.update(step=work.step, weights_version=work.step)
         return []
 
     def _solo_unit(self, solo: Stepping) -> Frames:
         run, training = self._run, self._training
         assert run is not None and training is not None
+        if solo.step < solo.reached:
+            return self._again(solo, training)
         if self._yield:
-            self._yield = False
             self._collect(solo, wait=True)
-            return self._hand_over(run, solo, training, "yield")
+            given = self._hand_over(run, solo, training, "yield")
+            self._yield = False
+            return given
+        if solo.store:
+            return self._store(run, solo, training)
         if solo.evaluate:
-            solo.evaluate = False
             self._collect(solo, wait=True)
             loss, accuracy, _ = training.evaluate("validation")
             finite(loss, f"the validation loss after step {solo.step}")
+            solo.evaluate = False
             solo.found = (loss, accuracy, training.step_accuracy(solo.step - 1))
             self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=solo.found[2])
             return self._progress(run, solo, training)
@@ -289,20 +350,40 @@ class Tab:
         solo.coming.append(training.begin(solo.step))
         solo.step += 1
         solo.evaluate = solo.step % run.evaluate_every == 0
+        solo.store = solo.step % run.checkpoint_every == 0 and solo.step < run.steps
         self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=None)
-        stored = solo.step % run.checkpoint_every == 0 and solo.step < run.steps
-        self._collect(solo, wait=stored)
+        self._collect(solo, wait=solo.store or solo.snapshot.due())
+        if not solo.store:
+            self._keep(solo, training)
         frames: Frames = []
         if self._clock() - solo.reported_s >= PROGRESS_EVERY_S:
             frames += self._progress(run, solo, training)
-        if stored:
-            frames += self._checkpoint(run, solo, training, "periodic")
+        if solo.store:
+            frames += self._store(run, solo, training)
         return frames
 
     def _collect(self, solo: Stepping, wait: bool) -> None:
         """Takes the losses that have come, or all of them. Before weights are judged or stored all must be numbers."""
         while solo.coming and (wait or len(solo.coming) > AHEAD or solo.coming[0].ready()):
             self._report.update(loss=solo.coming.popleft().result())
+
+    def _keep(self, solo: Stepping, training: Training) -> None:
+        """A snapshot, if it is time: only of weights whose losses have all come, so that no spoilt state is gone back to."""
+        if solo.snapshot.due() and not solo.coming:
+            solo.snapshot.take(solo.step, training.state)
+
+    def _again(self, solo: Stepping, training: Training) -> Frames:
+        """A step that the lost GPU had done: the same numbers. Those of the last few were still on their way to us."""
+        loss = training.step(solo.step)
+        solo.step += 1
+        if solo.step == solo.reached:
+            self._report.update(loss=loss)
+        return []
+
+    def _store(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
+        frames = self._checkpoint(run, solo, training, "periodic")
+        solo.store = False
+        return frames
 
     def _progress(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
         now = self._clock()
@@ -317,7 +398,9 @@ class Tab:
 
     def _checkpoint(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
         message = wire.Checkpoint(run.run, solo.step, reason, self._report.get("loss"))
-        return [wire.encode(message, training.state())]
+        state = training.state()
+        solo.snapshot.put(solo.step, state)
+        return [wire.encode(message, state)]
 
     def _hand_over(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
         """Ends stepping alone. The model holds the weights of this step, so the coordinator need not send them."""

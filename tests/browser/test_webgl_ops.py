@@ -1,6 +1,5 @@
 """WebGL2 in a real Chromium against the reference backend in the same tab: every example call, and what only a GPU gets wrong."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -360,7 +359,7 @@ def test_float64_is_refused_with_what_to_try(gpu: Lab) -> None:
 
 
 def test_an_array_too_large_for_a_texture_is_an_error_that_says_how_much_there_is(gpu: Lab) -> None:
-    found = error_of(gpu, "(dm.arange(gpu._pool.max_side * 4096 + 1) * 2).realize()")
+    found = error_of(gpu, "(dm.arange(gpu._pool.max_side * 4096 * 4 + 1) * 2).realize()")
     assert found.startswith("BackendError: an array of ") and "use a smaller batch or model" in found
 
 
@@ -378,27 +377,3 @@ op_examples.broken = TABLE.get("broken") or Elementwise("broken", np.negative, g
     lines = found.splitlines()
     assert any(line.strip().startswith("1  #version 300 es") for line in lines)
     assert any("no_such_function(" in line and line.strip()[0].isdigit() for line in lines)
-
-
-def test_a_lost_gpu_is_an_error_and_never_stale_numbers(new_lab: Callable[[], Lab]) -> None:
-    lost = new_lab()
-    found = lost.run(
-        """
-import json
-import js
-import numpy as np
-import distml_py as dm
-from distml_py.errors import BackendError
-x, host = (dm.arange(5) * 2.0).realize(), np.ones(7, np.float32)
-kept = (x + 1).realize()
-js.bridge.lose()
-texts = []
-for work in (x.numpy, kept.numpy, lambda: (x * 5).numpy(), lambda: (dm.tensor(host) + 1).numpy(), lambda: dm.rand(50_000).numpy()):
-    try:
-        texts.append("numbers: " + repr(work()))
-    except BackendError as error:
-        texts.append(str(error))
-json.dumps(texts)
-"""
-    )
-    assert [text for text in found if not ("context lost" in text and "reload the page" in text)] == []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from distml_py import io, wire
-from distml_py.errors import FormatError, NonFiniteError
-from distml_py.recipe import Training, load_recipe
+from distml_py.errors import FormatError, GpuLostError, NonFiniteError
+from distml_py.recipe import Coming, Training, load_recipe
 from distml_py.tab import Tab
 
 CODE = '''"""Small."""
@@ -226,6 +226,104 @@ def test_alone_it_does_all_steps_and_sends_checkpoints_and_the_final_state() -> 
     progress = [frame.message for frame in frames if isinstance(frame.message, wire.Progress)]
     assert [message.step for message in progress] == [2, 4, 6]  # the evaluations; the clock stands still
     assert all(message.val_loss is not None and message.accuracy is not None for message in progress)
+
+
+class Lost:
+    """The loss of a step that was still on its way when the GPU went."""
+
+    def ready(self) -> bool:
+        return True
+
+    def result(self) -> float:
+        raise GpuLostError("context lost")
+
+
+def solo_with_losses(
+    monkeypatch: pytest.MonkeyPatch, lose: set[tuple[str, int]], advance_s: float
+) -> tuple[list[wire.Frame], Bench]:
+    """Trains alone while the GPU is lost, once each, at a step's draws ("begin"), its late loss ("late") or a state's reading."""
+    begin, state = Training.begin, Training.state
+    read = 0
+
+    def begun(self: Training, step: int) -> Coming | Lost:
+        if ("begin", step) in lose:
+            lose.remove(("begin", step))
+            raise GpuLostError("context lost")
+        found = begin(self, step)
+        if ("late", step) in lose:
+            lose.remove(("late", step))
+            return Lost()
+        return found
+
+    def stated(self: Training) -> dict[str, np.ndarray]:
+        nonlocal read
+        read += 1
+        if ("state", read) in lose:
+            lose.remove(("state", read))
+            raise GpuLostError("context lost")
+        return state(self)
+
+    monkeypatch.setattr(Training, "begin", begun)
+    monkeypatch.setattr(Training, "state", stated)
+    bench = Bench(steps=12)
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    frames: list[wire.Frame] = []
+    for _ in range(200):
+        if bench.tab.busy:
+            frames += bench.turn()
+            bench.clock.now += advance_s
+    assert not lose, lose
+    return frames, bench
+
+
+LOSSES = [{("begin", 0)}, {("late", 4)}, {("late", 2), ("late", 11)}, {("state", 1)}, {("begin", 7), ("late", 8), ("state", 3)}]
+
+
+@pytest.mark.parametrize("lose", LOSSES, ids=str)
+@pytest.mark.parametrize("advance_s", [0.0, 0.6])
+def test_a_gpu_lost_with_losses_on_their_way_changes_nothing_that_is_sent(
+    monkeypatch: pytest.MonkeyPatch, lose: set[tuple[str, int]], advance_s: float
+) -> None:
+    """0.6: snapshots are taken in between."""
+    frames, bench = solo_with_losses(monkeypatch, set(lose), advance_s)
+    sent = [frame for frame in frames if isinstance(frame.message, wire.Checkpoint)]
+    monkeypatch.undo()
+    training = bench.reference()
+    wanted, losses = {}, []
+    for step in range(12):
+        losses.append(training.step(step))
+        wanted[step + 1] = training.state()
+    assert [frame.message.step for frame in sent] == [3, 6, 9, 12]  # type: ignore[union-attr]
+    for frame in sent:
+        assert isinstance(frame.message, wire.Checkpoint)
+        assert frame.message.loss == losses[frame.message.step - 1]
+        assert all(frame.tensors[name].tobytes() == array.tobytes() for name, array in wanted[frame.message.step].items())
+    judged = [f.message.step for f in frames if isinstance(f.message, wire.Progress) and f.message.val_loss is not None]
+    assert judged == [2, 4, 6, 8, 10, 12]
+
+
+def test_a_spoilt_state_is_never_kept_as_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(steps=50, evaluate_every=100, checkpoint_every=100)
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    begin = Training.begin
+
+    class Spoilt(Lost):
+        def ready(self) -> bool:
+            return False
+
+        def result(self) -> float:
+            raise NonFiniteError("the loss is nan")
+
+    monkeypatch.setattr(Training, "begin", lambda self, step: Spoilt() if step == 5 else begin(self, step))
+    kept = []
+    monkeypatch.setattr("distml_py.snapshot.Snapshot.put", lambda self, step, state: kept.append(step))
+    with pytest.raises(NonFiniteError):
+        for turn in range(20):
+            bench.turn()
+            bench.clock.now = 10.0 * (turn >= 6)  # due with the loss of step 5 still on its way
+    assert all(step <= 5 for step in kept)
 
 
 def test_progress_comes_at_most_four_times_a_second() -> None:

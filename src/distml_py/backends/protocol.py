@@ -65,3 +65,6 @@ class Backend(Protocol):
 
     def stats(self) -> dict[str, int]:
         """draws: so far; texture_bytes and textures: allocated now."""
+
+    def memory(self) -> dict[str, Any]:
+        """See engine.memory."""

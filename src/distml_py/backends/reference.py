@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import CONST, LEAF
+from ..holdings import largest, on_host
 from ..op import DTYPES
 from ..schedule import Graph
 from ..view import Shape
@@ -74,3 +75,9 @@ class ReferenceBackend:
 
     def stats(self) -> dict[str, int]:
         return {"draws": 0, "textures": 0, "texture_bytes": 0}
+
+    def memory(self) -> dict[str, Any]:
+        found = on_host()
+        total = sum(holding.bytes for holding in found)
+        none = {"textures": 0, "free_bytes": 0, "scratch_bytes": 0, "cap_bytes": None}
+        return {"bytes": total, "live_bytes": total, "largest": largest(found), **none}

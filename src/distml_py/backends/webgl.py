@@ -4,171 +4,41 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError
+from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Kernel, Launch
+from ..kernel import Convolution, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
 from ..view import Shape
 from . import glsl
-from .protocol import Pending
-
-POOL_BYTES = 256 << 20  # free textures kept for reuse; beyond that they are given back to the driver
-
-
-class Bridge(Protocol):
-    """webgl_bridge/bridge.js, seen from Python. kind: 0 float texels, 1 integer texels. Raises on a lost GPU."""
-
-    def limits(self) -> str: ...
-    def texture(self, width: int, height: int, layers: int, kind: int) -> int: ...
-    def release(self, texture: int) -> None: ...
-    def upload(self, texture: int, columns: int, rows: int, data: np.ndarray) -> None: ...
-    def compile(self, source: str, inputs: int, scalars: str) -> int: ...
-    def run(self, commands: np.ndarray) -> None: ...
-    def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray: ...
-    def read_later(self, texture: int, columns: int, rows: int) -> int: ...
-    def poll(self, ticket: int, wait: bool, kind: int) -> np.ndarray | None: ...
-    def drop(self, ticket: int) -> None: ...
-    def stats(self) -> str: ...
+from .protocol import Arrived, Pending
+from .sender import Later, Sender, gone
+from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
 
 
 @dataclass(frozen=True)
-class Room:
-    """A size class: textures of one room are interchangeable. kind: 0 float texels, 1 integer texels."""
+class _Made:
+    """An array that a run allocates."""
 
-    layout: Layout
-    kind: int
-
-    @property
-    def size_bytes(self) -> int:
-        return self.layout.size_bytes
-
-
-def room(layout: Layout, dtype: np.dtype[Any]) -> Room:
-    return Room(layout, 0 if dtype == float32 else 1)
-
-
-def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
-    """call(*arguments); whatever the browser throws becomes a BackendError."""
-    try:
-        return call(*arguments)
-    except Exception as error:  # its class is not ours to name here
-        hint = "; reload the page to get the GPU back" if "context lost" in str(error) else ""
-        raise BackendError(f"WebGL2: {error}{hint}") from error
-
-
-class Buffer:
-    """One array in one texture; the texture goes back to the pool with the last reference."""
-
-    __slots__ = ("_pool", "room", "texture")
-
-    def __init__(self, pool: _Pool, place: Room):
-        self.room = place
-        self.texture = pool.take(place)
-        self._pool = pool
-
-    def __del__(self) -> None:
-        if hasattr(self, "_pool"):  # else no texture could be had
-            self._pool.give(self.room, self.texture)
-
-
-class _Sender:
-    """Command lists on their way to the bridge: one by one, or gathered while together() is open."""
-
-    def __init__(self, bridge: Bridge):
-        self.bridge = bridge
-        self.waiting: list[np.ndarray] = []
-        self.gathering = 0
-
-    def send(self, commands: np.ndarray) -> None:
-        self.waiting.append(commands)
-        if not self.gathering:
-            self.flush()
-
-    def flush(self) -> None:
-        """Nothing waits any more. Before data is sent or read: the draws that were asked for earlier come first."""
-        waiting, self.waiting = self.waiting, []
-        if waiting:
-            guarded(self.bridge.run, waiting[0] if len(waiting) == 1 else np.concatenate(waiting))
-
-
-class _Later:
-    """See Pending: texels that the GPU copies when it gets there."""
-
-    def __init__(self, bridge: Bridge, ticket: int, kind: int, shape: Shape, dtype: np.dtype[Any]):
-        self._bridge, self._ticket, self._kind, self._shape, self._dtype = bridge, ticket, kind, shape, dtype
-        self._found: np.ndarray | None = None
-        self._over = False
-
-    def ready(self) -> bool:
-        if not self._over:
-            self._poll(False)
-        return self._found is not None
-
-    def result(self) -> np.ndarray:
-        if not self._over:
-            self._poll(True)
-        if self._found is None:
-            raise BackendError("WebGL2: these numbers were lost with the GPU")
-        return np.asarray(self._found[: math.prod(self._shape)]).reshape(self._shape).astype(self._dtype)
-
-    def _poll(self, wait: bool) -> None:
-        try:
-            self._found = guarded(self._bridge.poll, self._ticket, wait, self._kind)
-            self._over = self._found is not None
-        except BackendError:
-            self._over = True
-            raise
-
-    def __del__(self) -> None:
-        if not self._over:
-            self._bridge.drop(self._ticket)
-
-
-class _Pool:
-    """Free textures by size class."""
-
-    def __init__(self, sender: _Sender, max_side: int):
-        self.bridge, self.sender = sender.bridge, sender
-        self.max_side = max_side
-        self.free: dict[Room, list[int]] = {}
-        self.free_bytes = 0
-
-    def take(self, place: Room) -> int:
-        waiting = self.free.get(place)
-        if waiting:
-            self.free_bytes -= place.size_bytes
-            return waiting.pop()
-        layout = place.layout
-        if max(layout.width, layout.height) > self.max_side:
-            raise BackendError(
-                f"an array of {place.size_bytes / 2**20:.0f} MiB was asked for, this GPU's textures hold "
-                f"{self.max_side**2 * 16 / 2**20:.0f} MiB; use a smaller batch or model"
-            )
-        return guarded(self.bridge.texture, layout.width, layout.height, layout.layers, place.kind)
-
-    def give(self, place: Room, texture: int) -> None:
-        if self.free_bytes + place.size_bytes > POOL_BYTES:
-            self.sender.flush()  # draws that still wait may name it
-            self.bridge.release(texture)
-            return
-        self.free.setdefault(place, []).append(texture)
-        self.free_bytes += place.size_bytes
+    slot: int
+    room: Room
+    shape: Shape
+    dtype: np.dtype[Any]
 
 
 @dataclass(frozen=True)
 class _Plan:
     """A finished command list with holes: slot and scalar numbers say what goes into which place of it.
 
-    slots: textures of scratch values, 0 where a leaf or an output goes; outputs: (slot, size class) to allocate.
+    slots: textures of scratch values, 0 where a leaf or an output goes; made: outputs to allocate; scratch keeps the textures.
     """
 
     commands: np.ndarray
@@ -179,9 +49,10 @@ class _Plan:
     integer_places: np.ndarray
     integer_numbers: np.ndarray
     slots: np.ndarray
-    made: tuple[tuple[int, Room], ...]
+    made: tuple[_Made, ...]
     outputs: tuple[int, ...]
     leaves: tuple[Layout, ...]
+    scratch: Hold
 
 
 class WebGLBackend:
@@ -190,44 +61,61 @@ class WebGLBackend:
     on_gpu = True
     dtypes = frozenset({float32, int32, bool_})
 
-    def __init__(self, bridge: Bridge):
+    def __init__(self, bridge: Bridge, cap_bytes: int = CAP_BYTES):
         self._bridge = bridge
-        limits = json.loads(bridge.limits())
+        limits = json.loads(guarded(bridge.limits))
         self.name = f"WebGL2: {limits['renderer']}"
-        self._sender = _Sender(bridge)
-        self._pool = _Pool(self._sender, limits["max_texture_size"])
+        self._sender = Sender(bridge, self._fill)
+        self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
         self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
-        self._scratch: dict[Room, list[int]] = {}
 
     def upload(self, array: np.ndarray) -> Buffer:
         return self._upload(array, layout_of(array.shape))
 
     def _upload(self, array: np.ndarray, layout: Layout) -> Buffer:
-        dtype = array.dtype if array.dtype == float32 else int32
-        buffer = Buffer(self._pool, room(layout, array.dtype))
-        rows = layout.rows(array.size)
-        padded = np.zeros(layout.width * rows * 4, dtype)
-        padded[: array.size] = array.reshape(-1)
-        self._sender.flush()
-        guarded(self._bridge.upload, buffer.texture, layout.width, rows, padded)
+        buffer = Buffer(self._pool, room(layout, array.dtype), array.shape, array.dtype)
+        self._sender.flush()  # the texture may have been another array's, which draws that wait read
+        self._fill(buffer, array)
+        if array.nbytes <= HOST_BYTES:
+            buffer.host = array
         return buffer
+
+    def _fill(self, buffer: Buffer, array: np.ndarray) -> None:
+        layout = buffer.room.layout
+        rows = layout.rows(array.size)
+        padded = np.zeros(layout.width * rows * 4, float32 if array.dtype == float32 else int32)
+        padded[: array.size] = array.reshape(-1)
+        guarded(self._bridge.upload, buffer.texture, layout.width, rows, padded)
 
     def layout(self, buffer: Buffer) -> Layout:
         return buffer.room.layout
 
     def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-        size = int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
+        if buffer.host is not None or not size:
+            flat = (
+                buffer.host.reshape(-1)[:size] if buffer.host is not None else np.zeros(0)
+            )  # a tensor may be the array's first part
+            return np.array(flat, dtype=dtype, copy=True).reshape(shape)
         layout = buffer.room.layout
         self._sender.flush()
-        found = guarded(self._bridge.read, buffer.texture, layout.width, layout.rows(size), buffer.room.kind)
+        try:
+            found = guarded(self._bridge.read, buffer.texture, layout.width, layout.rows(size), buffer.room.kind)
+        except GpuLostError as error:
+            raise gone(buffer, error) from error
         return np.asarray(found[:size]).reshape(shape).astype(dtype)
 
     def download_later(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> Pending:
+        if buffer.host is not None or not math.prod(shape):
+            return Arrived(self.download(buffer, shape, dtype))
         layout = buffer.room.layout
         self._sender.flush()
-        ticket = guarded(self._bridge.read_later, buffer.texture, layout.width, layout.rows(math.prod(shape)))
-        return _Later(self._bridge, ticket, buffer.room.kind, shape, dtype)
+        try:
+            ticket = guarded(self._bridge.read_later, buffer.texture, layout.width, layout.rows(math.prod(shape)))
+        except GpuLostError as error:
+            raise gone(buffer, error) from error
+        return Later(self._bridge, ticket, buffer.room.kind, shape, dtype)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -238,23 +126,27 @@ class WebGLBackend:
             self._sender.gathering -= 1
             if not self._sender.gathering:
                 self._sender.flush()
+                self._pool.trim()
 
     def plan(self, graph: Graph) -> _Plan:
         planned = schedule(graph)
         rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
-        asked = {slot for slot in planned.outputs if slot >= planned.leaves}
+        steps = dict(zip(planned.outputs, (graph.steps[number] for number in graph.outputs), strict=True))
+        made = [_Made(slot, rooms[slot], step.shape, step.dtype) for slot, step in sorted(steps.items()) if slot >= planned.leaves]
         slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
-        for slot, texture in self._place_scratch(planned.launches, rooms, asked).items():
+        hold = self._pool.scratch.hold()
+        placed = self._place_scratch(planned.launches, rooms, {output.slot for output in made}, hold)
+        for slot, texture in placed.items():
             slots[slot] = texture
         commands = _Commands()
         for launch in planned.launches:
             if launch.size:
                 program, scalars = self._program(launch, tuple(layouts[slot] for slot in launch.inputs))
                 commands.draw(program, launch, scalars)
-        made = tuple((slot, rooms[slot]) for slot in sorted(asked))
-        return commands.plan(slots, made, planned.outputs, leaves)
+        self._pool.scratch.sweep()
+        return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]) -> list[Buffer]:
         slots = plan.slots.copy()
@@ -262,9 +154,9 @@ class WebGLBackend:
         for number, buffer in enumerate(leaves):
             slots[number] = buffer.texture
         buffers: dict[int, Buffer] = {}
-        for slot, place in plan.made:
-            buffers[slot] = made = Buffer(self._pool, place)
-            slots[slot] = made.texture
+        for output in plan.made:
+            buffers[output.slot] = made = Buffer(self._pool, output.room, output.shape, output.dtype)
+            slots[output.slot] = made.texture
         commands = plan.commands.copy()
         commands[plan.slot_places] = slots[plan.slot_numbers]
         if len(scalars):
@@ -272,13 +164,15 @@ class WebGLBackend:
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
         if len(commands):
-            self._sender.send(commands)
+            self._sender.send(commands, leaves, list(buffers.values()))
         return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
 
     def _as(self, buffer: Buffer, layout: Layout) -> Buffer:
         """buffer in the layout that a plan was made for. A replay may meet another one: an array that was a view before."""
         if buffer.room.layout == layout:
             return buffer
+        if buffer.host is not None:
+            return self._upload(buffer.host, layout)
         size = min(layout.layer_size, buffer.room.layout.layer_size)
         array = self.download(buffer, (size,), int32 if buffer.room.kind else float32)
         return self._upload(np.resize(array, layout.layer_size), layout)
@@ -287,19 +181,21 @@ class WebGLBackend:
         found: dict[str, int] = json.loads(self._bridge.stats())
         return found
 
-    def _place_scratch(self, launches: Sequence[Launch], rooms: dict[int, Room], asked: set[int]) -> dict[int, int]:
+    def memory(self) -> dict[str, Any]:
+        return self._pool.memory()
+
+    def _place_scratch(self, launches: Sequence[Launch], rooms: dict[int, Room], asked: set[int], hold: Hold) -> dict[int, int]:
         """A texture for every value that does not outlive the run; one is used again when its last reader is done."""
         last = {slot: number for number, launch in enumerate(launches) for slot in launch.inputs}
-        free: dict[Room, list[int]] = {place: list(textures) for place, textures in self._scratch.items()}
+        free = self._pool.scratch.free()
         placed: dict[int, int] = {}
         for number, launch in enumerate(launches):
             if launch.output not in asked:
                 place = rooms[launch.output]
                 if not free.get(place):
-                    texture = self._pool.take(place)
-                    self._scratch.setdefault(place, []).append(texture)
-                    free.setdefault(place, []).append(texture)
-                placed[launch.output] = free[place].pop()
+                    free.setdefault(place, []).append(self._pool.scratch.make(place, hold))
+                placed[launch.output] = texture = free[place].pop()
+                hold.textures.add(texture)
             for slot in set(launch.inputs):
                 if slot in placed and last[slot] == number:
                     free[rooms[slot]].append(placed[slot])
@@ -311,9 +207,27 @@ class WebGLBackend:
         if known is None:
             program = glsl.render(*key)
             if program.text not in self._texts:
-                self._texts[program.text] = guarded(self._bridge.compile, program.text, len(layouts), program.scalars)
+                cost = _cost(launch.kernel)
+                self._texts[program.text] = guarded(self._bridge.compile, program.text, len(layouts), program.scalars, cost)
             known = self._programs[key] = (self._texts[program.text], program.scalars)
         return known
+
+
+def _cost(kernel: Kernel) -> int:
+    """About how many operations on four numbers one fragment takes: what the bridge cuts long draws by."""
+    match kernel:
+        case Map(body=body):
+            return 4 + body.work
+        case Fold(body=body, length=length, chunks=chunks, after=after):
+            return -(-length // chunks) * (2 + body.work) + (after.work if after is not None else 0)
+        case Product(sizes=sizes, splits=splits, block=block):
+            return -(-sizes[2] // splits) * block
+        case Convolution(window=window, block=block):
+            return math.prod(window.weight[1:]) * block
+        case WeightGradient(window=window, splits=splits, block=block):
+            return -(-window.image[0] // splits) * math.prod(window.size) * block
+        case Scatter(index_shape=shape, axis=axis):
+            return 8 * shape[axis]
 
 
 def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
@@ -345,8 +259,8 @@ class _Commands:
         self.words.append(0)
 
     def plan(
-        self, slots: np.ndarray, made: tuple[tuple[int, Room], ...], outputs: tuple[int, ...], leaves: tuple[Layout, ...]
+        self, slots: np.ndarray, made: tuple[_Made, ...], outputs: tuple[int, ...], leaves: tuple[Layout, ...], scratch: Hold
     ) -> _Plan:
         pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
         (a, b), (c, d), (e, f) = ((pair[:, 0], pair[:, 1]) for pair in pairs)
-        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves)
+        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves, scratch)
