@@ -1,5 +1,6 @@
 """WebGL2 in a real Chromium against the reference backend in the same tab: every example call, and what only a GPU gets wrong."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
