@@ -20,7 +20,7 @@ LISTING = [
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],
-    ["tensor", "selftest"],
+    ["tensor", "selftest", "profiler"],
     ["creation", "browser", "recording"],
     ["nn/functional", "io", "capture"],
     ["nn", "optim", "data"],

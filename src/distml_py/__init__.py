@@ -20,6 +20,7 @@ from .creation import (
 from .engine import memory, use_backend
 from .op import bool_ as bool
 from .op import float32, float64, int32
+from .profiler import profile
 from .random import manual_seed
 from .recipe import Recipe, train
 from .selftest import self_test

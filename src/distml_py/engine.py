@@ -7,7 +7,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .backends.protocol import Backend, Pending
 from .backends.reference import ReferenceBackend
 from .errors import BackendError, DtypeError
 from .graph import CONST, LEAF, Node
+from .kernel import Draw
 from .ops import DETACH
 from .schedule import graph_of, linearize
 
@@ -38,12 +39,22 @@ class Counters:
     run_s: float = 0.0
 
 
+class Watcher(Protocol):
+    """Who is told what takes how long: see profiler.Profile."""
+
+    def steps(self, nodes: list[Node]) -> None: ...
+    def drew(self, draw: Draw, seconds: float) -> None: ...
+    def planned(self, seconds: float) -> None: ...
+    def stalled(self, seconds: float) -> None: ...
+
+
 @dataclass
 class _State:
     backend: Backend = field(default_factory=ReferenceBackend)
     plans: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     companions: list[weakref.ref[Node]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
+    watcher: Watcher | None = None
 
 
 _state = _State()  # what may change in this module, in one place
@@ -56,6 +67,16 @@ def backend() -> Backend:
 
 def counters() -> Counters:
     return _state.counters
+
+
+def watch(watcher: Watcher | None) -> Watcher | None:
+    """Tell somebody what takes how long, or nobody. Returns who was told before."""
+    before, _state.watcher = _state.watcher, watcher
+    return before
+
+
+def watched() -> bool:
+    return _state.watcher is not None
 
 
 def memory() -> dict[str, Any]:
@@ -112,9 +133,12 @@ def realize(nodes: Iterable[Node]) -> None:
         before.append(leaf.buffer)
         return state.backend.layout(buffer_of(leaf))
 
-    key, leaves, scalars = linearize(outputs, layout)
+    seen: list[Node] | None = None if state.watcher is None else []
+    key, leaves, scalars = linearize(outputs, layout, seen)
     plan = _plan(key)
     held = [buffer_of(node) for node in leaves]
+    if state.watcher is not None and seen is not None:
+        state.watcher.steps(seen)
     cpu_ops = 0 if state.backend.on_gpu else sum(step[0] is not LEAF and step[0] is not CONST for step in key[0])
     found = run(plan, held, scalars, cpu_ops)
     for node, buffer in zip(outputs, found, strict=True):
@@ -131,7 +155,10 @@ def run(plan: Any, leaves: list[Any], scalars: list[float], cpu_ops: int) -> lis
     counters.realizations += 1
     counters.cpu_ops += cpu_ops
     began = time.perf_counter()
-    found = _state.backend.run(plan, leaves, scalars)
+    if _state.watcher is None:
+        found = _state.backend.run(plan, leaves, scalars)
+    else:
+        found = _state.backend.run(plan, leaves, scalars, _state.watcher.drew)
     counters.run_s += time.perf_counter() - began
     return found
 
@@ -146,7 +173,10 @@ def fetch(node: Node) -> np.ndarray:
     began = time.perf_counter()
     held = node.buffer
     array = held.backend.download(held.buffer, node.shape, node.dtype)
-    _state.counters.read_s += time.perf_counter() - began
+    spent = time.perf_counter() - began
+    _state.counters.read_s += spent
+    if _state.watcher is not None:
+        _state.watcher.stalled(spent)
     return array
 
 
@@ -178,7 +208,10 @@ def _plan(key: tuple[Any, ...]) -> Any:
     if len(plans) > PLANS:
         plans.popitem(last=False)
     _state.counters.plans += 1
-    _state.counters.plan_s += time.perf_counter() - began
+    spent = time.perf_counter() - began
+    _state.counters.plan_s += spent
+    if _state.watcher is not None:
+        _state.watcher.planned(spent)
     return plan
 
 

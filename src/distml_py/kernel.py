@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -207,7 +207,7 @@ Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter
 class Launch:
     """One draw: kernel inputs and scalars are named by slot and by scalar number of the graph.
 
-    size: numbers written into each layer of the output; 0 when there is nothing to draw.
+    size: numbers written into each layer of the output; 0 when there is nothing to draw. step: of the graph, for profiles.
     """
 
     kernel: Kernel
@@ -216,6 +216,16 @@ class Launch:
     output: int
     size: int
     layout: Layout
+    step: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a profile is told of a draw: the step of the graph it was launched for, its kernel, bytes read and written."""
+
+    step: int
+    kernel: str
+    size_bytes: int
 
 
 @dataclass(frozen=True)

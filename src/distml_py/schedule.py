@@ -64,10 +64,12 @@ class Graph:
     outputs: tuple[int, ...]
 
 
-def linearize(outputs: Sequence[Node], layout: Callable[[Node], Any]) -> tuple[tuple[Any, ...], list[Node], list[float]]:
+def linearize(
+    outputs: Sequence[Node], layout: Callable[[Node], Any], seen: list[Node] | None = None
+) -> tuple[tuple[Any, ...], list[Node], list[float]]:
     """(key, leaves, scalars). The key holds all that shapes a plan: graph_of(key) is the Graph it stands for.
 
-    layout: where the numbers of a realized node lie, as the backend says.
+    layout: where the numbers of a realized node lie, as the backend says. seen: receives the node of each step.
     """
     number: dict[int, int] = {}
     known: dict[tuple[Any, ...], int] = {}
@@ -86,6 +88,8 @@ def linearize(outputs: Sequence[Node], layout: Callable[[Node], Any]) -> tuple[t
         place = known.setdefault(step, len(steps))
         if place == len(steps):
             steps.append(step)
+            if seen is not None:
+                seen.append(node)
         number[id(node)] = place
     return (tuple(steps), tuple([number[id(node)] for node in outputs])), leaves, scalars
 
@@ -134,10 +138,12 @@ class _Scheduler:
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
         self.filled: dict[int, int] = {}
+        self.now = 0  # the step at work
 
     def run(self) -> Schedule:
         asked = set(self.graph.outputs)
         for number, step in enumerate(self.graph.steps):
+            self.now = number
             value = self._value(step)
             if number in asked:
                 value = self.store(value, step.shape)
@@ -294,7 +300,7 @@ class _Scheduler:
 
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1, scalars: tuple[int, ...] = ()) -> Load:
         slot = self.leaves + len(self.launches)
-        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), layout_of(shape, layers)))
+        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), layout_of(shape, layers), self.now))
         if layers > 1:
             self.layered.add(slot)
         return Load(slot, kernel.dtype)
@@ -326,7 +332,7 @@ def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None
     if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
         return None
     kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
-    return Launch(kernel, tuple(inputs), first.scalars + then.scalars, then.output, then.size, then.layout)
+    return Launch(kernel, tuple(inputs), first.scalars + then.scalars, then.output, then.size, then.layout, then.step)
 
 
 def _replaced(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 
+from ..kernel import Draw
 from ..schedule import Graph
 from ..view import Shape
 
@@ -35,6 +36,9 @@ class Arrived:
         return self._array
 
 
+Told = Callable[[Draw, float], None]
+
+
 class Backend(Protocol):
     """on_gpu: does a run leave the CPU? Buffers are opaque and immutable; dropping the last reference frees them."""
 
@@ -57,8 +61,8 @@ class Backend(Protocol):
     def plan(self, graph: Graph) -> Any:
         """All that can be done before the data is there: scheduling, compiling."""
 
-    def run(self, plan: Any, leaves: Sequence[Any], scalars: Sequence[float]) -> list[Any]:
-        """The buffers of graph.outputs."""
+    def run(self, plan: Any, leaves: Sequence[Any], scalars: Sequence[float], told: Told | None = None) -> list[Any]:
+        """The buffers of graph.outputs. told: receives each draw and its seconds; then draws are awaited one by one."""
 
     def together(self) -> AbstractContextManager[None]:
         """Runs inside may be sent to the device at its end, in one go. An upload or a download inside sends them earlier."""

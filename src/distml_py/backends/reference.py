@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ import numpy as np
 
 from ..graph import CONST, LEAF
 from ..holdings import largest, on_host
+from ..kernel import Draw
 from ..op import DTYPES
 from ..schedule import Graph
 from ..view import Shape
-from .protocol import Arrived, Pending
+from .protocol import Arrived, Pending, Told
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,22 @@ class ReferenceBackend:
         return _Plan(graph, tuple(map(tuple, drop)))
 
     @np.errstate(all="ignore")  # NaN and infinities are values here; training checks for them where it reads numbers
-    def run(self, plan: _Plan, leaves: Sequence[np.ndarray], scalars: Sequence[float]) -> list[np.ndarray]:
+    def run(
+        self, plan: _Plan, leaves: Sequence[np.ndarray], scalars: Sequence[float], told: Told | None = None
+    ) -> list[np.ndarray]:
         values: list[Any] = []
-        for step, drop in zip(plan.graph.steps, plan.drop, strict=True):
+        for place, (step, drop) in enumerate(zip(plan.graph.steps, plan.drop, strict=True)):
+            began = time.perf_counter()
             if step.op is LEAF:
                 value = leaves[step.attrs[0]].reshape(step.shape)
             elif step.op is CONST:
                 value = np.asarray(scalars[step.attrs[0]], dtype=step.dtype)
             else:
-                value = step.op.numpy(*[values[number] for number in step.inputs], *step.attrs)
+                inputs = [values[number] for number in step.inputs]
+                value = step.op.numpy(*inputs, *step.attrs)
+                if told is not None:
+                    size = value.nbytes + sum(array.nbytes for array in inputs)
+                    told(Draw(place, "NumPy", size), time.perf_counter() - began)
             values.append(value)
             for number in drop:
                 values[number] = None

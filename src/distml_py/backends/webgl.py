@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ import numpy as np
 
 from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Convolution, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
+from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
 from ..view import Shape
 from . import glsl
-from .protocol import Arrived, Pending
+from .protocol import Arrived, Pending, Told
 from .sender import Later, Sender, gone
 from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
 
@@ -53,6 +54,7 @@ class _Plan:
     outputs: tuple[int, ...]
     leaves: tuple[Layout, ...]
     scratch: Hold
+    draws: tuple[tuple[int, int, int, Draw], ...]  # for profiles: where a draw's command begins and ends, its texels' kind
 
 
 class WebGLBackend:
@@ -143,12 +145,13 @@ class WebGLBackend:
         commands = _Commands()
         for launch in planned.launches:
             if launch.size:
-                program, scalars = self._program(launch, tuple(layouts[slot] for slot in launch.inputs))
-                commands.draw(program, launch, scalars)
+                read = tuple(layouts[slot] for slot in launch.inputs)
+                program, scalars = self._program(launch, read)
+                commands.draw(program, launch, scalars, sum(layout.size_bytes for layout in (*read, launch.layout)))
         self._pool.scratch.sweep()
         return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
 
-    def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]) -> list[Buffer]:
+    def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float], told: Told | None = None) -> list[Buffer]:
         slots = plan.slots.copy()
         leaves = [self._as(buffer, layout) for buffer, layout in zip(leaves, plan.leaves, strict=True)]
         for number, buffer in enumerate(leaves):
@@ -163,9 +166,20 @@ class WebGLBackend:
             values = np.array(scalars, np.float64)
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
-        if len(commands):
+        if told is not None:
+            self._one_by_one(plan, commands, told)
+        elif len(commands):
             self._sender.send(commands, leaves, list(buffers.values()))
         return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+
+    def _one_by_one(self, plan: _Plan, commands: np.ndarray, told: Told) -> None:
+        """Each draw alone, and waited for: by reading back one texel of what it wrote."""
+        self._sender.flush()
+        for start, stop, kind, draw in plan.draws:
+            began = time.perf_counter()
+            guarded(self._bridge.run, commands[start:stop].copy())
+            guarded(self._bridge.read, int(commands[start + 1]), 1, 1, kind)
+            told(draw, time.perf_counter() - began)
 
     def _as(self, buffer: Buffer, layout: Layout) -> Buffer:
         """buffer in the layout that a plan was made for. A replay may meet another one: an array that was a view before."""
@@ -243,8 +257,10 @@ class _Commands:
         self.slots: list[tuple[int, int]] = []
         self.floats: list[tuple[int, int]] = []
         self.integers: list[tuple[int, int]] = []
+        self.draws: list[tuple[int, int, int, Draw]] = []
 
-    def draw(self, program: int, launch: Launch, scalars: str) -> None:
+    def draw(self, program: int, launch: Launch, scalars: str, size_bytes: int) -> None:
+        start = len(self.words)
         self.words.append(program)
         self._slot(launch.output)
         self.words += [launch.layout.width, launch.layout.rows(launch.size)]
@@ -253,6 +269,8 @@ class _Commands:
         for letter, number in zip(scalars, launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
+        done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)
+        self.draws.append((start, len(self.words), 0 if launch.kernel.dtype == float32 else 1, done))
 
     def _slot(self, number: int) -> None:
         self.slots.append((len(self.words), number))
@@ -263,4 +281,4 @@ class _Commands:
     ) -> _Plan:
         pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
         (a, b), (c, d), (e, f) = ((pair[:, 0], pair[:, 1]) for pair in pairs)
-        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves, scratch)
+        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves, scratch, tuple(self.draws))
