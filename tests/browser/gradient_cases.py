@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from op_examples import BINARY, SPECIAL, UNARY, Call, Example, numbers, positive, truths, whole
+from op_examples import BINARY, SPECIAL, UNARY, Call, Example, numbers, positive, slopes, truths, whole
 
 SIZES = (1, 3, 5, 17, 129)
 CASES: dict[str, list[Example]] = {"sizes": [], "empty": [], "views": [], "special": []}
@@ -42,6 +42,20 @@ for n in SIZES:
         "var": lambda lib, x, dim: x.var(dim, correction=0),
     }.items():
         case("sizes", f"{name} over {n}", lambda lib, x, reduce=reduce: (reduce(lib, x, 1), reduce(lib, x.t(), 0)), numbers(3, n))
+    case("sizes", f"gelu by tanh of {n}", lambda lib, x: functional(lib).gelu(x, approximate="tanh"), numbers(3, n))
+    case(
+        "sizes",
+        f"slopes of gelu of {n}",
+        lambda lib, x: slopes(lib, functional(lib).gelu(x, approximate="tanh").square(), (x,)),
+        numbers(n),
+    )
+    case(
+        "sizes",
+        f"slopes of conv2d of {n}",
+        lambda lib, x, w: slopes(lib, functional(lib).conv2d(x, w, padding=1).square(), (x, w)),
+        numbers(1, 2, n, 5),
+        numbers(3, 2, 3, 3, seed=1),
+    )
     case("sizes", f"matmul of {n}", lambda lib, x, y: (x @ y, y @ x), numbers(n, 3), numbers(3, n, seed=1))
     case("sizes", f"matmul over {n}", lambda lib, x, y: x @ y, numbers(5, n), numbers(n, 3, seed=1))
     case("sizes", f"matmul of {n} matrices", lambda lib, x, y: x @ y.mT, numbers(min(n, 17), 3, 5), numbers(3, 5, seed=1))
