@@ -44,7 +44,7 @@ def alone(bench: Bench) -> list[wire.Frame]:
 
 @pytest.mark.parametrize(
     ("name", "calls"),
-    [("step", (5,)), ("step", (1, 2)), ("step", (2, 3, 4)), ("evaluate", (2,)), ("state", (1, 2)), ("weights", (1,))],
+    [("begin", (5,)), ("begin", (1, 2)), ("begin", (2, 3, 4)), ("evaluate", (2,)), ("state", (1, 2)), ("weights", (1,))],
 )
 def test_a_solo_run_ends_with_the_same_weights_and_nobody_hears_of_a_step_twice(
     name: str, calls: tuple[int, ...], monkeypatch: pytest.MonkeyPatch

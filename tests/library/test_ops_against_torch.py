@@ -17,7 +17,21 @@ COMPARED = [example for example in op_examples.EXAMPLES if example.torch]
 NO_EXAMPLE = {
     *("backward", "grad", "requires_grad", "requires_grad_", "is_leaf", "data", "node", "realize"),
     *("copy_", "zero_", "fill_", "add_", "sub_", "mul_", "div_"),
-    *("item", "tolist", "numpy", "dim", "ndim", "numel", "size", "shape", "dtype", "is_floating_point", "to", "double"),
+    *(
+        "item",
+        "item_later",
+        "tolist",
+        "numpy",
+        "dim",
+        "ndim",
+        "numel",
+        "size",
+        "shape",
+        "dtype",
+        "is_floating_point",
+        "to",
+        "double",
+    ),
 }
 
 
