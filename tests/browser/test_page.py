@@ -132,8 +132,9 @@ def test_nothing_scrolls_sideways_at_320_pixels(browser: Browser, coordinator: A
 def test_every_control_has_a_name_and_is_reached_and_left_with_the_tab_key(host: Page) -> None:
     unnamed = "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length).map(e => e.id)"
     assert host.evaluate(unnamed) == []
+    until_state(host, "ready")  # while the engine loads, what can be reached changes under the keys
     reached: list[str] = []
-    for _ in range(20):
+    for _ in range(30):
         host.keyboard.press("Tab")
         focus = host.evaluate(
             "(() => { const e = document.activeElement, ring = e.id === 'code' ? e.parentElement : e, s = getComputedStyle(ring);"
