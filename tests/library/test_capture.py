@@ -635,7 +635,8 @@ def test_a_number_can_be_asked_for_without_waiting() -> None:
 @pytest.mark.parametrize("kind", [2.0, 1.0, 3.0, float("inf")])
 @pytest.mark.parametrize("limit", [0.1, 100.0])
 def test_clipping_by_norm_is_pytorchs(kind: float, limit: float) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     arrays = [np.random.default_rng(n).standard_normal(shape).astype(np.float32) for n, shape in enumerate([(3, 4), (5,), ()])]
     ours, theirs = [dm.tensor(a, requires_grad=True) for a in arrays], [torch.tensor(a, requires_grad=True) for a in arrays]
     for one, other in zip(ours, theirs, strict=True):
@@ -663,7 +664,8 @@ def test_clipping_can_refuse_a_norm_that_is_no_number() -> None:
     ("name", "arguments"), [("LambdaLR", [lambda k: 0.9**k]), ("StepLR", [3, 0.5]), ("CosineAnnealingLR", [7, 0.01])]
 )
 def test_schedules_are_pytorchs(name: str, arguments: list[Any]) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     ours, theirs = optim.SGD([dm.ones(1, requires_grad=True)], lr=0.3), torch.optim.SGD([torch.ones(1)], lr=0.3)
     one = getattr(optim.lr_scheduler, name)(ours, *arguments)
     other = getattr(torch.optim.lr_scheduler, name)(theirs, *arguments)
