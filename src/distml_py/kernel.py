@@ -154,6 +154,11 @@ class Window:
     size: Shape
     groups: int
 
+    @property
+    def channels(self) -> int:
+        """Channels of the image in one texel of a weight's gradient."""
+        return max(4 // self.weight[3], 1)
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -183,11 +188,6 @@ class WeightGradient:
     splits: int
     block: int
     dtype: Dtype
-
-    @property
-    def channels(self) -> int:
-        """Channels of the image in one texel of the output."""
-        return max(4 // self.window.weight[3], 1)
 
 
 @dataclass(frozen=True)

@@ -184,8 +184,7 @@ def weight_gradient(build: Builder, image: Expression, sent: Expression, window:
     blocks = -(-own // block)
     first, image_slot = packed(build, image, window.image, (3,), 0, zeros=True)
     second, sent_slot = packed(build, sent, (pictures, o, oh, ow), (3,), 1)
-    kernel = WeightGradient(first, second, window, 1, block, dtype)
-    each, along = kernel.channels, -(-kw // 4) if kw > 2 else 1
+    each, along = window.channels, -(-kw // 4) if kw > 2 else 1
     far = -(-channels // each)
     fragments = groups * blocks * far * kh * along
     wanted = max(1, min(pictures, 4 * ENOUGH // max(fragments, 1), MOST_PARTS))
@@ -220,7 +219,6 @@ def fits(window: Window) -> bool:
     return 0 not in (*window.image, *window.weight, *window.size)
 
 
-def zeros(dtype: Dtype, shape: Shape, value: Expression) -> Expression:
+def zeros(shape: Shape, value: Expression) -> Expression:
     """Zeros of a shape: `value` seen from outside."""
-    size = max(math.prod(shape), 1)
-    return through(View((size,), (0,), 0, ((0, 0),)), value)
+    return through(View((max(math.prod(shape), 1),), (0,), 0, ((0, 0),)), value)

@@ -243,21 +243,17 @@ class _Scheduler:
         match step.op:
             case Conv2d():
                 window = Window(shapes[0], shapes[1], stride, padding, dilation, size, groups)
-                return (
-                    convolve(self, values[0], values[1], window, step.dtype)
-                    if fits(window)
-                    else zeros(step.dtype, step.shape, values[0])
-                )
+                return convolve(self, values[0], values[1], window, step.dtype) if fits(window) else zeros(step.shape, values[0])
             case Conv2dImage():
                 edge = tuple(d * (k - 1) - p for d, k, p in zip(dilation, shapes[1][2:], padding, strict=True))
                 sent, image = spread(values[0], shapes[0], stride)
                 weight, shape = flipped(values[1], shapes[1], groups)
                 window = Window(image, shape, (1, 1), edge, dilation, size, groups)
-                return convolve(self, sent, weight, window, step.dtype) if fits(window) else zeros(step.dtype, step.shape, sent)
+                return convolve(self, sent, weight, window, step.dtype) if fits(window) else zeros(step.shape, sent)
             case Conv2dWeight():
                 window = Window(shapes[0], step.shape, stride, padding, dilation, shapes[1][2:], groups)
                 if not fits(window):
-                    return zeros(step.dtype, step.shape, values[0])
+                    return zeros(step.shape, values[0])
                 return weight_gradient(self, values[0], values[1], window, step.dtype)
             case _:
                 raise AssertionError(f"no schedule for {step.op}")

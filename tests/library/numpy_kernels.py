@@ -145,8 +145,8 @@ def weight_gradient(kernel: WeightGradient, inputs: list[np.ndarray]) -> np.ndar
     for x, g in zip(np.split(image, kernel.splits), np.split(sent, kernel.splits), strict=True):
         whole = ops.CONV2D_WEIGHT.numpy(x, g, *geometry(window), (kh, kw), window.groups)
         whole = whole.reshape(window.groups, -1, c, kh, kw)
-        whole = np.pad(whole, ((0, 0), (0, -whole.shape[1] % kernel.block), (0, -c % kernel.channels), (0, 0), (0, 0)))
-        whole = whole.reshape(-1, whole.shape[2] // kernel.channels, kernel.channels, kh, kw)
+        whole = np.pad(whole, ((0, 0), (0, -whole.shape[1] % kernel.block), (0, -c % window.channels), (0, 0), (0, 0)))
+        whole = whole.reshape(-1, whole.shape[2] // window.channels, window.channels, kh, kw)
         found.append(whole.transpose(0, 1, 3, 2, 4).reshape(*whole.shape[:2], kh, -1))
     return np.array(found)
 

@@ -139,7 +139,7 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     own = o // window.groups
     rest, far = writer.split(writer.own(), -(-kw // 4) if kw > 2 else 1)
     rest, ky = writer.split(rest, kh)
-    rest, c = writer.split(rest, -(-channels // kernel.channels))
+    rest, c = writer.split(rest, -(-channels // window.channels))
     part, row = writer.split(rest, -(-own // block) * window.groups)
     group, inside = writer.split(row, -(-own // block))
     pictures = window.image[0] // kernel.splits
@@ -156,7 +156,7 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
         sent = [writer.texel(kernel.gradient.input, writer.split(place, 4)[0], float32).text for place in places]
         base = x.times(window.stride[1]).plus(far, window.dilation[1])
         for t, (channel, kx) in enumerate(_taps(kw)):
-            image_channel = group.times(channels).plus(c, kernel.channels).plus(channel)
+            image_channel = group.times(channels).plus(c, window.channels).plus(channel)
             pixels = columns.four(base, kx, (picture, image_channel, image_row))
             for i in range(block):
                 writer.line(depth, f"acc{i}.{'xyzw'[t]} += {_dot(sent[i], pixels, parts)};")

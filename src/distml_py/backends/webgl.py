@@ -95,11 +95,10 @@ class WebGLBackend:
 
     def download(self, buffer: Buffer, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
         size = math.prod(shape)
-        if buffer.host is not None or not size:
-            flat = (
-                buffer.host.reshape(-1)[:size] if buffer.host is not None else np.zeros(0)
-            )  # a tensor may be the array's first part
-            return np.array(flat, dtype=dtype, copy=True).reshape(shape)
+        if not size:
+            return np.zeros(shape, dtype)
+        if buffer.host is not None:  # a tensor may be the array's first part
+            return np.array(buffer.host.reshape(-1)[:size], dtype=dtype, copy=True).reshape(shape)
         layout = buffer.room.layout
         self._sender.flush()
         try:

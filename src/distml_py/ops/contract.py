@@ -85,31 +85,22 @@ def _weight_numpy(
     return np.ascontiguousarray(np.concatenate(parts, 0))
 
 
-def _conv2d_vjp(g: Node, out: Node, image: Node, weight: Node) -> tuple[Node, Node]:
+def _sized(out: Node, of: Node) -> tuple[Shape, ...]:
+    """The attributes of out's sibling whose result is as large as `of`."""
     stride, padding, dilation, _, groups = out.attrs
-    kept = stride, padding, dilation
-    return (
-        apply(CONV2D_IMAGE, g, weight, attrs=(*kept, image.shape[2:], groups)),
-        apply(CONV2D_WEIGHT, image, g, attrs=(*kept, weight.shape[2:], groups)),
-    )
+    return stride, padding, dilation, of.shape[2:], groups
+
+
+def _conv2d_vjp(g: Node, out: Node, image: Node, weight: Node) -> tuple[Node, Node]:
+    return apply(CONV2D_IMAGE, g, weight, attrs=_sized(out, image)), apply(CONV2D_WEIGHT, image, g, attrs=_sized(out, weight))
 
 
 def _image_vjp(g: Node, out: Node, sent: Node, weight: Node) -> tuple[Node, Node]:
-    stride, padding, dilation, _, groups = out.attrs
-    kept = stride, padding, dilation
-    return (
-        apply(CONV2D, g, weight, attrs=(*kept, sent.shape[2:], groups)),
-        apply(CONV2D_WEIGHT, g, sent, attrs=(*kept, weight.shape[2:], groups)),
-    )
+    return apply(CONV2D, g, weight, attrs=_sized(out, sent)), apply(CONV2D_WEIGHT, g, sent, attrs=_sized(out, weight))
 
 
 def _weight_vjp(g: Node, out: Node, image: Node, sent: Node) -> tuple[Node, Node]:
-    stride, padding, dilation, _, groups = out.attrs
-    kept = stride, padding, dilation
-    return (
-        apply(CONV2D_IMAGE, sent, g, attrs=(*kept, image.shape[2:], groups)),
-        apply(CONV2D, image, g, attrs=(*kept, sent.shape[2:], groups)),
-    )
+    return apply(CONV2D_IMAGE, sent, g, attrs=_sized(out, image)), apply(CONV2D, image, g, attrs=_sized(out, sent))
 
 
 # bilinear, all three: the derivative of each is made of the other two
