@@ -38,6 +38,7 @@ MODULES = [
     "graph",
     "engine",
     "ops/index",
+    *(f"functions/{path.stem}" for path in sorted((SOURCE / "functions").glob("*.py"))),
     "nn/functional",
     "data/loader",
     "recipe",
