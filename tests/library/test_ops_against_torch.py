@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import distml_py as dm
+import functional_examples
 import op_examples
 from op_examples import Example, evaluate
 
-COMPARED = [example for example in op_examples.EXAMPLES if example.torch]
+COMPARED = [example for example in (*op_examples.EXAMPLES, *functional_examples.EXAMPLES) if example.torch]
 # PyTorch's words that are no arithmetic; test_tensor.py has them
 NO_EXAMPLE = {
     *("backward", "grad", "requires_grad", "requires_grad_", "is_leaf", "data", "node", "realize"),
@@ -62,7 +63,7 @@ def test_an_example_gives_what_pytorch_gives(example: Example, dtype: str) -> No
 
 
 def test_every_public_word_of_tensor_and_functional_has_an_example() -> None:
-    text = inspect.getsource(op_examples)
+    text = inspect.getsource(op_examples) + inspect.getsource(functional_examples)
     words = {name for name in vars(dm.Tensor) if not name.startswith("_")} - NO_EXAMPLE
     functional = dm.nn.functional
     words |= {

@@ -9,13 +9,81 @@ import numpy as np
 
 from .. import creation, engine, ops
 from ..errors import DtypeError, ShapeError
-from ..functions.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
-from ..functions.convolution import Pair, conv2d, linear, pair
-from ..functions.dropout import dropout
-from ..functions.loss import binary_cross_entropy_with_logits, l1_loss, mse_loss, reduced
+from ..functions.activation import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    gumbel_softmax,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    normalize,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold,
+)
+from ..functions.convolution import (
+    Pair,
+    Single,
+    bilinear,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    linear,
+    pair,
+)
+from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cosine_similarity,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    multi_margin_loss,
+    multilabel_soft_margin_loss,
+    pairwise_distance,
+    poisson_nll_loss,
+    reduced,
+    smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
 from ..functions.padding import pad
-from ..functions.pooling import avg_pool2d, max_pool2d
+from ..functions.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 from ..functions.token import embedding, one_hot
+from ..functions.vision import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..indexing import gather
 from ..op import bool_, int32
 from ..ops.index import check_range
@@ -216,6 +284,50 @@ def group_norm(
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
     return _affine(_normalized(grouped, *_moments(grouped, (2,)), eps).reshape(input.shape), *parts)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel (dimension 1) of each sample standardised; weight and bias (channels,). Source: Ulyanov et al. 2016.
+
+    use_input_stats=False: with the running mean and variance, as batch_norm.
+    """
+    if input.ndim < 3:
+        raise ShapeError(f"instance_norm needs (n, channels, length, ...), got {input.shape}")
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    count = math.prod(input.shape[2:])
+    if count < 2:
+        raise ShapeError(f"instance_norm: more than one number a channel and sample is needed when training, got {input.shape}")
+    mean, variance = _moments(input, tuple(range(2, input.ndim)))
+    if running_mean is not None:
+        running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten(1).mean(0) * momentum)
+    if running_var is not None:
+        unbiased = variance.detach().flatten(1).mean(0) * (count / (count - 1))
+        running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
+    column = (1, input.shape[1], *(1,) * (input.ndim - 2))
+    parts = (None if part is None else part.reshape(column) for part in (weight, bias))
+    return _affine(_normalized(input, mean, variance, eps), *parts)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """input / (k + alpha * mean of the squares of `size` neighbouring channels)^beta. Source: Krizhevsky et al. 2012."""
+    if input.ndim < 3 or size < 1:
+        raise ShapeError(
+            f"local_response_norm needs (n, channels, length, ...) and a size of at least 1, got {input.shape}, {size}"
+        )
+    squares = pad(input.square(), (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2))
+    channels = input.shape[1]
+    total = sum((squares[:, n : n + channels] for n in range(1, size)), start=squares[:, :channels])
+    return input / (total * (alpha / size) + k) ** beta
 
 
 def scaled_dot_product_attention(
