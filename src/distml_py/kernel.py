@@ -204,10 +204,30 @@ Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter
 
 
 @dataclass(frozen=True)
+class Part:
+    """A rectangle of the array in `slot`, read as an array of its own: from texel (x, y) on, in this layout."""
+
+    slot: int
+    x: int
+    y: int
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Region:
+    """A draw that fills a rectangle of its output, from texel (x, y) on; whole: the layout of all of it."""
+
+    x: int
+    y: int
+    whole: Layout
+
+
+@dataclass(frozen=True)
 class Launch:
     """One draw: kernel inputs and scalars are named by slot and by scalar number of the graph.
 
     size: numbers written into each layer of the output; 0 when there is nothing to draw. step: of the graph, for profiles.
+    layout: of what is drawn; region: where in the output that is, when it is a part.
     """
 
     kernel: Kernel
@@ -217,6 +237,7 @@ class Launch:
     size: int
     layout: Layout
     step: int = field(default=0, compare=False)
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -230,8 +251,12 @@ class Draw:
 
 @dataclass(frozen=True)
 class Schedule:
-    """launches in order; slots 0..leaves-1 hold the leaves, launch outputs follow; outputs: a slot for each asked node."""
+    """launches in order; slots 0..leaves-1 hold the leaves, parts and launch outputs follow; outputs: a slot for each asked node.
+
+    parts: rectangles of leaves that are read as arrays, by slot.
+    """
 
     leaves: int
     launches: tuple[Launch, ...]
     outputs: tuple[int, ...]
+    parts: dict[int, Part] = field(default_factory=dict)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
+from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Part, Product, Scatter, WeightGradient
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
@@ -69,7 +69,7 @@ class WebGLBackend:
         self.name = f"WebGL2: {limits['renderer']}"
         self._sender = Sender(bridge, self._fill)
         self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
-        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
+        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout, bool], tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
 
     def upload(self, array: np.ndarray) -> Buffer:
@@ -131,9 +131,10 @@ class WebGLBackend:
 
     def plan(self, graph: Graph) -> _Plan:
         planned = schedule(graph)
-        rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
+        rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
+        layouts |= {slot: part.layout for slot, part in planned.parts.items()}
         steps = dict(zip(planned.outputs, (graph.steps[number] for number in graph.outputs), strict=True))
         made = [_Made(slot, rooms[slot], step.shape, step.dtype) for slot, step in sorted(steps.items()) if slot >= planned.leaves]
         slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
@@ -141,7 +142,7 @@ class WebGLBackend:
         placed = self._place_scratch(planned.launches, rooms, {output.slot for output in made}, hold)
         for slot, texture in placed.items():
             slots[slot] = texture
-        commands = _Commands()
+        commands = _Commands(planned.parts)
         for launch in planned.launches:
             if launch.size:
                 read = tuple(layouts[slot] for slot in launch.inputs)
@@ -203,7 +204,7 @@ class WebGLBackend:
         free = self._pool.scratch.free()
         placed: dict[int, int] = {}
         for number, launch in enumerate(launches):
-            if launch.output not in asked:
+            if launch.output not in asked and launch.output not in placed:
                 place = rooms[launch.output]
                 if not free.get(place):
                     free.setdefault(place, []).append(self._pool.scratch.make(place, hold))
@@ -215,7 +216,7 @@ class WebGLBackend:
         return placed
 
     def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> tuple[int, str]:
-        key = (launch.kernel, layouts, launch.layout)
+        key = (launch.kernel, layouts, launch.layout, launch.region is not None)
         known = self._programs.get(key)
         if known is None:
             program = glsl.render(*key)
@@ -243,15 +244,21 @@ def _cost(kernel: Kernel) -> int:
             return 8 * shape[axis]
 
 
+def _whole(launch: Launch) -> Layout:
+    """The layout of the texture that a draw writes into."""
+    return launch.layout if launch.region is None else launch.region.whole
+
+
 def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
     found = {step.attrs[0]: step.attrs[1] for step in graph.steps if step.op is LEAF}
     return tuple(found[number] for number in range(len(found)))
 
 
 class _Commands:
-    """A command list while it is written."""
+    """A command list while it is written. parts: slots that are rectangles of others."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: dict[int, Part]) -> None:
+        self.parts = parts
         self.words: list[int] = []
         self.slots: list[tuple[int, int]] = []
         self.floats: list[tuple[int, int]] = []
@@ -262,10 +269,14 @@ class _Commands:
         start = len(self.words)
         self.words.append(program)
         self._slot(launch.output)
-        self.words += [launch.layout.width, launch.layout.rows(launch.size)]
+        origins = [(launch.region.x, launch.region.y)] if launch.region is not None else []
+        self.words += [*(origins or [(0, 0)])[0], launch.layout.width, launch.layout.rows(launch.size)]
         for slot in launch.inputs:
-            self._slot(slot)
-        for letter, number in zip(scalars, launch.scalars, strict=True):
+            part = self.parts.get(slot)
+            self._slot(slot if part is None else part.slot)
+            origins += [] if part is None else [(part.x, part.y)]
+        self.words += np.array(origins, np.float32).view(np.int32).reshape(-1).tolist()
+        for letter, number in zip(scalars[2 * len(origins) :], launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
         done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)
