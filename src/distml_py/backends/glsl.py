@@ -23,7 +23,7 @@ MOST_BRANCHES = 16  # in one text: a software renderer compiled 96 of them, in a
 
 def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout) -> Program:
     """The program of one kernel for inputs and an output of these layouts."""
-    writer = Writer(layouts, out)
+    writer = Writer(layouts, out, isinstance(kernel, (Product, Convolution, WeightGradient)) and kernel.fetch)
     match kernel:
         case Map():
             return _map(writer, kernel)

@@ -51,11 +51,15 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
 
 
 class Writer:
-    """layouts: of the kernel's inputs, by number; out: of its output, which has one texel a fragment and layer."""
+    """layouts: of the kernel's inputs, by number; out: of its output, which has one texel a fragment and layer.
 
-    def __init__(self, layouts: Sequence[Layout], out: Layout):
+    fetch: read by texelFetch, at whole coordinates, not by texture().
+    """
+
+    def __init__(self, layouts: Sequence[Layout], out: Layout, fetch: bool = False):
         self.layouts = layouts
         self.out = out
+        self.fetch = fetch
         self.lines: dict[int, list[str]] = {0: []}
         self.known: dict[tuple[str, str], Value] = {}
         self.divided: dict[tuple[Place, int], tuple[Var, Var]] = {}
@@ -191,11 +195,31 @@ class Writer:
         if layout.layers > 1:
             layer, place = self.split(place, layout.width * layout.height)
         row, column = self.split(place, layout.width)
+        if self.fetch:
+            return self._fetched(input, dtype, (column, row, layer)[: 3 if layout.layers > 1 else 2])
         u = self._coordinate(column, layout.width)
         v = self._coordinate(row, layout.height)
         depth = max(u.depth, v.depth, layer.depth)
         at = f"vec3({u.text}, {v.text}, {self.float_of(layer)})" if layout.layers > 1 else f"vec2({u.text}, {v.text})"
         return self.let("vec4" if dtype == float32 else "ivec4", f"texture(t{input}, {at})", depth, "x")
+
+    def _fetched(self, input: int, dtype: np.dtype[Any], places: Sequence[Place]) -> Value:
+        """A texel by its whole coordinates: column, row and, where there are several, layer."""
+        names = [self._whole(place) for place in places]
+        text = f"texelFetch(t{input}, ivec{len(names)}({', '.join(name.text for name in names)}), 0)"
+        return self.let("vec4" if dtype == float32 else "ivec4", text, max(name.depth for name in names), "x")
+
+    def _whole(self, place: Place) -> Value:
+        """place as a named int; what does not change in its innermost loop is added up outside."""
+        if not place.terms:
+            return Value(str(place.const))
+        fixed = Place(tuple(pair for pair in place.terms if pair[0].depth < place.depth), place.const)
+        moving = Place(tuple(pair for pair in place.terms if pair[0].depth == place.depth))
+        text = self.integer(place)
+        if fixed.terms:
+            start = self.let("int", self.integer(fixed), fixed.depth, "i")
+            text = f"{self.integer(moving)} + {start.text}"
+        return self.let("int", text, place.depth, "i")
 
     def _coordinate(self, place: Place, size: int) -> Value:
         """The middle of texel `place` of `size`, from 0 to 1."""
