@@ -174,6 +174,7 @@ class Program:
         self.tries = 0
         self.plain, self.shapes = list(plain), list(shapes)
         self.backend = engine.backend()
+        self.choices = self.backend.choices
         self.grad_enabled = is_grad_enabled()
         self.scope = Scope(fn)
         self.inputs = inputs
@@ -258,6 +259,8 @@ class Program:
             return "the arguments have another form"
         if engine.backend() is not self.backend:
             return f"the backend is {engine.backend().name}, it was {self.backend.name}"
+        if self.backend.choices != self.choices:
+            return "kernels were tuned since"
         if is_grad_enabled() is not self.grad_enabled:
             return "gradients were switched on or off around it (no_grad)"
         return self.scope.changed() or self._model_changed() or self._state_changed() or self._inputs_changed(inputs)

@@ -18,7 +18,7 @@ from .errors import BackendError, DtypeError
 from .graph import CONST, LEAF, Node
 from .kernel import Draw
 from .ops import DETACH, PART
-from .schedule import graph_of, linearize
+from .schedule import Graph, graph_of, linearize
 
 T = TypeVar("T")
 PLANS = 256  # plans kept per backend; the least recently used goes first
@@ -215,16 +215,22 @@ def set_companions(refs: list[weakref.ref[Node]]) -> list[weakref.ref[Node]]:
     return known
 
 
+def planned() -> list[Graph]:
+    """The graphs whose plans are kept, the most recently used last."""
+    return [graph_of(key) for key, choices in _state.plans if choices == _state.backend.choices]
+
+
 def _plan(key: tuple[Any, ...]) -> Any:
     plans = _state.plans
-    if key in plans:
-        plans.move_to_end(key)
-        return plans[key]
+    known = (key, _state.backend.choices)
+    if known in plans:
+        plans.move_to_end(known)
+        return plans[known]
     began = time.perf_counter()
     for step in key[0]:
         if step[4] not in _state.backend.dtypes:
             raise DtypeError(f"{_state.backend.name} has no {step[4].name}; convert with .float() or use the reference backend")
-    plan = plans[key] = _state.backend.plan(graph_of(key))
+    plan = plans[known] = _state.backend.plan(graph_of(key))
     if len(plans) > PLANS:
         plans.popitem(last=False)
     _state.counters.plans += 1

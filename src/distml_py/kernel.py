@@ -89,7 +89,7 @@ class Total:
 Expression = Load | Scalar | Read | Apply | Make | Pick | Total
 
 
-# ---------------------------------------------------------------- kernels: one draw each
+# ---------------------------------------------------------------- kernels: one draw each; fetch: see Variant
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class Product:
     splits: int
     block: int
     dtype: Dtype
+    fetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ class Convolution:
     window: Window
     block: int
     dtype: Dtype
+    fetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class WeightGradient:
     splits: int
     block: int
     dtype: Dtype
+    fetch: bool = False
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from .layout import Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
 from .ops.atlas import PART, Spot, sizes
+from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
@@ -124,16 +125,20 @@ def _pending(outputs: Sequence[Node]) -> list[Node]:
     return found
 
 
-def schedule(graph: Graph) -> Schedule:
-    """The kernels of a graph, in an order in which every input is there."""
-    return _Scheduler(graph).run()
+Choose = Callable[[Graph, int], Variant]
+
+
+def schedule(graph: Graph, choose: Choose | None = None) -> Schedule:
+    """The kernels of a graph, in an order in which every input is there. choose: the variant of the contraction of a step."""
+    return _Scheduler(graph, choose).run()
 
 
 class _Scheduler:
     """Walks the steps once; value[i] is how later steps read step i. Load.input and Scalar.scalar are graph-wide here."""
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, choose: Choose | None):
         self.graph = graph
+        self.choose = choose
         self.leaves = sum(step.op is LEAF for step in graph.steps)
         self.slots = self.leaves
         self.launches: list[Launch] = []
@@ -262,27 +267,33 @@ class _Scheduler:
             case Pack():
                 return self._pack(step, values, shapes)
             case MatMul():
-                return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype)
+                return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype, self._variant())
             case _:
                 return self._convolve(step, values, shapes)
 
+    def _variant(self) -> Variant:
+        return DEFAULT if self.choose is None else self.choose(self.graph, self.now)
+
     def _convolve(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
         stride, padding, dilation, size, groups = step.attrs
+        variant = self._variant()
         match step.op:
             case Conv2d():
                 window = Window(shapes[0], shapes[1], stride, padding, dilation, size, groups)
-                return convolve(self, values[0], values[1], window, step.dtype) if fits(window) else zeros(step.shape, values[0])
+                if not fits(window):
+                    return zeros(step.shape, values[0])
+                return convolve(self, values[0], values[1], window, step.dtype, variant)
             case Conv2dImage():
                 edge = tuple(d * (k - 1) - p for d, k, p in zip(dilation, shapes[1][2:], padding, strict=True))
                 sent, image = spread(values[0], shapes[0], stride)
                 weight, shape = flipped(values[1], shapes[1], groups)
                 window = Window(image, shape, (1, 1), edge, dilation, size, groups)
-                return convolve(self, sent, weight, window, step.dtype) if fits(window) else zeros(step.shape, sent)
+                return convolve(self, sent, weight, window, step.dtype, variant) if fits(window) else zeros(step.shape, sent)
             case Conv2dWeight():
                 window = Window(shapes[0], step.shape, stride, padding, dilation, shapes[1][2:], groups)
                 if not fits(window):
                     return zeros(step.shape, values[0])
-                return weight_gradient(self, values[0], values[1], window, step.dtype)
+                return weight_gradient(self, values[0], values[1], window, step.dtype, variant)
             case _:
                 raise AssertionError(f"no schedule for {step.op}")
 

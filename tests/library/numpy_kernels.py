@@ -41,6 +41,7 @@ class KernelBackend:
     name = "kernels in NumPy"
     on_gpu = True
     dtypes = frozenset(DTYPES)
+    choices = None
 
     def __init__(self) -> None:
         self.schedules: list[Schedule] = []

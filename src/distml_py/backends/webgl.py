@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +17,10 @@ from ..graph import LEAF
 from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Part, Product, Scatter, WeightGradient
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
-from ..schedule import Graph, schedule
+from ..schedule import Choose, Graph, schedule
 from ..view import Shape
 from . import glsl
+from .choices import Choices
 from .protocol import Arrived, Pending, Told
 from .sender import Later, Sender, gone
 from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
@@ -67,6 +68,7 @@ class WebGLBackend:
         self._bridge = bridge
         limits = json.loads(guarded(bridge.limits))
         self.name = f"WebGL2: {limits['renderer']}"
+        self.choices = Choices(limits["max_layers"])
         self._sender = Sender(bridge, self._fill)
         self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
         self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout, bool], tuple[int, str]] = {}
@@ -129,8 +131,9 @@ class WebGLBackend:
                 self._sender.flush()
                 self._pool.trim()
 
-    def plan(self, graph: Graph) -> _Plan:
-        planned = schedule(graph)
+    def plan(self, graph: Graph, choose: Choose | None = None) -> _Plan:
+        """choose: other variants of contractions than `choices` names."""
+        planned = schedule(graph, choose or self.choices.of)
         rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
@@ -152,6 +155,29 @@ class WebGLBackend:
         return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float], told: Told | None = None) -> list[Buffer]:
+        commands, leaves, buffers = self._filled(plan, leaves, scalars)
+        if told is not None:
+            self._one_by_one(plan, commands, told)
+        elif len(commands):
+            self._sender.send(commands, leaves, list(buffers.values()))
+        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+
+    def repeated(self, plan: _Plan, leaves: Sequence[Buffer]) -> tuple[Callable[[int], None], Buffer]:
+        """(draws the plan of one output, computed from leaves alone, so many times and waits; its output), for the tuner."""
+        commands, leaves, buffers = self._filled(plan, leaves, ())
+        output = buffers[plan.outputs[0]]
+
+        def draw(times: int) -> None:
+            self._sender.flush()
+            guarded(self._bridge.run, np.tile(commands, times))
+            guarded(self._bridge.read, output.texture, 1, 1, output.room.kind)
+
+        return draw, output
+
+    def _filled(
+        self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]
+    ) -> tuple[np.ndarray, list[Buffer], dict[int, Buffer]]:
+        """The command list without holes, the leaves as the plan reads them, and new arrays for its outputs by slot."""
         slots = plan.slots.copy()
         leaves = [self._as(buffer, layout) for buffer, layout in zip(leaves, plan.leaves, strict=True)]
         for number, buffer in enumerate(leaves):
@@ -166,11 +192,7 @@ class WebGLBackend:
             values = np.array(scalars, np.float64)
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
-        if told is not None:
-            self._one_by_one(plan, commands, told)
-        elif len(commands):
-            self._sender.send(commands, leaves, list(buffers.values()))
-        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+        return commands, leaves, buffers
 
     def _one_by_one(self, plan: _Plan, commands: np.ndarray, told: Told) -> None:
         """Each draw alone, and waited for: by reading back one texel of what it wrote."""

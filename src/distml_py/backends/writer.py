@@ -54,13 +54,14 @@ class Writer:
     """layouts: of the kernel's inputs, by number; out: of its output, which has one texel a fragment and layer.
 
     region: the output begins elsewhere in its texture. Where that is, and where inputs that are parts begin, comes in scalars
-    before the kernel's own: two each, for the output first.
+    before the kernel's own: two each, for the output first. fetch: read by texelFetch, at whole coordinates, not by texture().
     """
 
-    def __init__(self, layouts: Sequence[Layout], out: Layout, region: bool = False):
+    def __init__(self, layouts: Sequence[Layout], out: Layout, region: bool = False, fetch: bool = False):
         self.layouts = layouts
         self.out = out
         self.region = region
+        self.fetch = fetch
         moved = [number for number, layout in enumerate(layouts) if layout.whole is not None]
         self.origins = {number: 2 * (place + region) for place, number in enumerate(moved)}
         self.first_scalar = 2 * (region + len(moved))
@@ -200,12 +201,34 @@ class Writer:
             layer, place = self.split(place, layout.width * layout.height)
         row, column = self.split(place, layout.width)
         origin = self.origins.get(input)
+        starts = ("", "") if origin is None else (f"s{origin}", f"s{origin + 1}")
+        if self.fetch:
+            return self._fetched(input, dtype, (column, row, layer)[: 3 if layout.layers > 1 else 2], starts)
         wide, high = layout.whole or (layout.width, layout.height)
-        u = self._coordinate(column, wide, "" if origin is None else f"s{origin}")
-        v = self._coordinate(row, high, "" if origin is None else f"s{origin + 1}")
+        u = self._coordinate(column, wide, starts[0])
+        v = self._coordinate(row, high, starts[1])
         depth = max(u.depth, v.depth, layer.depth)
         at = f"vec3({u.text}, {v.text}, {self.float_of(layer)})" if layout.layers > 1 else f"vec2({u.text}, {v.text})"
         return self.let("vec4" if dtype == float32 else "ivec4", f"texture(t{input}, {at})", depth, "x")
+
+    def _fetched(self, input: int, dtype: np.dtype[Any], places: Sequence[Place], starts: Sequence[str]) -> Value:
+        """A texel by its whole coordinates: column, row and, where there are several, layer; counted from starts."""
+        names = [self._whole(place) for place in places]
+        texts = [f"{name.text} + int({start})" if start else name.text for name, start in zip(names, (*starts, ""), strict=False)]
+        text = f"texelFetch(t{input}, ivec{len(names)}({', '.join(texts)}), 0)"
+        return self.let("vec4" if dtype == float32 else "ivec4", text, max(name.depth for name in names), "x")
+
+    def _whole(self, place: Place) -> Value:
+        """place as a named int; what does not change in its innermost loop is added up outside."""
+        if not place.terms:
+            return Value(str(place.const))
+        fixed = Place(tuple(pair for pair in place.terms if pair[0].depth < place.depth), place.const)
+        moving = Place(tuple(pair for pair in place.terms if pair[0].depth == place.depth))
+        text = self.integer(place)
+        if fixed.terms:
+            start = self.let("int", self.integer(fixed), fixed.depth, "i")
+            text = f"{self.integer(moving)} + {start.text}"
+        return self.let("int", text, place.depth, "i")
 
     def _coordinate(self, place: Place, size: int, origin: str = "") -> Value:
         """The middle of texel `place` of `size`, counted from origin, from 0 to 1."""
