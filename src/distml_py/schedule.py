@@ -26,7 +26,6 @@ from .kernel import (
     Pick,
     Read,
     Scalar,
-    Scatter,
     Schedule,
     Total,
     Window,
@@ -34,6 +33,7 @@ from .kernel import (
 from .layout import layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Reduce, ScatterAdd, Source
+from .scattering import scatter
 from .view import Shape, View, contiguous_strides
 
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
@@ -230,9 +230,7 @@ class _Scheduler:
             case Reduce():
                 return self._fold(step, values[0], shapes[0])
             case ScatterAdd():
-                index, source = (self.store(v, s) for v, s in zip(values, shapes, strict=True))
-                kernel: Kernel = Scatter(shapes[0], step.shape, step.attrs[1], step.dtype)
-                return self.launch(kernel, (index.input, source.input), step.shape)
+                return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
             case MatMul():
                 return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype)
             case _:

@@ -14,7 +14,19 @@ import numpy as np
 
 from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
+from ..kernel import (
+    Chain,
+    Convolution,
+    Draw,
+    Fold,
+    Kernel,
+    Launch,
+    Map,
+    Product,
+    Scatter,
+    ScatterChains,
+    WeightGradient,
+)
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Graph, schedule
@@ -241,6 +253,10 @@ def _cost(kernel: Kernel) -> int:
             return -(-window.image[0] // splits) * math.prod(window.size) * block
         case Scatter(index_shape=shape, axis=axis):
             return 8 * shape[axis]
+        case Chain(length=length):
+            return 4 * length
+        case ScatterChains(sizes=sizes):
+            return 8 * (1 + sizes[2] // sizes[0])
 
 
 def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:

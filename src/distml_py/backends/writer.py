@@ -302,5 +302,11 @@ class Writer:
         return Program("\n".join([*lines, *("    " + text for text in body), "}"]) + "\n", scalars)
 
 
+def result(values: Sequence[str], dtype: np.dtype[Any]) -> str:
+    """The statement that writes four numbers."""
+    parts = [f"int({value})" if dtype == bool_ else value for value in values]
+    return f"result0 = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
+
+
 def indented(lines: Sequence[str]) -> list[str]:
     return ["    " + line for line in lines]
