@@ -6,7 +6,7 @@ from ..kernel import Chain, Scatter, ScatterChains
 from ..op import float32, int32
 from ..view import contiguous_strides
 from .places import Place, Var, variable
-from .writer import TYPES, Program, Value, Writer, indented, result
+from .writer import TYPES, Program, Value, Writer, counter, indented, loop, result
 
 
 def scatter(writer: Writer, kernel: Scatter) -> Program:
@@ -14,7 +14,7 @@ def scatter(writer: Writer, kernel: Scatter) -> Program:
     kind = TYPES[kernel.dtype]
     line = contiguous_strides(kernel.index_shape)
     count = kernel.index_shape[kernel.axis]
-    r = variable(Var("r", 0, max(count - 1, 0), 1))
+    r = counter("r", count, 1)
     first = writer.own().times(4)
     for k in range(4):
         writer.line(0, f"{kind} acc{k} = {kind}(0);")
@@ -31,8 +31,8 @@ def scatter(writer: Writer, kernel: Scatter) -> Program:
         wanted = writer.let("int", writer.integer(own), own.depth, "i")
         test = " && ".join([f"{index.text} == {wanted.text}", *(condition.text for condition in conditions)])
         writer.line(1, f"if ({test}) acc{k} += {source.text};")
-    loop = [f"for (float r = 0.0; r < {count}.0; r += 1.0) {{", *indented(writer.lines.get(1, [])), "}"]
-    return writer.program([*writer.lines[0], *loop, result([f"acc{k}" for k in range(4)], kernel.dtype)], kernel.dtype)
+    turns = loop("r", count, writer.lines.get(1, []))
+    return writer.program([*writer.lines[0], *turns, result([f"acc{k}" for k in range(4)], kernel.dtype)], kernel.dtype)
 
 
 def chain(writer: Writer, kernel: Chain) -> Program:
@@ -51,8 +51,8 @@ def chain(writer: Writer, kernel: Chain) -> Program:
             fits += f" * ivec4(greaterThan(ivec4({at} + {s}), {four}))"
         writer.line(1, f"found += {fits} * (ivec4({at} + {s}) - found);")
     until = writer.let("int", writer.integer(inside), 0, "i").text if kernel.behind else "0"
-    loop = [f"for (int r = {texels - 1}; r >= {until}; r--) {{", *indented(writer.lines[1]), "}"]
-    return writer.program([*writer.lines[0], "ivec4 found = ivec4(-1);", *loop, "result0 = found;"], int32)
+    turns = [f"for (int r = {texels - 1}; r >= {until}; r--) {{", *indented(writer.lines[1]), "}"]
+    return writer.program([*writer.lines[0], "ivec4 found = ivec4(-1);", *turns, "result0 = found;"], int32)
 
 
 def scatter_chains(writer: Writer, kernel: ScatterChains) -> Program:
@@ -67,6 +67,6 @@ def scatter_chains(writer: Writer, kernel: ScatterChains) -> Program:
     found = writer.texel(2, writer.split(at, 4)[0], kernel.dtype).text
     behind = writer.element(1, entry, int32).text
     inner = ["if (entry < 0) break;", *writer.lines.get(1, []), f"sum += {found};", f"entry = {behind};"]
-    loop = [f"for (int turn = 0; turn < {kernel.length}; turn++) {{", *indented(inner), "}"]
+    turns = [f"for (int turn = 0; turn < {kernel.length}; turn++) {{", *indented(inner), "}"]
     start = [*writer.lines[0], f"int entry = {first};", f"{vector} sum = {zero};"]
-    return writer.program([*start, *loop, "result0 = sum;"], kernel.dtype)
+    return writer.program([*start, *turns, "result0 = sum;"], kernel.dtype)
