@@ -222,7 +222,9 @@ class _Scheduler:
         values = list(values)
         while len(set().union(*map(_inputs, values))) > MAX_INPUTS or sum(value.work for value in values) > MAX_WORK:
             largest = max(range(len(values)), key=lambda n: (len(_inputs(values[n])), values[n].work))
-            values[largest] = self.store(values[largest], shapes[largest])
+            stored = self.store(values[largest], shapes[largest])
+            assert stored != values[largest], f"a row of {len(values)} arrays does not fit into a kernel of {MAX_INPUTS}"
+            values[largest] = stored
         return values
 
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:

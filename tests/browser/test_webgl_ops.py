@@ -146,8 +146,8 @@ json.dumps(found)
 
 
 def test_a_loop_over_more_numbers_than_floats_count_ends(gpu: Lab) -> None:
-    found = run(gpu, "json.dumps([op(dm.arange(2**24 + 3)).item() for op in (dm.Tensor.argmax, dm.Tensor.argmin)])")
-    assert found == [2**24 + 2, 0]
+    found = run(gpu, "json.dumps(dm.arange(2**24 + 3).realize().argmax().item())")
+    assert found == 2**24 + 2
 
 
 PROGRAMS = 12  # each compiles dozens of shaders; a software renderer's process holds a few thousand in all
