@@ -13,7 +13,7 @@ LIBRARY = ROOT / "src" / "distml_py"
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
     ["errors", "view", "lr_scheduler", "snapshot"],
-    ["op", "safetensors", "layout", "live"],
+    ["op", "safetensors", "layout", "live", "variant"],
     ["graph", "wire", "kernel"],
     ["ops"],
     ["autograd", "lowering", "broadcast", "holdings"],
@@ -21,8 +21,9 @@ LISTING = [
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],
-    ["tensor", "selftest", "profiler"],
-    ["creation", "browser", "recording"],
+    ["tensor", "selftest", "profiler", "tuning"],
+    ["creation", "browser", "atlas"],
+    ["recording", "scope"],
     ["nn/functional", "io", "capture"],
     ["nn", "optim", "data"],
     ["recipe", "models"],

@@ -25,5 +25,6 @@ from .random import manual_seed
 from .recipe import Recipe, train
 from .selftest import self_test
 from .tensor import Tensor, cat, is_grad_enabled, matmul, maximum, minimum, no_grad, stack, where
+from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"

@@ -20,6 +20,7 @@ from distml_py.kernel import (
     Make,
     Map,
     Operand,
+    Part,
     Pick,
     Product,
     Read,
@@ -42,6 +43,7 @@ class KernelBackend:
     name = "kernels in NumPy"
     on_gpu = True
     dtypes = frozenset(DTYPES)
+    choices = None
 
     def __init__(self) -> None:
         self.schedules: list[Schedule] = []
@@ -69,14 +71,39 @@ class KernelBackend:
     @np.errstate(all="ignore")
     def run(self, plan: Schedule, leaves: Sequence[np.ndarray], scalars: Sequence[float]) -> list[np.ndarray]:
         slots = dict(enumerate(leaves))
+        for slot, part in plan.parts.items():
+            slots[slot] = rectangle(slots[part.slot], part)
         for launch in plan.launches:
             inputs = [slots[number] for number in launch.inputs]
             found = run_kernel(launch, inputs, [scalars[number] for number in launch.scalars])
-            slots[launch.output] = found.astype(launch.kernel.dtype).reshape(-1)
+            found = found.astype(launch.kernel.dtype).reshape(-1)
+            slots[launch.output] = found if launch.region is None else within(launch, found, slots.get(launch.output))
         return [slots[number] for number in plan.outputs]
 
     def stats(self) -> dict[str, int]:
         return {"draws": 0, "textures": 0, "texture_bytes": 0}
+
+
+def rectangle(array: np.ndarray, part: Part) -> np.ndarray:
+    """The numbers of a part, row by row."""
+    layout = part.layout
+    assert layout.whole is not None
+    pitch = 4 * layout.whole[0]
+    rows = array[: array.size // pitch * pitch].reshape(-1, pitch)
+    return rows[part.y : part.y + layout.height, 4 * part.x : 4 * (part.x + layout.width)].reshape(-1)
+
+
+def within(launch: Launch, found: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """What a draw into a region leaves of its output: NaN where nothing has been drawn."""
+    assert launch.region is not None
+    whole = launch.region.whole
+    fill = math.nan if found.dtype.kind == "f" else -(2**31)
+    made = np.full(whole.layer_size, fill, found.dtype) if known is None else known.copy()
+    rows = made.reshape(whole.height, whole.width * 4)
+    x, y, layout = 4 * launch.region.x, launch.region.y, launch.layout
+    high = -(-found.size // (4 * layout.width))
+    rows[y : y + high, x : x + 4 * layout.width] = found.reshape(high, 4 * layout.width)
+    return made
 
 
 def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:

@@ -16,7 +16,7 @@ from distml_py.schedule import graph_of, linearize, schedule
 from op_examples import Example, listed, loss_of, numbers
 
 HELPERS = ["uniform_bits", "floor_divide", "remainder", "sine", "cosine", "power", "logarithm", "root"]
-Rendered = tuple[Kernel, tuple[Layout, ...], Layout]
+Rendered = tuple[Kernel, tuple[Layout, ...], Layout, bool]
 
 
 def kernels_of(*tensors: Tensor) -> list[Rendered]:
@@ -24,10 +24,11 @@ def kernels_of(*tensors: Tensor) -> list[Rendered]:
     key, leaves, _ = linearize([tensor.node for tensor in tensors], lambda node: layout_of(node.shape))
     layouts = [layout_of(node.shape) for node in leaves]
     plan = schedule(graph_of(key))
-    by_slot = dict(enumerate(layouts)) | {launch.output: launch.layout for launch in plan.launches}
+    by_slot = dict(enumerate(layouts)) | {slot: part.layout for slot, part in plan.parts.items()}
+    by_slot |= {launch.output: launch.region.whole if launch.region else launch.layout for launch in plan.launches}
 
     def rendered(launch: Launch) -> Rendered:
-        return launch.kernel, tuple(by_slot[slot] for slot in launch.inputs), launch.layout
+        return launch.kernel, tuple(by_slot[slot] for slot in launch.inputs), launch.layout, launch.region is not None
 
     return [rendered(launch) for launch in plan.launches if launch.size]
 

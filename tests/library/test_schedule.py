@@ -15,19 +15,20 @@ from distml_py import schedule as scheduling
 from distml_py.kernel import Convolution, Fold, Map, Product, Schedule
 from distml_py.layout import layout_of
 from distml_py.schedule import graph_of, linearize, schedule
+from distml_py.variant import Variant
 from numpy_kernels import KernelBackend
 from op_examples import EXAMPLES, Example, evaluate, numbers
 
 # the limits as they are; so small that everything is cut into stages and parts; so large that nothing is
-LIMITS: dict[str, dict[str, int]] = {
+LIMITS: dict[str, dict[str, int | Variant]] = {
     "the usual limits": {},
     "tight limits": {
         **{"MAX_INPUTS": 3, "MAX_WORK": 4, "CHEAP_WORK": 0, "LIGHT_WORK": 0, "MOST_COPIES": 0, "FOLD_LENGTH": 3},
-        **{"MOST_LAYERS": 4, "ENOUGH": 1 << 20, "SHORTEST": 1, "FEW_PARTS": 1},
+        **{"DEFAULT": Variant(layers=4, enough=1 << 20), "SHORTEST": 1, "FEW_PARTS": 1},
     },
     "wide limits": {
         **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500, "FOLD_LENGTH": 1 << 20},
-        **{"ENOUGH": 1 << 20, "SHORTEST": 4, "FEW_PARTS": 64},
+        **{"DEFAULT": Variant(enough=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
     },
 }
 
@@ -266,7 +267,7 @@ def test_an_mlp_step_takes_few_draws(kernels: KernelBackend) -> None:
 def test_a_slot_is_written_before_it_is_read(kernels: KernelBackend) -> None:
     mlp_step(8)(0)
     for plan in kernels.schedules:
-        known = set(range(plan.leaves))
+        known = {*range(plan.leaves), *plan.parts}
         for launch in plan.launches:
             assert set(launch.inputs) <= known
             known.add(launch.output)

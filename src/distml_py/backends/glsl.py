@@ -21,9 +21,9 @@ from .writer import AFTER, TYPES, Program, Value, Writer, counter, loop, number,
 MOST_BRANCHES = 16  # in one text: a software renderer compiled 96 of them, in a loop, for minutes
 
 
-def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout) -> Program:
-    """The program of one kernel for inputs and an output of these layouts."""
-    writer = Writer(layouts, out)
+def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout, region: bool = False) -> Program:
+    """The program of one kernel for inputs and an output of these layouts; region: the output is a part of its texture."""
+    writer = Writer(layouts, out, region, isinstance(kernel, (Product, Convolution, WeightGradient)) and kernel.fetch)
     match kernel:
         case Map():
             return _map(writer, kernel)
@@ -56,7 +56,7 @@ def _fold(writer: Writer, kernel: Fold) -> Program:
     one = _folded(writer, kernel, 1)
     if -(-kernel.length // kernel.chunks) % 4:
         return one
-    four = _folded(Writer(writer.layouts, writer.out), kernel, 4)
+    four = _folded(Writer(writer.layouts, writer.out, writer.region), kernel, 4)
     return four if four.text.count("texture(") < 3 * one.text.count("texture(") and four.text.count("?") < MOST_BRANCHES else one
 
 
