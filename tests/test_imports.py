@@ -17,6 +17,7 @@ LISTING = [
     ["graph", "wire", "kernel"],
     ["ops"],
     ["autograd", "lowering", "broadcast", "holdings"],
+    ["scattering"],
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],

@@ -203,7 +203,37 @@ class Scatter:
     dtype: Dtype
 
 
-Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter
+@dataclass(frozen=True)
+class Chain:
+    """Which places of an index (input 0, `parts` parts of `length` numbers, a multiple of four) come one after the other.
+
+    output[s, r] = the first k in part s with index[k] == r, r to the next multiple of four; or, behind: output[i] = the first
+    k > i of the same part with index[k] == index[i]. -1 where there is none.
+    """
+
+    rows: int
+    length: int
+    parts: int
+    behind: bool
+    dtype: Dtype
+
+
+@dataclass(frozen=True)
+class ScatterChains:
+    """output[s, r, j] = sum of source[k, j] over k = first[s, r], next[k], next[next[k]], ... until it is -1.
+
+    sizes: (rows, width, count); j runs to the next multiple of four. Inputs 0 (first) and 1 (next): see Chain. source (input 2):
+    packed along its width.
+    """
+
+    source: Operand
+    sizes: Shape
+    length: int
+    parts: int
+    dtype: Dtype
+
+
+Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter | Chain | ScatterChains
 
 
 @dataclass(frozen=True)

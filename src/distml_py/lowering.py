@@ -42,7 +42,8 @@ def block_of(channels: int, most: int) -> int:
     return min(most, 8 if channels > 4 else 4 if channels > 1 else 1)
 
 
-def _whole(size: int) -> int:
+def whole(size: int) -> int:
+    """Counted up to whole texels."""
     return -(-size // 4) * 4
 
 
@@ -71,8 +72,8 @@ def _ends_in_zeros(build: Builder, view: View, slot: int) -> bool:
     """Does nothing but zeros follow each row, up to a whole texel? What other arrays hold there is not known."""
     width = view.shape[-1]
     others = [stride for stride, size in zip(view.strides[:-1], view.shape[:-1], strict=True) if size > 1]
-    whole = all(step % _whole(width) == 0 for step in (view.offset, *others))
-    return width % 4 == 0 or (build.filled.get(slot) == width and whole)
+    in_step = all(step % whole(width) == 0 for step in (view.offset, *others))
+    return width % 4 == 0 or (build.filled.get(slot) == width and in_step)
 
 
 def packed(
@@ -90,7 +91,7 @@ def packed(
     turned = tuple(shape[axis] for axis in order)
     line = contiguous_strides(shape)
     value = through(View(turned, tuple(line[axis] for axis in order)), value)
-    wide = (*turned[:-1], _whole(turned[-1]))
+    wide = (*turned[:-1], whole(turned[-1]))
     if wide != turned:
         window = (*((0, size) for size in turned[:-1]), (0, turned[-1]))
         value = through(View(wide, contiguous_strides(turned), 0, window), value)
@@ -115,7 +116,7 @@ def matmul(
     first, left_slot = packed(build, left, shapes[0], (1, 2), 0)
     second, right_slot = packed(build, right, shapes[1], (1, 2), 1)
     block = block_of(m, variant.layers)
-    rows, width = -(-m // block), _whole(n)
+    rows, width = -(-m // block), whole(n)
     splits = _parts(k, batch * rows * width // 4, 4, variant.enough) if k else 1
     kernel = Product(first, second, (m, n, k), batch, splits, block, dtype, variant.fetch)
     shape = (batch * splits * rows, width)
@@ -126,7 +127,7 @@ def matmul(
     logical = through(View(dims, strides), found)
     line = contiguous_strides((batch, rows * block, width, splits))
     logical = through(View((batch, m, n, splits), line), logical)
-    return _sum_of_parts(build, logical, (batch, m, n), splits)
+    return sum_of_parts(build, logical, (batch, m, n), splits)
 
 
 def convolve(
@@ -142,7 +143,7 @@ def convolve(
     filled = View((groups, blocks * block, taps), (own * taps, taps, 1), 0, ((0, groups), (0, own), (0, taps)))
     turned = View((groups, blocks, taps, block), (blocks * block * taps, block * taps, 1, taps))
     rows = build.store(through(turned, through(filled, weight)), (groups * blocks * channels, kh * kw * block))
-    width = _whole(ow)
+    width = whole(ow)
     shape = (window.image[0] * groups * blocks, oh, width)
     found = build.launch(Convolution(operand, window, block, dtype, variant.fetch), (slot, rows.input), shape, block)
     layer = layout_of(shape, block).layer_size
@@ -205,10 +206,10 @@ def weight_gradient(
     logical = through(View(dims, strides), found)
     wide = (groups, blocks * block, far * texel[0], kh, texel[1], splits)
     logical = _cut(logical, wide, (groups, own, channels, kh, kw, splits))
-    return _sum_of_parts(build, logical, (o, channels, kh, kw), splits)
+    return sum_of_parts(build, logical, (o, channels, kh, kw), splits)
 
 
-def _sum_of_parts(build: Builder, value: Expression, shape: Shape, parts: int) -> Expression:
+def sum_of_parts(build: Builder, value: Expression, shape: Shape, parts: int) -> Expression:
     """value (shape, parts) summed over its parts: by whoever reads it when they are few, else by a draw of its own."""
     size = math.prod(shape)
     if parts > FEW_PARTS:

@@ -28,7 +28,6 @@ from .kernel import (
     Read,
     Region,
     Scalar,
-    Scatter,
     Schedule,
     Total,
     Window,
@@ -37,6 +36,7 @@ from .layout import Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
 from .ops.atlas import PART, Spot, sizes
+from .scattering import scatter
 from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
@@ -254,7 +254,9 @@ class _Scheduler:
         values = list(values)
         while len(set().union(*map(_inputs, values))) > MAX_INPUTS or sum(value.work for value in values) > MAX_WORK:
             largest = max(range(len(values)), key=lambda n: (len(_inputs(values[n])), values[n].work))
-            values[largest] = self.store(values[largest], shapes[largest])
+            stored = self.store(values[largest], shapes[largest])
+            assert stored != values[largest], f"a row of {len(values)} arrays does not fit into a kernel of {MAX_INPUTS}"
+            values[largest] = stored
         return values
 
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
@@ -262,9 +264,7 @@ class _Scheduler:
             case Reduce():
                 return self._fold(step, values[0], shapes[0])
             case ScatterAdd():
-                index, source = (self.store(v, s) for v, s in zip(values, shapes, strict=True))
-                kernel: Kernel = Scatter(shapes[0], step.shape, step.attrs[1], step.dtype)
-                return self.launch(kernel, (index.input, source.input), step.shape)
+                return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
             case Pack():
                 return self._pack(step, values, shapes)
             case MatMul():

@@ -104,6 +104,7 @@ for n in SIZES:
         whole(5, low=0, high=n),
     )
     case("sizes", f"embedding of {n}", lambda lib, k, w: functional(lib).embedding(k, w), whole(7, low=0, high=n), numbers(n, 3))
+    case("sizes", f"columns of {n}", lambda lib, k, w: w[:, k], whole(261, low=0, high=5), numbers(n, 5))
     case("sizes", f"gather of {n}", lambda lib, x, k: x.gather(1, k), numbers(3, n), whole(3, 5, low=0, high=n))
     case(
         "sizes",

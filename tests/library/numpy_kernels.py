@@ -11,6 +11,7 @@ from distml_py import ops
 from distml_py.backends.protocol import Arrived, Pending
 from distml_py.kernel import (
     Apply,
+    Chain,
     Convolution,
     Expression,
     Fold,
@@ -25,6 +26,7 @@ from distml_py.kernel import (
     Read,
     Scalar,
     Scatter,
+    ScatterChains,
     Schedule,
     Total,
     WeightGradient,
@@ -122,6 +124,10 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
         case Scatter():
             index, source = (array[: math.prod(kernel.index_shape)].reshape(kernel.index_shape) for array in inputs)
             return ops.SCATTER_ADD.numpy(index, source, kernel.shape, kernel.axis)
+        case Chain():
+            return chain(kernel, inputs[0])
+        case ScatterChains():
+            return scatter_chains(kernel, inputs)
 
 
 def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:
@@ -145,6 +151,37 @@ def product(kernel: Product, inputs: list[np.ndarray]) -> np.ndarray:
     left = operand(kernel.left, (kernel.batch, m, k), inputs).reshape(kernel.batch, m, parts, k // parts)
     right = operand(kernel.right, (kernel.batch, k, n), inputs).reshape(kernel.batch, parts, k // parts, n)
     return left.transpose(0, 2, 1, 3) @ right
+
+
+def chain(kernel: Chain, index: np.ndarray) -> np.ndarray:
+    """(parts, rows up to whole texels), or one number an index."""
+    length = kernel.length
+    cut = np.split(index[: length * kernel.parts], kernel.parts)
+    if kernel.behind:
+        return np.concatenate([[_first(part, row, k, s * length) for k, row in enumerate(part)] for s, part in enumerate(cut)])
+    rows = range(-(-kernel.rows // 4) * 4)
+    return np.array([[_first(part, row, -1, s * length) for row in rows] for s, part in enumerate(cut)])
+
+
+def _first(part: np.ndarray, row: int, after: int, offset: int) -> int:
+    """Where in the part, which begins at offset, row is found first, after a place; -1: nowhere."""
+    places = np.flatnonzero(part == row)
+    places = places[places > after]
+    return int(places[0]) + offset if len(places) else -1
+
+
+def scatter_chains(kernel: ScatterChains, inputs: list[np.ndarray]) -> np.ndarray:
+    """(parts, rows, width up to whole texels)."""
+    rows, width, count = kernel.sizes
+    source = operand(kernel.source, (count, width), inputs)
+    first = inputs[0][: kernel.parts * (-(-rows // 4) * 4)].reshape(kernel.parts, -1)
+    found = np.zeros((kernel.parts, rows, -(-width // 4) * 4), kernel.dtype)
+    for place in np.ndindex(kernel.parts, rows):
+        entry = first[place]
+        while entry >= 0:
+            found[place][:width] += source[entry]
+            entry = inputs[1][entry]
+    return found
 
 
 def geometry(window: Window) -> tuple[Any, ...]:

@@ -94,6 +94,8 @@ def test_every_value_is_named_before_it_is_used_where_it_is_used(example: Exampl
             if "for (" in line:
                 assert named
                 scopes.append({named[1]})
+            elif line.endswith("{"):
+                scopes.append(set())
             for name in re.findall(r"(?<![.\w])(?:[a-z]+\d+|x|y|r|c|ky|k|n|line)(?!\w)(?!\()", line):
                 known = any(name in scope for scope in scopes) or name.startswith(("vec", "ivec", "result"))
                 assert known or re.fullmatch(r"[ts]\d+", name) or (named and name == named[1]), f"{name} in {line}"

@@ -151,6 +151,39 @@ def test_a_kernel_reads_a_bounded_number_of_inputs() -> None:
         assert len(launch.inputs) <= scheduling.MAX_INPUTS
 
 
+JOINED: dict[str, Callable[[list[Tensor]], Tensor]] = {
+    "cat": lambda parts: dm.cat(parts),
+    "cat along another axis": lambda parts: dm.cat(parts, 1),
+    "stack of scaled ones": lambda parts: dm.stack([part * (n + 0.5) for n, part in enumerate(parts)], 1),
+    "a sum": lambda parts: sum(parts[1:], parts[0]),
+    "a sum that each joins twice": lambda parts: sum((part * part for part in parts), parts[0]),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_forty_arrays_are_joined_forwards_and_backwards(name: str, kernels: KernelBackend) -> None:
+    found = []
+    for backend in (kernels, "reference"):
+        engine.use_backend(backend)
+        parts = [dm.tensor(numbers(3, 5, seed=n), requires_grad=True) for n in range(40)]
+        (JOINED[name](parts) ** 2).sum().backward()
+        found.append([JOINED[name](parts).numpy(), *(part.grad.numpy() for part in parts if part.grad is not None)])
+    assert len(found[0]) == 41
+    for mine, meant in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-5)
+    assert max(len(launch.inputs) for plan in kernels.schedules for launch in plan.launches) <= scheduling.MAX_INPUTS
+
+
+def test_a_row_of_more_arrays_than_a_kernel_may_read_is_a_fault_and_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "MAX_INPUTS", 2)
+    with pytest.raises(AssertionError, match="a row of 3 arrays does not fit into a kernel of 2"):
+        kernels_of(dm.where(data(3) < 0, numbered(1), numbered(2)))
+
+
+def numbered(seed: int) -> Tensor:
+    return dm.tensor(numbers(3, seed=seed))
+
+
 def test_a_long_chain_is_cut_into_kernels_of_bounded_work() -> None:
     x = data(3)
     for _ in range(500):

@@ -14,7 +14,20 @@ import numpy as np
 
 from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Part, Product, Scatter, WeightGradient
+from ..kernel import (
+    Chain,
+    Convolution,
+    Draw,
+    Fold,
+    Kernel,
+    Launch,
+    Map,
+    Part,
+    Product,
+    Scatter,
+    ScatterChains,
+    WeightGradient,
+)
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Choose, Graph, schedule
@@ -264,6 +277,10 @@ def _cost(kernel: Kernel) -> int:
             return -(-window.image[0] // splits) * math.prod(window.size) * block
         case Scatter(index_shape=shape, axis=axis):
             return 8 * shape[axis]
+        case Chain(length=length):
+            return 4 * length
+        case ScatterChains(sizes=sizes):
+            return 8 * (1 + sizes[2] // sizes[0])
 
 
 def _whole(launch: Launch) -> Layout:

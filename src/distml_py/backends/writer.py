@@ -16,6 +16,7 @@ from ..view import View, contiguous_strides
 from .places import Place, Var, split, variable
 
 AFTER = 9  # the depth of what is known when all loops are over
+COUNTED = 1 << 24  # a float that is counted up by ones stays here for ever
 EXACT = 1 << 21  # quotients of float32 numbers below this are exact; larger places are counted in ints
 TYPES = {float32: "float", int32: "int", bool_: "bool"}
 NAN = "uintBitsToFloat(0x7fc00000u)"
@@ -338,6 +339,26 @@ class Writer:
         origins = "f" * self.first_scalar
         scalars = origins + "".join("f" if dtype_of == float32 else "i" for _, dtype_of in sorted(self.scalars.items()))
         return Program("\n".join([*lines, *("    " + text for text in body), "}"]) + "\n", scalars)
+
+
+def counter(name: str, count: int, depth: int) -> Place:
+    """The variable of a loop of `count` turns: a float, or, where floats would stop counting, an int."""
+    return variable(Var(name, 0, max(count - 1, 0), depth, whole=count > COUNTED))
+
+
+def loop(name: str, count: int, inner: Sequence[str]) -> list[str]:
+    """The text of the loop of a counter()."""
+    if not count:
+        return []
+    if count > COUNTED:
+        return [f"for (int {name} = 0; {name} < {count}; {name}++) {{", *indented(inner), "}"]
+    return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
+
+
+def result(values: Sequence[str], dtype: np.dtype[Any]) -> str:
+    """The statement that writes four numbers."""
+    parts = [f"int({value})" if dtype == bool_ else value for value in values]
+    return f"result0 = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
 
 
 def indented(lines: Sequence[str]) -> list[str]:
