@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import BackendError, GpuLostError
 from ..schedule import Graph
 from ..variant import DEFAULT, Variant
-from .choices import LAYERS
+from .choices import LAYERS, bounded
 
 SAMPLE_S = 5e-3  # a sample is at least so long: browsers round their clocks to 0.1 ms
 MOST_TIMES = 1 << 10  # draws in one sample
@@ -48,7 +48,7 @@ class Trial(Protocol):
 class Device(Protocol):
     """What is measured. Everything may raise BackendError, which puts the variant out, and GpuLostError, which ends the tuning."""
 
-    layers: int
+    layers: int  # that one draw can have
 
     def drawn(self, problem: Graph, variant: Variant) -> object:
         """All that makes this variant's draws; equal for variants that are drawn alike."""
@@ -102,8 +102,8 @@ class Tuner:
             return self._tune(name, problem)
 
     def _tune(self, name: str, problem: Graph) -> Finding | None:
-        finding = Finding(name, dataclasses.replace(DEFAULT, layers=min(DEFAULT.layers, self.device.layers)))
-        first = finding.variant
+        finding = Finding(name)
+        first = bounded(DEFAULT, self.device.layers)
         try:
             best = _Runner(first, self.device.trial(problem, first))
             best.trial.run(1)
@@ -114,12 +114,12 @@ class Tuner:
             return None
         if not np.isfinite(wanted).all():
             return None
-        known = {self._drawn(problem, first)}
+        known = {self.device.drawn(problem, first)}
         for stage in _stages(self.device.layers):
             runners = [best]
             for change in stage:
                 candidate = dataclasses.replace(best.variant, **change)
-                drawn = self._drawn(problem, candidate)
+                drawn = self.device.drawn(problem, candidate)
                 if drawn in known:
                     continue
                 known.add(drawn)
@@ -134,9 +134,6 @@ class Tuner:
         finding.variant = DEFAULT if best.variant == first else best.variant
         complete = not self.over or finding.variant != DEFAULT
         return finding if complete else None
-
-    def _drawn(self, problem: Graph, variant: Variant) -> object:
-        return self.device.drawn(problem, variant)
 
     def _prepared(self, problem: Graph, variant: Variant, wanted: np.ndarray, finding: Finding) -> _Runner | None:
         """A candidate that computes the right numbers; None, and why in finding, when it does not."""
