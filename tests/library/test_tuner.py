@@ -19,7 +19,7 @@ import distml_py as dm
 from distml_py import engine, live, nn, tuning
 from distml_py.backends import choices as choosing
 from distml_py.backends import tuner as tuning_rules
-from distml_py.backends.choices import Choices, alone, bounded, multiplications, name_of, problems, read, written
+from distml_py.backends.choices import Choices, alone, bounded, multiplications, name_of, problems, read, shrunk, written
 from distml_py.backends.tuner import Finding, Tuner
 from distml_py.errors import BackendError, CaptureError, GpuLostError
 from distml_py.graph import LEAF
@@ -45,11 +45,13 @@ class Device:
         self.wrong: dict[Variant, Any] = {}
         self.fails: dict[Variant, Exception] = {}
         self.collecting: set[bool] = set()
+        self.problems: list[Graph] = []
 
     def drawn(self, problem: Graph, variant: Variant) -> object:
         return variant
 
     def trial(self, problem: Graph, variant: Variant) -> "Drawing":
+        self.problems.append(problem)
         if variant in self.fails:
             raise self.fails[variant]
         return Drawing(self, variant)
@@ -75,7 +77,21 @@ class Drawing:
         return np.array(found, np.float32)
 
 
-PROBLEM = Graph((), ())
+def graph(*tensors: dm.Tensor) -> Graph:
+    key, _, _ = linearize([tensor.node for tensor in tensors], lambda node: layout_of(node.shape))
+    return graph_of(key)
+
+
+def data(*shape: int) -> dm.Tensor:
+    return dm.tensor(np.random.default_rng(sum(shape)).uniform(-1, 1, shape).astype(np.float32))
+
+
+def problem(one: Graph) -> Graph:
+    """Its first contraction, alone."""
+    return alone(one, problems(one)[0])
+
+
+PROBLEM = problem(graph(data(8, 8) @ data(8, 8)))
 
 
 def tuned(device: Device, budget_s: float = 1e9) -> Finding | None:
@@ -227,6 +243,25 @@ def test_the_budget_is_kept_and_a_problem_without_evidence_is_left() -> None:
     assert found is not None and found.variant == FAST
 
 
+def test_what_takes_long_is_measured_in_fewer_turns() -> None:
+    short, long = Device(faster(FAST, 1.5)), Device(lambda variant: 0.4 if variant == FAST else 0.6)
+    for device in (short, long):
+        found = tuned(device)
+        assert found is not None and found.variant == FAST
+    assert len(long.runs) < len(short.runs) / 2
+    assert sum(variant == FAST for variant, _ in long.runs) >= tuning_rules.LONG_LEAST_TURNS
+
+
+def test_a_convolution_that_takes_long_is_measured_on_fewer_pictures() -> None:
+    images = problem(graph(nn.functional.conv2d(data(32, 2, 8, 8), data(4, 2, 3, 3))))
+    device = Device(lambda variant: 1.0)
+    Tuner(device, device.clock, 1e9).tune("a convolution", images)
+    assert [one.steps[0].shape[0] for one in device.problems] == [32, *[2] * (len(device.problems) - 1)]
+    quick = Device(lambda variant: 1e-3)
+    Tuner(quick, quick.clock, 1e9).tune("a convolution", images)
+    assert {one.steps[0].shape[0] for one in quick.problems} == {32}
+
+
 @pytest.mark.parametrize(("layers", "default"), [(1, 1), (2, 2), (4, 4), (5, 4), (6, 4), (7, 4), (8, 8), (16, 8)])
 def test_no_variant_has_more_layers_than_the_device(layers: int, default: int) -> None:
     assert bounded(DEFAULT, layers).layers == default
@@ -237,15 +272,6 @@ def test_no_variant_has_more_layers_than_the_device(layers: int, default: int) -
 
 
 # ---------------------------------------------------------------- problems
-
-
-def graph(*tensors: dm.Tensor) -> Graph:
-    key, _, _ = linearize([tensor.node for tensor in tensors], lambda node: layout_of(node.shape))
-    return graph_of(key)
-
-
-def data(*shape: int) -> dm.Tensor:
-    return dm.tensor(np.random.default_rng(sum(shape)).uniform(-1, 1, shape).astype(np.float32))
 
 
 def some_graphs() -> dict[str, Graph]:
@@ -292,6 +318,17 @@ def test_a_problem_alone_is_the_problem_in_its_graph(name: str) -> None:
     assert problems(one) == [len(one.steps) - 1]
     assert name_of(one, len(one.steps) - 1) == name_of(GRAPHS[name], number)
     assert multiplications(one, len(one.steps) - 1) == multiplications(GRAPHS[name], number) > 0
+
+
+@pytest.mark.parametrize("name", ["convolution", "image", "weight"])
+def test_a_shrunk_convolution_is_the_same_one_of_fewer_pictures(name: str) -> None:
+    whole = problem(GRAPHS[name])
+    one = shrunk(whole, 0.5)
+    assert multiplications(one, 2) * 3 == multiplications(whole, len(whole.steps) - 1)
+    step = one.steps[2]
+    assert step.op.infer(one.steps[:2], step.attrs) == (step.shape, step.dtype)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(numbers_of(one, FAST), numbers_of(one, DEFAULT), rtol=1e-4, atol=1e-4)
+    assert shrunk(PROBLEM, 0.1) == PROBLEM
 
 
 def test_names_tell_problems_apart() -> None:

@@ -58,6 +58,20 @@ def alone(graph: Graph, number: int) -> Graph:
     return Graph(tuple(steps), (len(steps) - 1,))
 
 
+def shrunk(problem: Graph, share: float) -> Graph:
+    """A convolution, alone, of a batch of about that share; what else there is stays as it is."""
+    step = problem.steps[-1]
+    if isinstance(step.op, MatMul):
+        return problem
+    first, second = (problem.steps[parent].shape for parent in step.inputs)
+    most = max(1, int(first[0] * share))
+    batch = next(fewer for fewer in range(most, 0, -1) if first[0] % fewer == 0)
+    shapes = [(batch, *first[1:]), (batch, *second[1:]) if isinstance(step.op, Conv2dWeight) else second]
+    leaves = [Step(LEAF, (), (number, layout_of(shape)), shape, step.dtype) for number, shape in enumerate(shapes)]
+    shape = step.shape if isinstance(step.op, Conv2dWeight) else (batch, *step.shape[1:])
+    return Graph((*leaves, dataclasses.replace(step, inputs=(0, 1), shape=shape)), (2,))
+
+
 def multiplications(graph: Graph, number: int) -> int:
     """Of a contraction: about how long it takes, to rank problems."""
     step = graph.steps[number]
