@@ -30,7 +30,7 @@ F = dm.nn.functional
 SOURCE = Path(dm.__file__).parent
 # the modules whose every raise statement has a row here; layers and optimizers have theirs beside PyTorch's
 MODULES = [
-    "tensor",
+    *(f"tensor/{path.stem}" for path in sorted((SOURCE / "tensor").glob("*.py"))),
     "broadcast",
     "indexing",
     "creation",
