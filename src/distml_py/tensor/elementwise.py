@@ -1,14 +1,51 @@
-"""Functions of single numbers, and their choice by a condition."""
+"""Functions of one number at a time. Integers become float32 where the result is a fraction."""
 
 from __future__ import annotations
 
-from .. import broadcast, graph, ops
-from ..broadcast import Number
+import math
+from collections.abc import Callable
+
+from .. import ops
 from ..errors import DtypeError
-from ..graph import Node
-from ..op import DTYPES, bool_
-from ..ops.elementwise import cast
-from .tensor import Tensor, binary, made, method, unary
+from ..op import Op, bool_
+from .choosing import where
+from .tensor import Tensor, method, unary
+
+Function = Callable[[Tensor], Tensor]
+
+
+def _row(name: str, op: Op, floating: bool = True) -> Function:
+    """The function of a row, and the method. floating: integers become float32 first."""
+
+    def function(input: Tensor) -> Tensor:
+        return unary(op, input, floating)
+
+    function.__name__ = function.__qualname__ = name
+    return method(function)
+
+
+def _kept(name: str, op: Op) -> Function:
+    return _row(name, op, floating=False)
+
+
+exp, exp2, expm1 = _row("exp", ops.EXP), _row("exp2", ops.EXP2), _row("expm1", ops.EXPM1)
+log, log2, log10, log1p = (
+    _row(name, op) for name, op in (("log", ops.LOG), ("log2", ops.LOG2), ("log10", ops.LOG10), ("log1p", ops.LOG1P))
+)
+sqrt, reciprocal = _row("sqrt", ops.SQRT), _row("reciprocal", ops.RECIPROCAL)
+sin, cos = _row("sin", ops.SIN), _row("cos", ops.COS)
+asin, acos, atan = _row("asin", ops.ASIN), _row("acos", ops.ACOS), _row("atan", ops.ATAN)
+sinh, cosh, tanh = _row("sinh", ops.SINH), _row("cosh", ops.COSH), _row("tanh", ops.TANH)
+asinh, acosh, atanh = _row("asinh", ops.ASINH), _row("acosh", ops.ACOSH), _row("atanh", ops.ATANH)
+arcsin, arccos, arctan = method(asin, "arcsin"), method(acos, "arccos"), method(atan, "arctan")
+arcsinh, arccosh, arctanh = method(asinh, "arcsinh"), method(acosh, "arccosh"), method(atanh, "arctanh")
+sigmoid, erf = _row("sigmoid", ops.SIGMOID), _row("erf", ops.ERF)
+erfc, erfinv = _row("erfc", ops.ERFC), _row("erfinv", ops.ERFINV)
+isfinite = _row("isfinite", ops.ISFINITE)
+isnan = _row("isnan", ops.ISNAN)
+relu, abs, sign = _kept("relu", ops.RELU), _kept("abs", ops.ABS), _kept("sign", ops.SIGN)
+floor, trunc = _kept("floor", ops.FLOOR), _kept("trunc", ops.TRUNC)
+absolute, sgn, fix = method(abs, "absolute"), method(sign, "sgn"), method(trunc, "fix")
 
 
 @method
@@ -16,74 +53,12 @@ def neg(input: Tensor) -> Tensor:
     return -input
 
 
-@method
-def exp(input: Tensor) -> Tensor:
-    return unary(ops.EXP, input, floating=True)
+negative = method(neg, "negative")
 
 
 @method
-def log(input: Tensor) -> Tensor:
-    return unary(ops.LOG, input, floating=True)
-
-
-@method
-def sqrt(input: Tensor) -> Tensor:
-    return unary(ops.SQRT, input, floating=True)
-
-
-@method
-def rsqrt(input: Tensor) -> Tensor:
-    return input.sqrt().reciprocal()
-
-
-@method
-def reciprocal(input: Tensor) -> Tensor:
-    return unary(ops.RECIPROCAL, input, floating=True)
-
-
-@method
-def sin(input: Tensor) -> Tensor:
-    return unary(ops.SIN, input, floating=True)
-
-
-@method
-def cos(input: Tensor) -> Tensor:
-    return unary(ops.COS, input, floating=True)
-
-
-@method
-def tanh(input: Tensor) -> Tensor:
-    return unary(ops.TANH, input, floating=True)
-
-
-@method
-def sigmoid(input: Tensor) -> Tensor:
-    return unary(ops.SIGMOID, input, floating=True)
-
-
-@method
-def erf(input: Tensor) -> Tensor:
-    return unary(ops.ERF, input, floating=True)
-
-
-@method
-def relu(input: Tensor) -> Tensor:
-    return unary(ops.RELU, input)
-
-
-@method
-def abs(input: Tensor) -> Tensor:
-    return unary(ops.ABS, input)
-
-
-@method
-def sign(input: Tensor) -> Tensor:
-    return unary(ops.SIGN, input)
-
-
-@method
-def floor(input: Tensor) -> Tensor:
-    return unary(ops.FLOOR, input)
+def positive(input: Tensor) -> Tensor:
+    return input
 
 
 @method
@@ -92,49 +67,99 @@ def square(input: Tensor) -> Tensor:
 
 
 @method
+def rsqrt(input: Tensor) -> Tensor:
+    return input.sqrt().reciprocal()
+
+
+@method
+def tan(input: Tensor) -> Tensor:
+    return input.sin() / input.cos()
+
+
+@method
+def ceil(input: Tensor) -> Tensor:
+    return -(-input).floor()
+
+
+@method
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """To the nearest whole number, halves to the even one; decimals: how many digits stay behind the point."""
+    if not decimals:
+        return unary(ops.ROUND, input)
+    ten = 10.0 ** math.fabs(decimals)
+    return unary(ops.ROUND, input * ten) / ten if decimals > 0 else unary(ops.ROUND, input / ten) * ten
+
+
+@method
+def frac(input: Tensor) -> Tensor:
+    return input - input.trunc()
+
+
+@method
+def signbit(input: Tensor) -> Tensor:
+    """Is it below 0? -0.0 counts as 0, other than in PyTorch."""
+    return input < 0
+
+
+@method
 def logical_not(input: Tensor) -> Tensor:
     return unary(ops.LOGICAL_NOT, input.bool())
 
 
 @method
-def isfinite(input: Tensor) -> Tensor:
-    return unary(ops.ISFINITE, input, floating=True)
+def bitwise_not(input: Tensor) -> Tensor:
+    """The bits of integers, or the truth, turned."""
+    if input.is_floating_point():
+        raise DtypeError(f"bitwise_not takes integers or bool, got {input.dtype.name}; use .int()")
+    return input.logical_not() if input.dtype == bool_ else -input - 1
 
 
 @method
-def maximum(input: Tensor, other: Tensor) -> Tensor:
-    return binary(ops.MAXIMUM, input, other)
+def isinf(input: Tensor) -> Tensor:
+    return input.abs() == math.inf if input.is_floating_point() else input != input
 
 
 @method
-def minimum(input: Tensor, other: Tensor) -> Tensor:
-    return binary(ops.MINIMUM, input, other)
+def isposinf(input: Tensor) -> Tensor:
+    return input == math.inf
 
 
 @method
-def clamp(input: Tensor, min: Number | None = None, max: Number | None = None) -> Tensor:
-    """Limited to [min, max]; the gradient is 1 inside and on the limits, 0 outside, as in PyTorch."""
-    if min is None and max is None:
-        raise DtypeError("clamp needs min, max or both")
-    out = input
-    if min is not None:
-        out = where(out < min, min, out)
-    if max is not None:
-        out = where(out > max, max, out)
-    return out
+def isneginf(input: Tensor) -> Tensor:
+    return input == -math.inf
 
 
 @method
-def masked_fill(input: Tensor, mask: Tensor, value: Number) -> Tensor:
-    return where(mask, value, input)
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)). eps: x is limited to [eps, 1 - eps] first."""
+    x = input if eps is None else input.clamp(eps, 1 - eps)
+    return (x / (1 - x)).log()
 
 
-def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
-    """input where condition holds, else other; all broadcast together."""
-    values = [value._node if isinstance(value, Tensor) else value for value in (input, other)]
-    nodes = [value for value in values if isinstance(value, Node)]
-    dtype = broadcast.promoted(*values) if nodes else max(map(broadcast.kind_of, (input, other)), key=DTYPES.index)
-    yes, no = broadcast.matched("where", *values, dtype=dtype)
-    shape = broadcast.common_shape("where", condition.shape, yes.shape)
-    nodes = [broadcast.to_shape(node, shape) for node in (cast(condition._node, bool_), yes, no)]
-    return made(graph.apply(ops.WHERE, *nodes), condition, input, other)
+@method
+def sinc(input: Tensor) -> Tensor:
+    """sin(pi x) / (pi x), and 1 at 0."""
+    x = (input if input.is_floating_point() else input.float()) * math.pi
+    zero = x == 0
+    return where(zero, 1.0, x.sin() / where(zero, 1.0, x))
+
+
+@method
+def deg2rad(input: Tensor) -> Tensor:
+    return input * (math.pi / 180)
+
+
+@method
+def rad2deg(input: Tensor) -> Tensor:
+    return input * (180 / math.pi)
+
+
+@method
+def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """NaN becomes 0, infinities the largest finite numbers, unless other numbers are given."""
+    if not input.is_floating_point():
+        return input
+    largest = 3.4028234663852886e38 if input.dtype.itemsize == 4 else 1.7976931348623157e308
+    out = where(input.isnan(), 0.0 if nan is None else nan, input)
+    out = where(input == math.inf, largest if posinf is None else posinf, out)
+    return where(input == -math.inf, -largest if neginf is None else neginf, out)

@@ -10,7 +10,7 @@ from typing import Any
 from .. import broadcast, graph, indexing, ops
 from ..errors import DtypeError, ShapeError
 from ..op import Op, bool_
-from .elementwise import where
+from .choosing import where
 from .tensor import Tensor, apply, made, method
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from .. import broadcast, engine, graph, live, ops
-from ..autograd import gradients, order
 from ..backends.protocol import Pending
 from ..broadcast import Number
 from ..errors import DtypeError, GradientError, ShapeError
@@ -209,42 +208,17 @@ class Tensor:
         """The same numbers, outside the gradient's graph."""
         return Tensor(graph.apply(ops.DETACH, self._node))
 
-    def backward(self, gradient: Tensor | None = None) -> None:
-        """Add d(self)/d(leaf) to .grad of every leaf that requires it.
-
-        gradient: of self's shape; 1 for a tensor with one element. Raises GradientError.
-        """
-        if not self.requires_grad:
-            raise GradientError("backward() of a tensor that no leaf with requires_grad=True leads to")
-        leaves = [node for node in order([self._node]) if node.owner is not None]
-        owners = [node.owner() for node in leaves if node.owner is not None]
-        for leaf, found in zip(owners, self._gradients(gradient, leaves), strict=True):
-            if leaf is not None and found is not None:
-                total = found if leaf.grad is None else leaf.grad._node + found
-                leaf.grad = Tensor(graph.apply(ops.DETACH, total))
-        engine.keep(self._node)
-
-    def _gradients(self, gradient: Tensor | None, leaves: Sequence[Node]) -> list[Node | None]:
-        if gradient is None and self.numel() != 1:
-            raise GradientError(f"backward() without a gradient needs one element, got shape {self.shape}; sum it first")
-        if gradient is not None and gradient.shape != self.shape:
-            raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {self.shape}")
-        seed = graph.full(1, self.shape, self.dtype) if gradient is None else gradient._node
-        return gradients(self._node, seed, leaves)
-
     def _settle(self) -> None:
         """Forget how a realized, detached value was made: its history would otherwise live as long as it does."""
         if self._node.buffer is not None and self._node.inputs:
-            owner = self._node.owner
-            self._node = _same_data(self._node)
-            self._node.owner = owner
+            before, self._node = self._node, _same_data(self._node)
+            self._node.owner, self._node.hooks = before.owner, before.hooks
 
     def _convert(self, dtype: np.dtype[Any]) -> None:
         """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
-        owner = self._node.owner
-        array = self.numpy().astype(dtype)
+        before, array = self._node, self.numpy().astype(dtype)
         self._node = graph.leaf(array, array.shape, array.dtype)
-        self._node.owner = owner
+        self._node.owner, self._node.hooks = before.owner, before.hooks
         self.grad = None
 
     def _renew(self, value: Tensor) -> None:
@@ -266,42 +240,16 @@ class Tensor:
             raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
         if live.state.recorder is not None:
             live.state.recorder.moved(self)
-        owner, node = self._node.owner, cast(value._node, self.dtype)
-        if owner is not None:
+        before, node = self._node, cast(value._node, self.dtype)
+        if before.owner is not None:
             self._node = graph.apply(ops.DETACH, node)
+            self._node.hooks = before.hooks
         else:  # a node of its own all the same: value's may be a leaf, with an owner
             self._node = graph.apply(ops.RESHAPE, node, attrs=(self.shape,))
-        self._node.owner = owner
-        self._requires_grad = owner is not None or value.requires_grad
+        self._node.owner = before.owner
+        before.stale = True
+        self._requires_grad = self._node.owner is not None or value.requires_grad
         return self
-
-    def copy_(self, source: Tensor | Number) -> Tensor:
-        """Take over source's numbers, broadcast to this shape."""
-        if not isinstance(source, Tensor):
-            return self.fill_(source)
-        if broadcast.common_shape("copy_", self.shape, source.shape) != self.shape:
-            raise ShapeError(f"copy_: {source.shape} does not broadcast to {self.shape}")
-        return self._move_to(made(broadcast.to_shape(cast(source._node, self.dtype), self.shape), source))
-
-    def zero_(self) -> Tensor:
-        return self.fill_(0)
-
-    def fill_(self, value: Number) -> Tensor:
-        return self._move_to(Tensor(graph.full(value, self.shape, self.dtype)))
-
-    def add_(self, other: Tensor | Number, alpha: float = 1) -> Tensor:
-        return self._move_to(self + (other if alpha == 1 else other * alpha))
-
-    def sub_(self, other: Tensor | Number, alpha: float = 1) -> Tensor:
-        return self._move_to(self - (other if alpha == 1 else other * alpha))
-
-    def mul_(self, other: Tensor | Number) -> Tensor:
-        return self._move_to(self * other)
-
-    def div_(self, other: Tensor | Number) -> Tensor:
-        return self._move_to(self / other)
-
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
 
     # ------------------------------------------------------------ arithmetic
 
@@ -359,15 +307,7 @@ class Tensor:
         return self.abs()
 
     def __invert__(self) -> Tensor:
-        return self.logical_not()
-
-    def __and__(self, other: Tensor | bool) -> Tensor:
-        return binary(ops.LOGICAL_AND, self, other, dtype=bool_)
-
-    def __or__(self, other: Tensor | bool) -> Tensor:
-        return binary(ops.LOGICAL_OR, self, other, dtype=bool_)
-
-    __rand__, __ror__ = __and__, __or__
+        return self.bitwise_not()
 
     def __eq__(self, other: object) -> Any:
         return binary(ops.EQ, self, other) if isinstance(other, (Tensor, int, float)) else NotImplemented
@@ -390,9 +330,6 @@ class Tensor:
     def __matmul__(self, other: Tensor) -> Tensor:
         return self.matmul(other)
 
-    add, sub, mul, div, pow = __add__, __sub__, __mul__, __truediv__, __pow__
-    eq, ne, lt, le, gt, ge = __eq__, __ne__, __lt__, __le__, __gt__, __ge__
-
     @property
     def T(self) -> Tensor:
         return self.permute(*reversed(range(self.ndim)))
@@ -404,6 +341,12 @@ class Tensor:
     if TYPE_CHECKING:  # the families' methods
 
         def __getitem__(self, key: Any) -> Tensor: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __rand__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __ror__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
         def __getattr__(self, name: str) -> Any: ...
 
 
@@ -436,12 +379,16 @@ _ON_BOOLS = (ops.EQ, ops.NE, ops.LOGICAL_AND, ops.LOGICAL_OR, ops.LOGICAL_NOT)
 
 
 def unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
+    """A row on one tensor. floating: integers become float32 first."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"{op.name} takes a tensor, got {type(x).__name__}; wrap it in tensor(...)")
     if floating and not x.is_floating_point():
         x = x.float()
     return made(graph.apply(op, (x.int() if x.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
 
 
 def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtype[Any] | None = None) -> Tensor:
+    """A row on two tensors or numbers, broadcast and promoted. dtype: what both become instead."""
     if type(left) is type(right) is Tensor and dtype is None and not floating:  # the common case, without questions
         one, two = left._node, right._node
         if one.shape == two.shape and one.dtype == two.dtype != bool_:
