@@ -26,16 +26,18 @@ from distml_py.op import TABLE, Elementwise
 from distml_py.recipe import Recipe, Training, load_recipe
 from distml_py.tensor import apply
 from functional_examples import WRONG
+from surface_errors import ROWS as SURFACE_ROWS
 
 F = dm.nn.functional
 SOURCE = Path(dm.__file__).parent
 # the modules whose every raise statement has a row here; layers and optimizers have theirs beside PyTorch's
 MODULES = [
-    "tensor",
+    *(f"tensor/{path.stem}" for path in sorted((SOURCE / "tensor").glob("*.py"))),
     "broadcast",
     "indexing",
     "creation",
     "autograd",
+    "differentiation",
     "graph",
     "engine",
     "ops/index",
@@ -370,6 +372,8 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
 ]
 ROWS += WRONG
+
+ROWS += SURFACE_ROWS
 
 
 @pytest.mark.parametrize(("wrong", "error", "message"), ROWS, ids=[row[2] for row in ROWS])

@@ -50,8 +50,8 @@ def _gru(given: Tensor, state: State, weights: Weights) -> State:
 
 
 STEPS: dict[str, tuple[int, Step]] = {
-    "RNN_TANH": (1, _elman(Tensor.tanh)),
-    "RNN_RELU": (1, _elman(Tensor.relu)),
+    "RNN_TANH": (1, _elman(F.tanh)),
+    "RNN_RELU": (1, _elman(F.relu)),
     "LSTM": (4, _lstm),
     "GRU": (3, _gru),
 }
