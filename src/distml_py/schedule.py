@@ -242,6 +242,7 @@ class _Scheduler:
         if layout.width * 4 != shape[1] or not rows * length:
             return None
         slot, self.slots = self.slots, self.slots + 1
+        self.layered.add(slot)
         width = -(-length // 4)
         region = Layout(width, rows, whole=(layout.width, layout.height))
         self.parts[slot] = Part(whole.input, spot.column // 4, spot.row, region)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import engine
-from .backends.choices import alone, multiplications, named, problems, read, written
+from . import engine, live
+from .backends.choices import alone, multiplications, name_of, problems, read, written
 from .backends.trials import Trials
 from .backends.tuner import Finding, Tuner
 from .backends.webgl import WebGLBackend
+from .errors import CaptureError
 from .schedule import Graph
 from .variant import Variant
 
@@ -50,8 +51,10 @@ def tune(step: Callable[..., Any] | None = None, *args: Any, budget_s: float = 1
     then is tuned, the heaviest contractions first, for about budget_s seconds; what was measured before is not measured
     again, unless again. Steps that were compiled are captured anew. Results may differ in their last bits then: sums are
     added up in another order. On NumPy there is nothing to choose. Returns what was found; str() of it is a table.
-    Raises GpuLostError when the GPU went away; what was found until then is used.
+    Raises GpuLostError when the GPU went away; what was found until then is used. CaptureError inside a compiled step.
     """
+    if live.state.recorder is not None:
+        raise CaptureError("tune() was called inside a compiled step; call it outside, after the step has run once")
     if step is not None:
         step(*args, **named)
     report = Report()
@@ -92,7 +95,7 @@ def _heaviest(graphs: list[Graph]) -> list[tuple[str, Graph]]:
     found: dict[str, Graph] = {}
     for graph in graphs:
         for number in problems(graph):
-            name = named(graph, number)
+            name = name_of(graph, number)
             work[name] = work.get(name, 0) + multiplications(graph, number)
             found.setdefault(name, alone(graph, number))
     least = HEAVY * sum(work.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """layers: the most rows or channels a fragment computes, each in a layer of its own: 1, 2, 4 or 8.
+    """layers: the most rows or channels a fragment computes, each in a layer of its own.
 
     enough: fragments that keep the device busy; a contraction with fewer has its long sums cut into parts. 0: no sum is cut.
     fetch: texels are read by texelFetch, not by texture().

@@ -8,7 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from op_examples import ATLAS, BINARY, SPECIAL, UNARY, Call, Example, numbers, packed, part, positive, slopes, truths, whole
+from op_examples import (
+    ATLAS,
+    BINARY,
+    MORE_BINARY,
+    MORE_UNARY,
+    SPECIAL,
+    UNARY,
+    Call,
+    Example,
+    numbers,
+    packed,
+    part,
+    positive,
+    slopes,
+    truths,
+    whole,
+)
 
 SIZES = (1, 3, 5, 17, 129)
 CASES: dict[str, list[Example]] = {"sizes": [], "empty": [], "views": [], "special": []}
@@ -116,6 +132,12 @@ for n in SIZES:
     )
     case("sizes", f"cat of {n}", lambda lib, x, y: lib.cat([x, y, x[:1] * 3], 0), numbers(n, 3), numbers(5, 3, seed=1))
     case("sizes", f"detach of {n}", lambda lib, x: x * x.detach() + x, numbers(n))
+
+for name, (low, high) in MORE_UNARY.items():
+    case("sizes", f"{name} of 17", lambda lib, x, name=name: getattr(x, name)(), numbers(17, low=low, high=high))
+    case("special", name, lambda lib, x, name=name: getattr(x, name)(), SPECIAL[:7], differentiable=False)
+for name, call in MORE_BINARY.items():
+    case("sizes", f"{name} of 17", call, numbers(17, 1), numbers(1, 5, seed=1))
 
 # ---------------------------------------------------------------- dimensions of size 0
 

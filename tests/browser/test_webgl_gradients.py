@@ -9,7 +9,7 @@ import pytest
 import distml_py as dm
 import gradient_cases
 import op_examples
-from distml_py import autograd
+from distml_py import differentiation
 from distml_py.op import TABLE
 from test_webgl_ops import JUDGE
 
@@ -45,7 +45,7 @@ def test_every_derivative_is_among_the_cases() -> None:
     for case in (case for cases in gradient_cases.CASES.values() for case in cases):
         tensors = [dm.Tensor(array, requires_grad=array.dtype == np.float32) for array in case.inputs]
         leads = {id(tensor.node) for tensor in tensors if tensor.requires_grad}
-        for node in autograd.order([out.node for out in op_examples.listed(case.call(dm, *tensors))]):
+        for node in differentiation.order([out.node for out in op_examples.listed(case.call(dm, *tensors))]):
             if node.op.name != "detach" and any(id(parent) in leads for parent in node.inputs):
                 leads.add(id(node))
                 passed.add(node.op.name)

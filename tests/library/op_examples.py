@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from distml_py import autograd, graph
+from distml_py import differentiation, graph
 from distml_py.ops.atlas import PACK, PART, Spot
 from distml_py.tensor import made
 
@@ -125,6 +125,24 @@ SHAPES = [(), (1,), (5,), (0,), (2, 3), (1, 17), (3, 0, 2), (2, 1, 3, 1)]
 for name, (call, make) in UNARY.items():
     for shape in SHAPES:
         example(f"{name} {shape}", call, make(*shape))
+
+# rows of their own, each judged at fewer shapes; surface_examples.py has their edges. name -> the range
+MORE_UNARY: dict[str, tuple[float, float]] = {
+    **{name: (-2, 2) for name in ("exp2", "expm1", "atan", "sinh", "cosh", "asinh", "erfc", "trunc", "round")},
+    **{name: (-0.9, 0.9) for name in ("asin", "acos", "atanh", "erfinv", "log1p")},
+    **{"log2": (0.3, 3), "log10": (0.3, 3), "acosh": (1.2, 4)},
+}
+for name, (low, high) in MORE_UNARY.items():
+    example(f"{name} (3, 5)", lambda lib, x, name=name: getattr(x, name)(), numbers(3, 5, low=low, high=high))
+MORE_BINARY: dict[str, Call] = {
+    "atan2": lambda lib, x, y: x.atan2(y),
+    "hypot": lambda lib, x, y: x.hypot(y),
+    "fmod": lambda lib, x, y: (x * 3).fmod(y),
+}
+for name, call in MORE_BINARY.items():
+    example(f"{name} (3, 1) (5,)", call, numbers(3, 1), numbers(5, seed=1))
+example("isnan", lambda lib, x: x.isnan(), np.array([1, math.nan, math.inf], np.float32))
+example("bits", lambda lib, x, y: (x & y, x | y, x ^ y, x << 2, x >> 1), whole(9, 1), whole(5, seed=1))
 
 BINARY: dict[str, Call] = {
     "add": lambda lib, x, y: x + y,
@@ -558,7 +576,7 @@ def slopes(lib: Any, found: Any, inputs: Sequence[Any]) -> list[Any]:
     loss = loss_of(lib, [found])
     if lib.__name__ == "torch":
         return list(lib.autograd.grad(loss, inputs, create_graph=True))
-    nodes = autograd.gradients(loss.node, graph.full(1, (), loss.dtype), [tensor.node for tensor in inputs])
+    nodes = differentiation.gradients(loss.node, graph.full(1, (), loss.dtype), [tensor.node for tensor in inputs])
     return [made(node, *inputs) for node in nodes if node is not None]
 
 

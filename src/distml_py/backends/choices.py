@@ -16,8 +16,8 @@ from ..variant import DEFAULT, Variant
 
 FORMAT = 1  # of the record; goes up when a field of Variant or the name of a problem means something else
 TUNED = (MatMul, Conv2d, Conv2dImage, Conv2dWeight)
-LAYERS = (1, 2, 4, 8)
-LARGER = 2
+LAYERS = (1, 2, 4, 6, 8)
+LARGER = 2  # times an operand: an array from which a part is read stands for the part up to this size
 
 
 def operands(graph: Graph, number: int) -> list[tuple[Step, list[Step]]]:
@@ -36,7 +36,7 @@ def operands(graph: Graph, number: int) -> list[tuple[Step, list[Step]]]:
     return found
 
 
-def named(graph: Graph, number: int) -> str:
+def name_of(graph: Graph, number: int) -> str:
     """What a contraction computes, as text: equal names are equal problems, in any graph."""
     step = graph.steps[number]
     parts = [step.op.name + "".join(f" {value}" for value in step.attrs)]
@@ -56,6 +56,20 @@ def alone(graph: Graph, number: int) -> Graph:
         inputs.append(len(steps) - 1)
     steps.append(dataclasses.replace(graph.steps[number], inputs=tuple(inputs)))
     return Graph(tuple(steps), (len(steps) - 1,))
+
+
+def shrunk(problem: Graph, share: float) -> Graph:
+    """A convolution, alone, of a batch of about that share; what else there is stays as it is."""
+    step = problem.steps[-1]
+    if isinstance(step.op, MatMul):
+        return problem
+    first, second = (problem.steps[parent].shape for parent in step.inputs)
+    most = max(1, int(first[0] * share))
+    batch = next(fewer for fewer in range(most, 0, -1) if first[0] % fewer == 0)
+    shapes = [(batch, *first[1:]), (batch, *second[1:]) if isinstance(step.op, Conv2dWeight) else second]
+    leaves = [Step(LEAF, (), (number, layout_of(shape)), shape, step.dtype) for number, shape in enumerate(shapes)]
+    shape = step.shape if isinstance(step.op, Conv2dWeight) else (batch, *step.shape[1:])
+    return Graph((*leaves, dataclasses.replace(step, inputs=(0, 1), shape=shape)), (2,))
 
 
 def multiplications(graph: Graph, number: int) -> int:
@@ -82,6 +96,13 @@ def problems(graph: Graph) -> list[int]:
     ]
 
 
+def bounded(variant: Variant, layers: int) -> Variant:
+    """variant on a device of so many layers: 4 where 8 are too many, since rows are mostly multiples of 4."""
+    if variant.layers <= layers:
+        return variant
+    return dataclasses.replace(variant, layers=1 << max(layers, 1).bit_length() - 1)
+
+
 class Choices:
     """layers: targets that a draw of this device can have. variants: by the problem's name; others take the default.
 
@@ -90,7 +111,7 @@ class Choices:
     """
 
     def __init__(self, layers: int = 8, variants: Mapping[str, Variant] | None = None):
-        self.layers = max(known for known in LAYERS if known <= max(layers, 1))
+        self.layers = layers
         self.variants = dict(variants or {})
         self._key = (self.layers, frozenset(pair for pair in self.variants.items() if pair[1] != DEFAULT))
         self._hash = hash(self._key)
@@ -103,11 +124,7 @@ class Choices:
 
     def of(self, graph: Graph, number: int) -> Variant:
         """The variant of a contraction."""
-        return self.bounded(self.variants.get(named(graph, number), DEFAULT) if self.variants else DEFAULT)
-
-    def bounded(self, variant: Variant) -> Variant:
-        """variant with no more layers than the device has."""
-        return variant if variant.layers <= self.layers else dataclasses.replace(variant, layers=self.layers)
+        return bounded(self.variants.get(name_of(graph, number), DEFAULT) if self.variants else DEFAULT, self.layers)
 
     def with_(self, found: Mapping[str, Variant]) -> Choices:
         return Choices(self.layers, {**self.variants, **found})

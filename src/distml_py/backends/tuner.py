@@ -20,13 +20,14 @@ import numpy as np
 from ..errors import BackendError, GpuLostError
 from ..schedule import Graph
 from ..variant import DEFAULT, Variant
-from .choices import LAYERS
+from .choices import LAYERS, bounded, shrunk
 
 SAMPLE_S = 5e-3  # a sample is at least so long: browsers round their clocks to 0.1 ms
 MOST_TIMES = 1 << 10  # draws in one sample
-LEAST_TURNS = 5  # pairs that a decision takes
-MOST_TURNS = 11
-GIVE_UP = {2: 1.3, LEAST_TURNS: 1.0}  # after so many turns, who never took less of the incumbent's time is measured no further
+LONG_S = 0.1  # a draw so long is worth fewer turns, and a convolution a smaller batch
+LEAST_TURNS, MOST_TURNS = 5, 11  # pairs that a decision takes, and that it gets
+LONG_LEAST_TURNS, LONG_MOST_TURNS = 3, 5
+GIVE_UP = {1: 1.5, 2: 1.2, 3: 1.0}  # after so many turns, who never took less of the incumbent's time is measured no further
 BEATEN = 0.95  # of the incumbent's time: more than noise, and worth other numbers in the last bit
 MOST_PAIRS = 0.75  # of the pairs that must say so
 CLOSE = 1e-4  # of the largest number: a sum in another order
@@ -48,7 +49,7 @@ class Trial(Protocol):
 class Device(Protocol):
     """What is measured. Everything may raise BackendError, which puts the variant out, and GpuLostError, which ends the tuning."""
 
-    layers: int
+    layers: int  # that one draw can have
 
     def drawn(self, problem: Graph, variant: Variant) -> object:
         """All that makes this variant's draws; equal for variants that are drawn alike."""
@@ -86,7 +87,7 @@ class _Runner:
 
 
 class Tuner:
-    """Tunes one problem after another until the budget is spent. clock: in seconds."""
+    """Tunes one problem after another until the budget is spent, a sample more at most. clock: in seconds."""
 
     def __init__(self, device: Device, clock: Clock, budget_s: float):
         self.device, self.clock = device, clock
@@ -102,24 +103,23 @@ class Tuner:
             return self._tune(name, problem)
 
     def _tune(self, name: str, problem: Graph) -> Finding | None:
-        finding = Finding(name, dataclasses.replace(DEFAULT, layers=min(DEFAULT.layers, self.device.layers)))
-        first = finding.variant
+        finding = Finding(name)
+        first = bounded(DEFAULT, self.device.layers)
         try:
-            best = _Runner(first, self.device.trial(problem, first))
-            best.trial.run(1)
+            problem, best = self._incumbent(problem, first)
             wanted = best.trial.numbers()
         except GpuLostError:
             raise
         except BackendError:
             return None
-        if not np.isfinite(wanted).all():
-            return None
-        known = {self._drawn(problem, first)}
+        known = {self.device.drawn(problem, first)}
         for stage in _stages(self.device.layers):
             runners = [best]
             for change in stage:
+                if self.over:
+                    break
                 candidate = dataclasses.replace(best.variant, **change)
-                drawn = self._drawn(problem, candidate)
+                drawn = self.device.drawn(problem, candidate)
                 if drawn in known:
                     continue
                 known.add(drawn)
@@ -135,8 +135,17 @@ class Tuner:
         complete = not self.over or finding.variant != DEFAULT
         return finding if complete else None
 
-    def _drawn(self, problem: Graph, variant: Variant) -> object:
-        return self.device.drawn(problem, variant)
+    def _incumbent(self, problem: Graph, variant: Variant) -> tuple[Graph, _Runner]:
+        """The problem, smaller where this device takes long for it, and who is to be beaten."""
+        runner = _Runner(variant, self.device.trial(problem, variant))
+        runner.trial.run(1)
+        seconds = self._seconds(runner.trial, 1)
+        smaller = shrunk(problem, LONG_S / seconds) if seconds > LONG_S else problem
+        if smaller == problem:
+            return problem, runner
+        runner = _Runner(variant, self.device.trial(smaller, variant))
+        runner.trial.run(1)
+        return smaller, runner
 
     def _prepared(self, problem: Graph, variant: Variant, wanted: np.ndarray, finding: Finding) -> _Runner | None:
         """A candidate that computes the right numbers; None, and why in finding, when it does not."""
@@ -160,11 +169,12 @@ class Tuner:
         incumbent = runners[0]
         for runner in runners:
             runner.samples.clear()
-        times = self._sized(incumbent.trial)
+        times, long = self._sized(incumbent.trial)
         for runner in runners:
-            runner.trial.run(times)  # warm, at this size
+            if times > 1:
+                runner.trial.run(times)  # warm, at this size
         racing = list(runners)
-        for turn in range(MOST_TURNS):
+        for turn in range(LONG_MOST_TURNS if long else MOST_TURNS):
             if self.over or len(racing) == 1:
                 break
             shift = turn // 2 % len(racing)
@@ -176,15 +186,16 @@ class Tuner:
                 racing = [r for r in racing if r is incumbent or not min(_ratios(r, incumbent), default=1.0) > most]
         ratios = {runner.variant: found for runner in runners[1:] if (found := _ratios(runner, incumbent))}
         medians = {variant: statistics.median(found) for variant, found in ratios.items()}
-        better = [runner for runner in racing[1:] if _beats(ratios.get(runner.variant, []))]
+        least = LONG_LEAST_TURNS if long else LEAST_TURNS
+        better = [runner for runner in racing[1:] if _beats(ratios.get(runner.variant, []), least)]
         return min(better, key=lambda runner: medians[runner.variant], default=incumbent), medians
 
-    def _sized(self, trial: Trial) -> int:
-        """How many draws make a sample."""
+    def _sized(self, trial: Trial) -> tuple[int, bool]:
+        """How many draws make a sample, and whether one alone takes long."""
         times = 1
-        while times < MOST_TIMES and not self._seconds(trial, times) >= SAMPLE_S:
+        while not (seconds := self._seconds(trial, times)) >= SAMPLE_S and times < MOST_TIMES:
             times *= 2
-        return times
+        return times, times == 1 and seconds >= LONG_S
 
     def _seconds(self, trial: Trial, times: int) -> float:
         began = self.clock()
@@ -207,9 +218,9 @@ def _ratios(runner: _Runner, incumbent: _Runner) -> list[float]:
     return [mine / its for mine, its in pairs if 0 < mine < math.inf and 0 < its < math.inf]
 
 
-def _beats(ratios: list[float]) -> bool:
-    """Clearly: by the median, and in most turns."""
-    if len(ratios) < LEAST_TURNS:
+def _beats(ratios: list[float], least: int) -> bool:
+    """Clearly: by the median, and in most of at least `least` turns."""
+    if len(ratios) < least:
         return False
     return statistics.median(ratios) <= BEATEN and sum(ratio < 1 for ratio in ratios) >= MOST_PAIRS * len(ratios)
 
