@@ -1,5 +1,6 @@
 """Module and its containers: what PyTorch's tree of modules answers, ours does too."""
 
+import copy
 from collections import OrderedDict
 from typing import Any
 
@@ -54,7 +55,9 @@ def test_what_a_state_dict_does_not_fit_is_returned() -> None:
     assert repr(layer.load_state_dict(layer.state_dict())) == "<All keys matched successfully>"
     missing, unexpected = layer.load_state_dict({"weight": np.zeros((3, 2), np.float32), "more": np.zeros(1)}, strict=False)
     assert (missing, unexpected) == (["bias"], ["more"])
-    assert "missing_keys=['bias']" in repr(layer.load_state_dict({}, strict=False)).replace(", 'weight'", "").replace("'weight', ", "")
+    assert "missing_keys=['bias']" in repr(layer.load_state_dict({}, strict=False)).replace(", 'weight'", "").replace(
+        "'weight', ", ""
+    )
     assert layer.state_dict(keep_vars=True)["weight"] is layer.weight
 
 
@@ -141,7 +144,13 @@ def test_named_containers_do_what_dictionaries_do() -> None:
         numbers["y"] = lib.zeros(3)
         numbers.update({"z": lib.ones(1)})
         del numbers["y"]
-        found += [len(parts), repr(numbers), list(numbers.keys()), [tuple(v.shape) for v in numbers.values()], numbers.get("q") is None]
+        found += [
+            len(parts),
+            repr(numbers),
+            list(numbers.keys()),
+            [tuple(v.shape) for v in numbers.values()],
+            numbers.get("q") is None,
+        ]
         found += [tuple(numbers.pop("x").shape), "x" in numbers]
         listed = lib.nn.ParameterList([lib.ones(1)])
         listed.append(lib.ones(2)).extend([lib.ones(3)])
@@ -191,3 +200,17 @@ def test_an_embedding_is_made_from_a_table() -> None:
         assert ours(dm.tensor([2, 0])).tolist() == theirs(torch.tensor([2, 0])).tolist()
     with pytest.raises(DistmlError, match=r"Embedding.from_pretrained needs \(rows, width\), got \(2,\)"):
         nn.Embedding.from_pretrained(dm.ones(2))
+
+
+def test_a_deep_copy_is_a_module_of_its_own() -> None:
+    first = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    second = copy.deepcopy(first)
+    assert repr(second) == repr(first) and not {id(p) for p in first.parameters()} & {id(p) for p in second.parameters()}
+    before = {name: value.numpy() for name, value in first.state_dict().items()}
+    optimizer = dm.optim.SGD(second.parameters(), lr=0.5)
+    second(dm.tensor([[1.0, 2.0], [3.0, 5.0]])).square().mean().backward()
+    optimizer.step()
+    assert all(np.array_equal(value.numpy(), before[name]) for name, value in first.state_dict().items())
+    assert second[1].num_batches_tracked.item() == 1 and all(p.grad is None for p in first.parameters())
+    shared = nn.ModuleList([first[0], first[0]])
+    assert (again := copy.deepcopy(shared))[0] is again[1]

@@ -64,7 +64,7 @@ def test_an_example_gives_what_pytorch_gives(example: Example, dtype: str) -> No
 
 
 def test_every_public_word_of_tensor_and_functional_has_an_example() -> None:
-    text = inspect.getsource(op_examples) + inspect.getsource(surface_examples) + inspect.getsource(functional_examples)
+    text = "".join(map(inspect.getsource, (op_examples, functional_examples, surface_examples)))
     words = {name for name in vars(dm.Tensor) if not name.startswith("_")} - NO_EXAMPLE
     functional = dm.nn.functional
     words |= {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
@@ -63,6 +64,16 @@ class Module:
         if not self._hooks:
             return self.forward(*inputs, **named)
         return self._hooks.around(self, inputs, named)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A module of its own, with parameters and buffers of its own that start with the same numbers."""
+        for _, tensor in self._walk(""):
+            memo.setdefault(id(tensor), _copied(tensor))
+        found = type(self).__new__(type(self))
+        memo[id(self)] = found
+        for name, value in self.__dict__.items():
+            object.__setattr__(found, name, copy.deepcopy(value, memo))
+        return found
 
     # ------------------------------------------------------------ attributes
 
@@ -328,6 +339,10 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(value) not in seen:
             seen.add(id(value))
             yield name, value
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return Parameter(tensor.detach(), tensor.requires_grad) if isinstance(tensor, Parameter) else Tensor(tensor.detach())
 
 
 def load(parameter: Tensor, array: np.ndarray) -> None:
