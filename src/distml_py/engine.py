@@ -171,8 +171,11 @@ def fetch(node: Node) -> np.ndarray:
         live.state.recorder.read()
     if isinstance(node.buffer, np.ndarray):
         return node.buffer.copy()
-    if node.buffer is None and node.op is PART and node.inputs[0].buffer is not None:
-        return np.array(PART.numpy(_whole(node.inputs[0]), *node.attrs), copy=True)
+    part = node
+    while part.buffer is None and part.op is DETACH:
+        part = part.inputs[0]
+    if part.buffer is None and part.op is PART and part.inputs[0].buffer is not None:
+        return np.array(PART.numpy(_whole(part.inputs[0]), *part.attrs), copy=True)
     realize([node])
     return _download(node)
 
