@@ -185,8 +185,8 @@ def test_a_wrong_variant_and_one_that_does_not_compile_are_put_out(lab: Lab) -> 
         """
 from distml_py.backends import glsl, trials
 plain = glsl.render
-def broken(kernel, layouts, out):
-    program = plain(kernel, layouts, out)
+def broken(kernel, *rest):
+    program = plain(kernel, *rest)
     block = getattr(kernel, "block", 8)
     if block == 2:
         return type(program)(program.text.replace("acc0 +=", "acc0 += 0.5 *"), program.scalars)
