@@ -5,6 +5,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from served import Coordinator
+from tabs import Tab
 
 
 class Lab(Protocol):
@@ -294,3 +298,32 @@ def test_a_foreign_or_damaged_record_changes_nothing(new_lab: Callable[[], Lab],
     found = tuning(lab, START + "[engine.backend().choices == Choices(engine.backend().choices.layers), dm.self_test()[0].passed]")
     assert found == [True, True]
     lab.page.close()
+
+
+SCRIPT = """
+import numpy as np
+import distml_py
+a = distml_py.tensor(np.ones((64, 96), np.float32))
+print("remembered:", distml_py.save_tuning().count("layers"))
+print(distml_py.tune(lambda: (a @ a.T).numpy(), budget_s=60))
+"""
+
+
+def test_the_engine_worker_of_the_page_remembers_across_a_reload(coordinator: Coordinator, context: BrowserContext) -> None:
+    tab = Tab(context, coordinator.url)
+    first = said(tab)
+    assert "remembered: 0" in first and " 0 known, 0 left" in first and "0 tuned," not in first
+    tab.page.reload()
+    second = said(tab)
+    assert "remembered: 0" not in second and "0 tuned, " in second and " 0 left" in second
+    assert tab.errors == []
+
+
+def said(tab: Tab) -> str:
+    """What the script prints in the tab, on the GPU."""
+    assert tab.until("the engine", lambda s: s["backend"])["backend"].startswith("WebGL2")
+    tab.page.locator("#code").fill(SCRIPT)
+    tab.page.get_by_role("button", name="Train").click()
+    printed = tab.page.locator("#printed")
+    expect(printed).to_contain_text(" left, ", timeout=90_000)
+    return printed.text_content() or ""
