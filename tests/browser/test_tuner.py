@@ -214,21 +214,29 @@ def test_tuning_leaves_no_textures_behind(lab: Lab) -> None:
     found = tuning(
         lab,
         """
+gpu = engine.backend()
+plain = gpu.choices = Choices(gpu.choices.layers)
+step = dm.compile(Case().step)
 def held():
-    engine.backend()._pool.shrink()
-    return dm.memory()["textures"], dm.memory()["bytes"]
-case = Case()
-case.step(x, labels)
-dm.tune(budget_s=20, again=True)
-case.step(x, labels)
-first = held()
-for _ in range(2):
-    dm.tune(budget_s=2, again=True)
-case.step(x, labels)
-[first, held()]
+    for _ in range(5):
+        step(x, labels)
+    gpu._pool.shrink()
+    return [dm.memory()["textures"], dm.memory()["bytes"]]
+real = tuner._beats
+changes = []
+def there_and_back():
+    tuner._beats = lambda ratios, least: real([ratio / 3 for ratio in ratios], 1)  # others than the default win
+    dm.tune(budget_s=30, again=True)
+    tuner._beats = real
+    held()
+    changes.append(gpu.choices != plain)
+    gpu.choices = plain
+    engine.drop_stale_plans()
+    return held()
+[there_and_back(), there_and_back(), there_and_back(), changes]
 """,
     )
-    assert found[0] == found[1]
+    assert found[3] == [True] * 3 and found[0] == found[1] == found[2], found
 
 
 RESTART = """async () => {

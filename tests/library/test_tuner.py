@@ -468,6 +468,9 @@ def test_plans_of_other_choices_are_not_used(device: Choosing) -> None:
     device.choices = device.choices.with_({name_of(one, problems(one)[0]): FAST})
     assert engine.planned() == []
     np.testing.assert_allclose((a @ b).numpy(), first, rtol=1e-5)
+    assert len(engine._state.plans) == 2
+    engine.drop_stale_plans()
+    assert len(engine._state.plans) == 1
     assert len(device.schedules) == 2 and device.schedules[1].launches[0].kernel.block == 4  # type: ignore[union-attr]
 
 
@@ -491,7 +494,7 @@ def test_a_compiled_step_is_captured_anew_when_choices_changed(device: Choosing)
     assert steps() == (2, 2)
     (one,) = {name_of(g, n): (g, n) for g in engine.planned() for n in problems(g)[:1]}.values()
     device.choices = device.choices.with_({name_of(*one): FAST})
-    assert steps() == (4, 4)
+    assert steps() == (4, 4) and len(step._programs) == 1, "the old one is given up with its textures"
     device.choices = device.choices.with_({"a problem that was measured": DEFAULT})
     assert steps() == (4, 8)
 
