@@ -223,6 +223,12 @@ def planned() -> list[Graph]:
     return [graph_of(key) for key, choices in _state.plans if choices == _state.backend.choices]
 
 
+def drop_stale_plans() -> None:
+    """Gives up the plans of other choices than the backend's, and with them their scratch textures."""
+    for known in [known for known in _state.plans if known[1] != _state.backend.choices]:
+        del _state.plans[known]
+
+
 def _plan(key: tuple[Any, ...]) -> Any:
     plans = _state.plans
     known = (key, _state.backend.choices)
