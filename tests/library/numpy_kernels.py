@@ -140,7 +140,7 @@ def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:
     found = np.pad(found, padding, **fill)  # type: ignore[call-overload]
     found = found.reshape(*found.shape[:axis], -1, block, *found.shape[axis + 1 :])
     found = np.moveaxis(found, axis + 1, 0).reshape(block, -1)
-    assert found.shape[1] == launch.size and launch.layout.layers == block
+    assert found.shape[1] == launch.size and launch.layout.layers == block * launch.layout.stack
     if block == 1:
         return found[0]
     return np.pad(found, ((0, 0), (0, launch.layout.layer_size - launch.size)), **fill)  # type: ignore[call-overload]
