@@ -55,7 +55,7 @@ def layout_of(shape: Shape, layers: int = 1, side: int = MOST_SIDE) -> Layout:
     if width is None:
         width = 1 << ((texels - 1).bit_length() + 1) // 2 if texels > 4 else texels
         width = min(width, max(1, -(-texels // LEAST_ROWS)), side)
-    while width < LEAST_WIDTH and texels >= 2 * width * LEAST_ROWS:
+    while width < LEAST_WIDTH and texels >= 2 * width * LEAST_ROWS and 2 * width <= side:
         width *= 2
     while texels > width * min(MOST_ROWS, side) and 2 * width <= side:
         width *= 2

@@ -32,6 +32,7 @@ from distml_py.kernel import (
     WeightGradient,
     Window,
 )
+from distml_py.layout import MOST_SIDE
 from distml_py.op import DTYPES, bool_, int32
 from distml_py.schedule import Graph, schedule
 from distml_py.view import View, contiguous_strides
@@ -45,7 +46,9 @@ class KernelBackend:
     dtypes = frozenset(DTYPES)
     choices = None
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = MOST_SIDE) -> None:
+        """side: the longest of a texture."""
+        self.side = side
         self.schedules: list[Schedule] = []
 
     def upload(self, array: np.ndarray) -> np.ndarray:
@@ -65,7 +68,7 @@ class KernelBackend:
         return nullcontext()
 
     def plan(self, graph: Graph) -> Schedule:
-        self.schedules.append(schedule(graph))
+        self.schedules.append(schedule(graph, side=self.side))
         return self.schedules[-1]
 
     @np.errstate(all="ignore")
