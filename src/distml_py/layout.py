@@ -10,6 +10,7 @@ from .view import Shape
 LEAST_ROWS = 4  # a draw of fewer rows keeps only one core of a software renderer busy
 LEAST_WIDTH = 8
 MOST_WIDTH = 1024
+SURE_SIDE = 2048  # of textures, on every WebGL2 device
 MOST_SIDE = 8192  # of textures, where the device does not say less
 MOST_ROWS = 4096  # half of the smallest side that WebGL2 devices with float targets are known to have
 
