@@ -6,7 +6,7 @@ import math
 from typing import Protocol
 
 from .kernel import Apply, Convolution, Dtype, Expression, Fold, Kernel, Load, Operand, Product, Read, WeightGradient, Window
-from .layout import layout_of
+from .layout import Layout
 from .ops.elementwise import ADD
 from .ops.reduce import SUM
 from .variant import DEFAULT, Variant
@@ -18,7 +18,7 @@ FEW_PARTS = 4  # as many are added where they are read
 
 
 class Builder(Protocol):
-    """What the scheduler lends: launching a kernel, and storing a value in an array of its own.
+    """What the scheduler lends: launching a kernel, storing a value in an array of its own, and the layout that these get.
 
     filled: the width of the rows of those arrays whose rows end in zeros, up to a whole texel; by slot.
     """
@@ -28,6 +28,7 @@ class Builder(Protocol):
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1) -> Load: ...
     def fused(self, kernel: Fold, shape: Shape) -> Load: ...
     def store(self, value: Expression, shape: Shape) -> Load: ...
+    def layout(self, shape: Shape, layers: int = 1) -> Layout: ...
 
 
 def through(view: View, value: Expression) -> Expression:
@@ -121,7 +122,7 @@ def matmul(
     kernel = Product(first, second, (m, n, k), batch, splits, block, dtype, variant.fetch)
     shape = (batch * splits * rows, width)
     found = build.launch(kernel, (left_slot, right_slot), shape, block)
-    layer = layout_of(shape, block).layer_size
+    layer = build.layout(shape, block).layer_size
     dims = (batch, rows, block, width, splits)
     strides = (splits * rows * width, width, layer if block > 1 else 0, 1, rows * width)
     logical = through(View(dims, strides), found)
@@ -146,7 +147,7 @@ def convolve(
     width = whole(ow)
     shape = (window.image[0] * groups * blocks, oh, width)
     found = build.launch(Convolution(operand, window, block, dtype, variant.fetch), (slot, rows.input), shape, block)
-    layer = layout_of(shape, block).layer_size
+    layer = build.layout(shape, block).layer_size
     dims = (window.image[0], groups, blocks, block, oh, width)
     line = contiguous_strides((window.image[0], groups, blocks, oh, width))
     logical = through(View(dims, (*line[:3], layer if block > 1 else 0, *line[3:])), found)
@@ -198,7 +199,7 @@ def weight_gradient(
     kernel = WeightGradient(first, second, window, splits, block, dtype, variant.fetch)
     shape = (splits * groups * blocks * far, kh, along * 4)
     found = build.launch(kernel, (image_slot, sent_slot), shape, block)
-    layer = layout_of(shape, block).layer_size if block > 1 else 0
+    layer = build.layout(shape, block).layer_size if block > 1 else 0
     texel = (each, kw) if kw <= 2 else (1, along * 4)
     line = contiguous_strides((splits, groups, blocks, far, kh, *texel))
     dims = (groups, blocks, block, far, texel[0], kh, texel[1], splits)

@@ -32,7 +32,7 @@ from .kernel import (
     Total,
     Window,
 )
-from .layout import Layout, layout_of
+from .layout import MOST_SIDE, Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
 from .ops.atlas import PART, Spot, sizes
@@ -128,16 +128,20 @@ def _pending(outputs: Sequence[Node]) -> list[Node]:
 Choose = Callable[[Graph, int], Variant]
 
 
-def schedule(graph: Graph, choose: Choose | None = None) -> Schedule:
-    """The kernels of a graph, in an order in which every input is there. choose: the variant of the contraction of a step."""
-    return _Scheduler(graph, choose).run()
+def schedule(graph: Graph, choose: Choose | None = None, side: int = MOST_SIDE) -> Schedule:
+    """The kernels of a graph, in an order in which every input is there.
+
+    choose: the variant of the contraction of a step. side: the longest of a texture.
+    """
+    return _Scheduler(graph, choose, side).run()
 
 
 class _Scheduler:
     """Walks the steps once; value[i] is how later steps read step i. Load.input and Scalar.scalar are graph-wide here."""
 
-    def __init__(self, graph: Graph, choose: Choose | None):
+    def __init__(self, graph: Graph, choose: Choose | None, side: int):
         self.graph = graph
+        self.side = side
         self.choose = choose
         self.leaves = sum(step.op is LEAF for step in graph.steps)
         self.slots = self.leaves
@@ -237,9 +241,9 @@ class _Scheduler:
 
         None when the leaf's texture has other rows than the atlas.
         """
-        layout = self.leaf_layouts[whole.input] or layout_of(shape)
+        layout = self.leaf_layouts[whole.input] or self.layout(shape)
         rows, length = sizes(own, spot)
-        if layout.width * 4 != shape[1] or not rows * length:
+        if layout.width * 4 != shape[1] or layout.stack > 1 or not rows * length:
             return None
         slot, self.slots = self.slots, self.slots + 1
         self.layered.add(slot)
@@ -301,8 +305,8 @@ class _Scheduler:
     def _pack(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Load:
         """A draw for each input, into its cell; first one for all, when the cells leave something over."""
         (rows, columns), spots = step.attrs
-        whole = layout_of(step.shape)
-        if whole.width * 4 != columns:
+        whole = self.layout(step.shape)
+        if whole.width * 4 != columns or whole.stack > 1:
             raise ValueError(f"an atlas of {rows} x {columns} numbers does not lie in whole rows of a texture")
         slot, self.slots = self.slots, self.slots + 1
         if sum(spot.rows * spot.columns for spot in spots) < rows * columns:
@@ -359,9 +363,12 @@ class _Scheduler:
         self.launches.append(Launch(local, tuple(inputs), tuple(scalars), slot, math.prod(shape), layout, self.now, region))
         return Load(slot, kernel.dtype)
 
+    def layout(self, shape: Shape, layers: int = 1) -> Layout:
+        return layout_of(shape, layers, self.side)
+
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1, scalars: tuple[int, ...] = ()) -> Load:
         slot, self.slots = self.slots, self.slots + 1
-        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), layout_of(shape, layers), self.now))
+        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), self.layout(shape, layers), self.now))
         if layers > 1:
             self.layered.add(slot)
         return Load(slot, kernel.dtype)

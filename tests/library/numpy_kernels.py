@@ -32,6 +32,7 @@ from distml_py.kernel import (
     WeightGradient,
     Window,
 )
+from distml_py.layout import MOST_SIDE
 from distml_py.op import DTYPES, bool_, int32
 from distml_py.schedule import Graph, schedule
 from distml_py.view import View, contiguous_strides
@@ -45,7 +46,9 @@ class KernelBackend:
     dtypes = frozenset(DTYPES)
     choices = None
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = MOST_SIDE) -> None:
+        """side: the longest of a texture."""
+        self.side = side
         self.schedules: list[Schedule] = []
 
     def upload(self, array: np.ndarray) -> np.ndarray:
@@ -65,7 +68,7 @@ class KernelBackend:
         return nullcontext()
 
     def plan(self, graph: Graph) -> Schedule:
-        self.schedules.append(schedule(graph))
+        self.schedules.append(schedule(graph, side=self.side))
         return self.schedules[-1]
 
     @np.errstate(all="ignore")
@@ -140,7 +143,7 @@ def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:
     found = np.pad(found, padding, **fill)  # type: ignore[call-overload]
     found = found.reshape(*found.shape[:axis], -1, block, *found.shape[axis + 1 :])
     found = np.moveaxis(found, axis + 1, 0).reshape(block, -1)
-    assert found.shape[1] == launch.size and launch.layout.layers == block
+    assert found.shape[1] == launch.size and launch.layout.layers == block * launch.layout.stack
     if block == 1:
         return found[0]
     return np.pad(found, ((0, 0), (0, launch.layout.layer_size - launch.size)), **fill)  # type: ignore[call-overload]
