@@ -14,7 +14,8 @@ import numpy as np
 
 from . import engine, io, random
 from .capture import compile
-from .data.loader import Splits, TensorDataset, permutation
+from .data.dataset import Splits, TensorDataset
+from .data.sampler import permutation
 from .errors import DistmlError, NonFiniteError, RecipeError
 from .nn import Module
 from .nn import functional as F
