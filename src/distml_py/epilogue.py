@@ -21,11 +21,13 @@ from .kernel import (
     Pick,
     Product,
     Read,
+    Scatter,
     Schedule,
     Total,
     WeightGradient,
 )
 from .operands import composed, is_packed, operand, through, view_of
+from .view import Shape
 
 MOST_WORK = 8  # ops made of each number; a block of a product makes them 32 times in one text
 MOST_INPUTS = 12  # of the contraction and what follows, in one draw
@@ -53,8 +55,8 @@ def finished(plan: Schedule, results: dict[int, Expression]) -> Schedule:
             continue
         launches[made[slot]], launches[place] = None, both
         made[chain.output] = place
-        for reader, launch in zip(readers.get(chain.output, []), moved, strict=True):
-            launches[reader] = launch
+        for reader, found in zip(readers.get(chain.output, []), moved, strict=True):
+            launches[reader] = found
     return dataclasses.replace(plan, launches=tuple(launch for launch in launches if launch is not None))
 
 
@@ -118,9 +120,10 @@ def _elsewhere(launch: Launch | None, slot: int, result: Expression) -> Launch |
     """launch, with the array in `slot` read where a contraction keeps its numbers; None when it cannot."""
     if launch is None:
         return None
-    number = launch.inputs.index(slot)
-    there = _renumbered(result, number)
-    kernel = _kernel_elsewhere(launch.kernel, number, there)
+    kernel: Kernel | None = launch.kernel
+    for number, read in enumerate(launch.inputs):
+        if read == slot and kernel is not None:
+            kernel = _kernel_elsewhere(kernel, number, _renumbered(result, number))
     return None if kernel is None else dataclasses.replace(launch, kernel=kernel)
 
 
@@ -130,15 +133,16 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
         value = getattr(kernel, name, None)
         if value is not None:
             changed[name] = _moved(value, number, there)
+    operands: dict[str, Shape] = {}
     match kernel:
-        case Product(sizes=(m, n, k), batch=batch):
-            operands = {"left": (batch, m, k), "right": (batch, k, n)}
-        case Convolution(window=window):
+        case Product(sizes=sizes, batch=batch):
+            operands = {"left": (batch, sizes[0], sizes[2]), "right": (batch, sizes[2], sizes[1])}
+        case Convolution(window=window) if number != 1:
             operands = {"image": window.image}
         case WeightGradient(window=window):
             operands = {"image": window.image, "gradient": (window.image[0], window.weight[0], *window.size)}
-        case _:
-            operands = {}
+        case Convolution() | Scatter():  # a weight lies in an order of its own
+            return None
     for name, shape in operands.items():
         given: Operand = getattr(kernel, name)
         if given.input == number:
