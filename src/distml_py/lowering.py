@@ -13,7 +13,7 @@ from .ops.reduce import SUM
 from .view import Shape, View, contiguous_strides
 
 Direct = tuple[Operand, int] | None
-MOST_LAYERS = 4  # targets of one draw; WebGL2 promises 4, and every device met so far has 8
+MOST_LAYERS = 8  # targets of one draw; WebGL2 promises 4, and every device met so far has 8
 ENOUGH = 1 << 8  # a draw of so many fragments keeps a renderer busy; below, long sums are cut up
 SHORTEST = 64  # numbers of a sum that are worth a part of their own
 MOST_PARTS = 64
