@@ -1,6 +1,6 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
-from . import data, models, nn, optim, recipe
+from . import autograd, data, models, nn, optim, recipe
 from .capture import compile
 from .creation import (
     arange,
@@ -24,6 +24,11 @@ from .profiler import profile
 from .random import manual_seed
 from .recipe import Recipe, train
 from .selftest import self_test
-from .tensor import Tensor, cat, is_grad_enabled, matmul, maximum, minimum, no_grad, stack, where
+from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
+from .tensor import functions as _functions
+from .torch_names import NAMES as _NAMES
+from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
+
+globals().update({name: function for name, function in _functions().items() if name in _NAMES["torch"]})

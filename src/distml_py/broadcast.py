@@ -18,8 +18,14 @@ Number = float | int | bool
 
 
 def promoted(*values: Node | Number) -> np.dtype[Any]:
-    """The dtype of an op on values. A Python number only lifts the kind (bool < int < float), never the width."""
-    dtype = max((value.dtype for value in values if isinstance(value, Node)), key=DTYPES.index)
+    """The dtype of an op on values. A Python number only lifts the kind (bool < int < float), never the width; a node without
+    dimensions does not widen one with dimensions of its kind, either."""
+    nodes = [value for value in values if isinstance(value, Node)]
+    wide = [node.dtype for node in nodes if node.shape] or [node.dtype for node in nodes]
+    dtype = max(wide, key=DTYPES.index)
+    for node in nodes:
+        if node.dtype.kind != dtype.kind:
+            dtype = max(dtype, node.dtype, key=DTYPES.index)
     for value in values:
         if not isinstance(value, Node):
             dtype = max(dtype, kind_of(value), key=DTYPES.index)

@@ -10,6 +10,7 @@ import math
 
 from .kernel import (
     Apply,
+    Chain,
     Convolution,
     Expression,
     Kernel,
@@ -22,6 +23,7 @@ from .kernel import (
     Product,
     Read,
     Scatter,
+    ScatterChains,
     Schedule,
     Total,
     WeightGradient,
@@ -47,7 +49,7 @@ def finished(plan: Schedule, results: dict[int, Expression]) -> Schedule:
         first, place = launches[made[slot]], readers[slot][0]
         chain = launches[place]
         assert first is not None
-        if chain is None or chain.output in plan.outputs or not isinstance(chain.kernel, Map):
+        if chain is None or chain.region or chain.output in plan.outputs or not isinstance(chain.kernel, Map):
             continue
         both = _with_chain(first, chain, chain.kernel, result)
         moved = [_elsewhere(launches[reader], chain.output, result) for reader in readers.get(chain.output, [])]
@@ -141,7 +143,9 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
             operands = {"image": window.image}
         case WeightGradient(window=window):
             operands = {"image": window.image, "gradient": (window.image[0], window.weight[0], *window.size)}
-        case Convolution() | Scatter():  # a weight lies in an order of its own
+        case ScatterChains(sizes=(_, width, count)) if number == 2:
+            operands = {"source": (count, width)}
+        case Convolution() | Scatter() | Chain() | ScatterChains():  # a weight and an index lie in an order of their own
             return None
     for name, shape in operands.items():
         given: Operand = getattr(kernel, name)
@@ -149,7 +153,7 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
             views = (view_of(given), *(there.views if isinstance(there, Read) else ()))
             view = composed(shape, views)
             found = None if view is None else operand(number, view, shape)
-            axes = (3,) if len(shape) == 4 else (1, 2)
+            axes = (1, 2) if len(shape) == 3 else (len(shape) - 1,)
             if found is None or not is_packed(found, axes) or (name == "image" and shape[3] % 4):
                 return None
             changed[name] = found

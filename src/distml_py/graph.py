@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ class Node:
     """One op applied to nodes. buffer: None until realized, then a backend's buffer or a host array.
 
     owner: a weak reference to the leaf Tensor whose gradient is wanted, so that no reference cycle is made.
+    hooks: what is asked about each gradient that arrives. link: where gradients go on, if not to the inputs.
+    stale: whether the tensor that was this node has been changed in place since.
     """
 
-    __slots__ = ("__weakref__", "attrs", "buffer", "dtype", "inputs", "op", "owner", "shape")
+    __slots__ = ("__weakref__", "attrs", "buffer", "dtype", "hooks", "inputs", "link", "op", "owner", "shape", "stale")
 
     def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: tuple[Any, ...], shape: Shape, dtype: np.dtype[Any]):
         self.op = op
@@ -30,6 +33,9 @@ class Node:
         self.dtype = dtype
         self.buffer: Any = None
         self.owner: weakref.ref[Any] | None = None
+        self.hooks: dict[int, Callable[[Node], Node]] | None = None
+        self.link: Link | None = None
+        self.stale = False
 
     @property
     def size(self) -> int:
@@ -73,6 +79,18 @@ class Node:
 
     def __neg__(self) -> Node:
         return apply(TABLE["neg"], self)
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """Where a gradient goes on: to the parents. backward: (output, its gradient) by output number -> one gradient a parent.
+
+    Without backward the only parent is a joint, at which the gradients of several outputs are gathered, each under its index.
+    """
+
+    parents: tuple[Node, ...]
+    backward: Callable[[dict[int, tuple[Node, Node]]], Sequence[Node | None]] | None = None
+    index: int = 0
 
 
 class _Leaf(Op):

@@ -8,7 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from op_examples import BINARY, SPECIAL, UNARY, Call, Example, numbers, positive, slopes, truths, whole
+from op_examples import (
+    ATLAS,
+    BINARY,
+    MORE_BINARY,
+    MORE_UNARY,
+    SPECIAL,
+    UNARY,
+    Call,
+    Example,
+    numbers,
+    packed,
+    part,
+    positive,
+    slopes,
+    truths,
+    whole,
+)
 
 SIZES = (1, 3, 5, 17, 129)
 CASES: dict[str, list[Example]] = {"sizes": [], "empty": [], "views": [], "special": []}
@@ -104,6 +120,7 @@ for n in SIZES:
         whole(5, low=0, high=n),
     )
     case("sizes", f"embedding of {n}", lambda lib, k, w: functional(lib).embedding(k, w), whole(7, low=0, high=n), numbers(n, 3))
+    case("sizes", f"columns of {n}", lambda lib, k, w: w[:, k], whole(261, low=0, high=5), numbers(n, 5))
     case("sizes", f"gather of {n}", lambda lib, x, k: x.gather(1, k), numbers(3, n), whole(3, 5, low=0, high=n))
     case(
         "sizes",
@@ -115,6 +132,12 @@ for n in SIZES:
     )
     case("sizes", f"cat of {n}", lambda lib, x, y: lib.cat([x, y, x[:1] * 3], 0), numbers(n, 3), numbers(5, 3, seed=1))
     case("sizes", f"detach of {n}", lambda lib, x: x * x.detach() + x, numbers(n))
+
+for name, (low, high) in MORE_UNARY.items():
+    case("sizes", f"{name} of 17", lambda lib, x, name=name: getattr(x, name)(), numbers(17, low=low, high=high))
+    case("special", name, lambda lib, x, name=name: getattr(x, name)(), SPECIAL[:7], differentiable=False)
+for name, call in MORE_BINARY.items():
+    case("sizes", f"{name} of 17", call, numbers(17, 1), numbers(1, 5, seed=1))
 
 # ---------------------------------------------------------------- dimensions of size 0
 
@@ -167,11 +190,16 @@ READERS |= {
     "scatter_add": lambda lib, v: (v * 2).scatter_add(0, lib.tensor(whole(2, 5, low=0, high=3)), v[1:]),
     "embedding": lambda lib, v: functional(lib).embedding(lib.tensor(whole(4, low=0, high=3)), v),
     "cat": lambda lib, v: lib.cat([v[1:], v * 2], 0),
+    "pack": lambda lib, v: packed(lib, *map(lib.tensor, ATLAS[:3]), v[:2] * 2).exp(),
 }
 for nth, (reader, read) in enumerate(READERS.items()):
     for place, (view, (shape, look)) in enumerate(VIEWS.items()):
         if (nth + place) % 2 == 0 and not (reader in KINKS and ("expanded" in view or "padded" in view)):
             case("views", f"{reader} of {view}", lambda lib, x, read=read, look=look: read(lib, look(lib, x)), numbers(*shape))
+
+case(
+    "views", "parts of a pack", lambda lib, *a: [part(lib, packed(lib, *a), n, v.shape).exp() for n, v in enumerate(ATLAS)], *ATLAS
+)
 
 # ---------------------------------------------------------------- NaN and infinities, in the gradient as well
 

@@ -161,7 +161,7 @@ def rest():
 
 rest()
 for trial in range(80):
-    countdown = dice.randrange(1, 700)
+    countdown = dice.randrange(1, 350)
     sys.settrace(tracer)
     try:
         training.step(trial)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from distml_py import autograd, graph
+from distml_py import differentiation, graph
+from distml_py.ops.atlas import PACK, PART, Spot
 from distml_py.tensor import made
 
 Call = Callable[..., Any]
@@ -124,6 +125,24 @@ SHAPES = [(), (1,), (5,), (0,), (2, 3), (1, 17), (3, 0, 2), (2, 1, 3, 1)]
 for name, (call, make) in UNARY.items():
     for shape in SHAPES:
         example(f"{name} {shape}", call, make(*shape))
+
+# rows of their own, each judged at fewer shapes; surface_examples.py has their edges. name -> the range
+MORE_UNARY: dict[str, tuple[float, float]] = {
+    **{name: (-2, 2) for name in ("exp2", "expm1", "atan", "sinh", "cosh", "asinh", "erfc", "trunc", "round")},
+    **{name: (-0.9, 0.9) for name in ("asin", "acos", "atanh", "erfinv", "log1p")},
+    **{"log2": (0.3, 3), "log10": (0.3, 3), "acosh": (1.2, 4)},
+}
+for name, (low, high) in MORE_UNARY.items():
+    example(f"{name} (3, 5)", lambda lib, x, name=name: getattr(x, name)(), numbers(3, 5, low=low, high=high))
+MORE_BINARY: dict[str, Call] = {
+    "atan2": lambda lib, x, y: x.atan2(y),
+    "hypot": lambda lib, x, y: x.hypot(y),
+    "fmod": lambda lib, x, y: (x * 3).fmod(y),
+}
+for name, call in MORE_BINARY.items():
+    example(f"{name} (3, 1) (5,)", call, numbers(3, 1), numbers(5, seed=1))
+example("isnan", lambda lib, x: x.isnan(), np.array([1, math.nan, math.inf], np.float32))
+example("bits", lambda lib, x, y: (x & y, x | y, x ^ y, x << 2, x >> 1), whole(9, 1), whole(5, seed=1))
 
 BINARY: dict[str, Call] = {
     "add": lambda lib, x, y: x + y,
@@ -557,7 +576,7 @@ def slopes(lib: Any, found: Any, inputs: Sequence[Any]) -> list[Any]:
     loss = loss_of(lib, [found])
     if lib.__name__ == "torch":
         return list(lib.autograd.grad(loss, inputs, create_graph=True))
-    nodes = autograd.gradients(loss.node, graph.full(1, (), loss.dtype), [tensor.node for tensor in inputs])
+    nodes = differentiation.gradients(loss.node, graph.full(1, (), loss.dtype), [tensor.node for tensor in inputs])
     return [made(node, *inputs) for node in nodes if node is not None]
 
 
@@ -589,6 +608,38 @@ example(
     numbers(1, 2, 5, 5),
     numbers(2, 2, 3, 3, seed=1),
 )
+
+SPOTS = ((0, 4, 4, 12, 1), (0, 0, 4, 4, 0), (4, 0, 1, 16, 0), (5, 0, 2, 8, 1))  # rows 5 and 6 have eight numbers more
+
+
+def packed(lib: Any, *arrays: Any) -> Any:
+    """Arrays in an atlas of 7 x 16 numbers."""
+    if lib.__name__ == "torch":
+        whole = lib.zeros(7, 16)
+        for array, (row, column, _, _, split) in zip(arrays, SPOTS, strict=True):
+            flat = array.reshape(math.prod(array.shape[:split]), -1)
+            whole = whole + lib.nn.functional.pad(flat, (column, 16 - column - flat.shape[1], row, 7 - row - flat.shape[0]))
+        return whole
+    spots = tuple(Spot(*spot) for spot in SPOTS)
+    return made(graph.apply(PACK, *(array.node for array in arrays), attrs=((7, 16), spots)), *arrays)
+
+
+def part(lib: Any, whole: Any, number: int, shape: tuple[int, ...]) -> Any:
+    """One array of an atlas."""
+    if lib.__name__ == "torch":
+        row, column, _, _, split = SPOTS[number]
+        rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
+        return whole[row : row + rows, column : column + columns].reshape(shape)
+    return made(graph.apply(PART, whole.node, attrs=(Spot(*SPOTS[number]), shape)), whole)
+
+
+ATLAS = (numbers(4, 3, 3), numbers(3, seed=1), numbers(13, seed=2), numbers(2, 5, seed=3))
+example("pack", lambda lib, *arrays: packed(lib, *(array * array for array in arrays)), *ATLAS)
+example("pack what is read elsewhere", lambda lib, *arrays: packed(lib, arrays[0].flip(0), *arrays[1:]) * 2 + 1, *ATLAS)
+example("part", lambda lib, x: [part(lib, x, n, array.shape) for n, array in enumerate(ATLAS)], numbers(7, 16))
+example("part of a sum", lambda lib, x, y: y @ part(lib, x + 1, 3, (2, 5)), numbers(7, 16), numbers(3, 2, seed=1))
+example("part in a product", lambda lib, x, y: y @ part(lib, x, 0, (4, 9)), numbers(7, 16), numbers(3, 4, seed=1))
+example("part with an offset", lambda lib, x: part(lib, x, 0, (4, 3, 3)).permute(2, 0, 1).exp(), numbers(7, 16))
 
 POOLS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "2": ((2, 2, 4, 6), {"kernel_size": 2}),

@@ -25,16 +25,18 @@ from distml_py.errors import (
 from distml_py.op import TABLE, Elementwise
 from distml_py.recipe import Recipe, Training, load_recipe
 from distml_py.tensor import apply
+from surface_errors import ROWS as SURFACE_ROWS
 
 F = dm.nn.functional
 SOURCE = Path(dm.__file__).parent
 # the modules whose every raise statement has a row here; layers and optimizers have theirs beside PyTorch's
 MODULES = [
-    "tensor",
+    *(f"tensor/{path.stem}" for path in sorted((SOURCE / "tensor").glob("*.py"))),
     "broadcast",
     "indexing",
     "creation",
     "autograd",
+    "differentiation",
     "graph",
     "engine",
     "ops/index",
@@ -382,6 +384,8 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "empty.py must define one subclass of Recipe, found none; see web/recipes for examples",
     ),
 ]
+
+ROWS += SURFACE_ROWS
 
 
 @pytest.mark.parametrize(("wrong", "error", "message"), ROWS, ids=[row[2] for row in ROWS])

@@ -5,7 +5,7 @@ import pytest
 
 import distml_py as dm
 import op_examples
-from distml_py import autograd, graph, ops
+from distml_py import differentiation, graph, ops
 from distml_py.op import TABLE, float64
 from op_examples import EXAMPLES, Example, listed, loss_of
 
@@ -67,13 +67,13 @@ def slope_of_gradient(example: Example, inputs: list[np.ndarray], directions: li
     tensors = leaves(example, inputs)
     total = loss_of(dm, listed(example.call(dm, *tensors))).node
     wanted = [tensor.node for tensor in tensors if tensor.requires_grad]
-    first = autograd.gradients(total, graph.full(1, (), float64), wanted)
+    first = differentiation.gradients(total, graph.full(1, (), float64), wanted)
     along = graph.full(0, (), float64)
     for node, direction in zip(first, directions, strict=True):
         if node is not None:
             product = dm.Tensor(graph.apply(ops.MUL, node, graph.leaf(direction, direction.shape, float64))).sum()
             along = along + product.node
-    second = autograd.gradients(along, graph.full(1, (), float64), wanted)
+    second = differentiation.gradients(along, graph.full(1, (), float64), wanted)
     return [np.zeros(w.shape) if s is None else dm.Tensor(s).numpy() for w, s in zip(wanted, second, strict=True)]
 
 
@@ -95,7 +95,7 @@ def rows_between(outputs: list[dm.Tensor], inputs: list[dm.Tensor]) -> tuple[set
     used: set[str] = set()
     passed: set[str] = set()
     leads = {id(tensor.node) for tensor in inputs if tensor.requires_grad}
-    for node in autograd.order([out.node for out in outputs]):
+    for node in differentiation.order([out.node for out in outputs]):
         used.add(node.op.name)
         if id(node) not in leads and any(id(parent) in leads for parent in node.inputs) and node.op.name != "detach":
             leads.add(id(node))

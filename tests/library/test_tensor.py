@@ -6,7 +6,7 @@ import torch
 
 import distml_py as dm
 from distml_py import Tensor, float32, float64, int32, no_grad
-from distml_py.errors import ShapeError
+from distml_py.errors import GradientError, ShapeError
 
 
 def leaf(*numbers: float) -> Tensor:
@@ -218,14 +218,32 @@ def test_copying_a_parameter_leaves_the_parameter_as_it_was() -> None:
     assert kept.tolist() == x_before
 
 
-def test_a_graph_made_before_a_change_keeps_the_old_numbers() -> None:
+def test_a_value_read_from_a_graph_made_before_a_change_is_the_old_one() -> None:
     x = leaf(2)
-    y = x * x
+    y = x + 1
     with no_grad():
         x.fill_(100)
-    assert y.item() == 4
+    assert y.item() == 3
     y.backward()
-    assert x.grad.tolist() == [4]
+    assert x.grad.tolist() == [1], "a sum needs no numbers of what it adds"
+
+
+def test_a_gradient_that_needs_numbers_changed_in_place_is_an_error_as_in_pytorch() -> None:
+    x = leaf(2)
+    for compute in (lambda x: x * x, lambda x: x.log(), lambda x: (x[None] @ x[:, None]).sum()):
+        y = compute(x)
+        with no_grad():
+            x.add_(0)
+        with pytest.raises(GradientError, match="modified by an inplace operation"):
+            y.sum().backward()
+    h = (x * 3).exp()
+    h += 1
+    with pytest.raises(GradientError, match="exp of shape .1,. saved a tensor"):
+        h.sum().backward()
+    h = x * 3
+    h += h * h
+    with pytest.raises(GradientError, match="modified by an inplace operation"):
+        h.sum().backward()
 
 
 def test_data_is_the_numbers_outside_the_graph_and_can_be_set() -> None:

@@ -4,29 +4,8 @@ from __future__ import annotations
 
 from ..kernel import Convolution, Operand, Product, WeightGradient, Window
 from ..op import float32
-from .places import Place, Var, variable
-from .writer import AFTER, Program, Value, Writer, indented
-
-
-def _at(writer: Writer, operand: Operand, *coordinates: Place) -> Place:
-    found = Place((), operand.offset)
-    for place, axis in zip(coordinates, operand.axes, strict=True):
-        rest = place
-        for size, stride in reversed(axis[1:]):
-            rest, digit = writer.split(rest, size)
-            found = found.plus(digit, stride)
-        found = found.plus(rest, axis[0][1])
-    return found
-
-
-def _loop(name: str, count: int, inner: list[str]) -> list[str]:
-    if not count:
-        return []
-    return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
-
-
-def _counter(name: str, count: int, depth: int) -> Place:
-    return variable(Var(name, 0, max(count - 1, 0), depth))
+from .places import Place
+from .writer import AFTER, Program, Value, Writer, counter, loop
 
 
 def product(writer: Writer, kernel: Product) -> Program:
@@ -44,9 +23,9 @@ def product(writer: Writer, kernel: Product) -> Program:
         lefts, rights = [], []
         for s in range(count):
             at = part.times(length).plus(first).plus(s)
-            places = [_at(writer, kernel.right, batch, at, column.times(4).plus(j)) for j in range(4)]
+            places = [writer.at(kernel.right, batch, at, column.times(4).plus(j)) for j in range(4)]
             rights.append(_vector([writer.element(kernel.right.input, p, kernel.dtype) for p in places], vector))
-            rows = [_at(writer, kernel.left, batch, row.times(kernel.block).plus(i), at) for i in range(kernel.block)]
+            rows = [writer.at(kernel.left, batch, row.times(kernel.block).plus(i), at) for i in range(kernel.block)]
             lefts.append([writer.element(kernel.left.input, place, kernel.dtype).text for place in rows])
         for i in range(kernel.block):
             terms = (f"{left[i]} * {right}" for left, right in zip(lefts, rights, strict=True))
@@ -56,10 +35,10 @@ def product(writer: Writer, kernel: Product) -> Program:
     if length % 4:
         steps(Place((), whole * 4), length % 4, 0)
     if whole:
-        steps(_counter("k", whole, 1).times(4), 4, 1)
+        steps(counter("k", whole, 1).times(4), 4, 1)
     rows = (batch.times(m).plus(row, kernel.block).plus(i) for i in range(kernel.block))
     firsts = [at.times(n).plus(column, 4) for at in rows]
-    return _finished(writer, kernel, _loop("k", whole, writer.lines.get(1, [])), firsts)
+    return _finished(writer, kernel, loop("k", whole, writer.lines.get(1, [])), firsts)
 
 
 def _vector(values: list[Value], kind: str) -> str:
@@ -107,7 +86,7 @@ class _Columns:
         """Texel `step` after texel column base, in row (picture, channel, y)."""
         conditions = list(self.exists)
         column = self.writer.inside(base.plus(step), 0, -(-self.window.image[3] // 4), conditions)
-        place, _ = self.writer.split(_at(self.writer, self.image, *row, column.times(4)), 4)
+        place, _ = self.writer.split(self.writer.at(self.image, *row, column.times(4)), 4)
         return self.writer.chosen(conditions, self.writer.texel(self.image.input, place, float32), "vec4(0.0)", "vec4")
 
     def four(self, base: Place, tap: int, row: tuple[Place, Place, Place]) -> str:
@@ -140,7 +119,7 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
     rest, y = writer.split(rest, oh)
     picture, row = writer.split(rest, blocks * window.groups)
     group, inside = writer.split(row, blocks)
-    c, ky = _counter("c", channels, 1), _counter("ky", kh, 2)
+    c, ky = counter("c", channels, 1), counter("ky", kh, 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
     image_row, exists = _row(writer, window, y, ky)
@@ -154,11 +133,11 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
             terms[i].append(f"{writer.element(1, at.plus(i), kernel.dtype).text} * {pixels}")
     for i in range(block):
         writer.line(2, f"acc{i} += {' + '.join(terms[i])};")
-    inner = [*writer.lines.get(1, []), *_loop("ky", kh, writer.lines[2])]
+    inner = [*writer.lines.get(1, []), *loop("ky", kh, writer.lines[2])]
     own = o // window.groups
     channel = picture.times(o).plus(group, own).plus(inside, block)
     firsts = [channel.plus(i).times(oh).plus(y).times(ow).plus(x, 4) for i in range(block)]
-    return _finished(writer, kernel, _loop("c", channels, inner), firsts)
+    return _finished(writer, kernel, loop("c", channels, inner), firsts)
 
 
 def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
@@ -172,8 +151,8 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     part, row = writer.split(rest, -(-own // block) * window.groups)
     group, inside = writer.split(row, -(-own // block))
     pictures = window.image[0] // kernel.splits
-    picture = part.times(pictures).plus(_counter("n", pictures, 1))
-    y = _counter("line", window.size[0], 2)
+    picture = part.times(pictures).plus(counter("n", pictures, 1))
+    y = counter("line", window.size[0], 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
     image_row, exists = _row(writer, window, y, ky)
@@ -181,7 +160,7 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     first = group.times(own).plus(inside, block)
 
     def steps(x: Place, depth: int, parts: str) -> None:
-        places = (_at(writer, kernel.gradient, picture, first.plus(i), y, x.times(4)) for i in range(block))
+        places = (writer.at(kernel.gradient, picture, first.plus(i), y, x.times(4)) for i in range(block))
         sent = [writer.texel(kernel.gradient.input, writer.split(place, 4)[0], float32).text for place in places]
         base = x.times(window.stride[1]).plus(far, window.dilation[1])
         for t, (channel, kx) in enumerate(_taps(kw)):
@@ -194,10 +173,10 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     if left:
         steps(Place((), whole), 2, "xyzw"[:left])
     if whole:
-        steps(_counter("k", whole, 3), 3, "xyzw")
-    inner = [*writer.lines.get(2, []), *_loop("k", whole, writer.lines.get(3, []))]
-    middle = [*writer.lines.get(1, []), *_loop("line", window.size[0], inner)]
-    return writer.program([*writer.lines[0], *_loop("n", pictures, middle), *_results(block)], kernel.dtype)
+        steps(counter("k", whole, 3), 3, "xyzw")
+    inner = [*writer.lines.get(2, []), *loop("k", whole, writer.lines.get(3, []))]
+    middle = [*writer.lines.get(1, []), *loop("line", window.size[0], inner)]
+    return writer.program([*writer.lines[0], *loop("n", pictures, middle), *_results(block)], kernel.dtype)
 
 
 def _taps(kw: int) -> list[tuple[int, int]]:

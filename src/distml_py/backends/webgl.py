@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,26 @@ import numpy as np
 
 from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
+from ..kernel import (
+    Chain,
+    Convolution,
+    Draw,
+    Fold,
+    Kernel,
+    Launch,
+    Map,
+    Part,
+    Product,
+    Scatter,
+    ScatterChains,
+    WeightGradient,
+)
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
-from ..schedule import Graph, schedule
+from ..schedule import Choose, Graph, schedule
 from ..view import Shape
 from . import glsl
+from .choices import Choices
 from .protocol import Arrived, Pending, Told
 from .sender import Later, Sender, gone
 from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
@@ -67,9 +81,10 @@ class WebGLBackend:
         self._bridge = bridge
         limits = json.loads(guarded(bridge.limits))
         self.name = f"WebGL2: {limits['renderer']}"
+        self.choices = Choices(limits["max_layers"])
         self._sender = Sender(bridge, self._fill)
         self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
-        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
+        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout, bool], tuple[int, str]] = {}
         self._texts: dict[str, int] = {}
 
     def upload(self, array: np.ndarray) -> Buffer:
@@ -129,11 +144,13 @@ class WebGLBackend:
                 self._sender.flush()
                 self._pool.trim()
 
-    def plan(self, graph: Graph) -> _Plan:
-        planned = schedule(graph)
-        rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
+    def plan(self, graph: Graph, choose: Choose | None = None) -> _Plan:
+        """choose: other variants of contractions than `choices` names."""
+        planned = schedule(graph, choose or self.choices.of)
+        rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
+        layouts |= {slot: part.layout for slot, part in planned.parts.items()}
         steps = dict(zip(planned.outputs, (graph.steps[number] for number in graph.outputs), strict=True))
         made = [_Made(slot, rooms[slot], step.shape, step.dtype) for slot, step in sorted(steps.items()) if slot >= planned.leaves]
         slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
@@ -141,7 +158,7 @@ class WebGLBackend:
         placed = self._place_scratch(planned.launches, rooms, {output.slot for output in made}, hold)
         for slot, texture in placed.items():
             slots[slot] = texture
-        commands = _Commands()
+        commands = _Commands(planned.parts)
         for launch in planned.launches:
             if launch.size:
                 read = tuple(layouts[slot] for slot in launch.inputs)
@@ -151,6 +168,29 @@ class WebGLBackend:
         return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float], told: Told | None = None) -> list[Buffer]:
+        commands, leaves, buffers = self._filled(plan, leaves, scalars)
+        if told is not None:
+            self._one_by_one(plan, commands, told)
+        elif len(commands):
+            self._sender.send(commands, leaves, list(buffers.values()))
+        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+
+    def repeated(self, plan: _Plan, leaves: Sequence[Buffer]) -> tuple[Callable[[int], None], Buffer]:
+        """(draws the plan of one output, computed from leaves alone, so many times and waits; its output), for the tuner."""
+        commands, leaves, buffers = self._filled(plan, leaves, ())
+        output = buffers[plan.outputs[0]]
+
+        def draw(times: int) -> None:
+            self._sender.flush()
+            guarded(self._bridge.run, np.tile(commands, times))
+            guarded(self._bridge.read, output.texture, 1, 1, output.room.kind)
+
+        return draw, output
+
+    def _filled(
+        self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]
+    ) -> tuple[np.ndarray, list[Buffer], dict[int, Buffer]]:
+        """The command list without holes, the leaves as the plan reads them, and new arrays for its outputs by slot."""
         slots = plan.slots.copy()
         leaves = [self._as(buffer, layout) for buffer, layout in zip(leaves, plan.leaves, strict=True)]
         for number, buffer in enumerate(leaves):
@@ -165,11 +205,7 @@ class WebGLBackend:
             values = np.array(scalars, np.float64)
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
-        if told is not None:
-            self._one_by_one(plan, commands, told)
-        elif len(commands):
-            self._sender.send(commands, leaves, list(buffers.values()))
-        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+        return commands, leaves, buffers
 
     def _one_by_one(self, plan: _Plan, commands: np.ndarray, told: Told) -> None:
         """Each draw alone, and waited for: by reading back one texel of what it wrote."""
@@ -203,7 +239,7 @@ class WebGLBackend:
         free = self._pool.scratch.free()
         placed: dict[int, int] = {}
         for number, launch in enumerate(launches):
-            if launch.output not in asked:
+            if launch.output not in asked and launch.output not in placed:
                 place = rooms[launch.output]
                 if not free.get(place):
                     free.setdefault(place, []).append(self._pool.scratch.make(place, hold))
@@ -215,7 +251,7 @@ class WebGLBackend:
         return placed
 
     def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> tuple[int, str]:
-        key = (launch.kernel, layouts, launch.layout)
+        key = (launch.kernel, layouts, launch.layout, launch.region is not None)
         known = self._programs.get(key)
         if known is None:
             program = glsl.render(*key)
@@ -241,6 +277,15 @@ def _cost(kernel: Kernel) -> int:
             return -(-window.image[0] // splits) * math.prod(window.size) * block
         case Scatter(index_shape=shape, axis=axis):
             return 8 * shape[axis]
+        case Chain(length=length):
+            return 4 * length
+        case ScatterChains(sizes=sizes):
+            return 8 * (1 + sizes[2] // sizes[0])
+
+
+def _whole(launch: Launch) -> Layout:
+    """The layout of the texture that a draw writes into."""
+    return launch.layout if launch.region is None else launch.region.whole
 
 
 def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
@@ -249,9 +294,10 @@ def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
 
 
 class _Commands:
-    """A command list while it is written."""
+    """A command list while it is written. parts: slots that are rectangles of others."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: dict[int, Part]) -> None:
+        self.parts = parts
         self.words: list[int] = []
         self.slots: list[tuple[int, int]] = []
         self.floats: list[tuple[int, int]] = []
@@ -262,10 +308,14 @@ class _Commands:
         start = len(self.words)
         self.words.append(program)
         self._slot(launch.output)
-        self.words += [launch.layout.width, launch.layout.rows(launch.size)]
+        origins = [(launch.region.x, launch.region.y)] if launch.region is not None else []
+        self.words += [*(origins or [(0, 0)])[0], launch.layout.width, launch.layout.rows(launch.size)]
         for slot in launch.inputs:
-            self._slot(slot)
-        for letter, number in zip(scalars, launch.scalars, strict=True):
+            part = self.parts.get(slot)
+            self._slot(slot if part is None else part.slot)
+            origins += [] if part is None else [(part.x, part.y)]
+        self.words += np.array(origins, np.float32).view(np.int32).reshape(-1).tolist()
+        for letter, number in zip(scalars[2 * len(origins) :], launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
         done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)

@@ -1,5 +1,6 @@
 """THE op table: one row an op. Importing this package fills `distml_py.op.TABLE`."""
 
+from .atlas import PACK, PART
 from .contract import CONV2D, CONV2D_IMAGE, CONV2D_WEIGHT, MATMUL
 from .elementwise import (
     ABS,
@@ -42,9 +43,39 @@ from .elementwise import (
     TANH,
     WHERE,
 )
+from .functions import (
+    ACOS,
+    ACOSH,
+    ASIN,
+    ASINH,
+    ATAN,
+    ATAN2,
+    ATANH,
+    COSH,
+    ERFC,
+    ERFINV,
+    EXP2,
+    EXPM1,
+    HYPOT,
+    LOG1P,
+    LOG2,
+    LOG10,
+    SINH,
+)
 from .index import GATHER, SCATTER_ADD
 from .move import DETACH, EXPAND, PAD, PERMUTE, RESHAPE, SLICE, WINDOW
 from .reduce import AMAX, ARGMAX, SUM
+from .rounding import (
+    BITWISE_AND,
+    BITWISE_OR,
+    BITWISE_XOR,
+    FMOD,
+    ISNAN,
+    LEFT_SHIFT,
+    RIGHT_SHIFT,
+    ROUND,
+    TRUNC,
+)
 from .source import IOTA, UNIFORM
 
 __all__ = [name for name in dir() if name.isupper()]

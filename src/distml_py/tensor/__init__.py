@@ -1,0 +1,25 @@
+"""PyTorch's words for nodes: a Tensor, and its families of functions, which are its methods, too."""
+
+from collections.abc import Callable
+from inspect import isfunction
+from typing import Any
+
+from . import arithmetic, choosing, conversion, elementwise, gradient, in_place, joining, picking, products, reduction, shape
+from .choosing import maximum, minimum, where
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .host_data import host_data
+from .joining import broadcast_dtypes, cat, stack
+from .products import matmul
+from .tensor import Later, Tensor, apply, made
+
+FAMILIES = (arithmetic, choosing, conversion, elementwise, gradient, in_place, joining, picking, products, reduction, shape)
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    """Every function of the families under its names, those that are methods only in PyTorch included."""
+    return {
+        name: value
+        for family in FAMILIES
+        for name, value in vars(family).items()
+        if isfunction(value) and value.__module__ == family.__name__ and not name.startswith("_")
+    }

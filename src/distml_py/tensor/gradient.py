@@ -1,0 +1,104 @@
+"""Tensor.backward() and who is told of gradients on the way."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+
+from .. import engine, graph, ops
+from ..differentiation import gradients_of, order
+from ..errors import GradientError, ShapeError
+from ..graph import Node
+from .tensor import Tensor, method
+
+Hook = Callable[[Tensor], Tensor | None]
+_numbers = itertools.count()
+
+
+def seed_of(output: Tensor, gradient: Tensor | None) -> Node:
+    """The gradient that arrives at an output: gradient, or 1 where it has one element. Raises GradientError, ShapeError."""
+    if not output.requires_grad:
+        raise GradientError("backward() of a tensor that no leaf with requires_grad=True leads to")
+    if gradient is None and output.numel() != 1:
+        raise GradientError(f"backward() without a gradient needs one element, got shape {output.shape}; sum it first")
+    if gradient is not None and gradient.shape != output.shape:
+        raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
+    return graph.full(1, output.shape, output.dtype) if gradient is None else gradient._node
+
+
+@method
+def backward(
+    input: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | None = None,
+) -> None:
+    """Add d(input)/d(leaf) to .grad of every leaf that requires it, or of `inputs` alone.
+
+    gradient: of input's shape; 1 for a tensor with one element. retain_graph: graphs stay here as long as somebody holds
+    them, so it changes nothing. create_graph: the gradients can be differentiated again. Raises GradientError.
+    """
+    seed = seed_of(input, gradient)
+    leaves = [node for node in order([input._node]) if node.owner is not None]
+    owners = [node.owner() for node in leaves if node.owner is not None]
+    if inputs is not None:
+        owners = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        leaves = [owner._node for owner in owners if owner is not None]
+    for leaf, found in zip(owners, gradients_of([input._node], [seed], leaves), strict=True):
+        if leaf is not None and found is not None:
+            known = leaf.grad
+            total = found if known is None else known._node + found
+            grad = Tensor(total if create_graph else graph.apply(ops.DETACH, total))
+            grad._requires_grad = create_graph
+            leaf.grad = grad
+    engine.keep(input._node)
+
+
+class RemovableHandle:
+    """What register_hook returns: remove() ends it."""
+
+    def __init__(self, hooks: dict[int, Callable[[Node], Node]], number: int):
+        self._hooks, self._number = hooks, number
+
+    def remove(self) -> None:
+        self._hooks.pop(self._number, None)
+
+
+@method
+def register_hook(input: Tensor, hook: Hook) -> RemovableHandle:
+    """hook(gradient) is called when a gradient of this tensor is known; what it returns, if anything, takes its place.
+
+    Raises GradientError when the tensor has no gradient.
+    """
+    if not input.requires_grad:
+        raise GradientError("cannot register a hook on a tensor that doesn't require gradient")
+
+    def asked(g: Node) -> Node:
+        known = Tensor(g)
+        known._requires_grad = True
+        found = hook(known)
+        return g if found is None else found._node
+
+    if input._node.hooks is None:
+        input._node.hooks = {}
+    number = next(_numbers)
+    input._node.hooks[number] = asked
+    return RemovableHandle(input._node.hooks, number)
+
+
+@method
+def retain_grad(input: Tensor) -> None:
+    """backward() leaves the gradient of this computed tensor in .grad, too."""
+    if input.is_leaf:
+        return
+    own = weakref.ref(input)
+
+    def keep(g: Tensor) -> None:
+        tensor = own()
+        if tensor is not None:
+            known = tensor.grad
+            tensor.grad = Tensor(graph.apply(ops.DETACH, g._node if known is None else known._node + g._node))
+
+    input.register_hook(keep)

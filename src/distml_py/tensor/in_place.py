@@ -1,0 +1,74 @@
+"""Methods that change the tensor they are called on: the name moves to another node, the old one stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import broadcast, graph
+from ..broadcast import Number
+from ..errors import ShapeError
+from ..ops.elementwise import cast
+from . import arithmetic, choosing, elementwise
+from .tensor import Tensor, made, method
+
+# every method here is also there with a _ at its end
+ELEMENTWISE = (
+    *("abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "clip", "cos", "cosh"),
+    *("deg2rad", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "frac", "log", "log10", "log1p", "log2", "logit"),
+    *("nan_to_num", "neg", "negative", "rad2deg", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh"),
+    *("sqrt", "square", "tan", "tanh", "trunc", "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "atan2"),
+    *("addcmul", "addcdiv", "lerp", "hypot", "copysign", "xlogy", "masked_fill", "logical_not", "bitwise_and", "bitwise_or"),
+    *("bitwise_xor", "bitwise_not", "multiply", "divide", "true_divide", "subtract", "eq", "ne", "lt", "le", "gt", "ge"),
+)
+
+
+def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def change(input: Tensor, *args: Any, **named: Any) -> Tensor:
+        return input._move_to(function(input, *args, **named))
+
+    change.__doc__ = f"{function.__name__}(), and the tensor becomes the result."
+    return change
+
+
+for _family in (arithmetic, choosing, elementwise):
+    for _name in ELEMENTWISE:
+        if hasattr(_family, _name):
+            method(_in_place(getattr(_family, _name)), f"{_name}_")
+_OPERATORS: dict[str, Any] = {
+    **{"add": arithmetic.add, "sub": arithmetic.sub, "mul": arithmetic.mul, "truediv": arithmetic.div, "pow": arithmetic.pow},
+    **{"floordiv": arithmetic.floor_divide, "mod": arithmetic.remainder},
+    **{"and": arithmetic.bitwise_and, "or": arithmetic.bitwise_or, "xor": arithmetic.bitwise_xor},
+}
+for _name, _function in _OPERATORS.items():
+    method(_in_place(_function), f"__i{_name}__")
+
+
+@method
+def copy_(input: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Tensor:
+    """Take over src's numbers, broadcast to this shape. non_blocking: accepted; nothing here waits."""
+    if not isinstance(src, Tensor):
+        return input.fill_(src)
+    if broadcast.common_shape("copy_", input.shape, src.shape) != input.shape:
+        raise ShapeError(f"copy_: {src.shape} does not broadcast to {input.shape}")
+    return input._move_to(made(broadcast.to_shape(cast(src._node, input.dtype), input.shape), src))
+
+
+@method
+def fill_(input: Tensor, value: Tensor | Number) -> Tensor:
+    if isinstance(value, Tensor):
+        return input.copy_(value)
+    return input._move_to(Tensor(graph.full(value, input.shape, input.dtype)))
+
+
+@method
+def zero_(input: Tensor) -> Tensor:
+    return input.fill_(0)
+
+
+@method
+def detach_(input: Tensor) -> Tensor:
+    """This tensor, from now on outside the gradient's graph."""
+    outside = input.detach()
+    input._node, input._requires_grad = outside._node, False
+    return input

@@ -1,0 +1,426 @@
+"""Tensor: a name for a node, which can be moved to another one; nodes never change. Its arithmetic is here, words are in
+the families beside this file, which add theirs with `method`."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from .. import broadcast, engine, graph, live, ops
+from ..backends.protocol import Pending
+from ..broadcast import Number
+from ..errors import DtypeError, GradientError, ShapeError
+from ..graph import Node
+from ..op import DTYPES, Op, bool_, float32, float64, int32
+from ..ops.elementwise import cast
+from ..view import Shape
+from .grad_mode import is_grad_enabled, no_grad
+from .host_data import host_data
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Later:
+    """A number on its way from the device."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self, pending: Pending):
+        self._pending = pending
+
+    def ready(self) -> bool:
+        """Whether result() would not wait."""
+        return self._pending.ready()
+
+    def result(self) -> Any:
+        return self._pending.result().reshape(()).item()
+
+
+class Tensor:
+    """data: numbers, nested lists, a NumPy array or a Node. dtype: see host_data.
+
+    Only floating-point tensors can require gradients.
+    """
+
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad")
+    __hash__ = object.__hash__
+    __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
+
+    def __init__(self, data: Any, dtype: np.dtype[Any] | None = None, requires_grad: bool = False):
+        if isinstance(data, Tensor):
+            data = _outside(data._node)
+        if not isinstance(data, Node):
+            array = host_data(data, dtype)
+            data = graph.leaf(array, array.shape, array.dtype)
+        elif dtype is not None:
+            data = cast(data, np.dtype(dtype))
+        self._node: Node = data
+        self._grad: Tensor | None = None
+        self._requires_grad = False
+        if live.state.recorder is not None:
+            live.state.recorder.born(self)
+        if requires_grad:
+            self.requires_grad_()
+
+    # ------------------------------------------------------------ what it is
+
+    @property
+    def shape(self) -> Shape:
+        return self._node.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._node.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self._node.shape)
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, requires_grad: bool) -> None:
+        self.requires_grad_(requires_grad)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward() left here."""
+        if live.state.recorder is not None:
+            live.state.recorder.grad_read(self)
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Tensor | None) -> None:
+        if live.state.recorder is not None:
+            live.state.recorder.grad_set(self)
+        self._grad = grad
+
+    @property
+    def is_leaf(self) -> bool:
+        return not self.requires_grad or (self._node.owner is not None and self._node.owner() is self)
+
+    @property
+    def node(self) -> Node:
+        """The graph behind this tensor."""
+        return self._node
+
+    @property
+    def data(self) -> Tensor:
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        with no_grad():
+            self.copy_(value)
+
+    def dim(self) -> int:
+        return self.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[broadcast.axis_of(dim, self.ndim, "size")]
+
+    def numel(self) -> int:
+        return self._node.size
+
+    def is_floating_point(self) -> bool:
+        return self.dtype in (float32, float64)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError("len() of a 0-d tensor; use .item() for its number")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[n] for n in range(len(self)))
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.numpy(), separator=", ", precision=4, threshold=100, prefix="tensor(")
+        extra = "" if self.dtype in (float32, bool_) else f", dtype={self.dtype.name}"
+        return f"tensor({text}{extra}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    # ------------------------------------------------------------ its numbers
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the numbers on the host; computes them first."""
+        return engine.fetch(self._node)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def tolist(self) -> Any:
+        return self.numpy().tolist()
+
+    def item(self) -> Any:
+        """The number of a tensor that holds one. Raises ShapeError otherwise."""
+        if self.numel() != 1:
+            raise ShapeError(f"item() needs one element, got shape {self.shape}; use .tolist() or reduce first")
+        return self.numpy().reshape(()).item()
+
+    def item_later(self) -> Later:
+        """The number of a tensor that holds one, without waiting for it: .ready(), .result(). Raises ShapeError otherwise."""
+        if self.numel() != 1:
+            raise ShapeError(f"item_later() needs one element, got shape {self.shape}; reduce first")
+        return Later(engine.fetch_later(self._node))
+
+    def realize(self) -> Tensor:
+        """Compute now. Returns self."""
+        engine.realize([self._node])
+        return self
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use .all() or .any()")
+        return bool(self.item())
+
+    # ------------------------------------------------------------ gradients
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for the gradient of this leaf, or no longer. Raises GradientError for integers and computed tensors."""
+        if requires_grad == self._requires_grad:
+            return self
+        if requires_grad and not self.is_floating_point():
+            raise GradientError(f"only floating-point tensors have gradients, this one is {self.dtype.name}")
+        if not self.is_leaf:
+            raise GradientError("only a leaf can stop to require grad, this tensor was computed; use .detach()")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
+        self._requires_grad = requires_grad
+        self._node = _outside(self._node)
+        self._node.owner = weakref.ref(self) if requires_grad else None
+        return self
+
+    def detach(self) -> Tensor:
+        """The same numbers, outside the gradient's graph."""
+        return Tensor(graph.apply(ops.DETACH, self._node))
+
+    def _settle(self) -> None:
+        """Forget how a realized, detached value was made: its history would otherwise live as long as it does."""
+        if self._node.buffer is not None and self._node.inputs:
+            before, self._node = self._node, _same_data(self._node)
+            self._node.owner, self._node.hooks = before.owner, before.hooks
+
+    def _house(self, home: Tensor, spot: Any) -> None:
+        """Become a part of home's numbers as they are now, a leaf as before; see atlas.Atlas."""
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
+            live.state.recorder.housed(self, home)
+        owner, shape = self._node.owner, self._node.shape
+        self._node = graph.apply(ops.PART, home._node, attrs=(spot, shape))
+        self._node.owner = owner
+
+    def _convert(self, dtype: np.dtype[Any]) -> None:
+        """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
+        before, array = self._node, self.numpy().astype(dtype)
+        self._node = graph.leaf(array, array.shape, array.dtype)
+        self._node.owner, self._node.hooks = before.owner, before.hooks
+        self.grad = None
+
+    def _renew(self, value: Tensor) -> None:
+        """Become value, outside the gradient's graph and with the next realization; no history is left after it."""
+        self._node = graph.apply(ops.DETACH, cast(value._node, self.dtype))
+        engine.keep(self._node)
+
+    # ------------------------------------------------------------ in place: the name moves, old nodes stay
+
+    def _move_to(self, value: Tensor) -> Tensor:
+        """Become value, of this shape and kind of number. A leaf that requires grad stays one; others join value's graph."""
+        if self.requires_grad and self.is_leaf and is_grad_enabled():
+            raise GradientError("a leaf that requires grad was changed in place; do it under no_grad()")
+        if self.requires_grad and not self.is_leaf and not is_grad_enabled():
+            raise GradientError("a tensor computed from one that requires grad was changed under no_grad(); use .detach()")
+        if value.shape != self.shape:
+            raise ShapeError(f"in place, the shape {self.shape} must stay, the result has {value.shape}")
+        if value.dtype.kind != self.dtype.kind and DTYPES.index(value.dtype) > DTYPES.index(self.dtype):
+            raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
+        before, node = self._node, cast(value._node, self.dtype)
+        if before.owner is not None:
+            self._node = graph.apply(ops.DETACH, node)
+            self._node.hooks = before.hooks
+        else:  # a node of its own all the same: value's may be a leaf, with an owner
+            self._node = graph.apply(ops.RESHAPE, node, attrs=(self.shape,))
+        self._node.owner = before.owner
+        before.stale = True
+        self._requires_grad = self._node.owner is not None or value.requires_grad
+        return self
+
+    # ------------------------------------------------------------ arithmetic
+
+    def __add__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.ADD, self, other)
+
+    def __radd__(self, other: Number) -> Tensor:
+        return binary(ops.ADD, other, self)
+
+    def __sub__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.SUB, self, other)
+
+    def __rsub__(self, other: Number) -> Tensor:
+        return binary(ops.SUB, other, self)
+
+    def __mul__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.MUL, self, other)
+
+    def __rmul__(self, other: Number) -> Tensor:
+        return binary(ops.MUL, other, self)
+
+    def __truediv__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.DIV, self, other, floating=True)
+
+    def __rtruediv__(self, other: Number) -> Tensor:
+        return binary(ops.DIV, other, self, floating=True)
+
+    def __floordiv__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.FLOOR_DIVIDE, self, other)
+
+    def __rfloordiv__(self, other: Number) -> Tensor:
+        return binary(ops.FLOOR_DIVIDE, other, self)
+
+    def __mod__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.REMAINDER, self, other)
+
+    def __rmod__(self, other: Number) -> Tensor:
+        return binary(ops.REMAINDER, other, self)
+
+    def __pow__(self, other: Tensor | Number) -> Tensor:
+        """Integers stay integers for exponents 0 to 31; otherwise the result is floating-point."""
+        if isinstance(other, int) and 0 < other <= (4 if self.is_floating_point() else 31):
+            return math.prod([self] * (other - 1), start=self)  # products: exact for negative bases, cheap
+        if isinstance(other, int) and other == 0 and not self.is_floating_point():
+            return self * 0 + 1
+        return binary(ops.POW, self, other, floating=True)
+
+    def __rpow__(self, other: Number) -> Tensor:
+        return binary(ops.POW, other, self, floating=True)
+
+    def __neg__(self) -> Tensor:
+        return unary(ops.NEG, self)
+
+    def __abs__(self) -> Tensor:
+        return self.abs()
+
+    def __invert__(self) -> Tensor:
+        return self.bitwise_not()
+
+    def __eq__(self, other: object) -> Any:
+        return binary(ops.EQ, self, other) if isinstance(other, (Tensor, int, float)) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return binary(ops.NE, self, other) if isinstance(other, (Tensor, int, float)) else NotImplemented
+
+    def __lt__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.LT, self, other)
+
+    def __le__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.LE, self, other)
+
+    def __gt__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.GT, self, other)
+
+    def __ge__(self, other: Tensor | Number) -> Tensor:
+        return binary(ops.GE, self, other)
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return self.matmul(other)
+
+    @property
+    def T(self) -> Tensor:
+        return self.permute(*reversed(range(self.ndim)))
+
+    @property
+    def mT(self) -> Tensor:
+        return self.transpose(-2, -1)
+
+    if TYPE_CHECKING:  # the families' methods
+
+        def __getitem__(self, key: Any) -> Tensor: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __rand__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __ror__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+
+# ---------------------------------------------------------------- from words to nodes
+
+
+def method(function: Function, name: str = "") -> Function:
+    """A function whose first argument is a tensor, as a method, too: under its own name or another one."""
+    setattr(Tensor, name or function.__name__, function)
+    return function
+
+
+def made(node: Node, *sources: Any) -> Tensor:
+    """The tensor of a node; it requires grad when a source does, and stands outside the graph under no_grad()."""
+    out = Tensor(node)
+    if any(isinstance(source, Tensor) and source.requires_grad for source in sources):
+        if not is_grad_enabled():
+            out._node = graph.apply(ops.DETACH, node)
+        elif node.dtype in (float32, float64):
+            out._requires_grad = True
+    return out
+
+
+def apply(op: Op, *tensors: Tensor, attrs: tuple[Any, ...] = ()) -> Tensor:
+    """One row on tensors whose shapes and dtypes fit already."""
+    return made(graph.apply(op, *(tensor._node for tensor in tensors), attrs=attrs), *tensors)
+
+
+_ON_BOOLS = (ops.EQ, ops.NE, ops.LOGICAL_AND, ops.LOGICAL_OR, ops.LOGICAL_NOT)
+
+
+def unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
+    """A row on one tensor. floating: integers become float32 first."""
+    if not isinstance(x, Tensor):
+        raise DtypeError(f"{op.name} takes a tensor, got {type(x).__name__}; wrap it in tensor(...)")
+    if floating and not x.is_floating_point():
+        x = x.float()
+    return made(graph.apply(op, (x.int() if x.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
+
+
+def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtype[Any] | None = None) -> Tensor:
+    """A row on two tensors or numbers, broadcast and promoted. dtype: what both become instead."""
+    if type(left) is type(right) is Tensor and dtype is None and not floating:  # the common case, without questions
+        one, two = left._node, right._node
+        if one.shape == two.shape and one.dtype == two.dtype != bool_:
+            return made(graph.apply(op, one, two), left, right)
+    for value in (left, right):
+        if not isinstance(value, (Tensor, int, float, np.number, np.bool_)):
+            raise DtypeError(f"{op.name} takes tensors and numbers, got {type(value).__name__}; wrap it in tensor(...)")
+    values = [v._node if isinstance(v, Tensor) else v.item() if isinstance(v, np.generic) else v for v in (left, right)]
+    if dtype is None:
+        dtype = broadcast.promoted(*values)
+        if floating and dtype not in (float32, float64):
+            dtype = float32
+        elif dtype == bool_ and op not in _ON_BOOLS:
+            dtype = int32
+    one, two = broadcast.matched(op.name, *values, dtype=dtype)
+    return made(graph.apply(op, one, two), left, right)
+
+
+def _outside(node: Node) -> Node:
+    """A fresh node with the same numbers, outside the gradient's graph."""
+    return graph.apply(ops.DETACH, node) if node.buffer is None else _same_data(node)
+
+
+def _same_data(node: Node) -> Node:
+    """A fresh leaf with the data of a realized node, and none of its history."""
+    return graph.leaf(node.buffer, node.shape, node.dtype)

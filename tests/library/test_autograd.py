@@ -1,0 +1,230 @@
+"""torch.autograd's words, judged by PyTorch: grad, Function, hooks, grad modes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import distml_py as dm
+from distml_py.errors import GradientError
+
+BOTH = pytest.mark.parametrize("lib", [dm, torch], ids=["distml_py", "torch"])
+
+
+def leaf(lib: Any, *numbers: float) -> Any:
+    return lib.tensor(list(numbers), requires_grad=True)
+
+
+@BOTH
+def test_grad_gives_gradients_as_values_and_touches_no_grad(lib: Any) -> None:
+    x, y = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)
+    one, two = lib.autograd.grad((x * y).sum(), (x, y))
+    assert one.tolist() == [3, 4] and two.tolist() == [1, 2] and not one.requires_grad
+    assert x.grad is None and y.grad is None
+    (only,) = lib.autograd.grad(x * x, x, grad_outputs=lib.tensor([1.0, 10.0]))
+    assert only.tolist() == [2, 40]
+
+
+@BOTH
+def test_grad_of_several_outputs_adds_up(lib: Any) -> None:
+    x = leaf(lib, 1.0, 2.0)
+    (found,) = lib.autograd.grad([(x * 2).sum(), x * x], [x], [None, lib.tensor([1.0, 1.0])])
+    assert found.tolist() == [4, 6]
+
+
+@BOTH
+def test_grad_of_an_intermediate_value(lib: Any) -> None:
+    x = leaf(lib, 1.0, 2.0)
+    h = x * 3
+    (found,) = lib.autograd.grad((h * h).sum(), h)
+    assert found.tolist() == [6, 12]
+
+
+@BOTH
+def test_unused_inputs(lib: Any) -> None:
+    x, y = leaf(lib, 1.0), leaf(lib, 2.0)
+    assert lib.autograd.grad(x.sum(), (x, y), allow_unused=True)[1] is None
+    zeros = lib.autograd.grad(x.sum(), (x, y), materialize_grads=True)[1]
+    assert zeros.tolist() == [0]
+    with pytest.raises(RuntimeError):
+        lib.autograd.grad(x.sum(), (x, y))
+
+
+def test_gradients_of_gradients_to_the_fourth() -> None:
+    found: list[list[float]] = []
+    for lib in (dm, torch):
+        x = leaf(lib, 0.7)
+        y = (x**5).sin().sum()
+        found.append([])
+        for _ in range(4):
+            (y,) = lib.autograd.grad(y.sum(), x, create_graph=True)
+            found[-1].append(y.item())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+def test_a_gradient_penalty_reaches_the_weights() -> None:
+    found = []
+    for lib in (dm, torch):
+        w, x = leaf(lib, 0.5, -0.3), leaf(lib, 1.0, 2.0)
+        (g,) = lib.autograd.grad((w * x).tanh().sum(), x, create_graph=True)
+        (((g * g).sum().sqrt() - 1) ** 2).backward()
+        found.append([w.grad.tolist(), x.grad.tolist()])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+@BOTH
+def test_backward_with_create_graph_and_inputs(lib: Any) -> None:
+    x, y = leaf(lib, 2.0), leaf(lib, 3.0)
+    (x * x * y).sum().backward(create_graph=True, inputs=[x])
+    assert x.grad.tolist() == [12] and x.grad.requires_grad and y.grad is None
+    (again,) = lib.autograd.grad(x.grad.sum(), y)
+    assert again.tolist() == [4]
+    lib.autograd.backward([(x * 0).sum(), (y * 2).sum()], inputs=[y])
+    assert y.grad.tolist() == [2]
+
+
+# ---------------------------------------------------------------- Function
+
+
+def functions(lib: Any) -> tuple[Any, Any, Any]:
+    class Exp(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            out = x.exp()
+            ctx.save_for_backward(out)
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (out,) = ctx.saved_tensors
+            return g * out
+
+    class Both(lib.autograd.Function):
+        """(x + y, x * y, how often x is above y)"""
+
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any, factor: float) -> Any:
+            ctx.save_for_backward(x, y)
+            ctx.factor = factor
+            above = (x > y).sum()
+            ctx.mark_non_differentiable(above)
+            return x + y, x * y * factor, above
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, h: Any, nothing: Any) -> Any:
+            x, y = ctx.saved_tensors
+            assert ctx.needs_input_grad == (True, True, False)
+            return g + h * y * ctx.factor, g + h * x * ctx.factor, None
+
+    class Clip(lib.autograd.Function):
+        @staticmethod
+        def forward(x: Any, low: float) -> Any:
+            return x.clamp(min=low)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.low = inputs[1]
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 7, None
+
+    return Exp, Both, Clip
+
+
+@BOTH
+def test_a_function_has_its_own_derivative_and_can_be_differentiated_twice(lib: Any) -> None:
+    exp, both, clip = functions(lib)
+    x, y = leaf(lib, 0.5, 1.0), leaf(lib, 2.0, 0.25)
+    np.testing.assert_allclose(exp.apply(x).detach().numpy(), np.exp([0.5, 1]), rtol=1e-6)
+    (first,) = lib.autograd.grad((exp.apply(x) ** 2).sum(), x, create_graph=True)
+    np.testing.assert_allclose(first.detach().numpy(), 2 * np.exp([1, 2]), rtol=1e-6)
+    (second,) = lib.autograd.grad(first.sum(), x)
+    np.testing.assert_allclose(second.numpy(), 4 * np.exp([1, 2]), rtol=1e-6)
+
+    total, product, above = both.apply(x, y, 3.0)
+    assert above.item() == 1 and not above.requires_grad and total.requires_grad
+    (total.sum() + product.sum()).backward()
+    assert x.grad.tolist() == [7, 1.75] and y.grad.tolist() == [2.5, 4]
+    x.grad = y.grad = None
+    both.apply(x, y, 3.0)[1].sum().backward()  # one of the outputs alone
+    assert x.grad.tolist() == [6, 0.75]
+
+    x.grad = None
+    clip.apply(x, 0.7).sum().backward()
+    assert x.grad.tolist() == [7, 7]
+    with lib.no_grad():
+        assert not exp.apply(x).requires_grad
+
+
+# ---------------------------------------------------------------- hooks and modes
+
+
+@BOTH
+def test_hooks_see_and_change_gradients_until_they_are_removed(lib: Any) -> None:
+    x = leaf(lib, 1.0, 2.0)
+    seen: list[Any] = []
+    h = x * 3
+    h.register_hook(lambda g: seen.append(g.tolist()))
+    handle = x.register_hook(lambda g: g * 10)
+    (h * h).sum().backward()
+    assert seen == [[6, 12]] and x.grad.tolist() == [180, 360]
+    handle.remove()
+    x.grad = None
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [3, 3]
+
+
+@BOTH
+def test_a_hook_on_a_parameter_stays_after_the_parameter_is_changed(lib: Any) -> None:
+    x = leaf(lib, 1.0)
+    x.register_hook(lambda g: g * 2)
+    with lib.no_grad():
+        x.add_(1)
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [6]
+
+
+@BOTH
+def test_retain_grad_keeps_the_gradient_of_a_computed_tensor(lib: Any) -> None:
+    x = leaf(lib, 1.0, 2.0)
+    h = x * 3
+    h.retain_grad()
+    h.sum().backward()
+    assert h.grad.tolist() == [1, 1]
+
+
+@BOTH
+def test_grad_modes(lib: Any) -> None:
+    x = leaf(lib, 1.0)
+    with lib.no_grad():
+        with lib.enable_grad():
+            assert (x * 2).requires_grad
+        assert not (x * 2).requires_grad
+    with lib.set_grad_enabled(False):
+        assert not lib.is_grad_enabled() and not (x * 2).requires_grad
+    assert lib.is_grad_enabled()
+    lib.set_grad_enabled(False)
+    assert not lib.is_grad_enabled()
+    lib.set_grad_enabled(True)
+    with lib.inference_mode():
+        assert not (x * 2).requires_grad
+    with lib.inference_mode(False):
+        assert (x * 2).requires_grad
+    assert lib.is_grad_enabled()
+
+
+def test_what_was_changed_in_place_is_still_right_where_its_old_numbers_are_not_needed() -> None:
+    for lib in (dm, torch):
+        x = leaf(lib, 1.0, 2.0)
+        h = x * 3
+        h /= h.sum().detach()
+        h += 1
+        h.sum().backward()
+        np.testing.assert_allclose(x.grad.numpy(), [1 / 3, 1 / 3], rtol=1e-6)
+
+
+def test_an_unknown_gradient_raises_our_error() -> None:
+    with pytest.raises(GradientError, match="allow_unused"):
+        dm.autograd.grad(leaf(dm, 1.0).sum(), leaf(dm, 1.0))
