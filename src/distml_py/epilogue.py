@@ -28,7 +28,7 @@ from .kernel import (
     Total,
     WeightGradient,
 )
-from .operands import composed, is_packed, operand, through, view_of
+from .operands import STRAIGHT_LEFT, composed, is_packed, operand, through, view_of
 from .view import Shape
 
 MOST_WORK = 8  # ops made of each number; a block of a product makes them 32 times in one text
@@ -154,7 +154,8 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
             view = composed(shape, views)
             found = None if view is None else operand(number, view, shape)
             axes = (1, 2) if len(shape) == 3 else (len(shape) - 1,)
-            if found is None or not is_packed(found, axes) or (name == "image" and shape[3] % 4):
+            straight = STRAIGHT_LEFT if name == "left" else None
+            if found is None or not is_packed(found, axes, straight) or (name == "image" and shape[3] % 4):
                 return None
             changed[name] = found
     return dataclasses.replace(kernel, **changed) if changed else None  # type: ignore[arg-type]

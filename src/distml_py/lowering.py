@@ -7,7 +7,7 @@ from typing import Protocol
 
 from .kernel import Apply, Convolution, Dtype, Expression, Fold, Kernel, Load, Operand, Product, Read, WeightGradient, Window
 from .layout import layout_of
-from .operands import composed, is_packed, operand, through
+from .operands import STRAIGHT_LEFT, composed, is_packed, operand, through
 from .ops.elementwise import ADD
 from .ops.reduce import SUM
 from .variant import DEFAULT, Variant
@@ -44,14 +44,16 @@ def whole(size: int) -> int:
     return -(-size // 4) * 4
 
 
-def _read_directly(build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int, zeros: bool) -> Direct:
+def _read_directly(
+    build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int, zeros: bool, straight: int | None
+) -> Direct:
     """(operand, slot) of a value that a kernel can read as it is stored, through one plain view; None when it cannot."""
     views, of = (value.views, value.of) if isinstance(value, Read) else ((), value)
     view = composed(shape, views) if isinstance(of, Load) else None
     if view is None or not isinstance(of, Load) or (zeros and not _ends_in_zeros(build, view, shape[-1], of.input)):
         return None
     found = operand(number, view, shape)
-    return (found, of.input) if found is not None and is_packed(found, axes) else None
+    return (found, of.input) if found is not None and is_packed(found, axes, straight) else None
 
 
 def _ends_in_zeros(build: Builder, view: View, width: int, slot: int) -> bool:
@@ -62,13 +64,20 @@ def _ends_in_zeros(build: Builder, view: View, width: int, slot: int) -> bool:
 
 
 def packed(
-    build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int, zeros: bool = False
+    build: Builder,
+    value: Expression,
+    shape: Shape,
+    axes: tuple[int, ...],
+    number: int,
+    zeros: bool = False,
+    straight: int | None = None,
 ) -> tuple[Operand, int]:
     """value as input `number` of a kernel that reads whole texels along one of the axes; stored anew where it cannot.
 
     A new array has the last of the axes last, filled up with zeros to whole texels. zeros: the kernel counts on them.
+    straight: see is_packed.
     """
-    found = _read_directly(build, value, shape, axes, number, zeros)
+    found = _read_directly(build, value, shape, axes, number, zeros, straight)
     if found is not None:
         return found
     last = axes[-1]
@@ -98,7 +107,7 @@ def matmul(
 ) -> Expression:
     """(batch, m, k) @ (batch, k, n)."""
     (batch, m, k), n = shapes[0], shapes[1][2]
-    first, left_slot = packed(build, left, shapes[0], (1, 2), 0)
+    first, left_slot = packed(build, left, shapes[0], (1, 2), 0, straight=STRAIGHT_LEFT)
     second, right_slot = packed(build, right, shapes[1], (1, 2), 1)
     block = block_of(m, variant.layers)
     rows, width = -(-m // block), whole(n)

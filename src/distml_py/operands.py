@@ -7,6 +7,8 @@ import math
 from .kernel import Axis, Expression, Operand, Read
 from .view import Shape, View, chain, contiguous_strides, merge
 
+STRAIGHT_LEFT = 2  # a product's left operand: measured, a sum that leads from layer to layer costs a tenth of the product
+
 
 def through(view: View, value: Expression) -> Expression:
     """value read through a view."""
@@ -78,8 +80,10 @@ def view_of(given: Operand) -> View:
     return View(tuple(size for size, _ in digits), tuple(stride for _, stride in digits), given.offset)
 
 
-def is_packed(given: Operand, axes: tuple[int, ...]) -> bool:
-    """Do whole texels run along one of the axes?"""
+def is_packed(given: Operand, axes: tuple[int, ...], straight: int | None = None) -> bool:
+    """Do whole texels run along one of the axes? straight: an axis that must be walked with one stride, or along texels."""
+    if straight is not None and len(given.axes[straight]) > 1 and given.axes[straight][-1][1] != 1:
+        return False
     odd = [digit for axis in given.axes for digit in axis if digit[0] > 1 and digit[1] % 4]
     for axis in axes:
         size, stride = last = given.axes[axis][-1]
