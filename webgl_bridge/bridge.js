@@ -108,6 +108,7 @@ export function createBridge(canvas, changed = () => {}) {
      * A text that does not compile throws with its numbered source when it is first run.
      */
     compile: programs.compile,
+    discard: programs.discard,
 
     /**
      * One flat list of draws: program, target, x, y, columns, rows, inputs..., scalar bits...

@@ -27,6 +27,7 @@ class JsBridge:
         self.texture = js_bridge.texture
         self.release = js_bridge.release
         self.compile = js_bridge.compile
+        self.discard = js_bridge.discard
         self.stats = js_bridge.stats
         self.read_later = js_bridge.read_later
         self.drop = js_bridge.drop

@@ -380,12 +380,12 @@ class Program:
             if given is not None:
                 tensor = inputs[given]
             node = _leaf(backend, values[place], shape, dtype)
-            node.owner = tensor._node.owner
+            node.owner, node.hooks = tensor._node.owner, tensor._node.hooks
             tensor._node = node
         for given, tensor, home, _, attrs in self.housed:
             tensor = tensor if given is None else inputs[given]
             node = Node(PART, (home._node,), attrs, attrs[1], home._node.dtype)
-            node.owner = tensor._node.owner
+            node.owner, node.hooks = tensor._node.owner, tensor._node.hooks
             tensor._node = node
         for slot, place, shape, dtype in self.filled:
             slot.state[slot.name] = _named(_leaf(backend, values[place], shape, dtype))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import engine, live
-from .backends.choices import alone, multiplications, name_of, problems, read, written
+from .backends.choices import read, written
+from .backends.problems import alone, multiplications, name_of, problems
 from .backends.trials import Trials
 from .backends.tuner import Finding, Tuner
 from .backends.webgl import WebGLBackend

@@ -23,7 +23,8 @@ import numpy as np
 import distml_py as dm
 from distml_py import engine, nn, optim, tuning
 from distml_py.backends import tuner
-from distml_py.backends.choices import Choices, name_of, problems
+from distml_py.backends.choices import Choices
+from distml_py.backends.problems import name_of, problems
 from distml_py.variant import DEFAULT, Variant
 
 random = np.random.default_rng(0)

@@ -25,6 +25,7 @@ from distml_py.errors import (
 from distml_py.op import TABLE, Elementwise
 from distml_py.recipe import Recipe, Training, load_recipe
 from distml_py.tensor import apply
+from functional_examples import WRONG
 from surface_errors import ROWS as SURFACE_ROWS
 
 F = dm.nn.functional
@@ -40,6 +41,7 @@ MODULES = [
     "graph",
     "engine",
     "ops/index",
+    *(f"functions/{path.stem}" for path in sorted((SOURCE / "functions").glob("*.py"))),
     "nn/functional",
     "data/loader",
     "recipe",
@@ -256,24 +258,9 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.avg_pool2d(full(1, 1, 2, 2), 3), ShapeError, "avg_pool2d: the kernel (3, 3) is larger than the padded input (2, 2)"),
     (
-        lambda: F.max_pool2d(full(1, 1, 2, 2), 2, return_indices=True),
-        UnsupportedError,
-        "not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows",
-    ),
-    (
         lambda: F.max_pool2d(full(1, 1, 2, 2).int(), 2),
         DtypeError,
         "max_pool2d needs floating-point numbers, got int32; use .float()",
-    ),
-    (
-        lambda: F.avg_pool2d(full(1, 1, 2, 2), 2, ceil_mode=True),
-        UnsupportedError,
-        "not implemented: avg_pool2d(ceil_mode=True); nearest is pad() and ceil_mode=False",
-    ),
-    (
-        lambda: F.pad(full(2), (1, 1), mode="reflect"),
-        ShapeError,
-        "pad: mode 'reflect' is not implemented; nearest is mode='constant'",
     ),
     (lambda: F.pad(full(2), (1, 1, 1)), ShapeError, "pad: 3 sizes for 1 dimensions; give two for each of the last ones"),
     (lambda: F.pad(full(2), (-2, -1)), ShapeError, "pad: (-2, -1) cuts more than there is in (2,)"),
@@ -384,6 +371,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "empty.py must define one subclass of Recipe, found none; see web/recipes for examples",
     ),
 ]
+ROWS += WRONG
 
 ROWS += SURFACE_ROWS
 

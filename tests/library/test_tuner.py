@@ -19,7 +19,8 @@ import distml_py as dm
 from distml_py import engine, live, nn, tuning
 from distml_py.backends import choices as choosing
 from distml_py.backends import tuner as tuning_rules
-from distml_py.backends.choices import Choices, alone, bounded, multiplications, name_of, problems, read, shrunk, written
+from distml_py.backends.choices import Choices, bounded, read, written
+from distml_py.backends.problems import alone, multiplications, name_of, problems, shrunk
 from distml_py.backends.tuner import Finding, Tuner
 from distml_py.errors import BackendError, CaptureError, GpuLostError
 from distml_py.graph import LEAF
@@ -318,6 +319,21 @@ def test_a_problem_alone_is_the_problem_in_its_graph(name: str) -> None:
     assert problems(one) == [len(one.steps) - 1]
     assert name_of(one, len(one.steps) - 1) == name_of(GRAPHS[name], number)
     assert multiplications(one, len(one.steps) - 1) == multiplications(GRAPHS[name], number) > 0
+
+
+@pytest.mark.parametrize("turns", [(False, False), (True, False), (False, True)])
+def test_a_shrunk_product_has_fewer_rows_and_lies_as_before(turns: tuple[bool, bool]) -> None:
+    left, right = data(512, 16) if turns[0] else data(16, 512), data(24, 512) if turns[1] else data(512, 24)
+    wide = data(400, 512) if not turns[0] else data(512, 400)
+    for a, rows in ((left, 16), (wide, 80)):
+        whole = problem(graph((a.T if turns[0] else a) @ (right.T if turns[1] else right)))
+        one = shrunk(whole, 0.2)
+        assert one.steps[-1].shape == (1, rows, 24)
+        kinds = [[type(launch.kernel) for launch in schedule(each).launches] for each in (whole, one)]
+        assert kinds[0] == kinds[1], "an operand is packed in one of them only"
+        np.testing.assert_allclose(numbers_of(one, FAST), numbers_of(one, DEFAULT), rtol=1e-4, atol=1e-4)
+    batched = shrunk(problem(graph(data(10, 8, 16) @ data(10, 16, 4))), 0.5)
+    assert batched.steps[-1].shape == (5, 8, 4)
 
 
 @pytest.mark.parametrize("name", ["convolution", "image", "weight"])

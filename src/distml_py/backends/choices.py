@@ -4,96 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..graph import LEAF
-from ..layout import layout_of
-from ..op import Conv2d, Conv2dImage, Conv2dWeight, MatMul, Move, float32
-from ..schedule import Graph, Step
+from ..schedule import Graph
 from ..variant import DEFAULT, Variant
+from .problems import name_of
 
 FORMAT = 1  # of the record; goes up when a field of Variant or the name of a problem means something else
-TUNED = (MatMul, Conv2d, Conv2dImage, Conv2dWeight)
 LAYERS = (1, 2, 4, 6, 8)
-LARGER = 2  # times an operand: an array from which a part is read stands for the part up to this size
-
-
-def operands(graph: Graph, number: int) -> list[tuple[Step, list[Step]]]:
-    """For each operand of a contraction the array it is read from, and the moves on the way, outermost last.
-
-    A part of a far larger array stands for itself: tuning makes arrays of these shapes.
-    """
-    found = []
-    for parent in graph.steps[number].inputs:
-        own, moves = graph.steps[parent], list[Step]()
-        while isinstance(graph.steps[parent].op, Move):
-            moves.insert(0, graph.steps[parent])
-            parent = graph.steps[parent].inputs[0]
-        source = graph.steps[parent]
-        found.append((source, moves) if math.prod(source.shape) <= LARGER * math.prod(own.shape) else (own, []))
-    return found
-
-
-def name_of(graph: Graph, number: int) -> str:
-    """What a contraction computes, as text: equal names are equal problems, in any graph."""
-    step = graph.steps[number]
-    parts = [step.op.name + "".join(f" {value}" for value in step.attrs)]
-    for source, moves in operands(graph, number):
-        parts.append(" ".join([str(source.shape), *(move.op.name + "".join(f" {v}" for v in move.attrs) for move in moves)]))
-    return "; ".join(parts)
-
-
-def alone(graph: Graph, number: int) -> Graph:
-    """A graph of this contraction only: its operands' arrays are leaves."""
-    steps: list[Step] = []
-    inputs = []
-    for leaf, (source, moves) in enumerate(operands(graph, number)):
-        steps.append(Step(LEAF, (), (leaf, layout_of(source.shape)), source.shape, source.dtype))
-        for move in moves:
-            steps.append(dataclasses.replace(move, inputs=(len(steps) - 1,)))
-        inputs.append(len(steps) - 1)
-    steps.append(dataclasses.replace(graph.steps[number], inputs=tuple(inputs)))
-    return Graph(tuple(steps), (len(steps) - 1,))
-
-
-def shrunk(problem: Graph, share: float) -> Graph:
-    """A convolution, alone, of a batch of about that share; what else there is stays as it is."""
-    step = problem.steps[-1]
-    if isinstance(step.op, MatMul):
-        return problem
-    first, second = (problem.steps[parent].shape for parent in step.inputs)
-    most = max(1, int(first[0] * share))
-    batch = next(fewer for fewer in range(most, 0, -1) if first[0] % fewer == 0)
-    shapes = [(batch, *first[1:]), (batch, *second[1:]) if isinstance(step.op, Conv2dWeight) else second]
-    leaves = [Step(LEAF, (), (number, layout_of(shape)), shape, step.dtype) for number, shape in enumerate(shapes)]
-    shape = step.shape if isinstance(step.op, Conv2dWeight) else (batch, *step.shape[1:])
-    return Graph((*leaves, dataclasses.replace(step, inputs=(0, 1), shape=shape)), (2,))
-
-
-def multiplications(graph: Graph, number: int) -> int:
-    """Of a contraction: about how long it takes, to rank problems."""
-    step = graph.steps[number]
-    first, second = (graph.steps[parent].shape for parent in step.inputs)
-    match step.op:
-        case MatMul():
-            return math.prod(step.shape) * first[2]
-        case Conv2d():
-            return math.prod(step.shape) * math.prod(second[1:])
-        case Conv2dImage():
-            return math.prod(first) * math.prod(second[1:])
-        case _:
-            return math.prod(second) * math.prod(step.shape[1:])
-
-
-def problems(graph: Graph) -> list[int]:
-    """The steps that can be tuned: contractions of floats that compute something."""
-    return [
-        number
-        for number, step in enumerate(graph.steps)
-        if isinstance(step.op, TUNED) and step.dtype == float32 and multiplications(graph, number)
-    ]
 
 
 def bounded(variant: Variant, layers: int) -> Variant:

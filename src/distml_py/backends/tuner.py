@@ -20,11 +20,12 @@ import numpy as np
 from ..errors import BackendError, GpuLostError
 from ..schedule import Graph
 from ..variant import DEFAULT, Variant
-from .choices import LAYERS, bounded, shrunk
+from .choices import LAYERS, bounded
+from .problems import shrunk
 
 SAMPLE_S = 5e-3  # a sample is at least so long: browsers round their clocks to 0.1 ms
 MOST_TIMES = 1 << 10  # draws in one sample
-LONG_S = 0.1  # a draw so long is worth fewer turns, and a convolution a smaller batch
+LONG_S = 0.1  # a draw so long is measured in fewer turns, and on a part of its batch or rows
 LEAST_TURNS, MOST_TURNS = 5, 11  # pairs that a decision takes, and that it gets
 LONG_LEAST_TURNS, LONG_MOST_TURNS = 3, 5
 GIVE_UP = {1: 1.5, 2: 1.2, 3: 1.0}  # after so many turns, who never took less of the incumbent's time is measured no further

@@ -34,6 +34,7 @@ from ..schedule import Choose, Graph, schedule
 from ..view import Shape
 from . import glsl
 from .choices import Choices
+from .programs import Compiled, Programs
 from .protocol import Arrived, Pending, Told
 from .sender import Later, Sender, gone
 from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
@@ -53,7 +54,8 @@ class _Made:
 class _Plan:
     """A finished command list with holes: slot and scalar numbers say what goes into which place of it.
 
-    slots: textures of scratch values, 0 where a leaf or an output goes; made: outputs to allocate; scratch keeps the textures.
+    slots: textures of scratch values, 0 where a leaf or an output goes; made: outputs to allocate; scratch and
+    programs keep what the commands name.
     """
 
     commands: np.ndarray
@@ -68,6 +70,7 @@ class _Plan:
     outputs: tuple[int, ...]
     leaves: tuple[Layout, ...]
     scratch: Hold
+    programs: tuple[Compiled, ...]
     draws: tuple[tuple[int, int, int, Draw], ...]  # for profiles: where a draw's command begins and ends, its texels' kind
 
 
@@ -84,8 +87,7 @@ class WebGLBackend:
         self.choices = Choices(limits["max_layers"])
         self._sender = Sender(bridge, self._fill)
         self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
-        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout, bool], tuple[int, str]] = {}
-        self._texts: dict[str, int] = {}
+        self._programs = Programs(bridge)
 
     def upload(self, array: np.ndarray) -> Buffer:
         return self._upload(array, layout_of(array.shape))
@@ -146,6 +148,8 @@ class WebGLBackend:
 
     def plan(self, graph: Graph, choose: Choose | None = None) -> _Plan:
         """choose: other variants of contractions than `choices` names."""
+        if not self._sender.waiting:
+            self._programs.sweep()
         planned = schedule(graph, choose or self.choices.of)
         rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
@@ -162,8 +166,7 @@ class WebGLBackend:
         for launch in planned.launches:
             if launch.size:
                 read = tuple(layouts[slot] for slot in launch.inputs)
-                program, scalars = self._program(launch, read)
-                commands.draw(program, launch, scalars, sum(layout.size_bytes for layout in (*read, launch.layout)))
+                commands.draw(self._program(launch, read), launch, sum(layout.size_bytes for layout in (*read, launch.layout)))
         self._pool.scratch.sweep()
         return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
 
@@ -182,7 +185,8 @@ class WebGLBackend:
 
         def draw(times: int) -> None:
             self._sender.flush()
-            guarded(self._bridge.run, np.tile(commands, times))
+            if plan.programs:  # held for as long as this function
+                guarded(self._bridge.run, np.tile(commands, times))
             guarded(self._bridge.read, output.texture, 1, 1, output.room.kind)
 
         return draw, output
@@ -250,16 +254,10 @@ class WebGLBackend:
                     free[rooms[slot]].append(placed[slot])
         return placed
 
-    def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> tuple[int, str]:
+    def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> Compiled:
         key = (launch.kernel, layouts, launch.layout, launch.region is not None)
-        known = self._programs.get(key)
-        if known is None:
-            program = glsl.render(*key)
-            if program.text not in self._texts:
-                cost = _cost(launch.kernel)
-                self._texts[program.text] = guarded(self._bridge.compile, program.text, len(layouts), program.scalars, cost)
-            known = self._programs[key] = (self._texts[program.text], program.scalars)
-        return known
+        known = self._programs.known(key)
+        return known or self._programs.make(key, glsl.render(*key), len(layouts), _cost(launch.kernel))
 
 
 def _cost(kernel: Kernel) -> int:
@@ -299,14 +297,16 @@ class _Commands:
     def __init__(self, parts: dict[int, Part]) -> None:
         self.parts = parts
         self.words: list[int] = []
+        self.programs: list[Compiled] = []
         self.slots: list[tuple[int, int]] = []
         self.floats: list[tuple[int, int]] = []
         self.integers: list[tuple[int, int]] = []
         self.draws: list[tuple[int, int, int, Draw]] = []
 
-    def draw(self, program: int, launch: Launch, scalars: str, size_bytes: int) -> None:
+    def draw(self, program: Compiled, launch: Launch, size_bytes: int) -> None:
         start = len(self.words)
-        self.words.append(program)
+        self.programs.append(program)
+        self.words.append(program.number)
         self._slot(launch.output)
         origins = [(launch.region.x, launch.region.y)] if launch.region is not None else []
         self.words += [*(origins or [(0, 0)])[0], launch.layout.width, launch.layout.rows(launch.size)]
@@ -315,7 +315,7 @@ class _Commands:
             self._slot(slot if part is None else part.slot)
             origins += [] if part is None else [(part.x, part.y)]
         self.words += np.array(origins, np.float32).view(np.int32).reshape(-1).tolist()
-        for letter, number in zip(scalars[2 * len(origins) :], launch.scalars, strict=True):
+        for letter, number in zip(program.scalars[2 * len(origins) :], launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
         done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)
@@ -330,4 +330,19 @@ class _Commands:
     ) -> _Plan:
         pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
         (a, b), (c, d), (e, f) = ((pair[:, 0], pair[:, 1]) for pair in pairs)
-        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves, scratch, tuple(self.draws))
+        return _Plan(
+            np.array(self.words, np.int32),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            slots,
+            made,
+            outputs,
+            leaves,
+            scratch,
+            tuple(self.programs),
+            tuple(self.draws),
+        )

@@ -219,9 +219,9 @@ class Tensor:
         if live.state.recorder is not None:
             live.state.recorder.moved(self)
             live.state.recorder.housed(self, home)
-        owner, shape = self._node.owner, self._node.shape
-        self._node = graph.apply(ops.PART, home._node, attrs=(spot, shape))
-        self._node.owner = owner
+        before = self._node
+        self._node = graph.apply(ops.PART, home._node, attrs=(spot, before.shape))
+        self._node.owner, self._node.hooks = before.owner, before.hooks
 
     def _convert(self, dtype: np.dtype[Any]) -> None:
         """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
