@@ -17,7 +17,7 @@ LISTING = [
     ["graph", "wire", "kernel"],
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
-    ["scattering"],
+    ["scattering", "siblings"],
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],

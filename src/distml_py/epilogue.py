@@ -13,6 +13,7 @@ from .kernel import (
     Chain,
     Convolution,
     Expression,
+    Fold,
     Kernel,
     Launch,
     Load,
@@ -22,6 +23,7 @@ from .kernel import (
     Pick,
     Product,
     Read,
+    Scalar,
     Scatter,
     ScatterChains,
     Schedule,
@@ -52,7 +54,7 @@ def finished(plan: Schedule, results: dict[int, Expression]) -> Schedule:
         if chain is None or chain.region or chain.output in plan.outputs or not isinstance(chain.kernel, Map):
             continue
         both = _with_chain(first, chain, chain.kernel, result)
-        moved = [_elsewhere(launches[reader], chain.output, result) for reader in readers.get(chain.output, [])]
+        moved = [elsewhere(launches[reader], chain.output, result) for reader in readers.get(chain.output, [])]
         if both is None or None in moved:
             continue
         launches[made[slot]], launches[place] = None, both
@@ -71,7 +73,7 @@ def _with_chain(first: Launch, chain: Launch, body: Map, result: Expression) -> 
     number = chain.inputs.index(first.output)
     inputs = list(first.inputs) + [slot for slot in chain.inputs if slot not in first.inputs and slot != first.output]
     places = [inputs.index(slot) if slot in inputs else -1 for slot in chain.inputs]
-    own = _renumbered(result, number)
+    own = _as_input(result, number)
     after = _after(body.body, number, own, Total(kernel.dtype), places)
     if after is None or len(inputs) > MOST_INPUTS:
         return None
@@ -87,7 +89,7 @@ def _count(kernel: Product | Convolution) -> int:
     return kernel.window.image[0] * kernel.window.weight[0] * math.prod(kernel.window.size)
 
 
-def _renumbered(result: Expression, number: int) -> Expression:
+def _as_input(result: Expression, number: int) -> Expression:
     """A contraction's numbers in order, read as input `number`."""
     if isinstance(result, Read):
         return dataclasses.replace(result, of=Load(number, result.dtype))
@@ -118,14 +120,14 @@ def _after(value: Expression, number: int, own: Expression, total: Total, places
             return value
 
 
-def _elsewhere(launch: Launch | None, slot: int, result: Expression) -> Launch | None:
+def elsewhere(launch: Launch | None, slot: int, result: Expression) -> Launch | None:
     """launch, with the array in `slot` read where a contraction keeps its numbers; None when it cannot."""
     if launch is None:
         return None
     kernel: Kernel | None = launch.kernel
     for number, read in enumerate(launch.inputs):
         if read == slot and kernel is not None:
-            kernel = _kernel_elsewhere(kernel, number, _renumbered(result, number))
+            kernel = _kernel_elsewhere(kernel, number, _as_input(result, number))
     return None if kernel is None else dataclasses.replace(launch, kernel=kernel)
 
 
@@ -135,6 +137,8 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
         value = getattr(kernel, name, None)
         if value is not None:
             changed[name] = _moved(value, number, there)
+    if isinstance(kernel, Fold):
+        kernel = dataclasses.replace(kernel, more=tuple(_moved(value, number, there) for value in kernel.more))
     operands: dict[str, Shape] = {}
     match kernel:
         case Product(sizes=sizes, batch=batch):
@@ -175,6 +179,27 @@ def _moved(value: Expression, number: int, there: Expression) -> Expression:
             for view in reversed(views):
                 found = through(view, found)
             return found if found != of else value
+        case Apply(args=args) | Make(args=args):
+            return dataclasses.replace(value, args=tuple(map(within, args)))
+        case Pick(of=of, index=index):
+            return dataclasses.replace(value, of=within(of), index=within(index))
+        case _:
+            return value
+
+
+def renumbered(value: Expression, places: list[int], scalars: int) -> Expression:
+    """value in another kernel: its input n is there number places[n], its scalars follow `scalars` others."""
+
+    def within(part: Expression) -> Expression:
+        return renumbered(part, places, scalars)
+
+    match value:
+        case Load(input, kind):
+            return Load(places[input], kind)
+        case Scalar(scalar, kind):
+            return Scalar(scalar + scalars, kind)
+        case Read(of=of):
+            return dataclasses.replace(value, of=within(of))
         case Apply(args=args) | Make(args=args):
             return dataclasses.replace(value, args=tuple(map(within, args)))
         case Pick(of=of, index=index):

@@ -105,6 +105,7 @@ class Fold:
     """output[c, o] = op over r in chunk c of body(o * length + r); o < rows; `length` numbers in `chunks` chunks.
 
     after: what is made of that for each element, where it is more than the number itself.
+    more: further bodies that are folded alike, each into a layer of its own; only without `after`.
     """
 
     op: Reduce
@@ -114,6 +115,7 @@ class Fold:
     rows: int
     dtype: Dtype
     after: Expression | None = None
+    more: tuple[Expression, ...] = ()
 
 
 Axis = tuple[tuple[int, int], ...]

@@ -39,6 +39,7 @@ from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, 
 from .operands import through
 from .ops.atlas import PART, Spot, sizes
 from .scattering import scatter
+from .siblings import paired
 from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
@@ -170,7 +171,7 @@ class _Scheduler:
             assert isinstance(value, Load)
             outputs.append(value.input)
         planned = Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts)
-        return joined(finished(planned, self.results))
+        return paired(joined(finished(planned, self.results)))
 
     def _shared(self, number: int, value: Expression) -> bool:
         """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""

@@ -1,5 +1,6 @@
 """A backend that runs schedules kernel by kernel in NumPy: the judge of fusion, views and staging, without a GPU."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -114,7 +115,10 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
         case Map():
             return element(kernel.body, np.arange(size), inputs, scalars)
         case Fold():
-            return fold(kernel, inputs, scalars, size)
+            found = [fold(dataclasses.replace(kernel, body=b, more=()), inputs, scalars, size) for b in (kernel.body, *kernel.more)]
+            assert launch.layout.layers == len(found) and (kernel.after is None or not kernel.more)
+            gap = launch.layout.layer_size - size if kernel.more else 0
+            return np.concatenate([np.pad(layer, (0, gap), constant_values=-1) for layer in found])
         case Product():
             return layered(finished(kernel, product(kernel, inputs), inputs, scalars), 2, launch)
         case Convolution():

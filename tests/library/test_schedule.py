@@ -254,6 +254,26 @@ def test_a_contraction_computes_the_chain_that_follows_it_and_its_readers_find_i
     np.testing.assert_allclose(mine, found.numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_sums_over_the_same_places_are_found_in_one_draw() -> None:
+    x, y = data(6, 40), data(6, 1)
+    a, b, c = x.sum(1, keepdim=True), (x * x).sum(1, keepdim=True), (x * y).sum(1, keepdim=True)
+    (fold, end) = kernels_of((x - a * b.exp()) * (c + a)).launches
+    assert isinstance(fold.kernel, Fold) and len(fold.kernel.more) == 2 and fold.layout.layers == 3
+    assert isinstance(end.kernel, Map) and end.inputs.count(fold.output) == 3
+    # another length, nothing shared, the first one is part of the second: two draws each
+    assert kinds(x * (x.sum(1, keepdim=True) + x.sum(0))) == ["Fold", "Fold", "Map"]
+    assert kinds(x * (a + (data(6, 40).exp()).sum(1, keepdim=True))) == ["Fold", "Fold", "Map"]
+    assert kinds(x * ((x - a).square().sum(1, keepdim=True) + a)) == ["Fold", "Fold", "Map"]
+
+
+def test_the_sums_that_layer_norm_sends_back_are_found_together() -> None:
+    x, weight = data(8, 16).requires_grad_(), data(16).requires_grad_()
+    (nn.functional.layer_norm(x, 16, weight) * data(8, 16)).sum().backward()
+    assert x.grad is not None
+    found = [launch.kernel for launch in kernels_of(x.grad).launches if isinstance(launch.kernel, Fold)]
+    assert [len(kernel.more) for kernel in found] == [0, 0, 1], "mean, variance, and both means of the gradient"
+
+
 def test_a_block_of_rows_or_channels_has_a_layer_each() -> None:
     for size, layers in ((1, 1), (2, 4), (4, 4), (5, 8), (9, 8)):
         for found in (data(size, 4) @ data(4, 4), nn.functional.conv2d(data(1, 1, 4, 4), data(size, 1, 1, 1))):

@@ -365,10 +365,10 @@ def loop(name: str, count: int, inner: Sequence[str]) -> list[str]:
     return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
 
 
-def result(values: Sequence[str], dtype: np.dtype[Any]) -> str:
+def result(values: Sequence[str], dtype: np.dtype[Any], layer: int = 0) -> str:
     """The statement that writes four numbers."""
     parts = [f"int({value})" if dtype == bool_ else value for value in values]
-    return f"result0 = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
+    return f"result{layer} = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
 
 
 def indented(lines: Sequence[str]) -> list[str]:
