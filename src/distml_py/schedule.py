@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .epilogue import finished
 from .graph import CONST, LEAF, Node
 from .kernel import (
     Apply,
@@ -33,10 +34,12 @@ from .kernel import (
     Window,
 )
 from .layout import MOST_SIDE, Layout, layout_of
-from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
+from .lowering import convolve, fits, flipped, matmul, spread, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
+from .operands import through
 from .ops.atlas import PART, Spot, sizes
 from .scattering import scatter
+from .siblings import paired
 from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
@@ -153,6 +156,7 @@ class _Scheduler:
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
         self.filled: dict[int, int] = {}
+        self.results: dict[int, Expression] = {}
         self.now = 0  # the step at work
 
     def run(self) -> Schedule:
@@ -170,7 +174,8 @@ class _Scheduler:
             value = self.value[number]
             assert isinstance(value, Load)
             outputs.append(value.input)
-        return joined(Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts))
+        planned = Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts)
+        return paired(joined(finished(planned, self.results)))
 
     def _shared(self, number: int, value: Expression) -> bool:
         """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""

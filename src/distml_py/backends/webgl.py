@@ -267,8 +267,9 @@ def _cost(kernel: Kernel) -> int:
     match kernel:
         case Map(body=body):
             return 4 + body.work
-        case Fold(body=body, length=length, chunks=chunks, after=after):
-            return -(-length // chunks) * (2 + body.work) + (after.work if after is not None else 0)
+        case Fold(body=body, length=length, chunks=chunks, after=after, more=more):
+            work = sum(2 + each.work for each in (body, *more))
+            return -(-length // chunks) * work + (after.work if after is not None else 0)
         case Product(sizes=sizes, splits=splits, block=block):
             return -(-sizes[2] // splits) * block
         case Convolution(window=window, block=block):

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from ..kernel import Apply, Expression, Load, Make, Pick, Read, Scalar, Total
+from ..kernel import Apply, Expression, Load, Make, Operand, Pick, Read, Scalar, Total
 from ..layout import Layout
 from ..op import bool_, float32, int32
 from ..view import View, contiguous_strides
@@ -163,6 +163,16 @@ class Writer:
                 coordinate = self.inside(coordinate, *simple.mask[axis], conditions)
             found = found.plus(coordinate, stride)
         return found, conditions
+
+    def at(self, operand: Operand, *coordinates: Place) -> Place:
+        """The element of its input that an operand has at these coordinates, one an axis."""
+        found = Place((), operand.offset)
+        for rest, axis in zip(coordinates, operand.axes, strict=True):
+            for size, stride in reversed(axis[1:]):
+                rest, digit = self.split(rest, size)
+                found = found.plus(digit, stride)
+            found = found.plus(rest, axis[0][1])
+        return found
 
     def inside(self, place: Place, low: int, high: int, conditions: list[Value]) -> Place:
         """place, known to be in [low, high) wherever the conditions hold."""
@@ -358,10 +368,10 @@ def loop(name: str, count: int, inner: Sequence[str]) -> list[str]:
     return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
 
 
-def result(values: Sequence[str], dtype: np.dtype[Any]) -> str:
+def result(values: Sequence[str], dtype: np.dtype[Any], layer: int = 0) -> str:
     """The statement that writes four numbers."""
     parts = [f"int({value})" if dtype == bool_ else value for value in values]
-    return f"result0 = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
+    return f"result{layer} = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
 
 
 def indented(lines: Sequence[str]) -> list[str]:
