@@ -254,6 +254,12 @@ def test_a_contraction_computes_the_chain_that_follows_it_and_its_readers_find_i
     np.testing.assert_allclose(mine, found.numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_a_left_operand_is_read_across_its_layers_by_few_columns_only() -> None:
+    assert kinds((data(16, 8) @ data(8, 8)).t() @ data(16, 64)) == ["Product", "Product", "Map"]
+    assert kinds((data(16, 8) @ data(8, 8)).t() @ data(16, 68)) == ["Product", "Map", "Product", "Map"]
+    assert kinds((data(16, 8) @ data(8, 8) + 1).t() @ data(16, 68)) == ["Product", "Map", "Product", "Map"]
+
+
 def test_sums_over_the_same_places_are_found_in_one_draw() -> None:
     x, y = data(6, 40), data(6, 1)
     a, b, c = x.sum(1, keepdim=True), (x * x).sum(1, keepdim=True), (x * y).sum(1, keepdim=True)
