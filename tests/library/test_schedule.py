@@ -233,6 +233,10 @@ FOLLOWED: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
         lambda: ((y := data(8, 8) @ data(8, 12)) + 1).exp().sin().sum(1) + y.sum(1),
         ["Product", "Fold", "Fold"],
     ),
+    "numbers at two places": (
+        lambda: ((y := data(8, 8) @ data(8, 12)) + y.flip(0)) @ data(12, 4),
+        ["Product", "Map", "Product", "Map"],
+    ),
     "too much work": (
         lambda: functools.reduce(lambda x, _: x.sin() * 2, range(6), data(8, 8) @ data(8, 12)) @ data(12, 4),
         ["Product", "Map", "Product", "Map"],
