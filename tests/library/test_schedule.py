@@ -241,7 +241,10 @@ FOLLOWED: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
         lambda: functools.reduce(lambda x, _: x.sin() * 2, range(6), data(8, 8) @ data(8, 12)) @ data(12, 4),
         ["Product", "Map", "Product", "Map"],
     ),
-    "another dtype": (lambda: ((data(8, 8) @ data(8, 12)) > 0).any(1), ["Product", "Fold"]),
+    "another dtype": (
+        lambda: (positive := (data(8, 8) @ data(8, 12)).sin().exp().sin() > 0.5).any(1).sum() + positive.any(0).sum(),
+        ["Product", "Map", "Fold", "Fold", "Fold", "Fold"],
+    ),
 }
 
 
