@@ -18,8 +18,9 @@ from ..graph import Node
 from ..op import DTYPES, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
 from ..view import Shape
+from .device import current, device
 from .grad_mode import is_grad_enabled, no_grad
-from .host_data import host_data
+from .host_data import host_data, resolve
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -50,14 +51,14 @@ class Tensor:
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
-    def __init__(self, data: Any, dtype: np.dtype[Any] | None = None, requires_grad: bool = False):
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
         if isinstance(data, Tensor):
             data = _outside(data._node)
         if not isinstance(data, Node):
             array = host_data(data, dtype)
             data = graph.leaf(array, array.shape, array.dtype)
         elif dtype is not None:
-            data = cast(data, np.dtype(dtype))
+            data = cast(data, resolve(dtype))
         self._node: Node = data
         self._grad: Tensor | None = None
         self._requires_grad = False
@@ -79,6 +80,10 @@ class Tensor:
     @property
     def ndim(self) -> int:
         return len(self._node.shape)
+
+    @property
+    def device(self) -> device:
+        return current()
 
     @property
     def requires_grad(self) -> bool:
@@ -329,6 +334,35 @@ class Tensor:
 
     def __matmul__(self, other: Tensor) -> Tensor:
         return self.matmul(other)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.dtype.itemsize * self.numel()
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    @property
+    def is_sparse(self) -> bool:
+        return False
+
+    @property
+    def layout(self) -> str:
+        return "strided"
+
+    @property
+    def grad_fn(self) -> str | None:
+        """The op that made it, by name, where gradients pass; None for leaves."""
+        return None if self.is_leaf else f"<{self._node.op.name}>"
+
+    @property
+    def H(self) -> Tensor:
+        return self.t()
 
     @property
     def T(self) -> Tensor:
