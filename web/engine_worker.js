@@ -1,6 +1,7 @@
 // The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
 
 import { countDownloads, missing } from "./downloads.js";
+import { recall, remember } from "./tuning.js";
 
 /** Python's side of this file: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
 const GLUE = `
@@ -11,9 +12,9 @@ from distml_py import browser
 from distml_py.errors import BackendError
 from distml_py.tab import Tab, line_of
 
-def start(bridge, why):
+def start(bridge, why, remembered, remember):
     global tab
-    backend = browser.start(bridge, why)
+    backend = browser.start(bridge, why, remembered=remembered, remember=remember)
     kind = "webgl" if backend.startswith("WebGL2") else "reference"
     device = backend.partition(": ")[2] if kind == "webgl" else "NumPy in the browser"
     tab = Tab(kind, device, f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}", time.monotonic)
@@ -112,12 +113,15 @@ async function boot({ index_url, lock_url, bridge_url }) {
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
   python = Object.fromEntries(["start", "prepare", "receive", "advance", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
-  start(opened.bridge, opened.why);
+  start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
 }
 
-/** @param {object | undefined} bridge @param {string} why there is none */
-function start(bridge, why) {
-  ready(python.start(bridge, why));
+/**
+ * @param {object | undefined} bridge @param {string} why there is none
+ * @param {string} [remembered] what the autotuner found on this device before @param {(text: string) => void} [keep] told what it finds
+ */
+function start(bridge, why, remembered = "", keep = () => {}) {
+  ready(python.start(bridge, why, remembered, keep));
 }
 
 /** @param {string} backend */
@@ -134,10 +138,10 @@ async function openBridge(url) {
       page.postMessage({ kind: "gpu", state });
       if (state === "lost") setTimeout(revive, LOST_EVERY_MS, bridge, MOST_ASKED);
     });
-    return { bridge, why: "" };
+    return { bridge, why: "", device: JSON.parse(bridge.limits()).renderer };
   } catch (error) {
     // undefined and not null: only undefined is None in Python
-    return { bridge: undefined, why: error instanceof Error ? error.message : String(error) };
+    return { bridge: undefined, why: error instanceof Error ? error.message : String(error), device: "" };
   }
 }
 

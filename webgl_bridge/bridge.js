@@ -30,14 +30,14 @@ export function createBridge(canvas, changed = () => {}) {
   const bands = createBands(SOFTWARE.test(device.renderer()));
   let draws = 0;
 
-  /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} columns @param {number} rows */
-  function draw(cost, columns, rows) {
+  /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} x @param {number} y @param {number} columns @param {number} rows */
+  function draw(cost, x, y, columns, rows) {
     const gl = device.gl;
     const band = bands.rows(cost, columns, rows);
-    gl.viewport(0, 0, columns, rows);
+    gl.viewport(x, y, columns, rows);
     for (let first = 0; first < rows; first += band) {
       const count = Math.min(band, rows - first);
-      gl.scissor(0, first, columns, count);
+      gl.scissor(x, y + first, columns, count);
       gl.drawArrays(gl.TRIANGLES, 0, 3);
       if (bands.add(cost * columns * count, performance.now())) gl.flush();
     }
@@ -108,9 +108,10 @@ export function createBridge(canvas, changed = () => {}) {
      * A text that does not compile throws with its numbered source when it is first run.
      */
     compile: programs.compile,
+    discard: programs.discard,
 
     /**
-     * One flat list of draws: program, target, columns, rows, inputs..., scalar bits...
+     * One flat list of draws: program, target, x, y, columns, rows, inputs..., scalar bits...
      * @param {Int32Array} commands
      */
     run(commands) {
@@ -124,9 +125,8 @@ export function createBridge(canvas, changed = () => {}) {
         if (commands[at] !== current) program = programs.use(commands[at]);
         current = commands[at];
         const target = commands[at + 1];
-        const columns = commands[at + 2];
-        const rows = commands[at + 3];
-        at += 4;
+        const [x, y, columns, rows] = [commands[at + 2], commands[at + 3], commands[at + 4], commands[at + 5]];
+        at += 6;
         for (let unit = 0; unit < program.inputs; unit++) {
           if (bound[unit] === commands[at + unit]) continue;
           const input = textures.source(commands[at + unit]);
@@ -141,7 +141,7 @@ export function createBridge(canvas, changed = () => {}) {
         }
         at += program.scalars.length;
         textures.aim(target);
-        draw(program.cost, columns, rows);
+        draw(program.cost, x, y, columns, rows);
       }
       device.check("it computed");
     },

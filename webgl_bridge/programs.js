@@ -19,8 +19,9 @@ const numbered = (source) => source.split("\n").map((line, n) => `${String(n + 1
 
 /** @param {import("./device.js").Device} device */
 export function createPrograms(device) {
-  /** @type {Program[]} */
-  const all = [];
+  /** @type {Map<number, Program>} */
+  const all = new Map();
+  let last = 0; // numbers are not used again
   /** @type {WebGLShader | null} */
   let vertex = null;
   let vertexMade = 0;
@@ -72,7 +73,8 @@ export function createPrograms(device) {
   return {
     /** A program to draw with: in use, its samplers set. @param {number} id */
     use(id) {
-      const program = all[id];
+      const program = all.get(id);
+      if (!program) throw new Error(`there is no program ${id}`);
       if (program.made !== device.epoch) begin(program);
       if (!program.ready) finish(program);
       device.gl.useProgram(program.handle);
@@ -85,10 +87,20 @@ export function createPrograms(device) {
       /** @type {Program} */
       const program = { source, inputs, letters: scalars, cost, handle: null, fragment: null, scalars: [], made: 0, ready: false };
       begin(program);
-      all.push(program);
-      return all.length - 1;
+      all.set(++last, program);
+      return last;
     },
 
-    stats: () => ({ programs: all.length, compile_wait_ms: waited }),
+    /** Twice is once: who was interrupted asks again. @param {number} id */
+    discard(id) {
+      const program = all.get(id);
+      if (!program) return;
+      all.delete(id);
+      if (program.made !== device.epoch) return;
+      device.gl.deleteShader(program.fragment);
+      device.gl.deleteProgram(program.handle);
+    },
+
+    stats: () => ({ programs: all.size, compile_wait_ms: waited }),
   };
 }

@@ -1,6 +1,6 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
-from . import autograd, data, func, linalg, models, nn, optim, recipe, special
+from . import autograd, cuda, data, func, linalg, models, nn, optim, recipe, special
 from .capture import compile
 from .creation import (
     arange,
@@ -60,7 +60,8 @@ from .tensor.device import device
 from .tensor.host_data import bfloat16, float16, uint8
 from .tensor.host_data import float16 as half
 from .torch_names import NAMES as _NAMES
+from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
 
-globals().update({name: function for name, function in _functions().items() if name in _NAMES["torch"]})
+globals().update({name: function for name, function in _functions().items() if name in _NAMES["torch"] and name not in globals()})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import engine
+from . import engine, tuning
 from .backends.reference import ReferenceBackend
 from .backends.textures import CAP_BYTES
 from .backends.webgl import WebGLBackend
@@ -26,6 +27,7 @@ class JsBridge:
         self.texture = js_bridge.texture
         self.release = js_bridge.release
         self.compile = js_bridge.compile
+        self.discard = js_bridge.discard
         self.stats = js_bridge.stats
         self.read_later = js_bridge.read_later
         self.drop = js_bridge.drop
@@ -44,15 +46,25 @@ class JsBridge:
         return None if found is None else np.frombuffer(found.to_bytes(), np.int32 if kind else np.float32)
 
 
-def start(js_bridge: Any, reason: str = "", cap_bytes: int = CAP_BYTES) -> str:
+def start(
+    js_bridge: Any,
+    reason: str = "",
+    cap_bytes: int = CAP_BYTES,
+    remembered: str = "",
+    remember: Callable[[str], None] | None = None,
+) -> str:
     """Choose the backend of this tab and return its line for people.
 
     js_bridge: webgl_bridge's object, or None with the reason why there is none; then the reference backend computes.
     A GPU that fails the self-test is not used either. cap_bytes: the most that all textures together may take.
+    remembered: what `remember` was given on this device before, by tune(); text that does not fit changes nothing.
     """
+    tuning.remember_with(remember)
     if js_bridge is not None:
         try:
-            return _on_gpu(js_bridge, cap_bytes)
+            line = _on_gpu(js_bridge, cap_bytes)
+            tuning.load_tuning(remembered)
+            return line
         except BackendError as error:
             reason = str(error)
     engine.use_backend(ReferenceBackend())

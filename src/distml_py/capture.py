@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -11,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from . import engine, live, random
+from .atlas import is_part
 from .errors import CaptureError, GradientError
 from .graph import LEAF, Node
+from .ops import PART
 from .recording import Constant, Recording, Run, Source
+from .scope import Scope, brief, same
 from .tensor import Tensor, is_grad_enabled
 
 PROGRAMS = 8  # programs kept per compiled function; the least recently used goes first
 TRIES = 4  # recordings of one step that differ before it is left alone
 MISSES = 24  # recordings without one replay before the whole function is left alone
 UPLOAD_BYTES = 64 << 20  # inputs that many() sends ahead of the steps that read them
-_PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 class _Spent(Tensor):
@@ -174,6 +174,7 @@ class Program:
         self.tries = 0
         self.plain, self.shapes = list(plain), list(shapes)
         self.backend = engine.backend()
+        self.choices = self.backend.choices
         self.grad_enabled = is_grad_enabled()
         self.scope = Scope(fn)
         self.inputs = inputs
@@ -200,10 +201,16 @@ class Program:
             self.runs.append((run, [place(source) for source in run.leaves], holes))
             firsts.append(made)
             made += run.outputs
+        self._name_ends(recording, place)
+
+    def _name_ends(self, recording: Recording, place: Callable[[Source], int]) -> None:
+        """What the step leaves behind, by the number of its value; place: of a source's."""
+        found = self.found
         self.constants = [constant.buffer for constant in found.constants]
         self.tape: list[Any] = [entry.source if isinstance(entry, live.Live) else entry for entry in found.tape]
         givens = {id(tensor): number for number, tensor in enumerate(recording.inputs)}
         self.moved = [(givens.get(id(t)), t, place(source), t.shape, t.dtype) for t, source in found.moved]
+        self.housed = [(givens.get(id(t)), t, home, was, t._node.attrs) for t, home, was in found.housed]
         self.graded = [(givens.get(id(t)), t, place(s), t.shape, t.dtype) for t, s in found.graded]
         self.emptied = [(givens.get(id(t)), t, SPENT) for t in found.spent] + [(givens.get(id(t)), t, None) for t in found.cleared]
         self.filled = [(slot, place(s), slot.state[slot.name].shape, slot.state[slot.name].dtype) for slot, s in found.filled]
@@ -224,7 +231,8 @@ class Program:
             (o, [(group, list(dict.__getitem__(group, "params"))) for group in o.param_groups]) for o in recording.steppers.values()
         ]
         self.states = [(o, n, state, tuple(entry)) for o, n, state, entry in recording.entry_slots.values()]
-        held = {id(t): t for t in (*found.tensors, *(t for t, _ in found.moved), *found.spent, *(t for t, _ in found.graded))}
+        ends = (*(t for t, _ in found.moved), *(t for t, *_ in found.housed), *found.spent, *(t for t, _ in found.graded))
+        held = {id(t): t for t in (*found.tensors, *ends)}
         givens = {id(tensor) for tensor in recording.inputs}
         self.flags = [(t, t._requires_grad) for t in held.values() if id(t) not in givens]
         self.grads = [(g.tensor, g.entry is None) for g in recording.gradients.values() if g.read_first and id(g.tensor) in held]
@@ -232,7 +240,10 @@ class Program:
         for module in recording.modules.values():
             self.scope.add(type(module).forward)
         named = [*self.scope.values(), *(t for m in recording.modules.values() for t in m._parameters.values())]
-        self.still = [(t, t._node) for t in named if isinstance(t, Tensor) and id(t) not in held and t is not SPENT]
+        still = [t for t in named if isinstance(t, Tensor) and id(t) not in held and t is not SPENT]
+        homes = {id(t._node): t for t in found.tensors}
+        self.parts = [(t, homes[id(t._node.inputs[0])], t._node.attrs) for t in still if _is_part_of(t, homes)]
+        self.still = [(t, t._node) for t in still if not _is_part_of(t, homes)]
         self.questions = recording.questions
 
     # ------------------------------------------------------------ does it still hold?
@@ -242,12 +253,14 @@ class Program:
         if shapes != self.shapes:
             return f"the inputs are {_shown(shapes)}, they were {_shown(self.shapes)}"
         for now, then in zip(plain, self.plain, strict=False):
-            if not _same(now, then):
-                return f"an argument is {_brief(now)}, it was {_brief(then)}"
+            if not same(now, then):
+                return f"an argument is {brief(now)}, it was {brief(then)}"
         if len(plain) != len(self.plain):
             return "the arguments have another form"
         if engine.backend() is not self.backend:
             return f"the backend is {engine.backend().name}, it was {self.backend.name}"
+        if self.backend.choices != self.choices:
+            return "kernels were tuned since"
         if is_grad_enabled() is not self.grad_enabled:
             return "gradients were switched on or off around it (no_grad)"
         return self.scope.changed() or self._model_changed() or self._state_changed() or self._inputs_changed(inputs)
@@ -259,11 +272,11 @@ class Program:
                 if now.keys() != values.keys():
                     return f"{type(module).__name__} has other attributes than it had"
                 for name, value in now.items():
-                    if not _same(value, values[name]):
-                        return f"{type(module).__name__}.{name} is {_brief(value)}, it was {_brief(values[name])}"
+                    if not same(value, values[name]):
+                        return f"{type(module).__name__}.{name} is {brief(value)}, it was {brief(values[name])}"
         for group, name, truth, value in self.options:
             now_value = dict.get(group, name)
-            if (bool(now_value) is not value) if truth else not _same(now_value, value):
+            if (bool(now_value) is not value) if truth else not same(now_value, value):
                 return f"the optimizer's option {name} is {now_value}, it was {value}"
         for optimizer, groups in self.steppers:
             now_groups = optimizer.param_groups
@@ -277,11 +290,17 @@ class Program:
 
     def _state_changed(self) -> str:
         for optimizer, number, state, names in self.states:
-            if optimizer.state.get(number) is not state or tuple(state) != names:
+            if optimizer._states.get(number) is not state or tuple(state) != names:
                 return f"the state of {type(optimizer).__name__} has another form or was loaded anew"
         for tensor, flag in self.flags:
             if tensor._requires_grad is not flag:
                 return f"requires_grad of a tensor of shape {tensor.shape} is {not flag}, it was {flag}"
+        for given, tensor, home, was, _ in self.housed:
+            if given is None and is_part(tensor, home) is not was:
+                return f"the numbers of a parameter of shape {tensor.shape} were {'set' if was else 'not set'} since the last step"
+        for tensor, home, attrs in self.parts:
+            if not is_part(tensor, home) or tensor._node.attrs != attrs:
+                return f"a parameter of shape {tensor.shape} was set to other numbers"
         for tensor, node in self.still:
             if tensor._node is not node:
                 return f"a tensor of shape {tensor.shape} was changed in place"
@@ -361,7 +380,12 @@ class Program:
             if given is not None:
                 tensor = inputs[given]
             node = _leaf(backend, values[place], shape, dtype)
-            node.owner = tensor._node.owner
+            node.owner, node.hooks = tensor._node.owner, tensor._node.hooks
+            tensor._node = node
+        for given, tensor, home, _, attrs in self.housed:
+            tensor = tensor if given is None else inputs[given]
+            node = Node(PART, (home._node,), attrs, attrs[1], home._node.dtype)
+            node.owner, node.hooks = tensor._node.owner, tensor._node.hooks
             tensor._node = node
         for slot, place, shape, dtype in self.filled:
             slot.state[slot.name] = _named(_leaf(backend, values[place], shape, dtype))
@@ -402,6 +426,7 @@ class Program:
             [len(f.tensors), len(f.grads), len(f.moved), len(f.spent)],
             [(id(slot.state), slot.name) for slot in f.slots],
             ends,
+            [(givens.get(id(t), id(t) + len(givens)), id(home), was) for t, home, was in f.housed],
             [(id(slot.state), slot.name, source) for slot, source in f.filled],
             [r if isinstance(r, tuple) else id(r) for r in f.results],
             [type(e) is tuple and (id(e[0]), e[1]) for e in f.tape],
@@ -421,8 +446,8 @@ class Program:
             if not _equal(one, other):
                 return f"the array made at {one.place or '(unknown)'} has other numbers each time; pass it as an argument"
         for now, then_value in zip(self.form, known.form, strict=False):
-            if not _same(now, then_value):
-                return f"it returns {_brief(now)}, before {_brief(then_value)}; return tensors"
+            if not same(now, then_value):
+                return f"it returns {brief(now)}, before {brief(then_value)}; return tensors"
         return ""
 
     def _replayed(self, known: Program, entry: list[Any]) -> str:
@@ -527,6 +552,11 @@ def _detached(value: Any) -> Any:
     return value
 
 
+def _is_part_of(tensor: Tensor, homes: dict[int, Tensor]) -> bool:
+    node = tensor._node
+    return node.op is PART and id(node.inputs[0]) in homes
+
+
 def _leaf(backend: Any, buffer: Any, shape: Any, dtype: Any) -> Node:
     node = Node(LEAF, (), (), shape, dtype)
     node.buffer = engine.Held(backend, buffer)
@@ -540,112 +570,7 @@ def _named(node: Node) -> Tensor:
     return tensor
 
 
-# ---------------------------------------------------------------- what a function can see
-
-
-class Scope:
-    """The names around a function, of functions it calls as well, and what they stood for when it was captured."""
-
-    def __init__(self, fn: Any):
-        self.cells: list[tuple[Any, Any, Any]] = []
-        self.globals: list[tuple[dict[str, Any], str, Any, Any]] = []
-        self.attributes: list[tuple[Any, str, Any, Any]] = []
-        self._seen: set[int] = set()
-        self.add(fn)
-
-    def add(self, fn: Any) -> None:
-        todo = [fn]
-        while todo:
-            todo += self._look(todo.pop())
-
-    def _look(self, one: Any) -> list[Any]:
-        """Notes the names of one function. Returns what else it may call."""
-        if isinstance(one, functools.partial):
-            return [one.func, *one.args, *one.keywords.values()]
-        code = getattr(getattr(one, "__func__", one), "__code__", None)
-        if not inspect.iscode(code) or id(code) in self._seen or str(one.__module__).split(".")[0] in ("distml_py", "numpy"):
-            return []
-        self._seen.add(id(code))
-        names = _code_names(code)
-        space = getattr(one, "__func__", one)
-        cells = [cell for cell in space.__closure__ or () if not _empty(cell)]
-        found = [space.__globals__[name] for name in names if name in space.__globals__]
-        self.globals += [(space.__globals__, n, v, _copy(v)) for n in names if (v := space.__globals__.get(n)) is not None]
-        self.cells += [(cell, cell.cell_contents, _copy(cell.cell_contents)) for cell in cells]
-        found += [cell.cell_contents for cell in cells]
-        for holder in [*found, *([one.__self__] if inspect.ismethod(one) else [])]:
-            found += self._attributes(holder, names)
-        return found
-
-    def _attributes(self, holder: Any, names: list[str]) -> list[Any]:
-        """Notes what the function may name of an object, and of the objects it finds there. Returns these."""
-        found: list[Any] = []
-        todo = [holder]
-        for one in todo:  # grows on the way
-            ours = str(getattr(one, "__name__", type(one).__module__)).split(".")[0] in ("distml_py", "numpy")
-            if ours or isinstance(one, (Tensor, np.ndarray, *_PLAIN)) or id(one) in self._seen:
-                continue
-            self._seen.add(id(one))
-            for name in names:
-                value = inspect.getattr_static(one, name, None)
-                if isinstance(value, _PLAIN) and value is not None or name in getattr(one, "__dict__", ()):
-                    value = getattr(one, name)
-                    self.attributes.append((one, name, value, _copy(value)))
-                    todo.append(value)
-        found += todo[1:]
-        return found
-
-    def values(self) -> list[Any]:
-        return [entry[-2] for entry in (*self.cells, *self.globals, *self.attributes)]
-
-    def changed(self) -> str:
-        for cell, value, copy in self.cells:
-            now = cell.cell_contents
-            if now is not value and not _same(now, value) or copy is not None and not _holds(now, copy):
-                return f"a variable around the step is {_brief(now)}, it was {_brief(value if copy is None else copy)}"
-        for namespace, name, value, copy in self.globals:
-            now = namespace.get(name)
-            if now is not value and not _same(now, value) or copy is not None and not _holds(now, copy):
-                return f"{name} is {_brief(now)}, it was {_brief(value if copy is None else copy)}"
-        for holder, name, value, copy in self.attributes:
-            now = getattr(holder, name, None)
-            if now is not value and not _same(now, value) or copy is not None and not _holds(now, copy):
-                return f"{type(holder).__name__}.{name} is {_brief(now)}, it was {_brief(value)}"
-        return ""
-
-
-def _empty(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return True
-    return False
-
-
-def _copy(value: Any) -> Any:
-    """What a list or dictionary holds now, a level deep; None for all else."""
-    return dict(value) if type(value) is dict else list(value) if type(value) is list else None
-
-
-def _holds(now: Any, copy: Any) -> bool:
-    if isinstance(copy, dict):
-        return now.keys() == copy.keys() and all(_same(now[name], value) for name, value in copy.items())
-    return len(now) == len(copy) and all(map(_same, now, copy))
-
-
-def _code_names(code: Any) -> list[str]:
-    inner = [name for const in code.co_consts if inspect.iscode(const) for name in _code_names(const)]
-    return list(dict.fromkeys([*code.co_names, *inner]))
-
-
-def _same(now: Any, then: Any) -> bool:
-    if now is then:
-        return True
-    if type(now) is not type(then):
-        return False
-    if isinstance(now, tuple):
-        return len(now) == len(then) and all(map(_same, now, then))
-    return isinstance(now, _PLAIN) and bool(now == then)
+# ---------------------------------------------------------------- what is compared
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -666,12 +591,6 @@ def _equal(one: Constant, other: Constant) -> bool:
 
 def _shown(shapes: list[Any]) -> str:
     return ", ".join(f"{dtype.name}{list(shape)}{' with grad' * flag}" for shape, dtype, flag in shapes) or "none"
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, (Tensor, np.ndarray)) or not isinstance(value, (*_PLAIN, tuple)):
-        return f"another {type(value).__name__}"
-    return repr(value)[:60]
 
 
 def _name(fn: Any) -> str:

@@ -17,8 +17,8 @@ from .backends.reference import ReferenceBackend
 from .errors import BackendError, DtypeError
 from .graph import CONST, LEAF, Node
 from .kernel import Draw
-from .ops import DETACH
-from .schedule import graph_of, linearize
+from .ops import DETACH, PART
+from .schedule import Graph, graph_of, linearize
 
 T = TypeVar("T")
 PLANS = 256  # plans kept per backend; the least recently used goes first
@@ -55,6 +55,7 @@ class _State:
     companions: list[weakref.ref[Node]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     watcher: Watcher | None = None
+    wholes: dict[int, tuple[Any, np.ndarray]] = field(default_factory=dict)  # atlases read since the last run
 
 
 _state = _State()  # what may change in this module, in one place
@@ -152,6 +153,7 @@ def realize(nodes: Iterable[Node]) -> None:
 def run(plan: Any, leaves: list[Any], scalars: list[float], cpu_ops: int) -> list[Any]:
     """One realization, counted: the buffers of a plan's outputs."""
     counters = _state.counters
+    _state.wholes.clear()
     counters.realizations += 1
     counters.cpu_ops += cpu_ops
     began = time.perf_counter()
@@ -169,10 +171,26 @@ def fetch(node: Node) -> np.ndarray:
         live.state.recorder.read()
     if isinstance(node.buffer, np.ndarray):
         return node.buffer.copy()
+    if node.buffer is None and node.op is PART and node.inputs[0].buffer is not None:
+        return np.array(PART.numpy(_whole(node.inputs[0]), *node.attrs), copy=True)
     realize([node])
+    return _download(node)
+
+
+def _whole(node: Node) -> np.ndarray:
+    """The array of an atlas, for one who reads its parts one after the other."""
+    if isinstance(node.buffer, np.ndarray):
+        return node.buffer
+    known = _state.wholes.get(id(node.buffer))
+    if known is None:
+        known = _state.wholes[id(node.buffer)] = (node.buffer, _download(node))
+    return known[1]
+
+
+def _download(node: Node) -> np.ndarray:
     began = time.perf_counter()
     held = node.buffer
-    array = held.backend.download(held.buffer, node.shape, node.dtype)
+    array: np.ndarray = held.backend.download(held.buffer, node.shape, node.dtype)
     spent = time.perf_counter() - began
     _state.counters.read_s += spent
     if _state.watcher is not None:
@@ -184,6 +202,8 @@ def fetch_later(node: Node) -> Pending:
     """The array of a node, without waiting for it: computed if need be, its copy to the host begun."""
     if live.state.recorder is not None:
         live.state.recorder.read()
+    if node.op is PART and node.buffer is None:  # a copy is read; the node stays a part
+        node = Node(PART, node.inputs, node.attrs, node.shape, node.dtype)
     realize([node])
     buffer = buffer_of(node)
     return _state.backend.download_later(buffer, node.shape, node.dtype)
@@ -195,16 +215,22 @@ def set_companions(refs: list[weakref.ref[Node]]) -> list[weakref.ref[Node]]:
     return known
 
 
+def planned() -> list[Graph]:
+    """The graphs whose plans are kept, the most recently used last."""
+    return [graph_of(key) for key, choices in _state.plans if choices == _state.backend.choices]
+
+
 def _plan(key: tuple[Any, ...]) -> Any:
     plans = _state.plans
-    if key in plans:
-        plans.move_to_end(key)
-        return plans[key]
+    known = (key, _state.backend.choices)
+    if known in plans:
+        plans.move_to_end(known)
+        return plans[known]
     began = time.perf_counter()
     for step in key[0]:
         if step[4] not in _state.backend.dtypes:
             raise DtypeError(f"{_state.backend.name} has no {step[4].name}; convert with .float() or use the reference backend")
-    plan = plans[key] = _state.backend.plan(graph_of(key))
+    plan = plans[known] = _state.backend.plan(graph_of(key))
     if len(plans) > PLANS:
         plans.popitem(last=False)
     _state.counters.plans += 1

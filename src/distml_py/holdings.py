@@ -37,8 +37,15 @@ def held() -> Iterator[tuple[Any, str]]:
     kinds = {
         id(node): "gradient" if id(node) in gradients else "parameter" if node.owner is not None else "value" for node in nodes
     }
+    for node in {id(part): part for part in _parts()}.values():
+        kinds.update({id(whole): "parameter" for whole in node.inputs if kinds.get(id(whole)) == "value"})
     for node in sorted(nodes, key=lambda node: kinds[id(node)] == "value"):
         yield getattr(node.buffer, "buffer", node.buffer), kinds[id(node)]
+
+
+def _parts() -> list[Node]:
+    """Parameters that lie in another array."""
+    return [node for node in gc.get_objects() if type(node) is Node and node.owner is not None and node.inputs]
 
 
 def _gradient(owner: Any) -> Node | None:

@@ -89,7 +89,7 @@ class Total:
 Expression = Load | Scalar | Read | Apply | Make | Pick | Total
 
 
-# ---------------------------------------------------------------- kernels: one draw each
+# ---------------------------------------------------------------- kernels: one draw each; fetch: see Variant
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class Product:
     splits: int
     block: int
     dtype: Dtype
+    fetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ class Convolution:
     window: Window
     block: int
     dtype: Dtype
+    fetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ class WeightGradient:
     splits: int
     block: int
     dtype: Dtype
+    fetch: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,56 @@ class Scatter:
     dtype: Dtype
 
 
-Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter
+@dataclass(frozen=True)
+class Chain:
+    """Which places of an index (input 0, `parts` parts of `length` numbers, a multiple of four) come one after the other.
+
+    output[s, r] = the first k in part s with index[k] == r, r to the next multiple of four; or, behind: output[i] = the first
+    k > i of the same part with index[k] == index[i]. -1 where there is none.
+    """
+
+    rows: int
+    length: int
+    parts: int
+    behind: bool
+    dtype: Dtype
+
+
+@dataclass(frozen=True)
+class ScatterChains:
+    """output[s, r, j] = sum of source[k, j] over k = first[s, r], next[k], next[next[k]], ... until it is -1.
+
+    sizes: (rows, width, count); j runs to the next multiple of four. Inputs 0 (first) and 1 (next): see Chain. source (input 2):
+    packed along its width.
+    """
+
+    source: Operand
+    sizes: Shape
+    length: int
+    parts: int
+    dtype: Dtype
+
+
+Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter | Chain | ScatterChains
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of the array in `slot`, read as an array of its own: from texel (x, y) on, in this layout."""
+
+    slot: int
+    x: int
+    y: int
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Region:
+    """A draw that fills a rectangle of its output, from texel (x, y) on; whole: the layout of all of it."""
+
+    x: int
+    y: int
+    whole: Layout
 
 
 @dataclass(frozen=True)
@@ -208,6 +260,7 @@ class Launch:
     """One draw: kernel inputs and scalars are named by slot and by scalar number of the graph.
 
     size: numbers written into each layer of the output; 0 when there is nothing to draw. step: of the graph, for profiles.
+    layout: of what is drawn; region: where in the output that is, when it is a part.
     """
 
     kernel: Kernel
@@ -217,6 +270,7 @@ class Launch:
     size: int
     layout: Layout
     step: int = field(default=0, compare=False)
+    region: Region | None = None
 
 
 @dataclass(frozen=True)
@@ -230,8 +284,12 @@ class Draw:
 
 @dataclass(frozen=True)
 class Schedule:
-    """launches in order; slots 0..leaves-1 hold the leaves, launch outputs follow; outputs: a slot for each asked node."""
+    """launches in order; slots 0..leaves-1 hold the leaves, parts and launch outputs follow; outputs: a slot for each asked node.
+
+    parts: rectangles of leaves that are read as arrays, by slot.
+    """
 
     leaves: int
     launches: tuple[Launch, ...]
     outputs: tuple[int, ...]
+    parts: dict[int, Part] = field(default_factory=dict)

@@ -17,12 +17,14 @@ MOST_ROWS = 4096  # half of the smallest side that WebGL2 devices with float tar
 class Layout:
     """Texel n of a layer lies at (n % width, n // width); the numbers run through layer after layer.
 
-    height is that of the texture, which may hold more than the array.
+    height is that of the texture, which may hold more than the array. whole: (width, height) of the texture where these
+    texels are a rectangle of it, whose place is known only when it is drawn.
     """
 
     width: int
     height: int
     layers: int = 1
+    whole: tuple[int, int] | None = None
 
     @property
     def size_bytes(self) -> int:

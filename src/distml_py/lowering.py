@@ -9,10 +9,9 @@ from .kernel import Apply, Convolution, Dtype, Expression, Fold, Kernel, Load, O
 from .layout import layout_of
 from .ops.elementwise import ADD
 from .ops.reduce import SUM
+from .variant import DEFAULT, Variant
 from .view import Shape, View, chain, contiguous_strides, merge
 
-MOST_LAYERS = 8  # targets of one draw; WebGL2 promises 4, and every device met so far has 8
-ENOUGH = 1 << 8  # a draw of so many fragments keeps a renderer busy; below, long sums are cut up
 SHORTEST = 64  # numbers of a sum that are worth a part of their own
 MOST_PARTS = 64
 FEW_PARTS = 4  # as many are added where they are read
@@ -38,12 +37,13 @@ def through(view: View, value: Expression) -> Expression:
     return Read(views, inner.of, value.dtype, inner.work) if views else inner.of
 
 
-def block_of(channels: int) -> int:
+def block_of(channels: int, most: int) -> int:
     """How many rows or channels a fragment computes, each in a layer of its own."""
-    return MOST_LAYERS if channels > 4 else 4 if channels > 1 else 1
+    return min(most, 8 if channels > 4 else 4 if channels > 1 else 1)
 
 
-def _whole(size: int) -> int:
+def whole(size: int) -> int:
+    """Counted up to whole texels."""
     return -(-size // 4) * 4
 
 
@@ -72,8 +72,8 @@ def _ends_in_zeros(build: Builder, view: View, slot: int) -> bool:
     """Does nothing but zeros follow each row, up to a whole texel? What other arrays hold there is not known."""
     width = view.shape[-1]
     others = [stride for stride, size in zip(view.strides[:-1], view.shape[:-1], strict=True) if size > 1]
-    whole = all(step % _whole(width) == 0 for step in (view.offset, *others))
-    return width % 4 == 0 or (build.filled.get(slot) == width and whole)
+    in_step = all(step % whole(width) == 0 for step in (view.offset, *others))
+    return width % 4 == 0 or (build.filled.get(slot) == width and in_step)
 
 
 def packed(
@@ -91,7 +91,7 @@ def packed(
     turned = tuple(shape[axis] for axis in order)
     line = contiguous_strides(shape)
     value = through(View(turned, tuple(line[axis] for axis in order)), value)
-    wide = (*turned[:-1], _whole(turned[-1]))
+    wide = (*turned[:-1], whole(turned[-1]))
     if wide != turned:
         window = (*((0, size) for size in turned[:-1]), (0, turned[-1]))
         value = through(View(wide, contiguous_strides(turned), 0, window), value)
@@ -102,21 +102,23 @@ def packed(
     return Operand(number, 0, tuple(strides[order.index(axis)] for axis in range(len(shape)))), slot
 
 
-def _parts(length: int, fragments: int, unit: int) -> int:
+def _parts(length: int, fragments: int, unit: int, enough: int) -> int:
     """Into how many equal parts a sum of `length` is cut, each a multiple of `unit` long."""
-    wanted = min(MOST_PARTS, ENOUGH // max(fragments, 1), length // max(SHORTEST, unit))
+    wanted = min(MOST_PARTS, enough // max(fragments, 1), length // max(SHORTEST, unit))
     return next((parts for parts in range(wanted, 1, -1) if length % (parts * unit) == 0), 1)
 
 
-def matmul(build: Builder, left: Expression, right: Expression, shapes: tuple[Shape, Shape], dtype: Dtype) -> Expression:
+def matmul(
+    build: Builder, left: Expression, right: Expression, shapes: tuple[Shape, Shape], dtype: Dtype, variant: Variant = DEFAULT
+) -> Expression:
     """(batch, m, k) @ (batch, k, n)."""
     (batch, m, k), n = shapes[0], shapes[1][2]
     first, left_slot = packed(build, left, shapes[0], (1, 2), 0)
     second, right_slot = packed(build, right, shapes[1], (1, 2), 1)
-    block = block_of(m)
-    rows, width = -(-m // block), _whole(n)
-    splits = _parts(k, batch * rows * width // 4, 4) if k else 1
-    kernel = Product(first, second, (m, n, k), batch, splits, block, dtype)
+    block = block_of(m, variant.layers)
+    rows, width = -(-m // block), whole(n)
+    splits = _parts(k, batch * rows * width // 4, 4, variant.enough) if k else 1
+    kernel = Product(first, second, (m, n, k), batch, splits, block, dtype, variant.fetch)
     shape = (batch * splits * rows, width)
     found = build.launch(kernel, (left_slot, right_slot), shape, block)
     layer = layout_of(shape, block).layer_size
@@ -125,23 +127,25 @@ def matmul(build: Builder, left: Expression, right: Expression, shapes: tuple[Sh
     logical = through(View(dims, strides), found)
     line = contiguous_strides((batch, rows * block, width, splits))
     logical = through(View((batch, m, n, splits), line), logical)
-    return _sum_of_parts(build, logical, (batch, m, n), splits)
+    return sum_of_parts(build, logical, (batch, m, n), splits)
 
 
-def convolve(build: Builder, image: Expression, weight: Expression, window: Window, dtype: Dtype) -> Expression:
+def convolve(
+    build: Builder, image: Expression, weight: Expression, window: Window, dtype: Dtype, variant: Variant = DEFAULT
+) -> Expression:
     """A convolution: its weight is packed so that the channels of a block are neighbours."""
     o, channels, kh, kw = window.weight
     (oh, ow), groups = window.size, window.groups
     own = o // groups
-    block = block_of(own)
+    block = block_of(own, variant.layers)
     blocks, taps = -(-own // block), channels * kh * kw
     operand, slot = packed(build, image, window.image, (3,), 0, zeros=True)
     filled = View((groups, blocks * block, taps), (own * taps, taps, 1), 0, ((0, groups), (0, own), (0, taps)))
     turned = View((groups, blocks, taps, block), (blocks * block * taps, block * taps, 1, taps))
     rows = build.store(through(turned, through(filled, weight)), (groups * blocks * channels, kh * kw * block))
-    width = _whole(ow)
+    width = whole(ow)
     shape = (window.image[0] * groups * blocks, oh, width)
-    found = build.launch(Convolution(operand, window, block, dtype), (slot, rows.input), shape, block)
+    found = build.launch(Convolution(operand, window, block, dtype, variant.fetch), (slot, rows.input), shape, block)
     layer = layout_of(shape, block).layer_size
     dims = (window.image[0], groups, blocks, block, oh, width)
     line = contiguous_strides((window.image[0], groups, blocks, oh, width))
@@ -175,21 +179,23 @@ def flipped(value: Expression, shape: Shape, groups: int) -> tuple[Expression, S
     return through(View((groups, c, own, kh, kw), line, kh * kw - 1), value), (groups * c, own, kh, kw)
 
 
-def weight_gradient(build: Builder, image: Expression, sent: Expression, window: Window, dtype: Dtype) -> Expression:
+def weight_gradient(
+    build: Builder, image: Expression, sent: Expression, window: Window, dtype: Dtype, variant: Variant = DEFAULT
+) -> Expression:
     """Sums over parts of the batch, then the sum of the parts."""
     o, channels, kh, kw = window.weight
     (oh, ow), groups, pictures = window.size, window.groups, window.image[0]
     own = o // groups
-    block = block_of(own)
+    block = block_of(own, variant.layers)
     blocks = -(-own // block)
     first, image_slot = packed(build, image, window.image, (3,), 0, zeros=True)
     second, sent_slot = packed(build, sent, (pictures, o, oh, ow), (3,), 1)
     each, along = window.channels, -(-kw // 4) if kw > 2 else 1
     far = -(-channels // each)
     fragments = groups * blocks * far * kh * along
-    wanted = max(1, min(pictures, 4 * ENOUGH // max(fragments, 1), MOST_PARTS))
+    wanted = max(1, min(pictures, 4 * variant.enough // max(fragments, 1), MOST_PARTS))
     splits = next(parts for parts in range(wanted, 0, -1) if pictures % parts == 0)
-    kernel = WeightGradient(first, second, window, splits, block, dtype)
+    kernel = WeightGradient(first, second, window, splits, block, dtype, variant.fetch)
     shape = (splits * groups * blocks * far, kh, along * 4)
     found = build.launch(kernel, (image_slot, sent_slot), shape, block)
     layer = layout_of(shape, block).layer_size if block > 1 else 0
@@ -200,10 +206,10 @@ def weight_gradient(build: Builder, image: Expression, sent: Expression, window:
     logical = through(View(dims, strides), found)
     wide = (groups, blocks * block, far * texel[0], kh, texel[1], splits)
     logical = _cut(logical, wide, (groups, own, channels, kh, kw, splits))
-    return _sum_of_parts(build, logical, (o, channels, kh, kw), splits)
+    return sum_of_parts(build, logical, (o, channels, kh, kw), splits)
 
 
-def _sum_of_parts(build: Builder, value: Expression, shape: Shape, parts: int) -> Expression:
+def sum_of_parts(build: Builder, value: Expression, shape: Shape, parts: int) -> Expression:
     """value (shape, parts) summed over its parts: by whoever reads it when they are few, else by a draw of its own."""
     size = math.prod(shape)
     if parts > FEW_PARTS:

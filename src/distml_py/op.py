@@ -1,7 +1,7 @@
 """What an op is: one frozen row that holds its meaning (NumPy), its derivative and its GPU text together.
 
 The kinds differ in what a kernel may do with them: *inline* rows (Elementwise, Move, Gather, Source) are written into
-the kernel of whoever reads them; *kernel* rows (Reduce, MatMul, Conv2d, ScatterAdd) are a draw of their own.
+the kernel of whoever reads them; *kernel* rows (Reduce, MatMul, Conv2d, ScatterAdd, Pack) are draws of their own.
 """
 
 from __future__ import annotations
@@ -157,3 +157,11 @@ class ScatterAdd(Op):
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         return attrs[0], inputs[1].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pack(Op):
+    """Zeros of shape attrs[0] = (rows, columns), each input in its spot. attrs[1]: ops.atlas.Spots, none in another's."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return attrs[0], inputs[0].dtype

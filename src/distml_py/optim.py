@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import engine, live
 from . import lr_scheduler as lr_scheduler
+from .atlas import Atlas, groups
 from .creation import zeros_like
 from .errors import RecipeError, ShapeError
 from .tensor import Tensor, no_grad
 
 Options = dict[str, Any]
+Numbers = tuple[int, ...]
 
 
 class Group(dict[str, Any]):
@@ -44,10 +46,11 @@ class Group(dict[str, Any]):
 class Optimizer:
     """params: tensors, or groups {"params": tensors, option: value}. Subclasses define update().
 
-    state: per parameter number, {slot: tensor or number}.
+    elementwise: update() treats each number by itself, so the parameters of a group, their gradients and slots are gathered in
+    atlases and updated together, in as few draws as one parameter takes.
     """
 
-    slots: tuple[str, ...] = ()
+    elementwise = False
 
     def __init__(self, params: Iterable[Any], defaults: Options):
         given = list(params)
@@ -56,10 +59,13 @@ class Optimizer:
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         self.defaults = defaults
         self.param_groups = [Group({**defaults, **group, "params": list(group["params"])}) for group in groups]
-        self.state: dict[int, Options] = {}
+        self._states: dict[int | Numbers, Options] = {}  # of one parameter by its number, of an atlas by those of all of it
+        self._atlases: dict[Numbers, Atlas] = {}
+        self._arranged: dict[Numbers, list[int | Numbers]] = {}
         for tensor in self._tensors():
             if not isinstance(tensor, Tensor) or not tensor.is_leaf:
                 raise RecipeError(f"{type(self).__name__} takes leaf tensors, got {type(tensor).__name__}")
+        self._settle_in()
 
     def _tensors(self) -> list[Tensor]:
         return [tensor for group in self.param_groups for tensor in group["params"]]
@@ -70,24 +76,118 @@ class Optimizer:
 
     def step(self) -> None:
         """Update every parameter that has a gradient, in one realization; older graphs keep the old numbers."""
+        tensors, recorder = self._tensors(), live.state.recorder
         changed: list[Tensor] = []
-        number, recorder = 0, live.state.recorder
+        atlases: list[Atlas] = []
         if recorder is not None:
             recorder.stepping(self)
         with no_grad():
-            for group in self.param_groups:
-                for tensor in group["params"]:
-                    if tensor.grad is not None:
-                        state = self.state.setdefault(number, {})
-                        if recorder is not None:
-                            recorder.updating(self, number, state)
-                            recorder.spent(tensor)
-                        tensor.copy_(self.update(tensor.detach(), tensor.grad.detach(), state, group))
-                        changed += [tensor, *(value for value in state.values() if isinstance(value, Tensor))]
-                    number += 1
+            for group, first in self._numbered():
+                ready = tuple(n for n, tensor in enumerate(group["params"], first) if tensor.grad is not None)
+                for key in self._arrange(ready, tensors):
+                    state = self._states.setdefault(key, {})
+                    if recorder is not None:
+                        recorder.updating(self, key, state)
+                    if isinstance(key, tuple):
+                        atlases.append(self._atlases[key])
+                        changed.append(self._together(atlases[-1], state, group))
+                    else:
+                        changed.append(self._alone(tensors[key], state, group))
+                    changed += [value for value in state.values() if isinstance(value, Tensor)]
         engine.realize(tensor.node for tensor in changed)
         for tensor in changed:
             tensor._settle()
+        for atlas in atlases:
+            atlas.hand_out()
+
+    def _alone(self, tensor: Tensor, state: Options, group: Group) -> Tensor:
+        gradient = tensor.grad
+        assert gradient is not None
+        if live.state.recorder is not None:
+            live.state.recorder.spent(tensor)
+        return tensor.copy_(self.update(tensor.detach(), gradient.detach(), state, group))
+
+    def _together(self, atlas: Atlas, state: Options, group: Group) -> Tensor:
+        atlas.gather()
+        gradients = [tensor.grad for tensor in atlas.tensors]
+        if live.state.recorder is not None:
+            for tensor in atlas.tensors:
+                live.state.recorder.spent(tensor)
+        gradient = Tensor(atlas.pack([gradient.node for gradient in gradients if gradient is not None]))
+        return atlas.home.copy_(self.update(atlas.home.detach(), gradient, state, group))
+
+    # ------------------------------------------------------------ which parameters are updated together
+
+    def _numbered(self) -> Iterator[tuple[Group, int]]:
+        """Each group and the number of its first parameter."""
+        first = 0
+        for group in self.param_groups:
+            yield group, first
+            first += len(group["params"])
+
+    def _settle_in(self) -> None:
+        """Parameters whose numbers are still on the host move into their atlases now, before a step has read them elsewhere."""
+        tensors = self._tensors()
+        for group, first in self._numbered():
+            ready = tuple(n for n, tensor in enumerate(group["params"], first) if tensor.requires_grad)
+            if self.elementwise and all(isinstance(tensors[n].node.buffer, np.ndarray) for n in ready):
+                for key in self._arrange(ready, tensors):
+                    if isinstance(key, tuple):
+                        self._atlases[key].hand_out()
+
+    def _arrange(self, ready: Numbers, tensors: list[Tensor]) -> list[int | Numbers]:
+        """The parameters with these numbers, all of one group: those that are updated together, and those that are not."""
+        known = self._arranged.get(ready)
+        if known is not None:
+            return known
+        if not self.elementwise:
+            return list(ready)
+        self._take_apart(set(ready))
+        alike: dict[Any, list[int]] = {}
+        for number in ready:
+            alike.setdefault(_signature(self._states.get(number, {})), []).append(number)
+        found: list[int | Numbers] = []
+        for numbers in alike.values():
+            keys = [tuple(numbers[n] for n in members) for members in groups([tensors[n] for n in numbers])]
+            for key in keys:
+                self._join(key, tensors)
+            found += keys
+            found += [number for number in numbers if not any(number in key for key in keys)]
+        self._arranged[ready] = found
+        return found
+
+    def _join(self, key: Numbers, tensors: list[Tensor]) -> None:
+        """Makes one state of those of several parameters, which are alike."""
+        atlas = self._atlases.get(key)
+        if atlas is None:
+            atlas = self._atlases[key] = Atlas([tensors[n] for n in key])
+        states = [self._states.pop(n, {}) for n in key]
+        self._states[key] = {
+            slot: Tensor(atlas.pack([state[slot].node for state in states])) if isinstance(value, Tensor) else value
+            for slot, value in states[0].items()
+        }
+
+    def _take_apart(self, numbers: set[int]) -> None:
+        """Parameters that are updated together with one of these have states of their own again."""
+        for key in [key for key in self._states if isinstance(key, tuple) and numbers.intersection(key)]:
+            self._states.update(self._parts(key, self._states.pop(key)))
+        self._arranged = {ready: keys for ready, keys in self._arranged.items() if not numbers.intersection(ready)}
+
+    def _parts(self, key: int | Numbers, state: Options) -> Iterator[tuple[int, Options]]:
+        """The state of each parameter behind a key."""
+        if isinstance(key, int):
+            yield key, state
+        elif state:
+            atlas = self._atlases[key]
+            for place, number in enumerate(key):
+                parts = ((name, atlas.part(v, place) if isinstance(v, Tensor) else v) for name, v in state.items())
+                yield number, dict(parts)
+
+    @property
+    def state(self) -> dict[int, Options]:
+        """Per parameter number, {slot: tensor or number}. What is changed there counts for the next step."""
+        self._take_apart(set(range(len(self._tensors()))))
+        return self._states  # type: ignore[return-value]
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         """The new parameter. state may be changed; it starts empty.
@@ -105,12 +205,12 @@ class Optimizer:
 
     def state_dict(self) -> Options:
         """PyTorch's layout: {"state": {number: slots}, "param_groups": [...]}."""
-        groups, number = [], 0
-        for group in self.param_groups:
-            numbers = list(range(number, number + len(group["params"])))
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": numbers})
-            number += len(numbers)
-        return {"state": {number: dict(slots) for number, slots in self.state.items()}, "param_groups": groups}
+        saved = []
+        for group, first in self._numbered():
+            numbers = list(range(first, first + len(group["params"])))
+            saved.append({**{k: v for k, v in group.items() if k != "params"}, "params": numbers})
+        states = sorted((part for entry in self._states.items() for part in self._parts(*entry)), key=lambda part: part[0])
+        return {"state": {number: dict(slots) for number, slots in states}, "param_groups": saved}
 
     def load_state_dict(self, state_dict: Options) -> None:
         """Raises ShapeError when a slot does not have its parameter's shape."""
@@ -123,7 +223,13 @@ class Optimizer:
             state[number] = {name: _slot(name, value, tensors[number]) for name, value in slots.items()}
         for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.update({name: value for name, value in saved.items() if name != "params"})
-        self.state = state
+        self._states = dict(state.items())
+        self._arranged.clear()
+
+
+def _signature(state: Options) -> Any:
+    """Equal where update() may treat two parameters as one: the same slots, the same numbers in them."""
+    return tuple((name, None if isinstance(value, Tensor) else value) for name, value in state.items())
 
 
 def _slot(name: str, value: Any, tensor: Tensor) -> Any:
@@ -139,6 +245,8 @@ def _slot(name: str, value: Any, tensor: Tensor) -> Any:
 
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum, as in torch.optim.SGD."""
+
+    elementwise = True
 
     def __init__(
         self,
@@ -172,6 +280,7 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam with exact bias correction. Source: Kingma and Ba 2015, algorithm 1, in the form of torch.optim.Adam."""
 
+    elementwise = True
     decoupled = False
 
     def __init__(

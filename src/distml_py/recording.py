@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import engine, live, random
+from .atlas import is_part
 from .errors import CaptureError
 from .graph import Node
+from .ops import PART
 from .tensor import Tensor
 
 Source = tuple[Any, ...]
@@ -35,7 +37,7 @@ class Slot:
     """One entry of an optimizer's state."""
 
     optimizer: Any
-    number: int
+    key: Any
     state: dict[str, Any]
     name: str
 
@@ -77,6 +79,7 @@ class Found:
     grads: list[Tensor] = field(default_factory=list)
     constants: list[Constant] = field(default_factory=list)
     moved: list[tuple[Tensor, Source]] = field(default_factory=list)
+    housed: list[tuple[Tensor, Tensor, bool]] = field(default_factory=list)
     filled: list[tuple[Slot, Source]] = field(default_factory=list)
     graded: list[tuple[Tensor, Source]] = field(default_factory=list)
     spent: list[Tensor] = field(default_factory=list)
@@ -98,9 +101,10 @@ class Recording:
         self.options: dict[tuple[int, str, bool], tuple[Any, str, bool, Any]] = {}
         self.steppers: dict[int, Any] = {}
         self.questions: list[tuple[int, Callable[[Any], Any], Any]] = []
-        self.entry_slots: dict[int, tuple[Any, int, dict[str, Any], dict[str, Any]]] = {}
+        self.entry_slots: dict[int, tuple[Any, Any, dict[str, Any], dict[str, Any]]] = {}
         self.gradients: dict[int, _Gradient] = {}
         self._moved: dict[int, tuple[weakref.ref[Tensor], Node, Any, bool]] = {}
+        self._housed: dict[int, tuple[Tensor, Tensor]] = {}
         self._born: set[int] = set()
         self._leaves: dict[int, tuple[Node, str]] = {}
         self._sources: dict[int, Source] = {}
@@ -181,6 +185,9 @@ class Recording:
             entry = (weakref.ref(tensor), tensor._node, tensor._node.buffer, tensor._requires_grad)
             self._moved.setdefault(id(tensor), entry)
 
+    def housed(self, tensor: Tensor, home: Tensor) -> None:
+        self._housed[id(tensor)] = (tensor, home)
+
     def grad_read(self, tensor: Tensor) -> None:
         self.gradients.setdefault(id(tensor), _Gradient(tensor, tensor._grad, True))
 
@@ -193,8 +200,8 @@ class Recording:
     def stepping(self, optimizer: Any) -> None:
         self.steppers.setdefault(id(optimizer), optimizer)
 
-    def updating(self, optimizer: Any, number: int, state: dict[str, Any]) -> None:
-        self.entry_slots.setdefault(id(state), (optimizer, number, state, dict(state)))
+    def updating(self, optimizer: Any, key: Any, state: dict[str, Any]) -> None:
+        self.entry_slots.setdefault(id(state), (optimizer, key, state, dict(state)))
 
     def spent(self, tensor: Tensor) -> None:
         self.gradients[id(tensor)].spent = True
@@ -203,9 +210,13 @@ class Recording:
 
     def finish(self, results: Sequence[Tensor]) -> Found:
         """Computes what the step leaves behind, still recorded, and says where it all came from."""
+        housed = [(tensor, home) for tensor, home in self._housed.values() if is_part(tensor, home)]
+        homes = {id(tensor) for tensor, _ in housed}
         grads = {id(grad) for g in self.gradients.values() for grad in (g.tensor._grad, g.entry)}
         lived = [(ref(), node, before) for ref, node, before, _ in self._moved.values()]
         moved = [(tensor, node, before) for tensor, node, before in lived if tensor is not None and id(tensor) not in grads]
+        entries = {id(tensor): node for tensor, node, _ in moved}
+        moved = [entry for entry in moved if id(entry[0]) not in homes]
         graded = [g for g in self.gradients.values() if id(g.tensor) not in self._born]
         left = [g.tensor._grad for g in graded if isinstance(g.tensor._grad, Tensor) and not g.spent]
         slots = [(Slot(o, n, state, name), state[name]) for o, n, state, _ in self.entry_slots.values() for name in state]
@@ -217,21 +228,27 @@ class Recording:
         found = self.found
         found.streams, found.random_end = random.end(), random.state()
         found.moved = [(tensor, self._end(tensor)) for tensor, *_ in moved]
+        found.housed = [(tensor, home, _was_part(entries.get(id(tensor)), entries.get(id(home)))) for tensor, home in housed]
         found.filled = [(slot, self._end(value)) for slot, value in tensors]
-        for g in graded:
-            if g.tensor._grad is None:
-                found.cleared.append(g.tensor)
-            elif g.spent:
-                found.spent.append(g.tensor)
-            else:
-                found.graded.append((g.tensor, self._end(g.tensor._grad)))
+        self._grade(graded)
         found.results = [self._result(tensor) for tensor in results]
         self._check_counts()
         if any(tensor._requires_grad is not flag for ref, *_, flag in self._moved.values() if (tensor := ref()) is not None):
             self.refuse("it changes requires_grad of a tensor")
         for tensor in ends:
             tensor._settle()
+        for tensor, home in housed:
+            tensor._house(home, tensor.node.attrs[0])
         return found
+
+    def _grade(self, graded: list[_Gradient]) -> None:
+        for g in graded:
+            if g.tensor._grad is None:
+                self.found.cleared.append(g.tensor)
+            elif g.spent:
+                self.found.spent.append(g.tensor)
+            else:
+                self.found.graded.append((g.tensor, self._end(g.tensor._grad)))
 
     def _check_counts(self) -> None:
         counted = [(id(entry[0]), entry[1]) for entry in self.found.tape if isinstance(entry, tuple)]
@@ -334,6 +351,11 @@ class Recording:
         for g in self.gradients.values():
             g.tensor._grad = g.entry
         random.restore(self._entry_random)
+
+
+def _was_part(node: Node | None, home: Node | None) -> bool:
+    """Were the numbers of a tensor, with this node before the step, a part of home's?"""
+    return node is not None and node.op is PART and node.inputs[0] is home
 
 
 def _offer(holders: dict[int, tuple[str, Any]], holder: tuple[str, Any], *things: Any) -> None:

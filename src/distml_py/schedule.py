@@ -23,17 +23,21 @@ from .kernel import (
     Load,
     Make,
     Map,
+    Part,
     Pick,
     Read,
+    Region,
     Scalar,
-    Scatter,
     Schedule,
     Total,
     Window,
 )
-from .layout import layout_of
+from .layout import Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
-from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Reduce, ScatterAdd, Source
+from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
+from .ops.atlas import PART, Spot, sizes
+from .scattering import scatter
+from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
@@ -121,20 +125,27 @@ def _pending(outputs: Sequence[Node]) -> list[Node]:
     return found
 
 
-def schedule(graph: Graph) -> Schedule:
-    """The kernels of a graph, in an order in which every input is there."""
-    return _Scheduler(graph).run()
+Choose = Callable[[Graph, int], Variant]
+
+
+def schedule(graph: Graph, choose: Choose | None = None) -> Schedule:
+    """The kernels of a graph, in an order in which every input is there. choose: the variant of the contraction of a step."""
+    return _Scheduler(graph, choose).run()
 
 
 class _Scheduler:
     """Walks the steps once; value[i] is how later steps read step i. Load.input and Scalar.scalar are graph-wide here."""
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, choose: Choose | None):
         self.graph = graph
+        self.choose = choose
         self.leaves = sum(step.op is LEAF for step in graph.steps)
+        self.slots = self.leaves
         self.launches: list[Launch] = []
+        self.parts: dict[int, Part] = {}
         self.value: list[Expression] = []
         self.readers, self.operands = self._count_readers()
+        self.leaf_layouts = {step.attrs[0]: step.attrs[1] for step in graph.steps if step.op is LEAF}
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
         self.filled: dict[int, int] = {}
@@ -155,7 +166,7 @@ class _Scheduler:
             value = self.value[number]
             assert isinstance(value, Load)
             outputs.append(value.input)
-        return joined(Schedule(self.leaves, tuple(self.launches), tuple(outputs)))
+        return joined(Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts))
 
     def _shared(self, number: int, value: Expression) -> bool:
         """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""
@@ -210,6 +221,10 @@ class _Scheduler:
 
     def _move(self, step: Step, value: Expression, shape: Shape) -> Expression:
         assert isinstance(step.op, Move)
+        if step.op is PART and isinstance(value, Load) and value.input < self.leaves:
+            found = self._part(value, shape, *step.attrs)
+            if found is not None:
+                return found
         view = step.op.view(shape, *step.attrs)
         if value.work > CHEAP_WORK and math.prod(view.shape) > math.prod(shape):
             value = self.store(value, shape)
@@ -217,12 +232,31 @@ class _Scheduler:
             return value
         return through(view, value)
 
+    def _part(self, whole: Load, shape: Shape, spot: Spot, own: Shape) -> Expression | None:
+        """A rectangle of a leaf as an array of its own: equal rectangles elsewhere are then read by the same programs.
+
+        None when the leaf's texture has other rows than the atlas.
+        """
+        layout = self.leaf_layouts[whole.input] or layout_of(shape)
+        rows, length = sizes(own, spot)
+        if layout.width * 4 != shape[1] or not rows * length:
+            return None
+        slot, self.slots = self.slots, self.slots + 1
+        self.layered.add(slot)
+        width = -(-length // 4)
+        region = Layout(width, rows, whole=(layout.width, layout.height))
+        self.parts[slot] = Part(whole.input, spot.column // 4, spot.row, region)
+        strides = (stride * width * 4 for stride in contiguous_strides(own[: spot.split]))
+        return through(View(own, (*strides, *contiguous_strides(own[spot.split :]))), Load(slot, whole.dtype))
+
     def _limited(self, values: list[Expression], shapes: list[Shape]) -> list[Expression]:
         """values, the largest of them stored until the rest fits into one kernel."""
         values = list(values)
         while len(set().union(*map(_inputs, values))) > MAX_INPUTS or sum(value.work for value in values) > MAX_WORK:
             largest = max(range(len(values)), key=lambda n: (len(_inputs(values[n])), values[n].work))
-            values[largest] = self.store(values[largest], shapes[largest])
+            stored = self.store(values[largest], shapes[largest])
+            assert stored != values[largest], f"a row of {len(values)} arrays does not fit into a kernel of {MAX_INPUTS}"
+            values[largest] = stored
         return values
 
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
@@ -230,33 +264,58 @@ class _Scheduler:
             case Reduce():
                 return self._fold(step, values[0], shapes[0])
             case ScatterAdd():
-                index, source = (self.store(v, s) for v, s in zip(values, shapes, strict=True))
-                kernel: Kernel = Scatter(shapes[0], step.shape, step.attrs[1], step.dtype)
-                return self.launch(kernel, (index.input, source.input), step.shape)
+                return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
+            case Pack():
+                return self._pack(step, values, shapes)
             case MatMul():
-                return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype)
+                return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype, self._variant())
             case _:
                 return self._convolve(step, values, shapes)
 
+    def _variant(self) -> Variant:
+        return DEFAULT if self.choose is None else self.choose(self.graph, self.now)
+
     def _convolve(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
         stride, padding, dilation, size, groups = step.attrs
+        variant = self._variant()
         match step.op:
             case Conv2d():
                 window = Window(shapes[0], shapes[1], stride, padding, dilation, size, groups)
-                return convolve(self, values[0], values[1], window, step.dtype) if fits(window) else zeros(step.shape, values[0])
+                if not fits(window):
+                    return zeros(step.shape, values[0])
+                return convolve(self, values[0], values[1], window, step.dtype, variant)
             case Conv2dImage():
                 edge = tuple(d * (k - 1) - p for d, k, p in zip(dilation, shapes[1][2:], padding, strict=True))
                 sent, image = spread(values[0], shapes[0], stride)
                 weight, shape = flipped(values[1], shapes[1], groups)
                 window = Window(image, shape, (1, 1), edge, dilation, size, groups)
-                return convolve(self, sent, weight, window, step.dtype) if fits(window) else zeros(step.shape, sent)
+                return convolve(self, sent, weight, window, step.dtype, variant) if fits(window) else zeros(step.shape, sent)
             case Conv2dWeight():
                 window = Window(shapes[0], step.shape, stride, padding, dilation, shapes[1][2:], groups)
                 if not fits(window):
                     return zeros(step.shape, values[0])
-                return weight_gradient(self, values[0], values[1], window, step.dtype)
+                return weight_gradient(self, values[0], values[1], window, step.dtype, variant)
             case _:
                 raise AssertionError(f"no schedule for {step.op}")
+
+    def _pack(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Load:
+        """A draw for each input, into its cell; first one for all, when the cells leave something over."""
+        (rows, columns), spots = step.attrs
+        whole = layout_of(step.shape)
+        if whole.width * 4 != columns:
+            raise ValueError(f"an atlas of {rows} x {columns} numbers does not lie in whole rows of a texture")
+        slot, self.slots = self.slots, self.slots + 1
+        if sum(spot.rows * spot.columns for spot in spots) < rows * columns:
+            nothing = zeros(step.shape, values[0])
+            self.fused(Map(nothing, step.dtype), step.shape, whole, Region(0, 0, whole), slot)
+        for value, shape, spot in zip(values, shapes, spots, strict=True):
+            size = sizes(shape, spot)
+            cell = (spot.rows, spot.columns)
+            window = tuple((0, length) for length in size)
+            value = through(View(cell, contiguous_strides(size), 0, window), value)
+            region = Region(spot.column // 4, spot.row, whole)
+            self.fused(Map(value, step.dtype), cell, Layout(spot.columns // 4, spot.rows), region, slot)
+        return Load(slot, step.dtype)
 
     def _fold(self, step: Step, value: Expression, shape: Shape) -> Expression:
         """Reduced axes last, then folds of at most FOLD_LENGTH numbers until one is left."""
@@ -286,16 +345,22 @@ class _Scheduler:
             known = self.stored[value, shape] = self.fused(Map(value, value.dtype), shape)
         return known
 
-    def fused(self, kernel: Map | Fold, shape: Shape) -> Load:
+    def fused(
+        self, kernel: Map | Fold, shape: Shape, layout: Layout | None = None, region: Region | None = None, slot: int | None = None
+    ) -> Load:
         """Launch a kernel whose body still uses graph-wide numbers: they become the kernel's own."""
         inputs: dict[int, int] = {}
         scalars: dict[int, int] = {}
         body = _renumber(kernel.body, inputs, scalars)
         local = dataclasses.replace(kernel, body=body)
-        return self.launch(local, tuple(inputs), shape, scalars=tuple(scalars))
+        if slot is None:
+            return self.launch(local, tuple(inputs), shape, scalars=tuple(scalars))
+        assert layout is not None
+        self.launches.append(Launch(local, tuple(inputs), tuple(scalars), slot, math.prod(shape), layout, self.now, region))
+        return Load(slot, kernel.dtype)
 
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1, scalars: tuple[int, ...] = ()) -> Load:
-        slot = self.leaves + len(self.launches)
+        slot, self.slots = self.slots, self.slots + 1
         self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), layout_of(shape, layers), self.now))
         if layers > 1:
             self.layered.add(slot)
@@ -328,7 +393,7 @@ def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None
     if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
         return None
     kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
-    return Launch(kernel, tuple(inputs), first.scalars + then.scalars, then.output, then.size, then.layout, then.step)
+    return dataclasses.replace(then, kernel=kernel, inputs=tuple(inputs), scalars=first.scalars + then.scalars)
 
 
 def _replaced(

@@ -39,10 +39,13 @@ class _Case:
 
     def node(self) -> Node:
         inputs = [leaf(x, x.shape, x.dtype) if x.shape else const(x.item(), x.dtype) for x in self.arrays]
+        if self.op == "scatter_add":  # the index names whole rows
+            inputs[0] = apply(TABLE["expand"], inputs[0], attrs=(inputs[1].shape,))
         return apply(TABLE[self.op], *inputs, attrs=self.attrs)
 
     def wanted(self) -> np.ndarray:
-        return np.asarray(TABLE[self.op].numpy(*self.arrays, *self.attrs))
+        arrays = np.broadcast_arrays(*self.arrays) if self.op == "scatter_add" else self.arrays
+        return np.asarray(TABLE[self.op].numpy(*arrays, *self.attrs))
 
 
 def self_test() -> list[Check]:
@@ -82,6 +85,7 @@ def _cases() -> list[_Case]:
     number = _numbers
     whole = (np.arange(35, dtype=np.int32) * 7919 % 1009 + 2**24).reshape(5, 7)
     index = np.array([[0, 2, 1], [1, 1, 0]], np.int32)
+    rows = (np.arange(40, dtype=np.int32) ** 2 % 7).reshape(40, 1)
     key = tuple(np.asarray(word, np.int32) for word in (7, 3, 2, 5))
     image, sent = number(3, 4, 7, 9), number(3, 6, 4, 5)
     window = ((2, 2), (1, 1), (1, 1))
@@ -95,7 +99,7 @@ def _cases() -> list[_Case]:
         _Case("matrix product, eight rows at once, in parts, odd sizes", "matmul", (number(1, 9, 515), number(1, 515, 13))),
         _Case("convolution with stride and padding, in two groups", "conv2d", (image, number(6, 2, 3, 3)), (*window, (4, 5), 2)),
         _Case("gradient of a convolution's weight", "conv2d_weight", (image, sent), (*window, (3, 3), 2)),
-        _Case("scatter", "scatter_add", (index, number(2, 3)), ((2, 5), 1)),
+        _Case("scatter", "scatter_add", (rows, number(40, 8)), ((7, 8), 0)),
         _Case("gather", "gather", (number(2, 5), index), (1,)),
         _Case("random bits", "uniform", key, ((17,),)),
     ]  # fmt: skip

@@ -15,7 +15,8 @@ from served import Coordinator
 from table import table
 from torch_rows import THREADS, TorchContender, torch
 
-CONTENDERS = ("torch", "tfjs", "eager", "captured", "jaxjs", "numpy")
+CONTENDERS = ("torch", "tfjs", "eager", "captured", "tuned", "jaxjs", "numpy")
+USUAL = [name for name in CONTENDERS if name != "tuned"]
 RUN = """(options) => bench.run({
     ...options,
     outside: options.contenders.includes("torch") ? window.outside : undefined,
@@ -46,8 +47,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go as JSON")
     parser.add_argument("--only", metavar="NAMES", help="rows, separated by commas: mlp_step,conv")
-    parser.add_argument("--contenders", metavar="NAMES", default=",".join(CONTENDERS), help="default: %(default)s")
+    parser.add_argument("--contenders", metavar="NAMES", default=",".join(USUAL), help="default: %(default)s")
     parser.add_argument("--repeats", type=int, metavar="N", help="default: 7, and 2 for resnet18_step")
+    parser.add_argument("--tune", type=float, metavar="SECONDS", help="also captured with tuned kernels; so long in each row")
     parser.add_argument("--gpu", action="store_true", help="Chromium's own choice of GPU, not the software renderer")
     parser.add_argument("--tfjs-flags", metavar="NAME=0|1", help="settings of TensorFlow.js to try: WEBGL_EXP_CONV=1")
     asked = parser.parse_args()
@@ -72,6 +74,9 @@ def measured(page: Page, url: str, asked: argparse.Namespace) -> dict[str, Any]:
         raise SystemExit(f"unknown rows {', '.join(wrong)}; known: {', '.join(known)}")
     options: dict[str, Any] = {"rows": rows, "contenders": asked.contenders.split(",")}
     options |= {"repeats": asked.repeats} if asked.repeats else {}
+    if asked.tune:
+        options["contenders"] = list(dict.fromkeys([*options["contenders"], "tuned"]))
+        options["tune_s"] = asked.tune
     if asked.tfjs_flags:
         pairs = [pair.split("=") for pair in asked.tfjs_flags.split(",")]
         options["flags"] = {flag: value == "1" for flag, value in pairs}

@@ -5,6 +5,7 @@ from typing import Any
 
 COLUMNS = {
     "captured": ("captured_ms", 1, 2),
+    "tuned": ("tuned_ms", 1, 2),
     "eager": ("eager_ms", 1, 2),
     "tfjs": ("tfjs_webgl_ms", 1, 2),
     "x tfjs": ("ratio_tfjs", 1, 2),
@@ -20,7 +21,7 @@ COLUMNS = {
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """One line a row, milliseconds; below it why a time is missing."""
+    """One line a row, milliseconds; below it why a time is missing, and which variants the autotuner chose."""
     lines = [["", *COLUMNS]]
     for row in rows:
         cells = [_number(row.get(key), divisor, digits) for key, divisor, digits in COLUMNS.values()]
@@ -29,7 +30,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     text = ["  ".join(cell.ljust(w) if n == 0 else cell.rjust(w) for n, (cell, w) in enumerate(zip(line, widths, strict=True)))
             for line in lines]  # fmt: skip
     notes = [f"  {row['name']}, {who}: {why}" for row in rows for who, why in row["notes"].items()]
-    return "\n".join([*text, *notes])
+    choices = [f"  {row['name']}, tuned: {line}" for row in rows for line in row.get("choices", [])]
+    return "\n".join([*text, *notes, *choices])
 
 
 def _number(value: float | None, divisor: float, digits: int) -> str:

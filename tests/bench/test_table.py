@@ -12,7 +12,7 @@ from table import COLUMNS, table
 ROOT = Path(__file__).parents[2]
 # the keys that readers of the JSON rely on
 PROMISED = {
-    "name", "captured_ms", "eager_ms", "tfjs_webgl_ms", "jaxjs_webgl_ms", "numpy_pyodide_ms", "torch_cpu_ms",
+    "name", "captured_ms", "tuned_ms", "eager_ms", "tfjs_webgl_ms", "jaxjs_webgl_ms", "numpy_pyodide_ms", "torch_cpu_ms",
     "draws", "python_ms", "texture_bytes", "first_step_ms", "compile_ms", "checked", "ratio_tfjs",
 }  # fmt: skip
 
@@ -25,7 +25,7 @@ def row() -> dict[str, Any]:
 def test_a_row_shows_its_times_and_a_dash_for_each_missing_one(row: dict[str, Any]) -> None:
     row |= {"eager_ms": 12.346, "tfjs_webgl_ms": 24.69, "ratio_tfjs": 2.0, "texture_bytes": 3 << 20}
     heads, cells = table([row]).splitlines()
-    assert cells.split() == ["conv", "-", "12.35", "24.69", "2.00", "-", "-", "-", "-", "-", "3.0", "-", "-"]
+    assert cells.split() == ["conv", "-", "-", "12.35", "24.69", "2.00", "-", "-", "-", "-", "-", "3.0", "-", "-"]
     assert len(heads) == len(cells)
 
 
@@ -34,6 +34,12 @@ def test_a_row_with_wrong_numbers_is_marked_and_says_who_was_wrong(row: dict[str
     lines = table([row]).splitlines()
     assert lines[1].startswith("conv FAILED")
     assert lines[2] == "  conv, eager: wrong numbers (judge: torch): output is off"
+
+
+def test_the_variants_that_were_chosen_stand_below_the_table(row: dict[str, Any]) -> None:
+    lines = table([row | {"tuned_ms": 8.0, "choices": ["1.50 x  layers 4", "1 tuned, 0 known, 0 left, 0.5 s"]}]).splitlines()
+    assert "8.00" in lines[1].split()
+    assert lines[2:] == ["  conv, tuned: 1.50 x  layers 4", "  conv, tuned: 1 tuned, 0 known, 0 left, 0.5 s"]
 
 
 def test_every_column_of_the_table_is_a_promised_key() -> None:

@@ -59,8 +59,13 @@ class Lab:
 
     def __init__(self, page: Page, url: str):
         self.page = page
-        page.goto(url + "api/info")
-        self.backend: str = page.evaluate(BOOT)
+        self._url = url + "api/info"
+        self.load()
+
+    def load(self) -> None:
+        """The page, anew: what it had in memory is gone, what its browser stores is not."""
+        self.page.goto(self._url)
+        self.backend: str = self.page.evaluate(BOOT)
 
     def run(self, source: str) -> Any:
         """Runs Python; its last expression is a JSON string, whose value is returned. Raises with Python's traceback."""

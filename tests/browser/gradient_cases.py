@@ -8,7 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from op_examples import BINARY, MORE_BINARY, MORE_UNARY, SPECIAL, UNARY, Call, Example, numbers, positive, slopes, truths, whole
+from op_examples import (
+    ATLAS,
+    BINARY,
+    MORE_BINARY,
+    MORE_UNARY,
+    SPECIAL,
+    UNARY,
+    Call,
+    Example,
+    numbers,
+    packed,
+    part,
+    positive,
+    slopes,
+    truths,
+    whole,
+)
 
 SIZES = (1, 3, 5, 17, 129)
 CASES: dict[str, list[Example]] = {"sizes": [], "empty": [], "views": [], "special": []}
@@ -104,6 +120,7 @@ for n in SIZES:
         whole(5, low=0, high=n),
     )
     case("sizes", f"embedding of {n}", lambda lib, k, w: functional(lib).embedding(k, w), whole(7, low=0, high=n), numbers(n, 3))
+    case("sizes", f"columns of {n}", lambda lib, k, w: w[:, k], whole(261, low=0, high=5), numbers(n, 5))
     case("sizes", f"gather of {n}", lambda lib, x, k: x.gather(1, k), numbers(3, n), whole(3, 5, low=0, high=n))
     case(
         "sizes",
@@ -173,11 +190,16 @@ READERS |= {
     "scatter_add": lambda lib, v: (v * 2).scatter_add(0, lib.tensor(whole(2, 5, low=0, high=3)), v[1:]),
     "embedding": lambda lib, v: functional(lib).embedding(lib.tensor(whole(4, low=0, high=3)), v),
     "cat": lambda lib, v: lib.cat([v[1:], v * 2], 0),
+    "pack": lambda lib, v: packed(lib, *map(lib.tensor, ATLAS[:3]), v[:2] * 2).exp(),
 }
 for nth, (reader, read) in enumerate(READERS.items()):
     for place, (view, (shape, look)) in enumerate(VIEWS.items()):
         if (nth + place) % 2 == 0 and not (reader in KINKS and ("expanded" in view or "padded" in view)):
             case("views", f"{reader} of {view}", lambda lib, x, read=read, look=look: read(lib, look(lib, x)), numbers(*shape))
+
+case(
+    "views", "parts of a pack", lambda lib, *a: [part(lib, packed(lib, *a), n, v.shape).exp() for n, v in enumerate(ATLAS)], *ATLAS
+)
 
 # ---------------------------------------------------------------- NaN and infinities, in the gradient as well
 

@@ -50,6 +50,14 @@ def test_our_rows_are_checked_and_timed_and_shown(tab: Tab, coordinator: Coordin
     assert tab.foreign_requests(coordinator.url) == [] and tab.errors == []
 
 
+def test_tuned_kernels_are_a_contender_and_say_what_was_chosen(tab: Tab) -> None:
+    options = {"rows": ["mlp_step"], "contenders": ["captured", "tuned", "numpy"], "repeats": 1, "tune_s": 1.0}
+    (row,) = tab.page.evaluate(RUN, options)["rows"]
+    assert (row["checked"], row["notes"]) == (True, {})
+    assert row["tuned_ms"] > 0 and row["captured_ms"] > 0
+    assert len(row["choices"]) >= 2 and "tuned, 0 known" in row["choices"][-1] and "matmul" in row["choices"][0]
+
+
 def test_a_rival_whose_file_is_not_there_is_named_and_the_row_goes_on(tab: Tab) -> None:
     tab.page.route("**/bench/tfjs/*", lambda route: route.fulfill(status=404))
     options = {"rows": ["matmul_512"], "contenders": ["tfjs", "numpy"], "repeats": 1}

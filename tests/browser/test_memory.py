@@ -161,7 +161,7 @@ def rest():
 
 rest()
 for trial in range(80):
-    countdown = dice.randrange(1, 700)
+    countdown = dice.randrange(1, 350)
     sys.settrace(tracer)
     try:
         training.step(trial)
@@ -298,6 +298,49 @@ json.dumps(found)
     wrong, total, most, shape, _ = found
     assert wrong == 0 and most == 500.5 and shape == [40_000_000]
     assert total == pytest.approx(40_000 * 499_500, rel=1e-5)
+
+
+def test_programs_of_forgotten_plans_are_released_and_those_in_use_are_not(page: Lab) -> None:
+    found = page.run(
+        SETUP
+        + """
+from distml_py.backends.programs import KEPT
+x = dm.arange(12).float()
+def same():
+    return ((x * 2).sin() @ x).item()
+first = same()
+counts, wrong = [], 0
+for n in range(1, 601):
+    wrong += (dm.arange(n) * 2 + n).sum().item() != n * (n - 1) + n * n
+    counts.append(gpu.stats()["programs"])
+known = {compiled.number for plan in engine._state.plans.values() for compiled in plan.programs}
+json.dumps([counts[::100] + counts[-1:], wrong, same() == first, len(known), engine.PLANS, KEPT])
+"""
+    )
+    counts, wrong, again, held, plans, kept = found
+    assert wrong == 0 and again
+    assert counts[-1] <= held + kept + 8 <= 2 * plans, found
+    assert counts[-1] < 600 <= counts[-1] * 4
+
+
+def test_a_program_is_not_released_while_its_draws_wait(page: Lab) -> None:
+    found = page.run(
+        SETUP
+        + """
+from distml_py.backends import programs
+kept, programs.KEPT = programs.KEPT, 0
+try:
+    with gpu.together():
+        outs = []
+        for n in range(300, 340):
+            outs.append((dm.arange(n) * 3 + 1).realize())
+            engine._state.plans.clear()
+finally:
+    programs.KEPT = kept
+json.dumps([out.sum().item() for out in outs])
+"""
+    )
+    assert found == [3 * n * (n - 1) // 2 + n for n in range(300, 340)]
 
 
 def test_draws_cut_into_bands_give_the_same_bits(page: Lab) -> None:

@@ -145,6 +145,11 @@ json.dumps(found)
     assert found == [[0, 0], [0, 0], [0, 0]]
 
 
+def test_a_loop_over_more_numbers_than_floats_count_ends(gpu: Lab) -> None:
+    found = run(gpu, "json.dumps(dm.arange(2**24 + 3).realize().argmax().item())")
+    assert found == 2**24 + 2
+
+
 PROGRAMS = 12  # each compiles dozens of shaders; a software renderer's process holds a few thousand in all
 CHOICES = 30  # about eight steps a program
 

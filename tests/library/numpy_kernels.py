@@ -11,6 +11,7 @@ from distml_py import ops
 from distml_py.backends.protocol import Arrived, Pending
 from distml_py.kernel import (
     Apply,
+    Chain,
     Convolution,
     Expression,
     Fold,
@@ -19,11 +20,13 @@ from distml_py.kernel import (
     Make,
     Map,
     Operand,
+    Part,
     Pick,
     Product,
     Read,
     Scalar,
     Scatter,
+    ScatterChains,
     Schedule,
     Total,
     WeightGradient,
@@ -40,6 +43,7 @@ class KernelBackend:
     name = "kernels in NumPy"
     on_gpu = True
     dtypes = frozenset(DTYPES)
+    choices = None
 
     def __init__(self) -> None:
         self.schedules: list[Schedule] = []
@@ -67,14 +71,39 @@ class KernelBackend:
     @np.errstate(all="ignore")
     def run(self, plan: Schedule, leaves: Sequence[np.ndarray], scalars: Sequence[float]) -> list[np.ndarray]:
         slots = dict(enumerate(leaves))
+        for slot, part in plan.parts.items():
+            slots[slot] = rectangle(slots[part.slot], part)
         for launch in plan.launches:
             inputs = [slots[number] for number in launch.inputs]
             found = run_kernel(launch, inputs, [scalars[number] for number in launch.scalars])
-            slots[launch.output] = found.astype(launch.kernel.dtype).reshape(-1)
+            found = found.astype(launch.kernel.dtype).reshape(-1)
+            slots[launch.output] = found if launch.region is None else within(launch, found, slots.get(launch.output))
         return [slots[number] for number in plan.outputs]
 
     def stats(self) -> dict[str, int]:
         return {"draws": 0, "textures": 0, "texture_bytes": 0}
+
+
+def rectangle(array: np.ndarray, part: Part) -> np.ndarray:
+    """The numbers of a part, row by row."""
+    layout = part.layout
+    assert layout.whole is not None
+    pitch = 4 * layout.whole[0]
+    rows = array[: array.size // pitch * pitch].reshape(-1, pitch)
+    return rows[part.y : part.y + layout.height, 4 * part.x : 4 * (part.x + layout.width)].reshape(-1)
+
+
+def within(launch: Launch, found: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """What a draw into a region leaves of its output: NaN where nothing has been drawn."""
+    assert launch.region is not None
+    whole = launch.region.whole
+    fill = math.nan if found.dtype.kind == "f" else -(2**31)
+    made = np.full(whole.layer_size, fill, found.dtype) if known is None else known.copy()
+    rows = made.reshape(whole.height, whole.width * 4)
+    x, y, layout = 4 * launch.region.x, launch.region.y, launch.layout
+    high = -(-found.size // (4 * layout.width))
+    rows[y : y + high, x : x + 4 * layout.width] = found.reshape(high, 4 * layout.width)
+    return made
 
 
 def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:
@@ -95,6 +124,10 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
         case Scatter():
             index, source = (array[: math.prod(kernel.index_shape)].reshape(kernel.index_shape) for array in inputs)
             return ops.SCATTER_ADD.numpy(index, source, kernel.shape, kernel.axis)
+        case Chain():
+            return chain(kernel, inputs[0])
+        case ScatterChains():
+            return scatter_chains(kernel, inputs)
 
 
 def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:
@@ -118,6 +151,37 @@ def product(kernel: Product, inputs: list[np.ndarray]) -> np.ndarray:
     left = operand(kernel.left, (kernel.batch, m, k), inputs).reshape(kernel.batch, m, parts, k // parts)
     right = operand(kernel.right, (kernel.batch, k, n), inputs).reshape(kernel.batch, parts, k // parts, n)
     return left.transpose(0, 2, 1, 3) @ right
+
+
+def chain(kernel: Chain, index: np.ndarray) -> np.ndarray:
+    """(parts, rows up to whole texels), or one number an index."""
+    length = kernel.length
+    cut = np.split(index[: length * kernel.parts], kernel.parts)
+    if kernel.behind:
+        return np.concatenate([[_first(part, row, k, s * length) for k, row in enumerate(part)] for s, part in enumerate(cut)])
+    rows = range(-(-kernel.rows // 4) * 4)
+    return np.array([[_first(part, row, -1, s * length) for row in rows] for s, part in enumerate(cut)])
+
+
+def _first(part: np.ndarray, row: int, after: int, offset: int) -> int:
+    """Where in the part, which begins at offset, row is found first, after a place; -1: nowhere."""
+    places = np.flatnonzero(part == row)
+    places = places[places > after]
+    return int(places[0]) + offset if len(places) else -1
+
+
+def scatter_chains(kernel: ScatterChains, inputs: list[np.ndarray]) -> np.ndarray:
+    """(parts, rows, width up to whole texels)."""
+    rows, width, count = kernel.sizes
+    source = operand(kernel.source, (count, width), inputs)
+    first = inputs[0][: kernel.parts * (-(-rows // 4) * 4)].reshape(kernel.parts, -1)
+    found = np.zeros((kernel.parts, rows, -(-width // 4) * 4), kernel.dtype)
+    for place in np.ndindex(kernel.parts, rows):
+        entry = first[place]
+        while entry >= 0:
+            found[place][:width] += source[entry]
+            entry = inputs[1][entry]
+    return found
 
 
 def geometry(window: Window) -> tuple[Any, ...]:

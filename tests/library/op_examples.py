@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from distml_py import differentiation, graph
+from distml_py.ops.atlas import PACK, PART, Spot
 from distml_py.tensor import made
 
 Call = Callable[..., Any]
@@ -608,6 +609,38 @@ example(
     numbers(2, 2, 3, 3, seed=1),
 )
 
+SPOTS = ((0, 4, 4, 12, 1), (0, 0, 4, 4, 0), (4, 0, 1, 16, 0), (5, 0, 2, 8, 1))  # rows 5 and 6 have eight numbers more
+
+
+def packed(lib: Any, *arrays: Any) -> Any:
+    """Arrays in an atlas of 7 x 16 numbers."""
+    if lib.__name__ == "torch":
+        whole = lib.zeros(7, 16)
+        for array, (row, column, _, _, split) in zip(arrays, SPOTS, strict=True):
+            flat = array.reshape(math.prod(array.shape[:split]), -1)
+            whole = whole + lib.nn.functional.pad(flat, (column, 16 - column - flat.shape[1], row, 7 - row - flat.shape[0]))
+        return whole
+    spots = tuple(Spot(*spot) for spot in SPOTS)
+    return made(graph.apply(PACK, *(array.node for array in arrays), attrs=((7, 16), spots)), *arrays)
+
+
+def part(lib: Any, whole: Any, number: int, shape: tuple[int, ...]) -> Any:
+    """One array of an atlas."""
+    if lib.__name__ == "torch":
+        row, column, _, _, split = SPOTS[number]
+        rows, columns = math.prod(shape[:split]), math.prod(shape[split:])
+        return whole[row : row + rows, column : column + columns].reshape(shape)
+    return made(graph.apply(PART, whole.node, attrs=(Spot(*SPOTS[number]), shape)), whole)
+
+
+ATLAS = (numbers(4, 3, 3), numbers(3, seed=1), numbers(13, seed=2), numbers(2, 5, seed=3))
+example("pack", lambda lib, *arrays: packed(lib, *(array * array for array in arrays)), *ATLAS)
+example("pack what is read elsewhere", lambda lib, *arrays: packed(lib, arrays[0].flip(0), *arrays[1:]) * 2 + 1, *ATLAS)
+example("part", lambda lib, x: [part(lib, x, n, array.shape) for n, array in enumerate(ATLAS)], numbers(7, 16))
+example("part of a sum", lambda lib, x, y: y @ part(lib, x + 1, 3, (2, 5)), numbers(7, 16), numbers(3, 2, seed=1))
+example("part in a product", lambda lib, x, y: y @ part(lib, x, 0, (4, 9)), numbers(7, 16), numbers(3, 4, seed=1))
+example("part with an offset", lambda lib, x: part(lib, x, 0, (4, 3, 3)).permute(2, 0, 1).exp(), numbers(7, 16))
+
 POOLS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "2": ((2, 2, 4, 6), {"kernel_size": 2}),
     "3 by 2": ((1, 2, 7, 7), {"kernel_size": (3, 2), "stride": (2, 1)}),
@@ -685,6 +718,8 @@ example(
     whole(2, 5, 3, low=0, high=3),
     numbers(2, 5, 3, seed=1),
 )
+example("argsort", lambda lib, x: (x.argsort(1), x.argsort(0, descending=True)), numbers(4, 9))
+example("rows put", lambda lib, x, y: lib.index_put(x, (lib.tensor([2, 0]),), y), numbers(3, 5), numbers(2, 5, seed=1))
 example("one_hot", lambda lib, n: lib.nn.functional.one_hot(n, 4), whole(2, 3, low=0, high=4))
 
 # ---------------------------------------------------------------- functional

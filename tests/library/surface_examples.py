@@ -753,3 +753,9 @@ example(
     whole(3, 4),
     truths(3, 4),
 )
+example(
+    "whole tensors compared",
+    lambda lib, x: (lib.tensor([lib.equal(x, x), x.equal(x[:1]), lib.allclose(x, x + 1e-9), x.allclose(-x)]),),
+    numbers(3),
+)
+example("split with sizes", lambda lib, x: x.split_with_sizes([1, 3], 1), numbers(2, 4))

@@ -25,6 +25,7 @@ from distml_py.errors import (
 from distml_py.op import TABLE, Elementwise
 from distml_py.recipe import Recipe, Training, load_recipe
 from distml_py.tensor import apply
+from functional_examples import WRONG
 from surface_errors import ROWS as SURFACE_ROWS
 
 F = dm.nn.functional
@@ -35,11 +36,15 @@ MODULES = [
     "broadcast",
     "indexing",
     "creation",
+    "sampling",
+    "func",
+    "linalg",
     "autograd",
     "differentiation",
     "graph",
     "engine",
     "ops/index",
+    *(f"functions/{path.stem}" for path in sorted((SOURCE / "functions").glob("*.py"))),
     "nn/functional",
     "data/loader",
     "recipe",
@@ -110,12 +115,12 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     # what a tensor is made of
     (lambda: dm.tensor(["a"]), DtypeError, "a tensor holds numbers or booleans, got <U1; convert the data first"),
     (
-        lambda: dm.tensor([1], dtype=np.dtype("int64")),
+        lambda: dm.tensor([1], dtype=np.dtype("complex64")),
         DtypeError,
-        "dtype int64 is not supported; use float32, float64, int32 or bool",
+        "dtype complex64 is not supported; use float32, float64, int32 or bool",
     ),
     (lambda: full(1).to(np.dtype("float16")), DtypeError, "dtype float16 is not supported; use float32, float64, int32 or bool"),
-    (lambda: dm.zeros(2, dtype=np.dtype("int8")), DtypeError, "dtype int8 is not supported; use float32, float64, int32 or bool"),
+    (lambda: dm.zeros(2, dtype=dm.bfloat16), DtypeError, "dtype bfloat16 is not supported; use float32, float64, int32 or bool"),
     (lambda: dm.tensor([2**31]), DtypeError, "integers are 32 bits wide here, found 2147483648 to 2147483648; use float32"),
     (lambda: dm.arange(3) + 2**31, DtypeError, "integers are 32 bits wide here, found 2147483648; use a float"),
     (lambda: dm.zeros(2, -1), ShapeError, "a shape holds sizes of at least 0, got (2, -1)"),
@@ -181,23 +186,13 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: full(2)[..., ...], IndexRangeError, "an index holds at most one '...'"),
     (lambda: full(2)["a"], DtypeError, "an index is an int, a slice, None, '...' or an integer tensor, got str"),
     (lambda: full(2, 3)[0, 3], IndexRangeError, "index 3 is outside dimension 1 of size 3"),
-    (
-        lambda: full(2)[full(2) > 0],
-        DtypeError,
-        "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()",
-    ),
-    (
-        lambda: full(2)[np.array([True, False])],
-        DtypeError,
-        "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()",
-    ),
     (lambda: full(2)[full(1)], DtypeError, "an index tensor holds integers, got float32"),
     (lambda: full(2, 3)[labels(0, 1), labels(3, 0)], IndexRangeError, "an index must be in [-3, 3), found 0 to 3"),
     (lambda: full(2).gather(0, full(1)), DtypeError, "gather: the index holds integers, got float32"),
     (lambda: full(2, 2).gather(0, labels(0)), ShapeError, "gather: index (1,) must fit into (2, 2) off dim 0"),
     (lambda: full(2).gather(0, labels(-1)), IndexRangeError, "an index must be in [0, 2), found -1 to -1; check the labels"),
     (lambda: full(2)[labels(1) + 1].numpy(), IndexRangeError, "an index must be in [0, 2), found 2 to 2; check the labels"),
-    (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) and src (1,) must be equal"),
+    (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) must fit into src (1,)"),
     # functional
     (
         lambda: F.linear(full(2, 3), full(4, 5)),
@@ -256,24 +251,9 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.avg_pool2d(full(1, 1, 2, 2), 3), ShapeError, "avg_pool2d: the kernel (3, 3) is larger than the padded input (2, 2)"),
     (
-        lambda: F.max_pool2d(full(1, 1, 2, 2), 2, return_indices=True),
-        UnsupportedError,
-        "not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows",
-    ),
-    (
         lambda: F.max_pool2d(full(1, 1, 2, 2).int(), 2),
         DtypeError,
         "max_pool2d needs floating-point numbers, got int32; use .float()",
-    ),
-    (
-        lambda: F.avg_pool2d(full(1, 1, 2, 2), 2, ceil_mode=True),
-        UnsupportedError,
-        "not implemented: avg_pool2d(ceil_mode=True); nearest is pad() and ceil_mode=False",
-    ),
-    (
-        lambda: F.pad(full(2), (1, 1), mode="reflect"),
-        ShapeError,
-        "pad: mode 'reflect' is not implemented; nearest is mode='constant'",
     ),
     (lambda: F.pad(full(2), (1, 1, 1)), ShapeError, "pad: 3 sizes for 1 dimensions; give two for each of the last ones"),
     (lambda: F.pad(full(2), (-2, -1)), ShapeError, "pad: (-2, -1) cuts more than there is in (2,)"),
@@ -384,6 +364,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "empty.py must define one subclass of Recipe, found none; see web/recipes for examples",
     ),
 ]
+ROWS += WRONG
 
 ROWS += SURFACE_ROWS
 

@@ -16,7 +16,7 @@ from distml_py.schedule import graph_of, linearize, schedule
 from op_examples import Example, listed, loss_of, numbers
 
 HELPERS = ["uniform_bits", "floor_divide", "remainder", "sine", "cosine", "power", "logarithm", "root"]
-Rendered = tuple[Kernel, tuple[Layout, ...], Layout]
+Rendered = tuple[Kernel, tuple[Layout, ...], Layout, bool]
 
 
 def kernels_of(*tensors: Tensor) -> list[Rendered]:
@@ -24,10 +24,11 @@ def kernels_of(*tensors: Tensor) -> list[Rendered]:
     key, leaves, _ = linearize([tensor.node for tensor in tensors], lambda node: layout_of(node.shape))
     layouts = [layout_of(node.shape) for node in leaves]
     plan = schedule(graph_of(key))
-    by_slot = dict(enumerate(layouts)) | {launch.output: launch.layout for launch in plan.launches}
+    by_slot = dict(enumerate(layouts)) | {slot: part.layout for slot, part in plan.parts.items()}
+    by_slot |= {launch.output: launch.region.whole if launch.region else launch.layout for launch in plan.launches}
 
     def rendered(launch: Launch) -> Rendered:
-        return launch.kernel, tuple(by_slot[slot] for slot in launch.inputs), launch.layout
+        return launch.kernel, tuple(by_slot[slot] for slot in launch.inputs), launch.layout, launch.region is not None
 
     return [rendered(launch) for launch in plan.launches if launch.size]
 
@@ -93,6 +94,8 @@ def test_every_value_is_named_before_it_is_used_where_it_is_used(example: Exampl
             if "for (" in line:
                 assert named
                 scopes.append({named[1]})
+            elif line.endswith("{"):
+                scopes.append(set())
             for name in re.findall(r"(?<![.\w])(?:[a-z]+\d+|x|y|r|c|ky|k|n|line)(?!\w)(?!\()", line):
                 known = any(name in scope for scope in scopes) or name.startswith(("vec", "ivec", "result"))
                 assert known or re.fullmatch(r"[ts]\d+", name) or (named and name == named[1]), f"{name} in {line}"

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import distml_py as dm
+import functional_examples
 import op_examples
 import surface_examples
 from op_examples import Example, evaluate
 
-COMPARED = [example for example in op_examples.EXAMPLES if example.torch]
+COMPARED = [example for example in (*op_examples.EXAMPLES, *functional_examples.EXAMPLES) if example.torch]
 # PyTorch's words that are no arithmetic; test_tensor.py has them
 NO_EXAMPLE = {
     *("backward", "grad", "requires_grad", "requires_grad_", "is_leaf", "data", "node", "realize"),
@@ -33,6 +34,10 @@ NO_EXAMPLE = {
         "to",
         "double",
     ),
+    # test_storage.py and test_random.py have these
+    *("H", "byte", "char", "cpu", "cuda", "device", "element_size", "get_device", "grad_fn", "half", "is_complex", "is_contiguous"),
+    *("is_cuda", "is_signed", "is_sparse", "itemsize", "layout", "nbytes", "ndimension", "nelement", "pin_memory", "short", "type"),
+    *("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros", "bernoulli", "multinomial", "register_hook", "retain_grad"),
 }
 
 
@@ -63,14 +68,16 @@ def test_an_example_gives_what_pytorch_gives(example: Example, dtype: str) -> No
 
 
 def test_every_public_word_of_tensor_and_functional_has_an_example() -> None:
-    text = inspect.getsource(op_examples) + inspect.getsource(surface_examples)
+    text = "".join(map(inspect.getsource, (op_examples, functional_examples, surface_examples)))
     words = {name for name in vars(dm.Tensor) if not name.startswith("_")} - NO_EXAMPLE
     functional = dm.nn.functional
     words |= {
         name
         for name, value in vars(functional).items()
-        if inspect.isfunction(value) and value.__module__ == functional.__name__ and not name.startswith("_")
-    } - {"pair"}
+        if inspect.isfunction(value)
+        and value.__module__.startswith((functional.__name__, "distml_py.functions"))
+        and not name.startswith("_")
+    } - {"pair", "reduced"}
     words -= {word for word in words if word.endswith("_")}  # test_in_place.py has them all
     missing = [word for word in sorted(words) if not re.search(rf"""[."]{word}\b""", text)]
     assert missing == []

@@ -15,19 +15,20 @@ from distml_py import schedule as scheduling
 from distml_py.kernel import Convolution, Fold, Map, Product, Schedule
 from distml_py.layout import layout_of
 from distml_py.schedule import graph_of, linearize, schedule
+from distml_py.variant import Variant
 from numpy_kernels import KernelBackend
 from op_examples import EXAMPLES, Example, evaluate, numbers
 
 # the limits as they are; so small that everything is cut into stages and parts; so large that nothing is
-LIMITS: dict[str, dict[str, int]] = {
+LIMITS: dict[str, dict[str, int | Variant]] = {
     "the usual limits": {},
     "tight limits": {
         **{"MAX_INPUTS": 3, "MAX_WORK": 4, "CHEAP_WORK": 0, "LIGHT_WORK": 0, "MOST_COPIES": 0, "FOLD_LENGTH": 3},
-        **{"MOST_LAYERS": 4, "ENOUGH": 1 << 20, "SHORTEST": 1, "FEW_PARTS": 1},
+        **{"DEFAULT": Variant(layers=4, enough=1 << 20), "SHORTEST": 1, "FEW_PARTS": 1},
     },
     "wide limits": {
         **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500, "FOLD_LENGTH": 1 << 20},
-        **{"ENOUGH": 1 << 20, "SHORTEST": 4, "FEW_PARTS": 64},
+        **{"DEFAULT": Variant(enough=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
     },
 }
 
@@ -150,6 +151,39 @@ def test_a_kernel_reads_a_bounded_number_of_inputs() -> None:
         assert len(launch.inputs) <= scheduling.MAX_INPUTS
 
 
+JOINED: dict[str, Callable[[list[Tensor]], Tensor]] = {
+    "cat": lambda parts: dm.cat(parts),
+    "cat along another axis": lambda parts: dm.cat(parts, 1),
+    "stack of scaled ones": lambda parts: dm.stack([part * (n + 0.5) for n, part in enumerate(parts)], 1),
+    "a sum": lambda parts: sum(parts[1:], parts[0]),
+    "a sum that each joins twice": lambda parts: sum((part * part for part in parts), parts[0]),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_forty_arrays_are_joined_forwards_and_backwards(name: str, kernels: KernelBackend) -> None:
+    found = []
+    for backend in (kernels, "reference"):
+        engine.use_backend(backend)
+        parts = [dm.tensor(numbers(3, 5, seed=n), requires_grad=True) for n in range(40)]
+        (JOINED[name](parts) ** 2).sum().backward()
+        found.append([JOINED[name](parts).numpy(), *(part.grad.numpy() for part in parts if part.grad is not None)])
+    assert len(found[0]) == 41
+    for mine, meant in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-5)
+    assert max(len(launch.inputs) for plan in kernels.schedules for launch in plan.launches) <= scheduling.MAX_INPUTS
+
+
+def test_a_row_of_more_arrays_than_a_kernel_may_read_is_a_fault_and_no_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "MAX_INPUTS", 2)
+    with pytest.raises(AssertionError, match="a row of 3 arrays does not fit into a kernel of 2"):
+        kernels_of(dm.where(data(3) < 0, numbered(1), numbered(2)))
+
+
+def numbered(seed: int) -> Tensor:
+    return dm.tensor(numbers(3, seed=seed))
+
+
 def test_a_long_chain_is_cut_into_kernels_of_bounded_work() -> None:
     x = data(3)
     for _ in range(500):
@@ -233,7 +267,7 @@ def test_an_mlp_step_takes_few_draws(kernels: KernelBackend) -> None:
 def test_a_slot_is_written_before_it_is_read(kernels: KernelBackend) -> None:
     mlp_step(8)(0)
     for plan in kernels.schedules:
-        known = set(range(plan.leaves))
+        known = {*range(plan.leaves), *plan.parts}
         for launch in plan.launches:
             assert set(launch.inputs) <= known
             known.add(launch.output)

@@ -10,10 +10,10 @@ export const ROWS = [
 const JUDGES = ["torch", "tfjs", "numpy", "jaxjs"];
 /** Where each contender's time goes in a row. */
 export const TIMES = /** @type {Record<string, string>} */ ({
-  captured: "captured_ms", eager: "eager_ms", tfjs: "tfjs_webgl_ms", jaxjs: "jaxjs_webgl_ms", numpy: "numpy_pyodide_ms", torch: "torch_cpu_ms",
+  captured: "captured_ms", tuned: "tuned_ms", eager: "eager_ms", tfjs: "tfjs_webgl_ms", jaxjs: "jaxjs_webgl_ms", numpy: "numpy_pyodide_ms", torch: "torch_cpu_ms",
 });
 /** A wrong number of one of these fails the row; the others only lose their own time. */
-const CENTRAL = ["captured", "eager", "tfjs", "torch"];
+const CENTRAL = ["captured", "tuned", "eager", "tfjs", "torch"];
 /** Rows of which one repeat takes a minute on a software renderer. */
 const LONG = ["resnet18_step"];
 const REPEATS = 7;
@@ -61,11 +61,12 @@ function remote(name) {
  * @param {(message: object) => Promise<any>} [options.outside] "torch": a contender outside the page, which is sent a worker's messages
  * @param {number} [options.repeats]
  * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
+ * @param {number} [options.tune_s] how long the contender "tuned" measures its kernels in each row
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
  */
-export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, say = () => {}, onRow = () => {} }) {
-  const arena = new Arena(contenders, outside, flags);
+export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, say = () => {}, onRow = () => {} }) {
+  const arena = new Arena(contenders, outside, flags, tune_s);
   const found = [];
   try {
     for (const name of rows) {
@@ -85,9 +86,10 @@ function machine() {
 
 /** The contenders, opened when first asked for. Rivals get a new worker for each row, so that no row inherits their memory. */
 class Arena {
-  /** @param {string[]} names @param {((message: object) => Promise<any>) | undefined} outside @param {object} flags */
-  constructor(names, outside, flags) {
+  /** @param {string[]} names @param {((message: object) => Promise<any>) | undefined} outside @param {object} flags @param {number} tune_s */
+  constructor(names, outside, flags, tune_s) {
     this.flags = flags;
+    this.tune_s = tune_s;
     this.names = names;
     this.outside = outside;
     this.machine = /** @type {Record<string, string>} */ ({});
@@ -104,8 +106,8 @@ class Arena {
     if (known) return known;
     const made = remote(name);
     try {
-      const { version, renderer } = await made.ask("open", { flags: this.flags }, OPEN_S);
-      Object.assign(this.machine, { renderer, [["captured", "eager", "numpy"].includes(name) ? "distml_py" : name]: version });
+      const { version, renderer } = await made.ask("open", { flags: this.flags, tune_s: this.tune_s }, OPEN_S);
+      Object.assign(this.machine, { renderer, [["captured", "tuned", "eager", "numpy"].includes(name) ? "distml_py" : name]: version });
     } catch (error) {
       made.close();
       this.absent.set(name, String(/** @type {Error} */ (error).message));
@@ -238,6 +240,7 @@ function summarize(row, name, told, units, first) {
   row[TIMES[name]] = median(times);
   row.ranges = { ...row.ranges, [name]: [Math.min(...times), Math.max(...times)] };
   if (name === "tfjs" || name === "jaxjs") row[`${name}_first_step_ms`] = first.first_step_ms;
+  if (name === "tuned") row.choices = first.choices.split("\n");
   if (name !== "captured" && name !== "eager") return;
   const figures = {
     draws: median(told.map(({ draws }) => draws / units)),

@@ -22,8 +22,8 @@ function timed(bridge) {
   );
 }
 
-/** @param {string} way "eager", "captured" or "numpy" */
-export async function open(way) {
+/** @param {string} way "eager", "captured", "tuned" or "numpy" @param {object} _flags @param {number} [tune_s] of each row, for "tuned" */
+export async function open(way, _flags, tune_s = 0) {
   const at = (/** @type {string} */ path) => new URL(path, location.origin).href;
   const { loadPyodide } = await import(at("/assets/pyodide.mjs"));
   const pyodide = await loadPyodide({ indexURL: at("/assets/"), lockFileURL: at("/assets/pyodide-lock.json") });
@@ -58,12 +58,13 @@ export async function open(way) {
     prepare(row) {
       if (!work.has(row)) throw new Error("this version of the library has no such model");
       if (way !== "numpy") bridge = createBridge(new OffscreenCanvas(1, 1));
-      contender = ours.Contender(way, work.get(row)(), way === "numpy" ? undefined : timed(bridge));
+      contender = ours.Contender(way, work.get(row)(), way === "numpy" ? undefined : timed(bridge), tune_s);
     },
 
     /** The first unit, alone. */
     first() {
-      return { compile_ms: contender.first() * 1e3 };
+      const compile_ms = contender.first() * 1e3;
+      return { compile_ms, choices: contender.choices() };
     },
 
     /** @param {number} units @param {number} rounds */

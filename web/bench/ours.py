@@ -1,4 +1,4 @@
-"""distml_py as a contender of the benchmark, in three ways: eager, captured, and on NumPy (the reference backend)."""
+"""distml_py as a contender of the benchmark: eager, captured, captured and tuned, and on NumPy (the reference backend)."""
 
 import json
 
@@ -9,10 +9,12 @@ from distml_py import browser, engine
 
 
 class Contender:
-    """One row's work in one way of running it. way: "eager", "captured" or "numpy"."""
+    """One row's work in one way of running it. way: "eager", "captured", "tuned" or "numpy". tune_s: for "tuned"."""
 
-    def __init__(self, way, work, js_bridge=None):
+    def __init__(self, way, work, js_bridge=None, tune_s=0.0):
         self.work = work
+        self.tune_s = tune_s if way == "tuned" else 0.0
+        self.report = None
         if way == "numpy":
             dm.use_backend("reference")
         else:
@@ -20,14 +22,23 @@ class Contender:
             if not backend.startswith("WebGL2"):
                 raise RuntimeError(backend)
         self.inputs = work.tensors()
-        self.call = dm.compile(work.call) if way == "captured" else work.call
+        self.call = dm.compile(work.call) if way in ("captured", "tuned") else work.call
         self.out = None
         self.plan_s = engine.counters().plan_s
 
     def first(self):
         """The first unit, numbers read: nothing of it was planned or compiled before."""
         self.repeat(1, 1)
-        return engine.counters().plan_s - self.plan_s
+        spent = engine.counters().plan_s - self.plan_s
+        if self.tune_s:
+            self.report = dm.tune(budget_s=self.tune_s)
+            if not self.work.model:  # the numbers that are compared come from the winners
+                self.repeat(1, 1)
+        return spent
+
+    def choices(self):
+        """What was tuned, as lines for people."""
+        return "" if self.report is None else str(self.report)
 
     def repeat(self, units, rounds):
         """rounds times: that many units, then one number read, so that all of them are done."""

@@ -9,9 +9,9 @@ let contender;
 
 /** @type {Record<string, (asked: any) => any>} */
 const VERBS = {
-  async open({ name, flags }) {
+  async open({ name, flags, tune_s }) {
     const { open } = await import(FILES[name] ?? "./ours.js");
-    contender = await open(name, flags);
+    contender = await open(name, flags, tune_s);
     return { version: contender.version ?? "", renderer: renderer() };
   },
 

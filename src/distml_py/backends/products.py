@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from ..kernel import Convolution, Operand, Product, WeightGradient, Window
 from ..op import float32
-from .places import Place, Var, total, variable
-from .writer import Program, Value, Writer, indented
+from .places import Place, total
+from .writer import Program, Value, Writer, counter, loop
 
 
 def _at(operand: Operand, *coordinates: Place) -> Place:
     terms = (place.times(stride) for place, stride in zip(coordinates, operand.strides, strict=True))
     return total(terms).plus(operand.offset)
-
-
-def _loop(name: str, count: int, inner: list[str]) -> list[str]:
-    if not count:
-        return []
-    return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
-
-
-def _counter(name: str, count: int, depth: int) -> Place:
-    return variable(Var(name, 0, max(count - 1, 0), depth))
 
 
 def product(writer: Writer, kernel: Product) -> Program:
@@ -50,8 +40,8 @@ def product(writer: Writer, kernel: Product) -> Program:
     if length % 4:
         steps(Place((), whole * 4), length % 4, 0)
     if whole:
-        steps(_counter("k", whole, 1).times(4), 4, 1)
-    body = [*writer.lines[0], *_loop("k", whole, writer.lines.get(1, [])), *_results(kernel.block)]
+        steps(counter("k", whole, 1).times(4), 4, 1)
+    body = [*writer.lines[0], *loop("k", whole, writer.lines.get(1, [])), *_results(kernel.block)]
     return writer.program(body, kernel.dtype)
 
 
@@ -114,7 +104,7 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
     rest, y = writer.split(rest, oh)
     picture, row = writer.split(rest, blocks * window.groups)
     group, _ = writer.split(row, blocks)
-    c, ky = _counter("c", channels, 1), _counter("ky", kh, 2)
+    c, ky = counter("c", channels, 1), counter("ky", kh, 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
     image_row, exists = _row(writer, window, y, ky)
@@ -128,8 +118,8 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
             terms[i].append(f"{writer.element(1, at.plus(i), kernel.dtype).text} * {pixels}")
     for i in range(block):
         writer.line(2, f"acc{i} += {' + '.join(terms[i])};")
-    inner = [*writer.lines.get(1, []), *_loop("ky", kh, writer.lines[2])]
-    return writer.program([*writer.lines[0], *_loop("c", channels, inner), *_results(block)], kernel.dtype)
+    inner = [*writer.lines.get(1, []), *loop("ky", kh, writer.lines[2])]
+    return writer.program([*writer.lines[0], *loop("c", channels, inner), *_results(block)], kernel.dtype)
 
 
 def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
@@ -143,8 +133,8 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     part, row = writer.split(rest, -(-own // block) * window.groups)
     group, inside = writer.split(row, -(-own // block))
     pictures = window.image[0] // kernel.splits
-    picture = part.times(pictures).plus(_counter("n", pictures, 1))
-    y = _counter("line", window.size[0], 2)
+    picture = part.times(pictures).plus(counter("n", pictures, 1))
+    y = counter("line", window.size[0], 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
     image_row, exists = _row(writer, window, y, ky)
@@ -165,10 +155,10 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     if left:
         steps(Place((), whole), 2, "xyzw"[:left])
     if whole:
-        steps(_counter("k", whole, 3), 3, "xyzw")
-    inner = [*writer.lines.get(2, []), *_loop("k", whole, writer.lines.get(3, []))]
-    middle = [*writer.lines.get(1, []), *_loop("line", window.size[0], inner)]
-    return writer.program([*writer.lines[0], *_loop("n", pictures, middle), *_results(block)], kernel.dtype)
+        steps(counter("k", whole, 3), 3, "xyzw")
+    inner = [*writer.lines.get(2, []), *loop("k", whole, writer.lines.get(3, []))]
+    middle = [*writer.lines.get(1, []), *loop("line", window.size[0], inner)]
+    return writer.program([*writer.lines[0], *loop("n", pictures, middle), *_results(block)], kernel.dtype)
 
 
 def _taps(kw: int) -> list[tuple[int, int]]:

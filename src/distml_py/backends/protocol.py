@@ -46,6 +46,10 @@ class Backend(Protocol):
     on_gpu: bool
     dtypes: frozenset[np.dtype[Any]]
 
+    @property
+    def choices(self) -> Hashable:
+        """What plans depend on beside their graph; None when on nothing."""
+
     def upload(self, array: np.ndarray) -> Any:
         """A buffer holding a C-contiguous array. Raises BackendError when it does not fit."""
 

@@ -33,6 +33,7 @@ class ReferenceBackend:
     name = "reference (NumPy)"
     on_gpu = False
     dtypes = frozenset(DTYPES)
+    choices = None
 
     def upload(self, array: np.ndarray) -> np.ndarray:
         return array

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +14,27 @@ import numpy as np
 
 from ..errors import GpuLostError
 from ..graph import LEAF
-from ..kernel import Convolution, Draw, Fold, Kernel, Launch, Map, Product, Scatter, WeightGradient
+from ..kernel import (
+    Chain,
+    Convolution,
+    Draw,
+    Fold,
+    Kernel,
+    Launch,
+    Map,
+    Part,
+    Product,
+    Scatter,
+    ScatterChains,
+    WeightGradient,
+)
 from ..layout import Layout, layout_of
 from ..op import bool_, float32, int32
-from ..schedule import Graph, schedule
+from ..schedule import Choose, Graph, schedule
 from ..view import Shape
 from . import glsl
+from .choices import Choices
+from .programs import Compiled, Programs
 from .protocol import Arrived, Pending, Told
 from .sender import Later, Sender, gone
 from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
@@ -39,7 +54,8 @@ class _Made:
 class _Plan:
     """A finished command list with holes: slot and scalar numbers say what goes into which place of it.
 
-    slots: textures of scratch values, 0 where a leaf or an output goes; made: outputs to allocate; scratch keeps the textures.
+    slots: textures of scratch values, 0 where a leaf or an output goes; made: outputs to allocate; scratch and
+    programs keep what the commands name.
     """
 
     commands: np.ndarray
@@ -54,6 +70,7 @@ class _Plan:
     outputs: tuple[int, ...]
     leaves: tuple[Layout, ...]
     scratch: Hold
+    programs: tuple[Compiled, ...]
     draws: tuple[tuple[int, int, int, Draw], ...]  # for profiles: where a draw's command begins and ends, its texels' kind
 
 
@@ -67,10 +84,10 @@ class WebGLBackend:
         self._bridge = bridge
         limits = json.loads(guarded(bridge.limits))
         self.name = f"WebGL2: {limits['renderer']}"
+        self.choices = Choices(limits["max_layers"])
         self._sender = Sender(bridge, self._fill)
         self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
-        self._programs: dict[tuple[Kernel, tuple[Layout, ...], Layout], tuple[int, str]] = {}
-        self._texts: dict[str, int] = {}
+        self._programs = Programs(bridge)
 
     def upload(self, array: np.ndarray) -> Buffer:
         return self._upload(array, layout_of(array.shape))
@@ -129,11 +146,15 @@ class WebGLBackend:
                 self._sender.flush()
                 self._pool.trim()
 
-    def plan(self, graph: Graph) -> _Plan:
-        planned = schedule(graph)
-        rooms = {launch.output: room(launch.layout, launch.kernel.dtype) for launch in planned.launches}
+    def plan(self, graph: Graph, choose: Choose | None = None) -> _Plan:
+        """choose: other variants of contractions than `choices` names."""
+        if not self._sender.waiting:
+            self._programs.sweep()
+        planned = schedule(graph, choose or self.choices.of)
+        rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
+        layouts |= {slot: part.layout for slot, part in planned.parts.items()}
         steps = dict(zip(planned.outputs, (graph.steps[number] for number in graph.outputs), strict=True))
         made = [_Made(slot, rooms[slot], step.shape, step.dtype) for slot, step in sorted(steps.items()) if slot >= planned.leaves]
         slots = np.zeros(max((launch.output + 1 for launch in planned.launches), default=planned.leaves), np.int32)
@@ -141,16 +162,39 @@ class WebGLBackend:
         placed = self._place_scratch(planned.launches, rooms, {output.slot for output in made}, hold)
         for slot, texture in placed.items():
             slots[slot] = texture
-        commands = _Commands()
+        commands = _Commands(planned.parts)
         for launch in planned.launches:
             if launch.size:
                 read = tuple(layouts[slot] for slot in launch.inputs)
-                program, scalars = self._program(launch, read)
-                commands.draw(program, launch, scalars, sum(layout.size_bytes for layout in (*read, launch.layout)))
+                commands.draw(self._program(launch, read), launch, sum(layout.size_bytes for layout in (*read, launch.layout)))
         self._pool.scratch.sweep()
         return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float], told: Told | None = None) -> list[Buffer]:
+        commands, leaves, buffers = self._filled(plan, leaves, scalars)
+        if told is not None:
+            self._one_by_one(plan, commands, told)
+        elif len(commands):
+            self._sender.send(commands, leaves, list(buffers.values()))
+        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+
+    def repeated(self, plan: _Plan, leaves: Sequence[Buffer]) -> tuple[Callable[[int], None], Buffer]:
+        """(draws the plan of one output, computed from leaves alone, so many times and waits; its output), for the tuner."""
+        commands, leaves, buffers = self._filled(plan, leaves, ())
+        output = buffers[plan.outputs[0]]
+
+        def draw(times: int) -> None:
+            self._sender.flush()
+            if plan.programs:  # held for as long as this function
+                guarded(self._bridge.run, np.tile(commands, times))
+            guarded(self._bridge.read, output.texture, 1, 1, output.room.kind)
+
+        return draw, output
+
+    def _filled(
+        self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]
+    ) -> tuple[np.ndarray, list[Buffer], dict[int, Buffer]]:
+        """The command list without holes, the leaves as the plan reads them, and new arrays for its outputs by slot."""
         slots = plan.slots.copy()
         leaves = [self._as(buffer, layout) for buffer, layout in zip(leaves, plan.leaves, strict=True)]
         for number, buffer in enumerate(leaves):
@@ -165,11 +209,7 @@ class WebGLBackend:
             values = np.array(scalars, np.float64)
             commands.view(np.float32)[plan.float_places] = values[plan.float_numbers]
             commands[plan.integer_places] = values[plan.integer_numbers].astype(np.int64).astype(np.int32)
-        if told is not None:
-            self._one_by_one(plan, commands, told)
-        elif len(commands):
-            self._sender.send(commands, leaves, list(buffers.values()))
-        return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
+        return commands, leaves, buffers
 
     def _one_by_one(self, plan: _Plan, commands: np.ndarray, told: Told) -> None:
         """Each draw alone, and waited for: by reading back one texel of what it wrote."""
@@ -203,7 +243,7 @@ class WebGLBackend:
         free = self._pool.scratch.free()
         placed: dict[int, int] = {}
         for number, launch in enumerate(launches):
-            if launch.output not in asked:
+            if launch.output not in asked and launch.output not in placed:
                 place = rooms[launch.output]
                 if not free.get(place):
                     free.setdefault(place, []).append(self._pool.scratch.make(place, hold))
@@ -214,16 +254,10 @@ class WebGLBackend:
                     free[rooms[slot]].append(placed[slot])
         return placed
 
-    def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> tuple[int, str]:
-        key = (launch.kernel, layouts, launch.layout)
-        known = self._programs.get(key)
-        if known is None:
-            program = glsl.render(*key)
-            if program.text not in self._texts:
-                cost = _cost(launch.kernel)
-                self._texts[program.text] = guarded(self._bridge.compile, program.text, len(layouts), program.scalars, cost)
-            known = self._programs[key] = (self._texts[program.text], program.scalars)
-        return known
+    def _program(self, launch: Launch, layouts: tuple[Layout, ...]) -> Compiled:
+        key = (launch.kernel, layouts, launch.layout, launch.region is not None)
+        known = self._programs.known(key)
+        return known or self._programs.make(key, glsl.render(*key), len(layouts), _cost(launch.kernel))
 
 
 def _cost(kernel: Kernel) -> int:
@@ -241,6 +275,15 @@ def _cost(kernel: Kernel) -> int:
             return -(-window.image[0] // splits) * math.prod(window.size) * block
         case Scatter(index_shape=shape, axis=axis):
             return 8 * shape[axis]
+        case Chain(length=length):
+            return 4 * length
+        case ScatterChains(sizes=sizes):
+            return 8 * (1 + sizes[2] // sizes[0])
+
+
+def _whole(launch: Launch) -> Layout:
+    """The layout of the texture that a draw writes into."""
+    return launch.layout if launch.region is None else launch.region.whole
 
 
 def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
@@ -249,23 +292,30 @@ def _leaf_layouts(graph: Graph) -> tuple[Layout, ...]:
 
 
 class _Commands:
-    """A command list while it is written."""
+    """A command list while it is written. parts: slots that are rectangles of others."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: dict[int, Part]) -> None:
+        self.parts = parts
         self.words: list[int] = []
+        self.programs: list[Compiled] = []
         self.slots: list[tuple[int, int]] = []
         self.floats: list[tuple[int, int]] = []
         self.integers: list[tuple[int, int]] = []
         self.draws: list[tuple[int, int, int, Draw]] = []
 
-    def draw(self, program: int, launch: Launch, scalars: str, size_bytes: int) -> None:
+    def draw(self, program: Compiled, launch: Launch, size_bytes: int) -> None:
         start = len(self.words)
-        self.words.append(program)
+        self.programs.append(program)
+        self.words.append(program.number)
         self._slot(launch.output)
-        self.words += [launch.layout.width, launch.layout.rows(launch.size)]
+        origins = [(launch.region.x, launch.region.y)] if launch.region is not None else []
+        self.words += [*(origins or [(0, 0)])[0], launch.layout.width, launch.layout.rows(launch.size)]
         for slot in launch.inputs:
-            self._slot(slot)
-        for letter, number in zip(scalars, launch.scalars, strict=True):
+            part = self.parts.get(slot)
+            self._slot(slot if part is None else part.slot)
+            origins += [] if part is None else [(part.x, part.y)]
+        self.words += np.array(origins, np.float32).view(np.int32).reshape(-1).tolist()
+        for letter, number in zip(program.scalars[2 * len(origins) :], launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
         done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)
@@ -280,4 +330,19 @@ class _Commands:
     ) -> _Plan:
         pairs = [np.array(found, np.int32).reshape(-1, 2) for found in (self.slots, self.floats, self.integers)]
         (a, b), (c, d), (e, f) = ((pair[:, 0], pair[:, 1]) for pair in pairs)
-        return _Plan(np.array(self.words, np.int32), a, b, c, d, e, f, slots, made, outputs, leaves, scratch, tuple(self.draws))
+        return _Plan(
+            np.array(self.words, np.int32),
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            slots,
+            made,
+            outputs,
+            leaves,
+            scratch,
+            tuple(self.programs),
+            tuple(self.draws),
+        )

@@ -16,6 +16,7 @@ from ..view import View, contiguous_strides
 from .places import Place, Var, split, variable
 
 AFTER = 9  # the depth of what is known when all loops are over
+COUNTED = 1 << 24  # a float that is counted up by ones stays here for ever
 EXACT = 1 << 21  # quotients of float32 numbers below this are exact; larger places are counted in ints
 TYPES = {float32: "float", int32: "int", bool_: "bool"}
 NAN = "uintBitsToFloat(0x7fc00000u)"
@@ -51,11 +52,20 @@ def number(value: Any, dtype: np.dtype[Any]) -> str:
 
 
 class Writer:
-    """layouts: of the kernel's inputs, by number; out: of its output, which has one texel a fragment and layer."""
+    """layouts: of the kernel's inputs, by number; out: of its output, which has one texel a fragment and layer.
 
-    def __init__(self, layouts: Sequence[Layout], out: Layout):
+    region: the output begins elsewhere in its texture. Where that is, and where inputs that are parts begin, comes in scalars
+    before the kernel's own: two each, for the output first. fetch: read by texelFetch, at whole coordinates, not by texture().
+    """
+
+    def __init__(self, layouts: Sequence[Layout], out: Layout, region: bool = False, fetch: bool = False):
         self.layouts = layouts
         self.out = out
+        self.region = region
+        self.fetch = fetch
+        moved = [number for number, layout in enumerate(layouts) if layout.whole is not None]
+        self.origins = {number: 2 * (place + region) for place, number in enumerate(moved)}
+        self.first_scalar = 2 * (region + len(moved))
         self.lines: dict[int, list[str]] = {0: []}
         self.known: dict[tuple[str, str], Value] = {}
         self.divided: dict[tuple[Place, int], tuple[Var, Var]] = {}
@@ -191,22 +201,47 @@ class Writer:
         if layout.layers > 1:
             layer, place = self.split(place, layout.width * layout.height)
         row, column = self.split(place, layout.width)
-        u = self._coordinate(column, layout.width)
-        v = self._coordinate(row, layout.height)
+        origin = self.origins.get(input)
+        starts = ("", "") if origin is None else (f"s{origin}", f"s{origin + 1}")
+        if self.fetch:
+            return self._fetched(input, dtype, (column, row, layer)[: 3 if layout.layers > 1 else 2], starts)
+        wide, high = layout.whole or (layout.width, layout.height)
+        u = self._coordinate(column, wide, starts[0])
+        v = self._coordinate(row, high, starts[1])
         depth = max(u.depth, v.depth, layer.depth)
         at = f"vec3({u.text}, {v.text}, {self.float_of(layer)})" if layout.layers > 1 else f"vec2({u.text}, {v.text})"
         return self.let("vec4" if dtype == float32 else "ivec4", f"texture(t{input}, {at})", depth, "x")
 
-    def _coordinate(self, place: Place, size: int) -> Value:
-        """The middle of texel `place` of `size`, from 0 to 1."""
+    def _fetched(self, input: int, dtype: np.dtype[Any], places: Sequence[Place], starts: Sequence[str]) -> Value:
+        """A texel by its whole coordinates: column, row and, where there are several, layer; counted from starts."""
+        names = [self._whole(place) for place in places]
+        texts = [f"{name.text} + int({start})" if start else name.text for name, start in zip(names, (*starts, ""), strict=False)]
+        text = f"texelFetch(t{input}, ivec{len(names)}({', '.join(texts)}), 0)"
+        return self.let("vec4" if dtype == float32 else "ivec4", text, max(name.depth for name in names), "x")
+
+    def _whole(self, place: Place) -> Value:
+        """place as a named int; what does not change in its innermost loop is added up outside."""
         if not place.terms:
-            return Value(repr((place.const + 0.5) / size))
+            return Value(str(place.const))
         fixed = Place(tuple(pair for pair in place.terms if pair[0].depth < place.depth), place.const)
         moving = Place(tuple(pair for pair in place.terms if pair[0].depth == place.depth))
+        text = self.integer(place)
         if fixed.terms:
-            start = self.let("float", f"({self.float_of(fixed)} + 0.5) * {1 / size!r}", fixed.depth, "u")
+            start = self.let("int", self.integer(fixed), fixed.depth, "i")
+            text = f"{self.integer(moving)} + {start.text}"
+        return self.let("int", text, place.depth, "i")
+
+    def _coordinate(self, place: Place, size: int, origin: str = "") -> Value:
+        """The middle of texel `place` of `size`, counted from origin, from 0 to 1."""
+        if not place.terms and not origin:
+            return Value(repr((place.const + 0.5) / size))
+        half = f"{origin} + 0.5" if origin else "0.5"
+        fixed = Place(tuple(pair for pair in place.terms if pair[0].depth < place.depth), place.const)
+        moving = Place(tuple(pair for pair in place.terms if pair[0].depth == place.depth))
+        if moving.terms and (fixed.terms or (origin and place.depth)):
+            start = self.let("float", f"({self.float_of(fixed)} + {half}) * {1 / size!r}", fixed.depth, "u")
             return self.let("float", f"({self.float_of(moving)}) * {1 / size!r} + {start.text}", place.depth, "u")
-        return self.let("float", f"({self.float_of(place)} + 0.5) * {1 / size!r}", place.depth, "u")
+        return self.let("float", f"({self.float_of(place)} + {half}) * {1 / size!r}", place.depth, "u")
 
     def element(self, input: int, place: Place, dtype: np.dtype[Any]) -> Value:
         """Number `place` of an input."""
@@ -229,7 +264,8 @@ class Writer:
                 return self.element(input, place, dtype)
             case Scalar(scalar, dtype):
                 self.scalars[scalar] = dtype
-                return Value(f"(s{scalar} != 0)" if dtype == bool_ else f"s{scalar}")
+                name = f"s{scalar + self.first_scalar}"
+                return Value(f"({name} != 0)" if dtype == bool_ else name)
             case Read():
                 return self._read(value, place)
             case Apply(op, args, dtype):
@@ -291,15 +327,38 @@ class Writer:
         for input, dtype_of in sorted(self.inputs.items()):
             sampler = ("" if dtype_of == float32 else "i") + ("sampler2DArray" if self.layouts[input].layers > 1 else "sampler2D")
             lines.append(f"uniform {sampler} t{input};")
+        lines += [f"uniform float s{place};" for place in range(self.first_scalar)]
         for scalar, dtype_of in sorted(self.scalars.items()):
-            lines.append(f"uniform {'float' if dtype_of == float32 else 'int'} s{scalar};")
+            lines.append(f"uniform {'float' if dtype_of == float32 else 'int'} s{scalar + self.first_scalar};")
         vector = "vec4" if dtype == float32 else "ivec4"
         for layer in range(self.out.layers):
             lines.append(f"layout(location = {layer}) out {vector} result{layer};")
         lines += list(self.helpers)
-        lines += ["void main() {", "    float x = gl_FragCoord.x - 0.5;", "    float y = gl_FragCoord.y - 0.5;"]
-        scalars = "".join("f" if dtype_of == float32 else "i" for _, dtype_of in sorted(self.scalars.items()))
+        x, y = ("0.5 - s0", "0.5 - s1") if self.region else ("0.5", "0.5")
+        lines += ["void main() {", f"    float x = gl_FragCoord.x - {x};", f"    float y = gl_FragCoord.y - {y};"]
+        origins = "f" * self.first_scalar
+        scalars = origins + "".join("f" if dtype_of == float32 else "i" for _, dtype_of in sorted(self.scalars.items()))
         return Program("\n".join([*lines, *("    " + text for text in body), "}"]) + "\n", scalars)
+
+
+def counter(name: str, count: int, depth: int) -> Place:
+    """The variable of a loop of `count` turns: a float, or, where floats would stop counting, an int."""
+    return variable(Var(name, 0, max(count - 1, 0), depth, whole=count > COUNTED))
+
+
+def loop(name: str, count: int, inner: Sequence[str]) -> list[str]:
+    """The text of the loop of a counter()."""
+    if not count:
+        return []
+    if count > COUNTED:
+        return [f"for (int {name} = 0; {name} < {count}; {name}++) {{", *indented(inner), "}"]
+    return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
+
+
+def result(values: Sequence[str], dtype: np.dtype[Any]) -> str:
+    """The statement that writes four numbers."""
+    parts = [f"int({value})" if dtype == bool_ else value for value in values]
+    return f"result0 = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
 
 
 def indented(lines: Sequence[str]) -> list[str]:

@@ -1,17 +1,113 @@
-"""Convolution and pooling layers on images (n, channels, height, width)."""
+"""Convolution layers on (n, channels, length) and (n, channels, height, width), and their transposes."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor
 from . import functional as F
-from .functional import Pair
+from .functional import Pair, Single
 from .init import fan_in_uniform
 from .module import Module
 
+MODES = ("zeros", "reflect", "replicate", "circular")
 
-class Conv2d(Module):
-    """weight (out_channels, in_channels / groups, kh, kw), bias (out_channels,). See functional.conv2d."""
+
+def _sizes(value: Any, name: str, rank: int, least: int = 1) -> tuple[int, ...]:
+    if rank == 2:
+        return F.pair(value, name, least)
+    found = (value,) if isinstance(value, int) else tuple(value)
+    if len(found) != 1 or found[0] < least:
+        raise ShapeError(f"{name} is an int of at least {least}, got {value}")
+    return found
+
+
+class _Conv(Module):
+    """What all of them hold. rank: dimensions of the image; transposed: whether weight begins with in_channels."""
+
+    rank = 2
+    transposed = False
+
+    def _prepare(self, channels: tuple[int, int], kernel_size: Any, options: dict[str, Any], bias: bool, groups: int) -> None:
+        name, rank = type(self).__name__, self.rank
+        if groups < 1 or channels[0] % groups or channels[1] % groups:
+            raise ShapeError(f"{name}: groups={groups} must divide {channels[0]} and {channels[1]} channels")
+        self.in_channels, self.out_channels = channels
+        self.kernel_size = _sizes(kernel_size, "kernel_size", rank)
+        self.stride, self.dilation = (_sizes(options[key], key, rank) for key in ("stride", "dilation"))
+        padding = options["padding"]
+        self.padding = padding if isinstance(padding, str) else _sizes(padding, "padding", rank, least=0)
+        self.output_padding = _sizes(options.get("output_padding", 0), "output_padding", rank, least=0)
+        self.groups, self.padding_mode = groups, options["padding_mode"]
+        if self.padding_mode not in (("zeros",) if self.transposed else MODES):
+            raise UnsupportedError(f"not implemented: {name}(padding_mode={self.padding_mode!r}); nearest is 'zeros'")
+        if padding in ("same", "valid") and self.transposed or isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ShapeError(f"{name}: padding is a size{'' if self.transposed else ', same or valid'}, got {padding!r}")
+        if padding == "same" and any(step != 1 for step in self.stride):
+            raise ShapeError(f"{name}: padding='same' needs stride 1")
+        first, second = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
+        fan_in = second // groups * math.prod(self.kernel_size)
+        self.weight = fan_in_uniform((first, second // groups, *self.kernel_size), fan_in)
+        self.bias = fan_in_uniform((self.out_channels,), fan_in) if bias else None
+
+    def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
+        """(input, padding that is left to the convolution): its own zeros, or copies of the input around it."""
+        if self.padding_mode == "zeros":
+            return input, self.padding
+        if self.padding == "valid":
+            return input, 0
+        around: list[int] = []
+        for axis in reversed(range(self.rank)):
+            total = self.dilation[axis] * (self.kernel_size[axis] - 1)
+            edge = self.padding[axis]
+            around += [total // 2, total - total // 2] if self.padding == "same" else [int(edge), int(edge)]
+        return F.pad(input, around, self.padding_mode), 0
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        none = (0,) * self.rank
+        text += f", padding={self.padding}" if self.padding != none else ""
+        text += f", dilation={self.dilation}" if self.dilation != (1,) * self.rank else ""
+        text += f", output_padding={self.output_padding}" if self.output_padding != none else ""
+        text += f", groups={self.groups}" if self.groups != 1 else ""
+        text += ", bias=False" if self.bias is None else ""
+        return text + (f", padding_mode={self.padding_mode}" if self.padding_mode != "zeros" else "")
+
+
+class Conv1d(_Conv):
+    """weight (out_channels, in_channels / groups, k), bias (out_channels,). See functional.conv1d."""
+
+    rank = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Single,
+        stride: Single = 1,
+        padding: Single | str = 0,
+        dilation: Single = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ):
+        super().__init__()
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "padding_mode": padding_mode}
+        self._prepare((in_channels, out_channels), kernel_size, options, bias, groups)
+
+    def forward(self, input: Tensor) -> Tensor:
+        input, padding = self._padded(input)
+        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)  # type: ignore[arg-type]
+
+
+class Conv2d(_Conv):
+    """weight (out_channels, in_channels / groups, kh, kw), bias (out_channels,). See functional.conv2d.
+
+    padding_mode: "zeros", or copies of the input as functional.pad makes them.
+    """
 
     def __init__(
         self,
@@ -26,68 +122,80 @@ class Conv2d(Module):
         padding_mode: str = "zeros",
     ):
         super().__init__()
-        if padding_mode != "zeros":
-            raise UnsupportedError(f"not implemented: Conv2d(padding_mode={padding_mode!r}); nearest is 'zeros'")
-        if in_channels % groups or out_channels % groups:
-            raise ShapeError(f"Conv2d: groups={groups} must divide {in_channels} and {out_channels} channels")
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size = F.pair(kernel_size, "kernel_size")
-        self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        fan_in = in_channels // groups * self.kernel_size[0] * self.kernel_size[1]
-        self.weight = fan_in_uniform((out_channels, in_channels // groups, *self.kernel_size), fan_in)
-        self.bias = fan_in_uniform((out_channels,), fan_in) if bias else None
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "padding_mode": padding_mode}
+        self._prepare((in_channels, out_channels), kernel_size, options, bias, groups)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.conv2d(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
-
-    def extra_repr(self) -> str:
-        sizes = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        return f"{sizes}, stride={self.stride}, padding={self.padding}"
+        input, padding = self._padded(input)
+        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)  # type: ignore[arg-type]
 
 
-class MaxPool2d(Module):
-    """The largest of each window."""
+class _Transposed(_Conv):
+    transposed = True
+
+    def _more(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
+        """The output_padding that gives output_size, if that is asked for."""
+        if output_size is None:
+            return self.output_padding
+        wanted = tuple(output_size)[-self.rank :]
+        found = []
+        for axis in range(self.rank):
+            step, edge = self.stride[axis], int(self.padding[axis])
+            least = (input.shape[axis - self.rank] - 1) * step - 2 * edge
+            least += self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
+            if not least <= wanted[axis] < least + step:
+                raise ShapeError(f"{type(self).__name__}: output_size {wanted} is not within {least} to {least + step - 1}")
+            found.append(wanted[axis] - least)
+        return tuple(found)
+
+
+class ConvTranspose1d(_Transposed):
+    """weight (in_channels, out_channels / groups, k), bias (out_channels,). See functional.conv_transpose1d."""
+
+    rank = 1
 
     def __init__(
         self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Single,
+        stride: Single = 1,
+        padding: Single = 0,
+        output_padding: Single = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Single = 1,
+        padding_mode: str = "zeros",
+    ):
+        super().__init__()
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
+        self._prepare((in_channels, out_channels), kernel_size, {**options, "padding_mode": padding_mode}, bias, groups)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        options: Any = (self.stride, self.padding, self._more(input, output_size), self.groups, self.dilation)
+        return F.conv_transpose1d(input, self.weight, self.bias, *options)
+
+
+class ConvTranspose2d(_Transposed):
+    """weight (in_channels, out_channels / groups, kh, kw), bias (out_channels,). See functional.conv_transpose2d."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
         kernel_size: Pair,
-        stride: Pair | None = None,
+        stride: Pair = 1,
         padding: Pair = 0,
+        output_padding: Pair = 0,
+        groups: int = 1,
+        bias: bool = True,
         dilation: Pair = 1,
-        return_indices: bool = False,
-        ceil_mode: bool = False,
+        padding_mode: str = "zeros",
     ):
         super().__init__()
-        self.kernel_size, self.stride, self.padding, self.dilation = kernel_size, stride, padding, dilation
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
+        self._prepare((in_channels, out_channels), kernel_size, {**options, "padding_mode": padding_mode}, bias, groups)
 
-    def forward(self, input: Tensor) -> Tensor:
-        options = (self.padding, self.dilation, self.ceil_mode, self.return_indices)
-        return F.max_pool2d(input, self.kernel_size, self.stride, *options)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-class AvgPool2d(Module):
-    """The mean of each window."""
-
-    def __init__(
-        self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ):
-        super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
-        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
-
-    def forward(self, input: Tensor) -> Tensor:
-        options = (self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override)
-        return F.avg_pool2d(input, self.kernel_size, self.stride, *options)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        options: Any = (self.stride, self.padding, self._more(input, output_size), self.groups, self.dilation)
+        return F.conv_transpose2d(input, self.weight, self.bias, *options)

@@ -1,224 +1,95 @@
-"""Compositions of ops: activations, losses, pooling, convolution, dropout. PyTorch's torch.nn.functional."""
+"""PyTorch's torch.nn.functional, one flat namespace: normalisation, classes and attention here, the rest in functions/."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from .. import creation, engine, ops
-from ..errors import DtypeError, ShapeError, UnsupportedError
+from ..errors import DtypeError, ShapeError
+from ..functions.activation import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    gumbel_softmax,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    normalize,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold,
+)
+from ..functions.convolution import (
+    Pair,
+    Single,
+    bilinear,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    linear,
+    pair,
+)
+from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    cosine_similarity,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    multi_margin_loss,
+    multilabel_soft_margin_loss,
+    pairwise_distance,
+    poisson_nll_loss,
+    reduced,
+    smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
+from ..functions.padding import pad
+from ..functions.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
+from ..functions.token import embedding, one_hot
+from ..functions.vision import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..indexing import gather
 from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, made, where
 
-Pair = int | tuple[int, int]
 Sizes = int | Sequence[int]
-
-
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input (..., in) @ weight (out, in).T + bias (out,). Returns (..., out)."""
-    if input.shape[-1:] != weight.shape[1:]:
-        raise ShapeError(f"linear: the last size of input {input.shape} must equal the last of weight {weight.shape}")
-    out = input @ weight.t()
-    return out if bias is None else out + bias
-
-
-def conv2d(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Pair = 1,
-    padding: Pair | str = 0,
-    dilation: Pair = 1,
-    groups: int = 1,
-) -> Tensor:
-    """Cross-correlation, as in PyTorch. input (n, c, h, w) or (c, h, w), weight (o, c / groups, kh, kw), bias (o,).
-
-    padding: zeros on each side, or "valid", or "same" (stride 1). Raises ShapeError.
-    """
-    if input.ndim == 3:
-        return conv2d(input.unsqueeze(0), weight, bias, stride, padding, dilation, groups).squeeze(0)
-    if input.ndim != 4 or weight.ndim != 4:
-        raise ShapeError(f"conv2d needs input (n, c, h, w) and weight (o, c, kh, kw), got {input.shape}, {weight.shape}")
-    if groups < 1 or input.shape[1] % groups or weight.shape[0] % groups:
-        raise ShapeError(f"conv2d: groups={groups} must divide the channels of {input.shape} and {weight.shape}")
-    if input.dtype != weight.dtype:
-        raise DtypeError(f"conv2d needs two equal dtypes, got {input.dtype.name} and {weight.dtype.name}")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(f"conv2d: weight {weight.shape} needs bias {weight.shape[:1]}, got {bias.shape}")
-    if input.shape[1] != weight.shape[1] * groups:
-        have, takes = input.shape[1], weight.shape[1] * groups
-        raise ShapeError(f"conv2d: input {input.shape} has {have} channels, weight {weight.shape} takes {takes}")
-    steps, holes = pair(stride, "stride"), pair(dilation, "dilation")
-    reach = tuple(d * (k - 1) + 1 for d, k in zip(holes, weight.shape[2:], strict=True))
-    if padding == "same":
-        if steps != (1, 1):
-            raise ShapeError("conv2d: padding='same' needs stride 1")
-        edge, total = tuple((r - 1) // 2 for r in reach), tuple(r - 1 for r in reach)
-    else:
-        edge = (0, 0) if padding == "valid" else pair(padding, "padding", least=0)
-        total = (2 * edge[0], 2 * edge[1])
-    spans = [size + t - r for size, t, r in zip(input.shape[2:], total, reach, strict=True)]
-    if min(spans) < 0:
-        raise ShapeError(f"conv2d: the kernel {weight.shape[2:]} is larger than the padded input {input.shape[2:]}")
-    size = tuple(span // step + 1 for span, step in zip(spans, steps, strict=True))
-    out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size, groups))
-    return out if bias is None else out + bias.reshape(1, -1, 1, 1)
-
-
-def pair(value: Any, name: str, least: int = 1) -> tuple[int, int]:
-    """One number for both dimensions, or two. Raises ShapeError below `least`."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or min(both) < least:
-        raise ShapeError(f"{name} is an int or two ints of at least {least}, got {value}")
-    return both[0], both[1]
-
-
-def _windows(
-    input: Tensor,
-    name: str,
-    kernel: Pair,
-    stride: Pair | None,
-    padding: Pair,
-    dilation: Pair,
-    fill: float,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """(n, c, oh, ow, kh * kw): the padded input, one row a window."""
-    sizes, edge = pair(kernel, "kernel_size"), pair(padding, "padding", least=0)
-    steps, holes = pair(kernel if stride is None else stride, "stride"), pair(dilation, "dilation")
-    if input.ndim != 4:
-        raise ShapeError(f"{name} needs (n, c, h, w), got {input.shape}; add a batch dimension with .unsqueeze(0)")
-    if any(2 * p > k for p, k in zip(edge, sizes, strict=True)):
-        raise ShapeError(f"{name}: padding {edge} is more than half of the kernel {sizes}")
-    reach = [d * (k - 1) + 1 for d, k in zip(holes, sizes, strict=True)]
-    more = [_beyond(input.shape[2 + a], edge[a], reach[a], steps[a]) if ceil_mode else 0 for a in (0, 1)]
-    padded = pad(input, (edge[1], edge[1] + more[1], edge[0], edge[0] + more[0]), value=fill)
-    if any(r > size for r, size in zip(reach, padded.shape[2:], strict=True)):
-        raise ShapeError(f"{name}: the kernel {sizes} is larger than the padded input {padded.shape[2:]}")
-    return apply(ops.WINDOW, padded, attrs=(sizes, steps, holes)).flatten(4)
-
-
-def _beyond(size: int, edge: int, reach: int, step: int) -> int:
-    """How far a last window, which must start inside the input or its left edge, reaches beyond the padded input."""
-    room = size + 2 * edge - reach
-    last = -(-room // step) * step
-    if last >= size + edge:
-        last -= step
-    return max(0, last - room)
-
-
-def max_pool2d(
-    input: Tensor,
-    kernel_size: Pair,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    dilation: Pair = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Tensor:
-    """The largest of each window; its gradient goes to the first of equals. input (n, c, h, w) or (c, h, w).
-
-    ceil_mode: a last window that starts inside the input may reach beyond it. Raises UnsupportedError for indices.
-    """
-    if return_indices:
-        raise UnsupportedError("not implemented: max_pool2d(return_indices=True); nearest is Tensor.argmax over windows")
-    if input.ndim == 3:
-        return max_pool2d(input.unsqueeze(0), kernel_size, stride, padding, dilation, ceil_mode).squeeze(0)
-    if not input.is_floating_point():
-        raise DtypeError(f"max_pool2d needs floating-point numbers, got {input.dtype.name}; use .float()")
-    windows = _windows(input, "max_pool2d", kernel_size, stride, padding, dilation, -math.inf, ceil_mode)
-    values: Tensor = windows.max(-1)[0]
-    return values
-
-
-def avg_pool2d(
-    input: Tensor,
-    kernel_size: Pair,
-    stride: Pair | None = None,
-    padding: Pair = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
-    """The mean of each window, or its sum / divisor_override. input (n, c, h, w) or (c, h, w)."""
-    if ceil_mode:
-        raise UnsupportedError("not implemented: avg_pool2d(ceil_mode=True); nearest is pad() and ceil_mode=False")
-    if input.ndim == 3:
-        whole = avg_pool2d(input.unsqueeze(0), kernel_size, stride, padding, False, count_include_pad, divisor_override)
-        return whole.squeeze(0)
-    sums = _windows(input, "avg_pool2d", kernel_size, stride, padding, 1, 0.0)
-    if divisor_override is not None:
-        return sums.sum(-1) / divisor_override
-    if count_include_pad:
-        return sums.mean(-1)
-    counts = _windows(creation.ones_like(input), "avg_pool2d", kernel_size, stride, padding, 1, 0.0)
-    return sums.sum(-1) / counts.sum(-1)
-
-
-def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """Constants around the last dimensions: (before last, after last, before second to last...). Negative sizes cut."""
-    if mode != "constant":
-        raise ShapeError(f"pad: mode {mode!r} is not implemented; nearest is mode='constant'")
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise ShapeError(f"pad: {len(pad)} sizes for {input.ndim} dimensions; give two for each of the last ones")
-    pairs = [(0, 0)] * (input.ndim - len(pad) // 2)
-    pairs += [(pad[n], pad[n + 1]) for n in reversed(range(0, len(pad), 2))]
-    for axis, (before, after) in enumerate(pairs):
-        if min(before, after) < 0:
-            count = input.shape[axis] + min(before, 0) + min(after, 0)
-            if count < 0:
-                raise ShapeError(f"pad: {pad} cuts more than there is in {input.shape}")
-            input = input[(slice(None),) * axis + (slice(max(-before, 0), max(-before, 0) + count),)]
-    grown = tuple((max(before, 0), max(after, 0)) for before, after in pairs)
-    return input if not any(map(any, grown)) else apply(ops.PAD, input, attrs=(grown, float(value)))
-
-
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """inplace is taken for PyTorch's sake: the result is always new, and costs no more."""
-    return input.relu()
-
-
-def tanh(input: Tensor) -> Tensor:
-    return input.tanh()
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    return input.sigmoid()
-
-
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    return where(input > 0, input, input * negative_slope)
-
-
-def gelu(input: Tensor, approximate: str = "none") -> Tensor:
-    """x times the normal distribution function of x; "tanh": its approximation of Hendrycks and Gimpel 2016."""
-    if approximate == "none":
-        return input * ((input * math.sqrt(0.5)).erf() + 1.0) * 0.5
-    if approximate != "tanh":
-        raise ShapeError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}")
-    return apply(ops.GELU_TANH, input)
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    return input * input.sigmoid()
-
-
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x above 0, alpha * (exp(x) - 1) below, where exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2): exact near 0."""
-    half = (input.clamp(max=0.0) * 0.5).tanh()
-    return where(input > 0, input, half * (2.0 * alpha) / (1.0 - half))
-
-
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + exp(beta * x)) / beta, which cannot overflow; x itself where beta * x is above threshold."""
-    scaled = input * beta
-    smooth = (input.relu() * beta + ((-scaled.abs()).exp() + 1.0).log()) / beta
-    return where(scaled > threshold, input, smooth)
 
 
 def softmax(input: Tensor, dim: int) -> Tensor:
@@ -227,49 +98,6 @@ def softmax(input: Tensor, dim: int) -> Tensor:
 
 def log_softmax(input: Tensor, dim: int) -> Tensor:
     return input.log_softmax(dim)
-
-
-def one_hot(tensor: Tensor, num_classes: int) -> Tensor:
-    """int32, one more dimension of num_classes at the end."""
-    return (tensor.unsqueeze(-1) == creation.arange(num_classes)).int()
-
-
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zeros with probability p, the rest scaled by 1 / (1 - p).
-
-    The mask depends on seed, step and each sample's number in the global batch (dimension 0), not on how it is split.
-    """
-    if not 0 <= p <= 1:
-        raise ShapeError(f"dropout: p is a probability, got {p}")
-    if not training or p == 0:
-        return input
-    per_sample = math.prod(input.shape[1:])
-    chance = creation.uniform(input.shape, per_sample)
-    return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
-
-
-def _reduce(values: Tensor, reduction: str) -> Tensor:
-    match reduction:
-        case "mean":
-            return values.mean()
-        case "sum":
-            return values.sum()
-        case "none":
-            return values
-        case _:
-            raise ShapeError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
-
-
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    if input.shape != target.shape:
-        raise ShapeError(f"mse_loss: input {input.shape} and target {target.shape} must have one shape")
-    return _reduce((input - target).square(), reduction)
-
-
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    if input.shape != target.shape:
-        raise ShapeError(f"l1_loss: input {input.shape} and target {target.shape} must have one shape")
-    return _reduce((input - target).abs(), reduction)
 
 
 def nll_loss(
@@ -307,10 +135,10 @@ def _likelihood(
     losses = -picked if total is None else total.squeeze(axis) - picked
     factors = weight[labels] if weight is not None else None
     if factors is None and whole:
-        return _reduce(losses, reduction)
+        return reduced(losses, reduction)
     counts = where(ignored, 0.0, 1.0 if factors is None else factors)
     losses = where(ignored, 0.0, losses) * counts
-    return losses.sum() / counts.sum() if reduction == "mean" else _reduce(losses, reduction)
+    return losses.sum() / counts.sum() if reduction == "mean" else reduced(losses, reduction)
 
 
 def _picked(input: Tensor, labels: Tensor, axis: int) -> Tensor:
@@ -343,7 +171,7 @@ def cross_entropy(
     ignored = target == ignore_index
     even = where(ignored, 0.0, -_weighted(scores, weight, axis).sum(axis) / input.shape[axis])
     if reduction != "mean":
-        return loss * (1 - label_smoothing) + _reduce(even, reduction) * label_smoothing
+        return loss * (1 - label_smoothing) + reduced(even, reduction) * label_smoothing
     counts = where(ignored, 0.0, 1.0 if weight is None else weight[where(ignored, 0, target)])
     return loss * (1 - label_smoothing) + even.sum() / counts.sum() * label_smoothing
 
@@ -355,7 +183,7 @@ def _soft_cross_entropy(
         raise ShapeError(f"cross_entropy: probabilities {target.shape} must have the shape of the scores {scores.shape}")
     soft = target * (1 - label_smoothing) + label_smoothing / scores.shape[axis]
     losses = -(_weighted(scores, weight, axis) * soft).sum(axis)
-    return losses.sum() / (losses.numel() or math.nan) if reduction == "mean" else _reduce(losses, reduction)
+    return losses.sum() / (losses.numel() or math.nan) if reduction == "mean" else reduced(losses, reduction)
 
 
 def _weighted(scores: Tensor, weight: Tensor | None, axis: int) -> Tensor:
@@ -365,16 +193,6 @@ def _weighted(scores: Tensor, weight: Tensor | None, axis: int) -> Tensor:
     if weight.shape != (scores.shape[axis],):
         raise ShapeError(f"cross_entropy: weight {weight.shape} needs one factor for each of {scores.shape[axis]} classes")
     return scores * weight.reshape(*(-1 if a == axis else 1 for a in range(scores.ndim)))
-
-
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """max(x, 0) - x * target + log(1 + exp(-|x|)): no overflow for any x. At 0 maximum's slope is 1/2, as the sigmoid's value."""
-    if input.shape != target.shape:
-        raise ShapeError(f"binary_cross_entropy_with_logits: {input.shape} and {target.shape} must be equal")
-    return _reduce(input.maximum(creation.zeros_like(input)) - input * target + ((-input.abs()).exp() + 1).log(), reduction)
-
-
-# ---------------------------------------------------------------- normalization
 
 
 def batch_norm(
@@ -468,34 +286,48 @@ def group_norm(
     return _affine(_normalized(grouped, *_moments(grouped, (2,)), eps).reshape(input.shape), *parts)
 
 
-# ---------------------------------------------------------------- tokens
-
-
-def embedding(
+def instance_norm(
     input: Tensor,
-    weight: Tensor,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
-    """The rows of weight (rows, width) that input, integers of any shape, names: (*input.shape, width).
+    """Each channel (dimension 1) of each sample standardised; weight and bias (channels,). Source: Ulyanov et al. 2016.
 
-    The row padding_idx gets no gradient. Raises IndexRangeError for indices on the host outside [0, rows); on the GPU such
-    an index reads NaN. UnsupportedError for max_norm, scale_grad_by_freq and sparse.
+    use_input_stats=False: with the running mean and variance, as batch_norm.
     """
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise UnsupportedError("not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults")
-    if weight.ndim != 2:
-        raise ShapeError(f"embedding needs weight (rows, width), got {weight.shape}")
-    count = weight.shape[0]
-    engine.ask_host(input.node, lambda known: check_range(known, count))
-    rows = input.reshape(-1, 1).expand(input.numel(), weight.shape[1])
-    found = made(gather(weight.node, 0, rows.node), weight).reshape(*input.shape, weight.shape[1])
-    if padding_idx is None:
-        return found
-    return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), found.detach(), found)
+    if input.ndim < 3:
+        raise ShapeError(f"instance_norm needs (n, channels, length, ...), got {input.shape}")
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    count = math.prod(input.shape[2:])
+    if count < 2:
+        raise ShapeError(f"instance_norm: more than one number a channel and sample is needed when training, got {input.shape}")
+    mean, variance = _moments(input, tuple(range(2, input.ndim)))
+    if running_mean is not None:
+        running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten(1).mean(0) * momentum)
+    if running_var is not None:
+        unbiased = variance.detach().flatten(1).mean(0) * (count / (count - 1))
+        running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
+    column = (1, input.shape[1], *(1,) * (input.ndim - 2))
+    parts = (None if part is None else part.reshape(column) for part in (weight, bias))
+    return _affine(_normalized(input, mean, variance, eps), *parts)
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """input / (k + alpha * mean of the squares of `size` neighbouring channels)^beta. Source: Krizhevsky et al. 2012."""
+    if input.ndim < 3 or size < 1:
+        raise ShapeError(
+            f"local_response_norm needs (n, channels, length, ...) and a size of at least 1, got {input.shape}, {size}"
+        )
+    squares = pad(input.square(), (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2))
+    channels = input.shape[1]
+    total = sum((squares[:, n : n + channels] for n in range(1, size)), start=squares[:, :channels])
+    return input / (total * (alpha / size) + k) ** beta
 
 
 def scaled_dot_product_attention(

@@ -1,4 +1,7 @@
-"""Initial values. They are made on the host, so that every backend starts from the same bits."""
+"""Initial values. They are made on the host, so that every backend starts from the same bits. PyTorch's torch.nn.init.
+
+Functions that end in an underscore fill a tensor that is there; the others make a parameter of a shape.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,36 @@ import math
 import numpy as np
 
 from .. import ops, random
+from ..errors import ShapeError
 from ..op import float32, float64
+from ..tensor import Tensor
 from ..view import Shape
-from .module import Parameter
+from .module import Parameter, load
 
 
-def uniform(shape: Shape, low: float, high: float) -> Parameter:
-    """Uniform on [low, high), from the next random stream."""
+def _uniform(shape: Shape, low: float, high: float) -> np.ndarray:
     seed, step, stream = random.next_key()
     words = [np.uint32(word) for word in (seed, step, stream)]
     unit = ops.UNIFORM.numpy(*words, np.uint32(0), shape)
-    return Parameter((unit * float32.type(high - low) + float32.type(low)).astype(float32))
+    return (unit * float32.type(high - low) + float32.type(low)).astype(float32)
 
 
-def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, zero_row: int | None = None) -> Parameter:
-    """Normally distributed, from the next two random streams (Box and Muller 1958); zero_row is left at zeros."""
+def _normal(shape: Shape, mean: float, std: float) -> np.ndarray:
     seed, step, stream = random.next_key()
     again = random.next_key()[2]
     one, two = (ops.UNIFORM.numpy(np.uint32(seed), np.uint32(step), np.uint32(s), np.uint32(0), shape) for s in (stream, again))
     numbers = np.sqrt(-2.0 * np.log(1.0 - one.astype(float64))) * np.cos(two * (2 * math.pi))
-    numbers = (numbers * std + mean).astype(float32)
+    return (numbers * std + mean).astype(float32)
+
+
+def uniform(shape: Shape, low: float, high: float) -> Parameter:
+    """Uniform on [low, high), from the next random stream."""
+    return Parameter(_uniform(shape, low, high))
+
+
+def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, zero_row: int | None = None) -> Parameter:
+    """Normally distributed, from the next two random streams (Box and Muller 1958); zero_row is left at zeros."""
+    numbers = _normal(shape, mean, std)
     if zero_row is not None:
         numbers[zero_row] = 0.0
     return Parameter(numbers)
@@ -48,3 +61,129 @@ def fan_in_uniform(shape: Shape, fan_in: int) -> Parameter:
     """
     bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
     return uniform(shape, -bound, bound)
+
+
+def _filled(tensor: Tensor, numbers: np.ndarray) -> Tensor:
+    load(tensor, numbers)
+    return tensor
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
+    """Uniform on [a, b)."""
+    return _filled(tensor, _uniform(tensor.shape, a, b))
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    return _filled(tensor, _normal(tensor.shape, mean, std))
+
+
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
+    """Normal, but within [a, b]: numbers outside are drawn again. Raises ShapeError when hardly any is inside."""
+    if not a < b or a > mean + 4 * std or b < mean - 4 * std:
+        raise ShapeError(f"trunc_normal_: [{a}, {b}] is too far from a mean of {mean} with a deviation of {std}")
+    numbers = _normal(tensor.shape, mean, std)
+    outside = (numbers < a) | (numbers > b)
+    while outside.any():
+        numbers[outside] = _normal((int(outside.sum()),), mean, std)
+        outside = (numbers < a) | (numbers > b)
+    return _filled(tensor, numbers)
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    return _filled(tensor, np.full(tensor.shape, val))
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    return constant_(tensor, 1.0)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    return constant_(tensor, 0.0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_ needs 2 dimensions, got {tensor.shape}")
+    return _filled(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A convolution's weight that lets channels pass unchanged, in each group."""
+    if tensor.ndim not in (3, 4) or groups < 1 or tensor.shape[0] % groups:
+        raise ShapeError(f"dirac_ needs a convolution's weight, channels divisible by {groups}, got {tensor.shape}")
+    numbers = np.zeros(tensor.shape)
+    each = tensor.shape[0] // groups
+    middle = tuple(size // 2 for size in tensor.shape[2:])
+    for group in range(groups):
+        for channel in range(min(each, tensor.shape[1])):
+            numbers[(group * each + channel, channel, *middle)] = 1.0
+    return _filled(tensor, numbers)
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
+    """Normal, with this share of each column at zero. Source: Martens 2010."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_ needs 2 dimensions, got {tensor.shape}")
+    numbers = _normal(tensor.shape, 0.0, std)
+    order = np.argsort(_uniform(tensor.shape, 0.0, 1.0), axis=0)
+    np.put_along_axis(numbers, order[: math.ceil(sparsity * tensor.shape[0])], 0.0, axis=0)
+    return _filled(tensor, numbers)
+
+
+def _fans(tensor: Tensor) -> tuple[int, int]:
+    """(numbers that go into one output, outputs that one input goes to)."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"a fan needs at least 2 dimensions, got {tensor.shape}")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """What keeps the size of numbers that pass through this activation. param: the slope of leaky_relu, 0.01 by default."""
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
+    ones = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
+    gains = {**dict.fromkeys(ones, 1.0), "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    if nonlinearity not in gains:
+        raise ShapeError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known: leaky_relu, {', '.join(gains)}")
+    return gains[nonlinearity]
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Uniform, deviation gain * sqrt(2 / (fan_in + fan_out)). Source: Glorot and Bengio 2010."""
+    bound = gain * math.sqrt(6 / sum(_fans(tensor)))
+    return uniform_(tensor, -bound, bound)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """Normal, deviation gain * sqrt(2 / (fan_in + fan_out))."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans(tensor))))
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ShapeError(f"mode is 'fan_in' or 'fan_out', got {mode!r}")
+    return calculate_gain(nonlinearity, a) / math.sqrt(_fans(tensor)[mode == "fan_out"])
+
+
+def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Uniform, deviation gain / sqrt(fan). a: the slope of leaky_relu. Source: He et al. 2015."""
+    bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound)
+
+
+def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
+    """Normal, deviation gain / sqrt(fan). a: the slope of leaky_relu. Source: He et al. 2015."""
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
+    """Rows, or columns if they are fewer, of length gain and at right angles. Source: Saxe et al. 2013."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"orthogonal_ needs at least 2 dimensions, got {tensor.shape}")
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    drawn = _normal((max(rows, columns), min(rows, columns)), 0.0, 1.0).astype(float64)
+    q, r = np.linalg.qr(drawn)
+    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
+    return _filled(tensor, (q.T if rows < columns else q).reshape(tensor.shape) * gain)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import copy
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from .. import live
-from ..errors import ShapeError
-from ..op import float32, float64
+from ..errors import ShapeError, UnsupportedError
+from ..op import DTYPES, float32, float64
 from ..tensor import Tensor, no_grad
+from .hooks import Hooks, RemovableHandle
 
 
 class Parameter(Tensor):
@@ -19,24 +21,38 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Any, requires_grad: bool = True):
+    def __init__(self, data: Any = (), requires_grad: bool = True):
         super().__init__(data, requires_grad=requires_grad)
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
+    """What load_state_dict() did not find, and what it found too much: two lists of names."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
 
 
 class Module:
     """PyTorch's Module: attributes that are Parameters or Modules are found by name. Subclasses define forward()."""
 
     training: bool
-    _parameters: dict[str, Parameter]
+    _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _transient: set[str]
-    _modules: dict[str, Module]
+    _modules: dict[str, Module | None]
+    _hooks: Hooks
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})
         object.__setattr__(self, "_buffers", {})
         object.__setattr__(self, "_transient", set())
         object.__setattr__(self, "_modules", {})
+        object.__setattr__(self, "_hooks", Hooks())
         object.__setattr__(self, "training", True)
 
     def forward(self, *inputs: Any) -> Any:
@@ -45,75 +61,177 @@ class Module:
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         if live.state.recorder is not None:
             live.state.recorder.called(self)
-        return self.forward(*inputs, **named)
+        if not self._hooks:
+            return self.forward(*inputs, **named)
+        return self._hooks.around(self, inputs, named)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A module of its own, with parameters and buffers of its own that start with the same numbers."""
+        for _, tensor in self._walk(""):
+            memo.setdefault(id(tensor), _copied(tensor))
+        found = type(self).__new__(type(self))
+        memo[id(self)] = found
+        for name, value in self.__dict__.items():
+            object.__setattr__(found, name, copy.deepcopy(value, memo))
+        return found
+
+    # ------------------------------------------------------------ attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
-        self._parameters.pop(name, None)
-        self._modules.pop(name, None)
-        if name in self._buffers:
+        if name in self._buffers and not isinstance(value, (Parameter, Module)):
             if value is not None and not isinstance(value, Tensor):
                 raise ShapeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
             self._buffers[name] = value
-        elif isinstance(value, Parameter):
-            self._parameters[name] = value
-        elif isinstance(value, Module):
-            self._modules[name] = value
+        else:
+            kept = self._parameters if isinstance(value, Parameter) else self._modules if isinstance(value, Module) else None
+            for names in (self._parameters, self._buffers, self._modules):
+                if name in names and names is not kept:
+                    if value is None:  # the name keeps its place, as in PyTorch
+                        names[name] = None
+                    else:
+                        del names[name]
+            if kept is not None:
+                kept[name] = value
         object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        for names in (self._parameters, self._buffers, self._modules):
+            names.pop(name, None)
+        self._transient.discard(name)
+        object.__delattr__(self, name)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """A tensor that is part of the module's state and is not trained; persistent: also of its state_dict()."""
-        if name not in self._buffers and hasattr(self, name):
-            raise ShapeError(f"register_buffer: {type(self).__name__} has an attribute {name!r} already; choose another name")
+        self._fresh("register_buffer", name, self._buffers)
         self._buffers[name] = None
         self._transient.discard(name)
         if not persistent:
             self._transient.add(name)
         setattr(self, name, tensor)
 
-    def children(self) -> Iterator[Module]:
-        return iter(self._modules.values())
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """A parameter, or None to reserve its name."""
+        self._fresh("register_parameter", name, self._parameters)
+        if param is not None and not isinstance(param, Parameter):
+            raise ShapeError(f"register_parameter: {name!r} takes a Parameter or None, got {type(param).__name__}")
+        self._parameters[name] = param
+        object.__setattr__(self, name, param)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """A module, or None to reserve its name."""
+        self._fresh("add_module", name, self._modules)
+        if module is not None and not isinstance(module, Module):
+            raise ShapeError(f"add_module: {name!r} takes a Module or None, got {type(module).__name__}")
+        self._modules[name] = module
+        object.__setattr__(self, name, module)
+
+    register_module = add_module
+
+    def _fresh(self, asked: str, name: str, names: Mapping[str, Any]) -> None:
+        """Raises ShapeError for a name that cannot be a new attribute."""
+        if not name or "." in name:
+            raise ShapeError(f"{asked}: a name has at least one letter and no dot, got {name!r}")
+        if name not in names and hasattr(self, name):
+            raise ShapeError(f"{asked}: {type(self).__name__} has an attribute {name!r} already; choose another name")
+
+    # ------------------------------------------------------------ the tree
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        return iter(self._modules.items())
+        """(name, module), each module once."""
+        return _once((name, module) for name, module in self._modules.items() if module is not None)
+
+    def children(self) -> Iterator[Module]:
+        return (module for _, module in self.named_children())
+
+    def named_modules(self, memo: set[int] | None = None, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """(dotted name, module): this one, then those inside; each once. memo: the ids of modules to leave out."""
+        seen = set() if memo is None else memo
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(seen, f"{prefix}.{name}" if prefix else name)
 
     def modules(self) -> Iterator[Module]:
-        yield self
-        for child in self.children():
-            yield from child.modules()
+        return (module for _, module in self.named_modules())
 
-    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """(dotted name, parameter); one that is used twice appears once."""
-        return _once((name, tensor) for name, tensor in self._walk(prefix) if isinstance(tensor, Parameter))
+        found = ((n, tensor) for n, tensor in self._walk(prefix, recurse=recurse) if isinstance(tensor, Parameter))
+        return _once(found) if remove_duplicate else found
 
-    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
         """(dotted name, buffer); one that is used twice appears once."""
-        return _once((name, tensor) for name, tensor in self._walk(prefix) if not isinstance(tensor, Parameter))
+        found = ((n, tensor) for n, tensor in self._walk(prefix, recurse=recurse) if not isinstance(tensor, Parameter))
+        return _once(found) if remove_duplicate else found
 
-    def _walk(self, prefix: str, persistent: bool = False) -> Iterator[tuple[str, Tensor]]:
+    def _walk(self, prefix: str, persistent: bool = False, recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """Every parameter and buffer by its dotted name. persistent: without the buffers that state_dict() leaves out."""
         dot = f"{prefix}." if prefix else ""
         for name, parameter in self._parameters.items():
-            yield dot + name, parameter
+            if parameter is not None:
+                yield dot + name, parameter
         for name, buffer in self._buffers.items():
             if buffer is not None and not (persistent and name in self._transient):
                 yield dot + name, buffer
         for name, child in self._modules.items():
-            yield from child._walk(dot + name, persistent)
+            if recurse and child is not None:
+                yield from child._walk(dot + name, persistent)
 
-    def parameters(self) -> Iterator[Parameter]:
-        return (parameter for _, parameter in self.named_parameters())
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def buffers(self) -> Iterator[Tensor]:
-        return (buffer for _, buffer in self.named_buffers())
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def state_dict(self) -> OrderedDict[str, Tensor]:
-        """Dotted names to detached tensors: parameters and persistent buffers."""
-        return OrderedDict((name, tensor.detach()) for name, tensor in self._walk("", persistent=True))
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name; "" is this one. Raises AttributeError."""
+        module = self
+        for name in target.split(".") if target else ():
+            found = module._modules.get(name)
+            if found is None:
+                raise AttributeError(f"{type(module).__name__} has no module {name!r}, which {target!r} asks for")
+            module = found
+        return module
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor | np.ndarray], strict: bool = True) -> None:
-        """Take over numbers by name. Raises ShapeError naming what is missing, unexpected or of another shape."""
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name. Raises AttributeError."""
+        return self._named("parameter", target, lambda module: module._parameters)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name. Raises AttributeError."""
+        return self._named("buffer", target, lambda module: module._buffers)
+
+    def _named(self, kind: str, target: str, names: Callable[[Module], dict[str, Any]]) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        found = names(module).get(name)
+        if found is None:
+            raise AttributeError(f"{type(module).__name__} has no {kind} {name!r}; it has {', '.join(names(module)) or 'none'}")
+        return found
+
+    # ------------------------------------------------------------ state
+
+    def state_dict(
+        self, *, destination: OrderedDict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> OrderedDict[str, Tensor]:
+        """Dotted names to detached tensors: parameters and persistent buffers. keep_vars: to the tensors themselves."""
+        found = OrderedDict() if destination is None else destination
+        for name, tensor in self._walk("", persistent=True):
+            found[prefix + name] = tensor if keep_vars else tensor.detach()
+        return found
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor | np.ndarray], strict: bool = True) -> IncompatibleKeys:
+        """Take over numbers by name. Raises ShapeError naming what is missing, unexpected or of another shape.
+
+        strict=False skips what is missing or unexpected, and returns it.
+        """
         own = dict(self._walk("", persistent=True))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -126,64 +244,105 @@ class Module:
             if name in state_dict:
                 value = state_dict[name]
                 load(parameter, value.numpy() if isinstance(value, Tensor) else value)
+        return IncompatibleKeys(missing, unexpected)
 
-    def train(self, mode: bool = True) -> Module:
-        for module in self.modules():
-            object.__setattr__(module, "training", mode)
+    def train(self, mode: bool = True) -> Self:
+        object.__setattr__(self, "training", mode)
+        for child in self.children():
+            child.train(mode)
         return self
 
-    def eval(self) -> Module:
+    def eval(self) -> Self:
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Module:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
-    def apply(self, fn: Callable[[Module], object]) -> Module:
+    def apply(self, fn: Callable[[Module], object]) -> Self:
         """fn on every module inside, then on this one."""
         for child in self.children():
             child.apply(fn)
         fn(self)
         return self
 
-    def to(self, dtype: np.dtype[Any]) -> Module:
-        """Floating-point parameters and buffers in another dtype."""
+    def to(self, *target: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
+        """Floating-point parameters and buffers in another dtype. A device is taken as it is named: there is one backend."""
+        for value in target:
+            if isinstance(value, Tensor):
+                dtype = value.dtype
+            elif isinstance(value, (np.dtype, type)):
+                dtype = value
+        if dtype is None:
+            return self
+        if np.dtype(dtype) not in DTYPES or np.dtype(dtype).kind != "f":
+            raise UnsupportedError(f"not implemented: Module.to({np.dtype(dtype).name}); nearest is float32 or float64")
         for _, tensor in self._walk(""):
             if tensor.is_floating_point():
                 tensor._convert(np.dtype(dtype))
         return self
 
-    def float(self) -> Module:
+    def float(self) -> Self:
         return self.to(float32)
 
-    def double(self) -> Module:
+    def double(self) -> Self:
         return self.to(float64)
 
-    def zero_grad(self) -> None:
+    def cpu(self) -> Self:
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
         for parameter in self.parameters():
-            parameter.grad = None
+            grad = parameter.grad
+            parameter.grad = None if set_to_none or grad is None else grad * 0
+
+    # ------------------------------------------------------------ hooks
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """hook(module, inputs) before forward(); what it returns, if not None, are the inputs."""
+        return self._hooks.add("before", hook, with_kwargs, prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """hook(module, inputs, output) after forward(); what it returns, if not None, is the output."""
+        if always_call:
+            raise UnsupportedError("not implemented: register_forward_hook(always_call=True); nearest is always_call=False")
+        return self._hooks.add("after", hook, with_kwargs, prepend)
+
+    # ------------------------------------------------------------ text
 
     def extra_repr(self) -> str:
         return ""
 
+    def _get_name(self) -> str:
+        return type(self).__name__
+
     def __repr__(self) -> str:
-        lines = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self._modules.items()]
-        if not lines:
-            return f"{type(self).__name__}({self.extra_repr()})"
-        body = "\n  ".join(lines)
-        return f"{type(self).__name__}(\n  {body}\n)"
+        extra = self.extra_repr()
+        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self._modules.items()]
+        if not children and "\n" not in extra:
+            return f"{self._get_name()}({extra})"
+        body = "\n  ".join([*(extra.split("\n") if extra else ()), *children])
+        return f"{self._get_name()}(\n  {body}\n)"
 
 
-T = TypeVar("T", bound=Tensor)
+T = TypeVar("T")
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
     seen: set[int] = set()
-    for name, tensor in named:
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            yield name, tensor
+    for name, value in named:
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return Parameter(tensor.detach(), tensor.requires_grad) if isinstance(tensor, Parameter) else Tensor(tensor.detach())
 
 
 def load(parameter: Tensor, array: np.ndarray) -> None:

@@ -28,12 +28,14 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.weight = constant((num_features,), 1.0) if affine else None
-        self.bias = constant((num_features,), 0.0) if affine else None
+        self.bias = constant((num_features,), 0.0) if affine and bias else None
         tracked = track_running_stats
         self.register_buffer("running_mean", Tensor(np.zeros(num_features, float32)) if tracked else None)
         self.register_buffer("running_var", Tensor(np.ones(num_features, float32)) if tracked else None)
@@ -58,7 +60,7 @@ class _BatchNorm(Module):
         return F.batch_norm(input, *running, self.weight, self.bias, own, momentum, self.eps)
 
     def extra_repr(self) -> str:
-        options = f"eps={self.eps}, momentum={self.momentum}, affine={self.affine}"
+        options = f"eps={self.eps}, momentum={self.momentum}, affine={self.affine}, bias={self.bias is not None}"
         return f"{self.num_features}, {options}, track_running_stats={self.track_running_stats}"
 
 
@@ -72,6 +74,59 @@ class BatchNorm2d(_BatchNorm):
     """(n, num_features, height, width)."""
 
     ranks = (4,)
+
+
+class _InstanceNorm(_BatchNorm):
+    """As batch norm, for each sample by itself; without weight, bias and running statistics by default."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        *,
+        bias: bool = True,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        whole, alone = self.ranks
+        if input.ndim not in self.ranks or input.shape[-whole + 1] != self.num_features:
+            name = type(self).__name__
+            raise ShapeError(f"{name} needs {whole} dimensions, the second of size {self.num_features}, got {input.shape}")
+        if input.ndim == alone:
+            return self.forward(input.unsqueeze(0)).squeeze(0)
+        own = self.training or not self.track_running_stats
+        momentum = 0.0 if self.momentum is None else self.momentum
+        return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias, own, momentum, self.eps)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """(n, num_features, length) or (num_features, length)."""
+
+    ranks = (3, 2)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """(n, num_features, height, width) or (num_features, height, width)."""
+
+    ranks = (4, 3)
+
+
+class LocalResponseNorm(Module):
+    """See functional.local_response_norm."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
 class LayerNorm(Module):
@@ -88,7 +143,8 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        options = f"eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return f"{self.normalized_shape}, {options}, bias={self.bias is not None}"
 
 
 class RMSNorm(Module):
@@ -110,16 +166,16 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """(n, num_channels, ...), in num_groups groups of channels; weight and bias (num_channels,)."""
 
-    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True):
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, *, bias: bool = True):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ShapeError(f"GroupNorm: num_groups={num_groups} must divide {num_channels} channels")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = constant((num_channels,), 1.0) if affine else None
-        self.bias = constant((num_channels,), 0.0) if affine else None
+        self.bias = constant((num_channels,), 0.0) if affine and bias else None
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..errors import UnsupportedError
+from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor
 from . import functional as F
 from .init import normal
-from .module import Module
+from .module import Module, Parameter
 
 
 class Embedding(Module):
@@ -36,4 +36,24 @@ class Embedding(Module):
         return F.embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """A table that is there already, (rows, width); freeze: it is not trained."""
+        if embeddings.ndim != 2:
+            raise ShapeError(f"Embedding.from_pretrained needs (rows, width), got {embeddings.shape}")
+        rows, width = embeddings.shape
+        layer = cls(rows, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        layer.weight = Parameter(embeddings, requires_grad=not freeze)
+        return layer

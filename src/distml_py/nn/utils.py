@@ -1,4 +1,4 @@
-"""Limits on gradients, computed on the device. PyTorch's torch.nn.utils."""
+"""Limits on gradients, and parameters as one vector; computed on the device. PyTorch's torch.nn.utils."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from .. import engine
 from ..creation import zeros
-from ..errors import NonFiniteError
-from ..tensor import Tensor, no_grad, stack
+from ..errors import NonFiniteError, ShapeError
+from ..tensor import Tensor, cat, no_grad, stack
 
 
 def clip_grad_norm_(
@@ -48,3 +48,27 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
             grad = owner.grad
             if grad is not None:
                 grad.copy_(grad.clamp(-clip_value, clip_value))
+
+
+def get_total_norm(tensors: Iterable[Tensor], norm_type: float = 2.0) -> Tensor:
+    """The common norm of several tensors, shape ()."""
+    given = list(tensors)
+    return _norm(given, float(norm_type)) if given else zeros(())
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters, flattened one after another."""
+    return cat([parameter.reshape(-1) for parameter in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """The numbers of vec, one parameter after another. Raises ShapeError when it holds too few."""
+    given = list(parameters)
+    need = sum(parameter.numel() for parameter in given)
+    if vec.ndim != 1 or vec.numel() < need:
+        raise ShapeError(f"vector_to_parameters: {need} numbers in one dimension are needed, got {vec.shape}")
+    first = 0
+    with no_grad():
+        for parameter in given:
+            parameter.copy_(vec.detach()[first : first + parameter.numel()].reshape(parameter.shape))
+            first += parameter.numel()

@@ -1,5 +1,6 @@
 """THE op table: one row an op. Importing this package fills `distml_py.op.TABLE`."""
 
+from .atlas import PACK, PART
 from .contract import CONV2D, CONV2D_IMAGE, CONV2D_WEIGHT, MATMUL
 from .elementwise import (
     ABS,

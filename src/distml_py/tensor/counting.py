@@ -116,13 +116,3 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     inside = (x >= low) & (x <= high)
     place = ((x - low) / (high - low) * bins).floor().nan_to_num().clamp(0, bins - 1).int()
     return made(graph.apply(ops.SCATTER_ADD, place._node, inside.to(x.dtype)._node, attrs=((bins,), 0)))
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """(...) class numbers -> (..., num_classes) of 0 and 1, int32. Without num_classes the largest number is read."""
-    if tensor.dtype != int32:
-        raise DtypeError(f"one_hot takes integers, got {tensor.dtype.name}; use .long()")
-    if num_classes < 0:
-        num_classes = int(read(tensor.amax(), "one_hot")) + 1
-    classes = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((num_classes,), 0)))
-    return (tensor.unsqueeze(-1) == classes).int()

@@ -23,12 +23,10 @@ def resolve(dtype: Any) -> np.dtype[Any]:
     """The dtype that stands for this one here. Raises DtypeError where none does."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
-        found = None
-    if found in DTYPES:
-        return found
-    if found in _AS_INT32:
-        return int32
+        if found in DTYPES or found in _AS_INT32:
+            return found if found in DTYPES else int32
+    except TypeError:  # not a dtype of NumPy's
+        pass
     raise DtypeError(f"dtype {dtype} is not supported; use float32, float64, int32 or bool")
 
 

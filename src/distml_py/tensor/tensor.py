@@ -219,6 +219,15 @@ class Tensor:
             before, self._node = self._node, _same_data(self._node)
             self._node.owner, self._node.hooks = before.owner, before.hooks
 
+    def _house(self, home: Tensor, spot: Any) -> None:
+        """Become a part of home's numbers as they are now, a leaf as before; see atlas.Atlas."""
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
+            live.state.recorder.housed(self, home)
+        before = self._node
+        self._node = graph.apply(ops.PART, home._node, attrs=(spot, before.shape))
+        self._node.owner, self._node.hooks = before.owner, before.hooks
+
     def _convert(self, dtype: np.dtype[Any]) -> None:
         """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
         before, array = self._node, self.numpy().astype(dtype)

@@ -1,0 +1,49 @@
+"""What the tuner measures on WebGL2: one contraction with random numbers, in any variant, drawn as often as asked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph import LEAF
+from ..op import float32
+from ..schedule import Graph, schedule
+from ..variant import Variant
+from .textures import Buffer
+from .webgl import WebGLBackend
+
+
+class Trials:
+    """See tuner.Device."""
+
+    def __init__(self, backend: WebGLBackend):
+        self.layers = backend.choices.layers
+        self._backend = backend
+        self._problem: Graph | None = None
+        self._leaves: list[Buffer] = []
+
+    def drawn(self, problem: Graph, variant: Variant) -> object:
+        return schedule(problem, lambda graph, number: variant).launches
+
+    def trial(self, problem: Graph, variant: Variant) -> Drawing:
+        if self._problem != problem:
+            self._leaves.clear()  # before the next are made: both may be large
+            random = np.random.default_rng(0)
+            shapes = [step.shape for step in problem.steps if step.op is LEAF]
+            self._leaves += [self._backend.upload(random.uniform(-1, 1, shape).astype(float32)) for shape in shapes]
+            self._problem = problem
+        return Drawing(self._backend, problem, variant, self._leaves)
+
+
+class Drawing:
+    """See tuner.Trial."""
+
+    def __init__(self, backend: WebGLBackend, problem: Graph, variant: Variant, leaves: list[Buffer]):
+        self._backend, self._shape = backend, problem.steps[-1].shape
+        self._plan = backend.plan(problem, lambda graph, number: variant)  # kept: it owns the scratch textures
+        self._draw, self._output = backend.repeated(self._plan, leaves)
+
+    def run(self, times: int) -> None:
+        self._draw(times)
+
+    def numbers(self) -> np.ndarray:
+        return self._backend.download(self._output, self._shape, np.dtype(float32))

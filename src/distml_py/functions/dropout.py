@@ -1,0 +1,64 @@
+"""Dropout: zeros by chance while training. PyTorch's torch.nn.functional."""
+
+from __future__ import annotations
+
+import math
+
+from .. import creation
+from ..errors import ShapeError
+from ..tensor import Tensor, where
+from .activation import SELU_ALPHA, SELU_SCALE
+
+
+def _checked(name: str, p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ShapeError(f"{name}: p is a probability, got {p}")
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zeros with probability p, the rest scaled by 1 / (1 - p).
+
+    The mask depends on seed, step and each sample's number in the global batch (dimension 0), not on how it is split.
+    """
+    _checked("dropout", p)
+    if not training or p == 0:
+        return input
+    per_sample = math.prod(input.shape[1:])
+    chance = creation.uniform(input.shape, per_sample)
+    return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
+
+
+def _channels(name: str, input: Tensor, p: float, training: bool, ranks: tuple[int, int]) -> Tensor:
+    """Whole channels become zeros: those of dimension 1, or of dimension 0 without a batch."""
+    _checked(name, p)
+    if input.ndim not in ranks:
+        raise ShapeError(f"{name} needs {ranks[0]} or {ranks[1]} dimensions, got {input.shape}")
+    if not training or p == 0:
+        return input
+    if input.ndim == ranks[0]:
+        return _channels(name, input.unsqueeze(0), p, training, ranks).squeeze(0)
+    chance = creation.uniform(input.shape[:2], input.shape[1]).reshape(*input.shape[:2], *(1,) * (input.ndim - 2))
+    return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Whole channels of (n, channels, length) or (channels, length) become zeros. Source: Tompson et al. 2015."""
+    return _channels("dropout1d", input, p, training, (2, 3))
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Whole channels of (n, channels, height, width) or (channels, height, width) become zeros."""
+    return _channels("dropout2d", input, p, training, (3, 4))
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """For SELU: dropped numbers get its limit, then a scale and a shift keep mean 0 and variance 1. Klambauer et al. 2017."""
+    _checked("alpha_dropout", p)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0.0
+    low = -SELU_SCALE * SELU_ALPHA
+    scale = 1 / math.sqrt((1 - p) * (1 + p * low * low))
+    kept = where(creation.uniform(input.shape, math.prod(input.shape[1:])) < p, low, input)
+    return kept * scale - scale * p * low

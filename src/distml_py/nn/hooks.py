@@ -1,0 +1,61 @@
+"""What is called before and after a module's forward(), in the order it was registered."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+_numbers = count()
+
+
+class RemovableHandle:
+    """remove() takes the hook away again; so does leaving a `with` block."""
+
+    def __init__(self, hooks: OrderedDict[int, Any], number: int):
+        self._hooks, self.id = hooks, number
+
+    def remove(self) -> None:
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+class Hooks:
+    """The hooks of one module: (hook, whether it takes keyword arguments), by number."""
+
+    def __init__(self) -> None:
+        self.before: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
+        self.after: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.after)
+
+    def add(self, when: str, hook: Callable[..., Any], named: bool, first: bool) -> RemovableHandle:
+        hooks = self.before if when == "before" else self.after
+        number = next(_numbers)
+        hooks[number] = (hook, named)
+        if first:
+            hooks.move_to_end(number, last=False)
+        return RemovableHandle(hooks, number)
+
+    def around(self, module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """module.forward(*inputs, **named), with the hooks' say before and after it."""
+        for hook, takes_named in list(self.before.values()):
+            changed = hook(module, inputs, named) if takes_named else hook(module, inputs)
+            if changed is None:
+                continue
+            if takes_named:
+                inputs, named = changed
+            else:
+                inputs = changed if isinstance(changed, tuple) else (changed,)
+        output = module.forward(*inputs, **named)
+        for hook, takes_named in list(self.after.values()):
+            changed = hook(module, inputs, named, output) if takes_named else hook(module, inputs, output)
+            output = output if changed is None else changed
+        return output

@@ -1,0 +1,21 @@
+"""Variant: the ways in which one contraction can be computed, and the one that is taken until something was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Variant:
+    """layers: the most rows or channels a fragment computes, each in a layer of its own.
+
+    enough: fragments that keep the device busy; a contraction with fewer has its long sums cut into parts. 0: no sum is cut.
+    fetch: texels are read by texelFetch, not by texture().
+    """
+
+    layers: int = 8
+    enough: int = 1 << 8
+    fetch: bool = False
+
+
+DEFAULT = Variant()

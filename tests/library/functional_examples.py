@@ -1,0 +1,198 @@
+"""Example calls of nn.functional beside those in op_examples.py, and wrong ones: (call, error, message)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import distml_py as dm
+from distml_py.errors import DtypeError, ShapeError, UnsupportedError
+from op_examples import Example, numbers, positive, whole
+
+F = dm.nn.functional
+EXAMPLES: list[Example] = []
+
+
+def example(name: str, call: Callable[..., Any], *inputs: np.ndarray, **flags: Any) -> None:
+    EXAMPLES.append(Example(f"F.{name}", call, inputs, **flags))
+
+
+def of(lib: Any) -> Any:
+    return lib.nn.functional
+
+
+X, Y = numbers(3, 5), numbers(3, 5, seed=1)
+LINE, IMAGE = numbers(2, 4, 7), numbers(2, 4, 5, 6)
+example("relu6", lambda lib, x: of(lib).relu6(x * 5), X)
+example("hardtanh", lambda lib, x: (of(lib).hardtanh(x), of(lib).hardtanh(x, -0.5, 0.7)), X)
+# PyTorch's own keeps its sixth in float32
+example("hardsigmoid", lambda lib, x: of(lib).hardsigmoid(x * 3), X, twin=lambda lib, x: of(lib).relu6(x * 3 + 3) / 6)
+example("hardswish", lambda lib, x: of(lib).hardswish(x * 3), X)
+example("selu", lambda lib, x: of(lib).selu(x), X)
+example("celu", lambda lib, x: of(lib).celu(x, 0.5), X)
+example("mish", lambda lib, x: of(lib).mish(x), X)
+example("mish far out", lambda lib, x: of(lib).mish(x * 40), X)
+example("logsigmoid", lambda lib, x: (of(lib).logsigmoid(x), of(lib).logsigmoid(x * 60)), X)
+example("softsign", lambda lib, x: of(lib).softsign(x), X)
+example("tanhshrink", lambda lib, x: of(lib).tanhshrink(x), X)
+example("hardshrink", lambda lib, x: of(lib).hardshrink(x, 0.8), X)
+example("softshrink", lambda lib, x: of(lib).softshrink(x, 0.8), X)
+example("threshold", lambda lib, x: of(lib).threshold(x, 0.1, 7.0), X)
+example("prelu", lambda lib, x, w: (of(lib).prelu(x, w), of(lib).prelu(x, w[:1])), X, numbers(5, seed=2))
+example("rrelu", lambda lib, x: of(lib).rrelu(x, 0.2, 0.4), X)
+example("glu", lambda lib, x: (of(lib).glu(x), of(lib).glu(x.t(), 0)), numbers(3, 6))
+example("gumbel_softmax sums to 1", lambda lib, x: [of(lib).gumbel_softmax(x, 0.5, hard).sum(1) for hard in (False, True)], X)
+example("softmin", lambda lib, x: of(lib).softmin(x, dim=1), X)
+example("normalize", lambda lib, x: (of(lib).normalize(x), of(lib).normalize(x, 1.0, 0), of(lib).normalize(x, 3.0, -1)), X)
+example("normalize of zeros", lambda lib, x: of(lib).normalize(x * 0), X)
+example("alpha_dropout when not training", lambda lib, x: of(lib).alpha_dropout(x), X)
+example("dropout1d when not training", lambda lib, x: of(lib).dropout1d(x, training=False), LINE)
+example("dropout2d of all", lambda lib, x: of(lib).dropout2d(x, 1.0), IMAGE)
+example("bilinear", lambda lib, x, y, w: of(lib).bilinear(x, y, w), X, Y, numbers(2, 5, 5))
+example("conv1d", lambda lib, x, w: of(lib).conv1d(x, w, stride=2, padding=1), LINE, numbers(3, 4, 3))
+example("conv1d of one", lambda lib, x, w: of(lib).conv1d(x[0], w, padding="same"), LINE, numbers(3, 4, 3))
+example("conv_transpose1d", lambda lib, x, w: of(lib).conv_transpose1d(x, w, None, 2, 1, 1), LINE, numbers(4, 3, 3))
+example("conv_transpose2d", lambda lib, x, w: of(lib).conv_transpose2d(x, w, None, 2, 1, 1), IMAGE, numbers(4, 3, 3, 3))
+example("conv_transpose2d in groups", lambda lib, x, w: of(lib).conv_transpose2d(x, w, groups=2), IMAGE, numbers(4, 1, 2, 1))
+example("max_pool1d", lambda lib, x: of(lib).max_pool1d(x, 2), LINE)
+example("avg_pool1d", lambda lib, x: of(lib).avg_pool1d(x, 3, 2, 1, True, False), LINE)
+example("adaptive_avg_pool1d", lambda lib, x: of(lib).adaptive_avg_pool1d(x, 3), LINE)
+example("adaptive_avg_pool2d", lambda lib, x: of(lib).adaptive_avg_pool2d(x, (3, None)), IMAGE)
+example("adaptive_max_pool1d", lambda lib, x: of(lib).adaptive_max_pool1d(x, 3), LINE)
+example("adaptive_max_pool2d", lambda lib, x: of(lib).adaptive_max_pool2d(x, (3, 4)), IMAGE)
+example("pad by copies", lambda lib, x: [of(lib).pad(x, (2, 1), m) for m in ("reflect", "replicate", "circular")], LINE)
+example("instance_norm", lambda lib, x: of(lib).instance_norm(x, eps=0.1), IMAGE)
+example("local_response_norm", lambda lib, x: of(lib).local_response_norm(x, 2, 0.3), IMAGE)
+example("interpolate", lambda lib, x: (of(lib).interpolate(x, 9), of(lib).interpolate(x, scale_factor=0.7)), LINE)
+example("interpolate between", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bilinear"), IMAGE)
+example("pixel_shuffle", lambda lib, x: of(lib).pixel_shuffle(x, 2), IMAGE)
+example("pixel_unshuffle", lambda lib, x: of(lib).pixel_unshuffle(x[:, :, :4], 2), IMAGE)
+example("channel_shuffle", lambda lib, x: of(lib).channel_shuffle(x, 2) if lib is dm else lib.channel_shuffle(x, 2), IMAGE)
+example("unfold", lambda lib, x: of(lib).unfold(x, (2, 3), 1, 1, 2), IMAGE)
+example("one_hot of as many as there are", lambda lib, n: of(lib).one_hot(n), whole(2, 3, low=0, high=4))
+LOSSES: dict[str, Callable[..., Any]] = {
+    "smooth_l1_loss": lambda f, x, y: f.smooth_l1_loss(x, y, beta=0.7),
+    "huber_loss": lambda f, x, y: f.huber_loss(x, y, delta=0.7),
+    "binary_cross_entropy": lambda f, x, y: f.binary_cross_entropy(x.sigmoid(), y.sigmoid()),
+    "binary_cross_entropy_with_logits": lambda f, x, y: f.binary_cross_entropy_with_logits(x, y, pos_weight=y[0].detach() + 3),
+    "kl_div": lambda f, x, y: f.kl_div(x, y, reduction="batchmean", log_target=True),
+    "poisson_nll_loss": lambda f, x, y: f.poisson_nll_loss(x, y.detach().abs(), full=True),
+    "gaussian_nll_loss": lambda f, x, y: f.gaussian_nll_loss(x, y, x * x + 0.1),
+    "hinge_embedding_loss": lambda f, x, y: f.hinge_embedding_loss(x, y.detach().sign(), margin=0.5),
+    "soft_margin_loss": lambda f, x, y: f.soft_margin_loss(x, y.detach().sign()),
+    "multilabel_soft_margin_loss": lambda f, x, y: f.multilabel_soft_margin_loss(x, y.detach().sign().relu()),
+    "margin_ranking_loss": lambda f, x, y: f.margin_ranking_loss(x, y, y.detach().sign(), 0.3),
+    "cosine_embedding_loss": lambda f, x, y: f.cosine_embedding_loss(x, y, y[:, 0].detach().sign()),
+    "cosine_similarity": lambda f, x, y: f.cosine_similarity(x, y, dim=0),
+    "pairwise_distance": lambda f, x, y: f.pairwise_distance(x, y),
+    "triplet_margin_loss": lambda f, x, y: f.triplet_margin_loss(x, y, y * 2, swap=True),
+}
+for name, loss in LOSSES.items():
+    example(name, lambda lib, x, y, loss=loss: loss(of(lib), x, y), X, Y)
+example("multi_margin_loss", lambda lib, x, n: of(lib).multi_margin_loss(x, n), X, whole(3, low=0, high=5))
+example("cosine_similarity of zeros", lambda lib, x, y: of(lib).cosine_similarity(x * 0, y), X, positive(3, 5))
+
+ONES = dm.ones(2, 3)
+WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: F.hardtanh(ONES, 1.0, 0.0), ShapeError, "hardtanh: min_val 1.0 is above max_val 0.0"),
+    (lambda: F.softshrink(ONES, -1.0), ShapeError, "softshrink: lambd is at least 0, got -1.0"),
+    (lambda: F.prelu(ONES, dm.ones(2)), ShapeError, "prelu: weight (2,) needs 1 number or one for each of 3 channels of (2, 3)"),
+    (lambda: F.rrelu(ONES, 0.5, 0.1), ShapeError, "rrelu: 0 <= lower <= upper, got 0.5 and 0.1"),
+    (lambda: F.glu(ONES), ShapeError, "glu: the size along dim -1 must be even, got (2, 3)"),
+    (lambda: F.bilinear(ONES, ONES, dm.ones(3, 3)), ShapeError, "bilinear needs (..., i), (..., j) and (o, i, j), got"),
+    (lambda: F.bilinear(ONES, ONES, dm.ones(1, 3, 4)), ShapeError, "bilinear: weight (1, 3, 4) does not take sizes 3 and 3"),
+    (lambda: F.conv1d(ONES, ONES), ShapeError, "conv1d needs input (n, c, length) and weight (o, c, k), got (2, 3), (2, 3)"),
+    (lambda: F.conv1d(ONES, dm.ones(1, 2, 2), stride=0), ShapeError, "stride is an int of at least 1, got 0"),
+    (lambda: F.conv_transpose1d(ONES, ONES), ShapeError, "conv_transpose1d needs input (n, c, length) and weight (c, o, k), got"),
+    (lambda: F.conv_transpose2d(ONES, ONES), ShapeError, "conv_transpose2d needs (n, c, h, w) and weight (c, o, kh, kw), got"),
+    (
+        lambda: F.conv_transpose2d(dm.ones(1, 2, 3, 3), dm.ones(2, 1, 2, 2), groups=3),
+        ShapeError,
+        "conv_transpose2d: groups=3 must divide the 2 channels of weight (2, 1, 2, 2)",
+    ),
+    (
+        lambda: F.conv_transpose2d(dm.ones(1, 2, 3, 3), dm.ones(2, 1, 2, 2), dm.ones(2)),
+        ShapeError,
+        "conv_transpose2d: weight (2, 1, 2, 2) needs bias (1,), got (2,)",
+    ),
+    (
+        lambda: F.conv_transpose2d(dm.ones(1, 2, 3, 3), dm.ones(2, 1, 2, 2), output_padding=1),
+        UnsupportedError,
+        "not implemented: output_padding (1, 1) of at least stride (1, 1); nearest is pad() afterwards",
+    ),
+    (
+        lambda: F.conv_transpose2d(dm.ones(1, 2, 1, 1), dm.ones(2, 1, 2, 2), padding=1),
+        ShapeError,
+        "conv_transpose2d: input (1, 2, 1, 1) would give an image of (0, 0); use less padding",
+    ),
+    (lambda: F.dropout2d(ONES), ShapeError, "dropout2d needs 3 or 4 dimensions, got (2, 3)"),
+    (lambda: F.smooth_l1_loss(ONES, dm.ones(2)), ShapeError, "smooth_l1_loss: input (2, 3) and target (2,) must have one shape"),
+    (lambda: F.smooth_l1_loss(ONES, ONES, beta=-1.0), ShapeError, "smooth_l1_loss: beta is at least 0, got -1.0"),
+    (lambda: F.huber_loss(ONES, ONES, delta=0.0), ShapeError, "huber_loss: delta is above 0, got 0.0"),
+    (lambda: F.gaussian_nll_loss(ONES, ONES, dm.ones(4)), ShapeError, "gaussian_nll_loss: var (4,) does not fit input (2, 3)"),
+    (
+        lambda: F.margin_ranking_loss(ONES, ONES, dm.ones(2)),
+        ShapeError,
+        "margin_ranking_loss: (2, 3), (2, 3) and (2,) need equal ranks",
+    ),
+    (lambda: F.cosine_embedding_loss(ONES, ONES, ONES), ShapeError, "cosine_embedding_loss needs (n, d), (n, d) and (n,), got"),
+    (
+        lambda: F.multi_margin_loss(ONES, dm.tensor([0, 1]), p=3),
+        ShapeError,
+        "multi_margin_loss needs p 1 or 2, (n, classes) and (n,)",
+    ),
+    (
+        lambda: F.pad(ONES, (1, 1), "mirror"),
+        ShapeError,
+        "pad: mode is 'constant', 'reflect', 'replicate' or 'circular', got 'mirror'",
+    ),
+    (lambda: F.pad(ONES, (3, 1), "reflect"), ShapeError, "pad: mode 'reflect' has at most 2 elements to add to a size of 3, not 3"),
+    (lambda: F.max_pool1d(ONES, (1, 2)), ShapeError, "kernel_size is an int or a tuple of one int of at least 1, got (1, 2)"),
+    (
+        lambda: F.adaptive_avg_pool2d(ONES, 2),
+        ShapeError,
+        "adaptive_avg_pool2d needs 2 sizes for an input of 3 or 4 dimensions, got",
+    ),
+    (
+        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="bicubic"),
+        UnsupportedError,
+        "not implemented: interpolate(mode='bicubic', antialias=False) of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
+    ),
+    (
+        lambda: F.interpolate(dm.ones(1, 1, 2), 4, mode="bilinear"),
+        ShapeError,
+        "interpolate: mode 'bilinear' takes 4 dimensions, got",
+    ),
+    (
+        lambda: F.interpolate(dm.ones(1, 1, 2), 4, align_corners=True),
+        ShapeError,
+        "interpolate: align_corners is for 'linear' and 'bilinear', not for 'nearest'",
+    ),
+    (lambda: F.interpolate(dm.ones(1, 1, 2)), ShapeError, "interpolate takes size or scale_factor, got None and None"),
+    (lambda: F.interpolate(dm.ones(1, 1, 2), (0,)), ShapeError, "interpolate: 1 sizes of at least 1 are needed, got [0]"),
+    (
+        lambda: F.pixel_shuffle(dm.ones(3, 2, 2), 2),
+        ShapeError,
+        "pixel_shuffle needs (..., channels, h, w), channels divisible by 2^2",
+    ),
+    (
+        lambda: F.pixel_unshuffle(dm.ones(3, 2, 3), 2),
+        ShapeError,
+        "pixel_unshuffle needs (..., c, h, w), h and w divisible by 2, got",
+    ),
+    (
+        lambda: F.channel_shuffle(dm.ones(1, 3, 2), 2),
+        ShapeError,
+        "channel_shuffle: groups=2 must divide the channels of (n, c, ...)",
+    ),
+    (lambda: F.unfold(ONES, 2), ShapeError, "unfold needs (n, c, h, w) or (c, h, w), got (2, 3)"),
+    (lambda: F.unfold(dm.ones(1, 2, 2), 3), ShapeError, "unfold: the kernel (3, 3) is larger than the padded input (2, 2)"),
+    (lambda: F.instance_norm(ONES), ShapeError, "instance_norm needs (n, channels, length, ...), got (2, 3)"),
+    (
+        lambda: F.instance_norm(dm.ones(2, 3, 1)),
+        ShapeError,
+        "instance_norm: more than one number a channel and sample is needed when training, got (2, 3, 1)",
+    ),
+    (lambda: F.local_response_norm(ONES, 2), ShapeError, "local_response_norm needs (n, channels, length, ...) and a size"),
+    (lambda: F.max_pool1d(dm.tensor([[1, 2]]), 2), DtypeError, "max_pool1d needs floating-point numbers, got int32; use .float()"),
+]
