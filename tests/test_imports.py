@@ -13,6 +13,7 @@ LIBRARY = ROOT / "src" / "distml_py"
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
     ["errors", "view", "lr_scheduler", "snapshot", "torch_names", "cuda"],
+    ["missing"],
     ["op", "safetensors", "layout", "live", "variant"],
     ["graph", "wire", "kernel"],
     ["ops"],

@@ -26,6 +26,7 @@ from .creation import (
     zeros_like,
 )
 from .engine import memory, use_backend
+from .missing import getter as _getter
 from .op import bool_ as bool
 from .op import float32, float64, int32
 from .op import float32 as float
@@ -65,3 +66,4 @@ from .tuning import load_tuning, save_tuning, tune
 __version__ = "0.1.0"
 
 globals().update({name: function for name, function in _functions().items() if name in _NAMES["torch"] and name not in globals()})
+__getattr__ = _getter("torch", globals())

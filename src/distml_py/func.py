@@ -7,6 +7,7 @@ from typing import Any
 
 from .autograd import grad as _gradients
 from .errors import GradientError
+from .missing import getter as _getter
 from .tensor import Tensor, enable_grad, stack
 
 
@@ -94,3 +95,6 @@ def jacrev(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         return stack([row for row in rows if row is not None]).reshape(*out.shape, *x.shape)
 
     return jacobian
+
+
+__getattr__ = _getter("torch.func", globals())

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import ShapeError, UnsupportedError
+from .missing import getter as _getter
 from .tensor import Tensor, matmul
 from .tensor.moments import vector_norm
-from .tensor.products import cross, matrix_power
+from .tensor.products import cross as _cross
+from .tensor.products import matrix_power
 from .tensor.shape import diagonal as _diagonal
 
 __all__ = ["cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vecdot", "vector_norm"]
@@ -37,6 +39,11 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keep
     return found if keepdim else found.squeeze((rows, columns))
 
 
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The vector product along a dimension of size 3."""
+    return _cross(input, other, dim)
+
+
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     return _diagonal(A, offset, dim1, dim2)
 
@@ -54,3 +61,6 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     for tensor in tensors[1:]:
         out = out @ tensor
     return out
+
+
+__getattr__ = _getter("torch.linalg", globals())

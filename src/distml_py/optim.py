@@ -12,6 +12,7 @@ from . import lr_scheduler as lr_scheduler
 from .atlas import Atlas, groups
 from .creation import zeros_like
 from .errors import RecipeError, ShapeError
+from .missing import getter as _getter
 from .tensor import Tensor, no_grad
 
 Options = dict[str, Any]
@@ -358,3 +359,6 @@ def _not_negative(name: str, **options: float) -> None:
     for option, value in options.items():
         if not value >= 0:
             raise RecipeError(f"{name}: {option} must be at least 0, got {value}")
+
+
+__getattr__ = _getter("torch.optim", globals())

@@ -1,5 +1,6 @@
 """PyTorch's torch.special: functions of one number under their longer names."""
 
+from .missing import getter as _getter
 from .tensor.arithmetic import xlogy
 from .tensor.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, logit, round, sigmoid, sinc
 from .tensor.reduction import log_softmax, logsumexp, softmax
@@ -22,3 +23,5 @@ __all__ = [
     "softmax",
     "xlogy",
 ]
+
+__getattr__ = _getter("torch.special", globals())

@@ -15,6 +15,7 @@ from ..backends.protocol import Pending
 from ..broadcast import Number
 from ..errors import DtypeError, GradientError, ShapeError
 from ..graph import Node
+from ..missing import missing
 from ..op import DTYPES, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
 from ..view import Shape
@@ -381,6 +382,9 @@ class Tensor:
     def mT(self) -> Tensor:
         return self.transpose(-2, -1)
 
+    def __getattr__(self, name: str) -> Any:
+        raise missing("torch.Tensor", name, dir(type(self)))
+
     if TYPE_CHECKING:  # the families' methods
 
         def __getitem__(self, key: Any) -> Tensor: ...
@@ -390,7 +394,6 @@ class Tensor:
         def __or__(self, other: Any) -> Tensor: ...
         def __ror__(self, other: Any) -> Tensor: ...
         def __xor__(self, other: Any) -> Tensor: ...
-        def __getattr__(self, name: str) -> Any: ...
 
 
 # ---------------------------------------------------------------- from words to nodes
