@@ -24,7 +24,7 @@ LISTING = [
     ["engine", "random"],
     ["tensor", "selftest", "profiler", "tuning"],
     ["autograd", "sampling"],
-    ["creation", "browser", "atlas", "func", "linalg", "special"],
+    ["creation", "browser", "atlas", "func", "linalg", "special", "constants"],
     ["recording", "scope"],
     ["functions", "io", "capture"],
     ["nn/functional"],

@@ -2,6 +2,27 @@
 
 from . import autograd, cuda, data, func, linalg, models, nn, optim, recipe, special
 from .capture import compile
+from .constants import (
+    Size,
+    are_deterministic_algorithms_enabled,
+    can_cast,
+    dtype,
+    e,
+    finfo,
+    get_float32_matmul_precision,
+    get_num_threads,
+    iinfo,
+    inf,
+    nan,
+    newaxis,
+    pi,
+    promote_types,
+    result_type,
+    set_float32_matmul_precision,
+    set_num_threads,
+    set_printoptions,
+    use_deterministic_algorithms,
+)
 from .creation import (
     arange,
     as_tensor,
@@ -65,5 +86,12 @@ from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
 
-globals().update({name: function for name, function in _functions().items() if name in _NAMES["torch"] and name not in globals()})
+
+def _found(name: str) -> object:
+    """What stands for torch.name: a family's function, one of nn.functional, or the method that changes its tensor."""
+    method = vars(Tensor).get(name) if name.endswith("_") else None
+    return _functions().get(name) or vars(nn.functional).get(name) or method
+
+
+globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})
 __getattr__ = _getter("torch", globals())

@@ -1,4 +1,4 @@
-"""The surface on WebGL2 in a real Chromium against the reference backend in the same tab: one shape of each call, all of its edges."""
+"""The surface on WebGL2 in a real Chromium against the reference backend in the same tab: one shape of each call."""
 
 import re
 from collections.abc import Callable

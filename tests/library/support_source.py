@@ -34,8 +34,9 @@ computes nothing, an implementation) of its own. **composed**: there, made of ot
 the CPU unsaid. What gives as many numbers as it finds (`nonzero`, `unique`, `masked_select`, an index by a mask) waits for the GPU
 and says so once. **no**: asking for it says "not implemented" and names the nearest thing.
 
-Numbers: `float32`, `int32`, `bool`, on the reference backend `float64`, too. `int64`, `int16`, `int8` are names of `int32`; integers
-beyond 32 bits are an error. `uint8` is accepted and kept as `int32`. `float16` and `bfloat16` have names, and are refused when used.
+Numbers: `float32`, `int32` and `bool`, on the reference backend `float64`, too. `int64`, `int16`, `int8` are names of `int32`;
+integers beyond 32 bits are an error. `uint8` is accepted and kept as `int32`. `float16` and `bfloat16` have names, and are
+refused where they are used. Tensors are values: a view is a copy as far as changes in place go, but for `x[...] = value`.
 """
 
 

@@ -231,6 +231,11 @@ MAKING: list[Row] = [
     ),
 ]
 SHAPES: list[Row] = [
+    (
+        lambda: full(2).svd(),
+        UnsupportedError,
+        "not implemented: torch.Tensor.svd; nearest is numpy.linalg.svd of x.numpy()",
+    ),
     (lambda: leaf(2).unsqueeze_(0), GradientError, "a leaf that requires grad was changed in place; do it under no_grad()"),
     (lambda: dm.hsplit(full(2, 3), 2), ShapeError, "hsplit: (2, 3) does not divide into 2 equal parts along dim 1"),
     (lambda: dm.tensor(1.0).unbind(), ShapeError, "unbind of a 0-d tensor; it has no dimension to be cut along"),

@@ -759,3 +759,26 @@ example(
     numbers(3),
 )
 example("split with sizes", lambda lib, x: x.split_with_sizes([1, 3], 1), numbers(2, 4))
+example(
+    "trapezoid",
+    lambda lib, y, x: (lib.trapezoid(y), lib.trapezoid(y, dx=0.5, dim=0), lib.trapezoid(y, x), lib.trapz(y, x)),
+    numbers(3, 5),
+    numbers(5, seed=1),
+)
+example(
+    "isin", lambda lib, x: (lib.isin(x, lib.tensor([1, 3])), lib.isin(x, 2), lib.isin(x, lib.tensor([1]), invert=True)), whole(3, 5)
+)
+example("ldexp", lambda lib, x, n: (lib.ldexp(x, n), x.ldexp(n)), numbers(5), whole(5))
+example(
+    "real",
+    lambda lib, x: (
+        lib.real(x),
+        x.conj(),
+        lib.detach(x),
+        x.resolve_conj(),
+        x.resolve_neg(),
+        x.conj_physical(),
+        lib.resolve_conj(x),
+    ),
+    numbers(3),
+)

@@ -14,6 +14,8 @@ ARGUMENTS = {
         name: ("other",) for name in ("hypot_", "copysign_", "xlogy_", "multiply_", "divide_", "true_divide_", "subtract_", "copy_")
     },
     **{name: ("other",) for name in ("eq_", "ne_", "lt_", "le_", "gt_", "ge_", "clamp_max_", "clamp_min_")},
+    **{f"{name}_": ("other",) for name in ("greater", "greater_equal", "less", "less_equal", "not_equal", "arctan2")},
+    **{f"{name}_": ("other",) for name in ("logical_and", "logical_or", "logical_xor", "heaviside", "ldexp")},
     **{"addcmul_": ("other", "other"), "addcdiv_": ("other", "other"), "lerp_": ("other", 0.3), "masked_fill_": ("mask", 2.5)},
     **{"clamp_": (0.3, 0.5), "clip_": (0.3, 0.5), "fill_": (3,), "logit_": (0.1,), "requires_grad_": (False,)},
 }
@@ -30,7 +32,7 @@ def test_a_method_with_a_dash_becomes_what_pytorchs_becomes(word: str) -> None:
             "mask": lib.tensor([True, False, True]),
         }
         given = ("other",) if word in ON_INTEGERS and word != "bitwise_not_" else ARGUMENTS.get(word, ())
-        x = lib.tensor((np.array([0.3, 0.5, 0.9]) + (1 if "acosh" in word else 0)) * (10 if kind == np.int32 else 1)).to(
+        x = lib.tensor((np.array([0.3, 0.5, 0.9]) + (1 if "cosh" in word else 0)) * (10 if kind == np.int32 else 1)).to(
             lib.int32 if kind == np.int32 else lib.float32
         )
         before = x

@@ -107,3 +107,24 @@ def test_questions_about_storage(lib: Any) -> None:
 def test_memory_is_pinned_by_nobody() -> None:
     x = dm.ones(2)
     assert x.pin_memory() is x and x.contiguous() is x and x.cpu() is x
+
+
+@BOTH
+def test_constants_and_what_is_told_of_dtypes(lib: Any) -> None:
+    assert lib.finfo(lib.float32).eps == np.finfo(np.float32).eps and lib.finfo(lib.float32).max > 3e38 and lib.finfo().bits == 32
+    assert lib.iinfo(lib.int32).max == 2**31 - 1 and lib.iinfo(lib.uint8).max == 255
+    assert (lib.pi, lib.e, lib.inf, lib.newaxis) == (np.pi, np.e, np.inf, None) and lib.nan != lib.nan
+    assert lib.promote_types(lib.int32, lib.float32) == lib.float32 and lib.can_cast(lib.int32, lib.float32)
+    assert not lib.can_cast(lib.float32, lib.int32) and lib.result_type(lib.ones(1), 2) == lib.float32
+    assert lib.Size((2, 3)).numel() == 6 and lib.ones(2, 3).shape == lib.Size((2, 3))
+    assert isinstance(lib.float32, lib.dtype) and lib.ones(2).is_same_size(lib.zeros(2)) and not lib.is_inference(lib.ones(1))
+    lib.set_float32_matmul_precision("high")
+    lib.use_deterministic_algorithms(False)
+    lib.set_num_threads(1)
+    assert lib.get_num_threads() == 1
+
+
+def test_functions_are_there_under_both_names() -> None:
+    x = dm.tensor([-1.0, 2.0])
+    assert dm.relu_(x) is x and x.tolist() == [0, 2]
+    assert dm.layer_norm(x, (2,)).shape == (2,) and dm.conv2d is dm.nn.functional.conv2d and dm.sin is dm.Tensor.sin

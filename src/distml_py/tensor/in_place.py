@@ -21,6 +21,21 @@ ELEMENTWISE = (
     *("sqrt", "square", "tan", "tanh", "trunc", "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "atan2"),
     *("addcmul", "addcdiv", "lerp", "hypot", "copysign", "xlogy", "masked_fill", "logical_not", "bitwise_and", "bitwise_or"),
     *("bitwise_xor", "bitwise_not", "multiply", "divide", "true_divide", "subtract", "eq", "ne", "lt", "le", "gt", "ge"),
+    *(
+        "arccos",
+        "arccosh",
+        "arcsin",
+        "arcsinh",
+        "arctan",
+        "arctan2",
+        "arctanh",
+        "absolute",
+        "fix",
+        "sgn",
+        "greater",
+        "greater_equal",
+    ),
+    *("less", "less_equal", "not_equal", "logical_and", "logical_or", "logical_xor", "heaviside", "ldexp"),
 )
 
 BY_INDEX = (

@@ -93,3 +93,18 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
         size = x.shape[axis]
         x = x.narrow(axis, 1, size - 1) - x.narrow(axis, 0, size - 1) if size else x
     return x
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1, dim: int = -1) -> Tensor:
+    """The area under lines of points, by trapezoids: at places x, or dx apart."""
+    axis = broadcast.axis_of(dim, y.ndim, "trapezoid")
+    size = y.shape[axis]
+    both = y.narrow(axis, 1, size - 1) + y.narrow(axis, 0, size - 1)
+    if x is None:
+        return both.sum(axis) * (dx / 2)
+    gap = diff(x, dim=-1 if x.ndim == 1 else axis)
+    gap = gap.reshape(*(-1 if a == axis else 1 for a in range(y.ndim))) if x.ndim == 1 else gap
+    return (both * gap).sum(axis) / 2
+
+
+trapz = trapezoid
