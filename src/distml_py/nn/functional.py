@@ -85,6 +85,7 @@ from ..functions.pooling import (
 from ..functions.token import embedding, one_hot
 from ..functions.vision import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..indexing import gather
+from ..missing import getter as _getter
 from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, made, where
@@ -362,3 +363,6 @@ def scaled_dot_product_attention(
         total = where(total == 0.0, 1.0, total)
     weights = apply(ops.SOFTMAX, scores, top.expand(scores.shape), total.expand(scores.shape))
     return dropout(weights, dropout_p) @ value
+
+
+__getattr__ = _getter("torch.nn.functional", globals())
