@@ -16,8 +16,12 @@ function request(mode, ask) {
     opening.onsuccess = () => {
       const transaction = opening.result.transaction(STORE, mode);
       const asked = ask(transaction.objectStore(STORE));
-      transaction.oncomplete = () => resolve(asked.result);
-      transaction.onabort = () => resolve(undefined);
+      const done = (/** @type {any} */ found) => {
+        opening.result.close();
+        resolve(found);
+      };
+      transaction.oncomplete = () => done(asked.result);
+      transaction.onabort = () => done(undefined);
     };
   });
   const late = new Promise((resolve) => setTimeout(resolve, MOST_MS));

@@ -94,11 +94,12 @@ export function createBridge(canvas, changed = () => {}) {
         renderer: device.renderer(),
         max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
         max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
+        max_array_layers: gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS),
         max_layers: Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS)),
       });
     },
 
-    /** kind: 0 float, 1 integer. Throws "out of memory: ..." when there is no room. */
+    /** stack: see textures.js. kind: 0 float, 1 integer. Throws "out of memory: ..." when there is no room. */
     texture: textures.create,
     release: textures.release,
     upload: textures.upload,
@@ -111,7 +112,7 @@ export function createBridge(canvas, changed = () => {}) {
     discard: programs.discard,
 
     /**
-     * One flat list of draws: program, target, x, y, columns, rows, inputs..., scalar bits...
+     * One flat list of draws: program, target, layer, x, y, columns, rows, inputs..., scalar bits...
      * @param {Int32Array} commands
      */
     run(commands) {
@@ -125,8 +126,8 @@ export function createBridge(canvas, changed = () => {}) {
         if (commands[at] !== current) program = programs.use(commands[at]);
         current = commands[at];
         const target = commands[at + 1];
-        const [x, y, columns, rows] = [commands[at + 2], commands[at + 3], commands[at + 4], commands[at + 5]];
-        at += 6;
+        const [layer, x, y, columns, rows] = commands.subarray(at + 2, at + 7);
+        at += 7;
         for (let unit = 0; unit < program.inputs; unit++) {
           if (bound[unit] === commands[at + unit]) continue;
           const input = textures.source(commands[at + unit]);
@@ -140,23 +141,25 @@ export function createBridge(canvas, changed = () => {}) {
           else gl.uniform1f(program.scalars[n].place, bits[at + n]);
         }
         at += program.scalars.length;
-        textures.aim(target);
+        textures.aim(target, layer);
         draw(program.cost, x, y, columns, rows);
       }
       device.check("it computed");
     },
 
     /**
-     * The first `columns` x `rows` texels of a texture, waiting for every draw before.
+     * The first `columns` x `rows` texels of a texture, and of the layers behind its first, waiting for every draw before.
      * @param {number} id @param {number} columns @param {number} rows
      * @returns {Float32Array | Int32Array}
      */
     read(id, columns, rows) {
       const gl = device.living();
-      const texture = textures.face(id);
+      const texture = textures.source(id);
       const out = texture.integer ? new Int32Array(columns * rows * 4) : new Float32Array(columns * rows * 4);
       new Int32Array(out.buffer, out.byteLength - MARKS.byteLength).set(MARKS);
-      gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, out);
+      textures.eachLayer(id, rows, (first, count) => {
+        gl.readPixels(0, 0, columns, count, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, out, first * columns * 4);
+      });
       // A lost GPU leaves `out` as it was, and the browser may tell of the loss only later: both are asked.
       device.check("numbers were read back");
       arrived(out);
@@ -171,10 +174,12 @@ export function createBridge(canvas, changed = () => {}) {
      */
     read_later(id, columns, rows) {
       const gl = device.living();
-      const texture = textures.face(id);
+      const texture = textures.source(id);
       const bytes = columns * rows * 16;
       const buffer = pack(gl, bytes);
-      gl.readPixels(0, 0, columns, rows, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, 0);
+      textures.eachLayer(id, rows, (first, count) => {
+        gl.readPixels(0, 0, columns, count, texture.integer ? gl.RGBA_INTEGER : gl.RGBA, texture.integer ? gl.INT : gl.FLOAT, first * columns * 16);
+      });
       gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
       const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
       gl.flush();

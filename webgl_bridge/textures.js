@@ -1,9 +1,10 @@
 /** Textures by number: made, filled, released. Reuse is the caller's business. A number outlives a lost GPU, its contents do not. */
 
 /**
- * A texture of several layers is an array texture; a draw into it writes all its layers at once.
+ * A texture of several layers is an array texture. An array larger than a texture takes `stack` of its layers; a draw writes
+ * one layer of each stack at once.
  * made, filled: in which epoch of the device it got its storage and its numbers.
- * @typedef {{ handle: WebGLTexture | null, integer: boolean, width: number, height: number, layers: number, target: number, framebuffer: WebGLFramebuffer | null, made: number, filled: number }} Texture
+ * @typedef {{ handle: WebGLTexture | null, integer: boolean, width: number, height: number, layers: number, stack: number, target: number, framebuffers: (WebGLFramebuffer | null)[], made: number, filled: number }} Texture
  */
 
 /** @param {import("./device.js").Device} device */
@@ -42,15 +43,15 @@ export function createTextures(device) {
       gl.deleteTexture(handle);
       throw new Error(`out of memory: the GPU has no room for a texture of ${width} x ${height} x ${layers}`);
     }
-    Object.assign(texture, { handle, framebuffer: null, made: device.epoch });
+    Object.assign(texture, { handle, framebuffers: [], made: device.epoch });
   }
 
   return {
-    /** @param {number} width @param {number} height @param {number} layers @param {number} kind 0 float, 1 integer */
-    create(width, height, layers, kind) {
+    /** @param {number} width @param {number} height @param {number} layers @param {number} stack @param {number} kind 0 float, 1 integer */
+    create(width, height, layers, stack, kind) {
       const gl = device.living();
       const target = layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
-      const texture = { handle: null, integer: kind === 1, width, height, layers, target, framebuffer: null, made: 0, filled: device.epoch };
+      const texture = { handle: null, integer: kind === 1, width, height, layers, stack, target, framebuffers: [], made: 0, filled: device.epoch };
       make(texture);
       all.set(next, texture);
       bytes += width * height * layers * 16;
@@ -64,20 +65,23 @@ export function createTextures(device) {
       return texture;
     },
 
-    /** A texture that will be drawn into, with its framebuffer bound; made at the first draw and kept as long as the texture. @param {number} id */
-    aim(id) {
+    /** A layer, of each stack, that will be drawn into, its framebuffer bound; made at the first draw and kept as long as the texture. @param {number} id @param {number} layer */
+    aim(id, layer) {
       const texture = get(id);
       const gl = device.gl;
       texture.filled = device.epoch;
-      gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer ?? frame(gl, texture));
+      gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffers[layer] ?? frame(gl, texture, layer));
       return texture;
     },
 
-    /** A texture that will be read back, with its framebuffer bound. @param {number} id */
-    face(id) {
+    /** read(first row, how many) for each layer that `rows` rows of an array reach, with its framebuffer bound. @param {number} id @param {number} rows @param {(first: number, count: number) => void} read */
+    eachLayer(id, rows, read) {
       const texture = this.source(id);
-      device.gl.bindFramebuffer(device.gl.FRAMEBUFFER, texture.framebuffer ?? frame(device.gl, texture));
-      return texture;
+      const gl = device.gl;
+      for (let layer = 0; layer * texture.height < rows; layer++) {
+        gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffers[layer] ?? frame(gl, texture, layer));
+        read(layer * texture.height, Math.min(texture.height, rows - layer * texture.height));
+      }
     },
 
     /** Twice is once: who was interrupted asks again. @param {number} id */
@@ -85,7 +89,7 @@ export function createTextures(device) {
       const texture = all.get(id);
       if (!texture) return;
       if (texture.made === device.epoch) {
-        device.gl.deleteFramebuffer(texture.framebuffer);
+        for (const framebuffer of texture.framebuffers) device.gl.deleteFramebuffer(framebuffer ?? null);
         device.gl.deleteTexture(texture.handle);
       }
       bytes -= texture.width * texture.height * texture.layers * 16;
@@ -97,9 +101,16 @@ export function createTextures(device) {
       const gl = device.living();
       const texture = get(id);
       gl.activeTexture(gl.TEXTURE0 + spare);
-      gl.bindTexture(gl.TEXTURE_2D, texture.handle);
+      gl.bindTexture(texture.target, texture.handle);
       const [format, type] = texture.integer ? [gl.RGBA_INTEGER, gl.INT] : [gl.RGBA, gl.FLOAT];
-      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, columns, rows, format, type, data);
+      if (texture.layers === 1) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, columns, rows, format, type, data);
+      else {
+        for (let layer = 0; layer * texture.height < rows; layer++) {
+          const first = layer * texture.height;
+          const count = Math.min(texture.height, rows - first);
+          gl.texSubImage3D(texture.target, 0, 0, 0, layer, columns, count, 1, format, type, data, first * columns * 4);
+        }
+      }
       texture.filled = device.epoch;
     },
 
@@ -107,17 +118,18 @@ export function createTextures(device) {
   };
 }
 
-/** The framebuffer of a texture, made and bound. @param {WebGL2RenderingContext} gl @param {Texture} texture */
-function frame(gl, texture) {
-  texture.framebuffer = gl.createFramebuffer();
-  gl.bindFramebuffer(gl.FRAMEBUFFER, texture.framebuffer);
+/** The framebuffer of a layer of each stack of a texture, made and bound. @param {WebGL2RenderingContext} gl @param {Texture} texture @param {number} layer */
+function frame(gl, texture, layer) {
+  const framebuffer = gl.createFramebuffer();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
   if (texture.layers > 1) {
     const places = [];
-    for (let layer = 0; layer < texture.layers; layer++) {
-      gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0 + layer, texture.handle, 0, layer);
-      places.push(gl.COLOR_ATTACHMENT0 + layer);
+    for (let stack = 0; stack * texture.stack < texture.layers; stack++) {
+      gl.framebufferTextureLayer(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0 + stack, texture.handle, 0, stack * texture.stack + layer);
+      places.push(gl.COLOR_ATTACHMENT0 + stack);
     }
     gl.drawBuffers(places);
   } else gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture.handle, 0);
-  return texture.framebuffer;
+  texture.framebuffers[layer] = framebuffer;
+  return framebuffer;
 }

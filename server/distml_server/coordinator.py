@@ -61,10 +61,11 @@ class Coordinator:
 
     # ------------------------------------------------------------ runs
 
-    def begin(self, start: wire.Start, weights: dict[str, np.ndarray]) -> None:
-        """A new run. Raises FormatError when it is not possible."""
+    def begin(self, start: wire.Start, tensors: dict[str, np.ndarray]) -> None:
+        """A new run of these weights and buffers. Raises FormatError when it is not possible."""
+        weights, buffers = io.split(tensors)
         _check(start, weights)
-        model = Model(weights, start.optimizer)
+        model = Model(weights, start.optimizer, buffers)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
         fields = {name: getattr(start, name) for name in start.__dataclass_fields__}
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
@@ -75,7 +76,7 @@ class Coordinator:
     def resume(self, stored: Stored) -> None:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
         weights = {name.removeprefix(io.WEIGHTS): a for name, a in stored.arrays.items() if name.startswith(io.WEIGHTS)}
-        model = Model(weights, stored.run.optimizer)
+        model = Model(weights, stored.run.optimizer, io.split(stored.arrays)[1])
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
@@ -156,7 +157,7 @@ class Coordinator:
                 case wire.Start():
                     effects = self._start(sender, message, frame.tensors, now)
                 case wire.Gradient() if self.model and self.rounds.gradient_refusal(sender, message) is None:
-                    self.model.check(frame.tensors)
+                    self.model.check(frame.tensors, message.shard)
                 case wire.Checkpoint() if self.model and self.rounds.checkpoint_refusal(sender, message) is None:
                     self.model.adopt(frame.tensors)
                 case wire.Join():
@@ -177,10 +178,10 @@ class Coordinator:
         if self.rounds.state in ("training", "paused"):
             run = self.rounds.run.run if self.rounds.run else ""
             return [do.Reject(sender, "busy", f"run {run} is {self.rounds.state}: stop it first")]
-        weights = {name.removeprefix(io.WEIGHTS): np.asarray(array) for name, array in tensors.items()}
-        if [io.WEIGHTS + name for name in start.parameters] != list(tensors):
-            raise FormatError("a Start's tensors are weights/<name> for each of its parameters, in order")
-        self.begin(start, weights)
+        named, buffers = io.split(tensors)
+        if [io.WEIGHTS + name for name in start.parameters] != list(named):
+            raise FormatError("a Start's tensors are weights/<name> for each of its parameters, in order, and buffers")
+        self.begin(start, {name.removeprefix(io.WEIGHTS): array for name, array in named.items()} | buffers)
         return []
 
     # ------------------------------------------------------------ effects
@@ -244,7 +245,7 @@ class Coordinator:
         assert self.model is not None and self.rounds.run is not None
         weights, version = self.model.weights(), self.rounds.version
         self.sha256 = io.weights_sha256(weights)
-        self._frames[version] = wire.encode(wire.Weights(self.rounds.run.run, version, self.sha256), weights)
+        self._frames[version] = wire.encode(wire.Weights(self.rounds.run.run, version, self.sha256), weights | self.model.buffers)
         needed = self.rounds.versions_needed()
         self._frames = {version: frame for version, frame in self._frames.items() if version in needed}
 

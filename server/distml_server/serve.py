@@ -160,7 +160,7 @@ def prepare(name: str, code: str, seed: int, steps: int | None) -> tuple[wire.St
         recipe=name, code=code, seed=seed, steps=recipe.steps if steps is None else steps, train_size=training.train_size,
         optimizer=training.optimizer.config(), parameters=list(training.parameters), **fields,
     )  # fmt: skip
-    return start, training.weights()
+    return start, training.weights() | training.buffers()
 
 
 def _listen(port: int, lan: bool) -> socket.socket:

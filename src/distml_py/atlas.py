@@ -8,7 +8,7 @@ import numpy as np
 
 from . import graph, ops
 from .graph import Node
-from .layout import LEAST_ROWS, LEAST_WIDTH, MOST_ROWS, MOST_WIDTH
+from .layout import LEAST_ROWS, LEAST_WIDTH, MOST_ROWS, MOST_WIDTH, SURE_SIDE
 from .op import float32
 from .ops.atlas import Spot, sizes
 from .tensor import Tensor
@@ -21,7 +21,7 @@ def fitting(shape: Shape) -> int | None:
     """The axis from which on an array runs along a row of an atlas; None when it fits into none."""
     for split in (min(1, len(shape) - 1), *range(2, len(shape)), 0):
         rows, length = sizes(shape, Spot(0, 0, 0, 0, max(split, 0)))
-        if 0 < rows <= MOST_ROWS and 0 < length <= 4 * MOST_WIDTH:
+        if 0 < rows <= SURE_SIDE and 0 < length <= 4 * MOST_WIDTH:
             return max(split, 0)
     return None
 
@@ -88,14 +88,14 @@ def _cells(needs: Sequence[Need], order: Sequence[int], width: int, height: int)
 def groups(tensors: Sequence[Tensor]) -> list[list[int]]:
     """The numbers of those that go into one atlas each, where two or more do; the others are left out."""
     found: list[list[int]] = []
-    size = MOST_ROWS * MOST_WIDTH
+    size = SURE_SIDE * MOST_WIDTH
     for number, tensor in enumerate(tensors):
         split = fitting(tensor.shape)
         if split is None or tensor.dtype != float32:
             continue
         rows, length = sizes(tensor.shape, Spot(0, 0, 0, 0, split))
         # half of an atlas is promised to be of use, whatever the shapes
-        if size + rows * -(-length // 4) > MOST_ROWS * MOST_WIDTH // 2:
+        if size + rows * -(-length // 4) > SURE_SIDE * MOST_WIDTH // 2:
             found.append([])
             size = 0
         found[-1].append(number)
@@ -105,10 +105,10 @@ def groups(tensors: Sequence[Tensor]) -> list[list[int]]:
 
 def _fits(shapes: Sequence[Shape]) -> bool:
     try:
-        arrange(shapes)
+        (rows, _), _ = arrange(shapes)
     except ValueError:
         return False
-    return True
+    return rows <= SURE_SIDE  # no atlas is a stack of layers
 
 
 class Atlas:

@@ -153,8 +153,7 @@ class Compiled:
             self._programs.remove(known)
             if not program.eager:
                 program.compare(known, entry)
-        self._programs.insert(0, program)
-        del self._programs[PROGRAMS:]
+        self._programs = [program, *(old for old in self._programs if not old.stale)][:PROGRAMS]
         if program.eager:
             self._warn(program.eager)
         return _detached(result)
@@ -248,6 +247,11 @@ class Program:
 
     # ------------------------------------------------------------ does it still hold?
 
+    @property
+    def stale(self) -> bool:
+        """Were kernels tuned since? Its plans would only hold on to scratch textures."""
+        return bool(self.backend.choices != self.choices)
+
     def changed(self, inputs: list[Tensor], plain: list[Any], shapes: list[Any]) -> str:
         """What is not as it was when captured; empty when all is."""
         if shapes != self.shapes:
@@ -259,7 +263,7 @@ class Program:
             return "the arguments have another form"
         if engine.backend() is not self.backend:
             return f"the backend is {engine.backend().name}, it was {self.backend.name}"
-        if self.backend.choices != self.choices:
+        if self.stale:
             return "kernels were tuned since"
         if is_grad_enabled() is not self.grad_enabled:
             return "gradients were switched on or off around it (no_grad)"

@@ -171,8 +171,11 @@ def fetch(node: Node) -> np.ndarray:
         live.state.recorder.read()
     if isinstance(node.buffer, np.ndarray):
         return node.buffer.copy()
-    if node.buffer is None and node.op is PART and node.inputs[0].buffer is not None:
-        return np.array(PART.numpy(_whole(node.inputs[0]), *node.attrs), copy=True)
+    part = node
+    while part.buffer is None and part.op is DETACH:
+        part = part.inputs[0]
+    if part.buffer is None and part.op is PART and part.inputs[0].buffer is not None:
+        return np.array(PART.numpy(_whole(part.inputs[0]), *part.attrs), copy=True)
     realize([node])
     return _download(node)
 
@@ -218,6 +221,12 @@ def set_companions(refs: list[weakref.ref[Node]]) -> list[weakref.ref[Node]]:
 def planned() -> list[Graph]:
     """The graphs whose plans are kept, the most recently used last."""
     return [graph_of(key) for key, choices in _state.plans if choices == _state.backend.choices]
+
+
+def drop_stale_plans() -> None:
+    """Gives up the plans of other choices than the backend's, and with them their scratch textures."""
+    for known in [known for known in _state.plans if known[1] != _state.backend.choices]:
+        del _state.plans[known]
 
 
 def _plan(key: tuple[Any, ...]) -> Any:

@@ -1,6 +1,7 @@
-"""Checkpoints: a model's parameters and its optimizer's state <-> named arrays. No files, no sockets.
+"""Checkpoints: a model's parameters, buffers and optimizer's state <-> named arrays. No files, no sockets.
 
-Names: ``weights/<parameter>`` and ``optimizer/<slot>/<index>``; a number in a slot becomes an array without axes.
+Names: ``weights/<parameter>``, ``buffers/<buffer>`` and ``optimizer/<slot>/<index>``; a number in a slot becomes an array
+without axes. Buffers (the running statistics of batch norm) keep their dtype and have this name wherever they travel.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from .errors import FormatError
 from .tensor import Tensor
 
 WEIGHTS = "weights/"
+BUFFERS = "buffers/"
 OPTIMIZER = "optimizer/"
 
 
@@ -36,9 +38,11 @@ def weights_sha256(weights: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def pack(parameters: Mapping[str, Tensor], optimizer: Optimizer) -> dict[str, np.ndarray]:
-    """The arrays of a checkpoint: all parameters in order, then the optimizer's slots by parameter index."""
-    arrays = {WEIGHTS + name: parameter.numpy() for name, parameter in parameters.items()}
+def pack(
+    parameters: Mapping[str, Tensor], optimizer: Optimizer, buffers: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint: all parameters in order, the buffers, then the optimizer's slots by parameter index."""
+    arrays = {WEIGHTS + name: parameter.numpy() for name, parameter in parameters.items()} | dict(buffers or {})
     for index, slots in sorted(optimizer.state_dict()["state"].items()):
         for slot, value in slots.items():
             if value is not None:
@@ -51,6 +55,8 @@ def unpack(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The weights and the optimizer's state_dict that `arrays` hold, for a model like `parameters`; loads nothing.
 
+    Buffers are left out: see split().
+
     Raises FormatError unless names, order, dtypes and shapes are those of `parameters` and every number is finite.
     """
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
@@ -58,7 +64,7 @@ def unpack(
     check_weights(weights, shapes)
     state: dict[int, dict[str, Any]] = {}
     for name, array in arrays.items():
-        if not name.startswith(WEIGHTS):
+        if not name.startswith((WEIGHTS, BUFFERS)):
             slot, index = _slot(name, list(shapes.values()), array)
             state.setdefault(index, {})[slot] = Tensor(array) if array.dtype == np.float32 else array.item()
     return weights, {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
@@ -74,6 +80,25 @@ def check_weights(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[
             raise FormatError(f"{name!r} should be float32 {shapes[name]}, got {array.dtype} {array.shape}")
         if not np.isfinite(array).all():
             raise FormatError(f"{name!r} holds a NaN or an infinity")
+
+
+def split(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(all but the buffers, the buffers); names stay as they are."""
+    buffers = {name: array for name, array in arrays.items() if name.startswith(BUFFERS)}
+    return {name: array for name, array in arrays.items() if name not in buffers}, buffers
+
+
+def check_buffers(buffers: Mapping[str, np.ndarray], known: Mapping[str, Tensor] | Mapping[str, np.ndarray]) -> None:
+    """Raises FormatError unless `buffers` has the names, order, shapes and dtypes of `known` and no NaN; masks are infinite."""
+    if list(buffers) != list(known):
+        odd = sorted(buffers.keys() ^ known.keys())
+        raise FormatError(f"expected the buffers {_some(known)} in this order, got {_some(buffers)}; odd: {_some(odd)}")
+    for name, array in buffers.items():
+        shape, dtype = tuple(known[name].shape), known[name].dtype
+        if array.dtype != dtype or array.shape != shape:
+            raise FormatError(f"{name!r} should be {dtype} {shape}, got {array.dtype} {array.shape}")
+        if np.isnan(array).any():
+            raise FormatError(f"{name!r} holds a NaN")
 
 
 def _as_array(value: Any) -> np.ndarray:

@@ -80,7 +80,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Total:
-    """What a Fold has found for the element; only in Fold.after."""
+    """What a kernel has found for the element; only in its `after`."""
 
     dtype: Dtype
     work = 0
@@ -105,6 +105,7 @@ class Fold:
     """output[c, o] = op over r in chunk c of body(o * length + r); o < rows; `length` numbers in `chunks` chunks.
 
     after: what is made of that for each element, where it is more than the number itself.
+    more: further bodies that are folded alike, each into a layer of its own; only without `after`.
     """
 
     op: Reduce
@@ -114,15 +115,20 @@ class Fold:
     rows: int
     dtype: Dtype
     after: Expression | None = None
+    more: tuple[Expression, ...] = ()
+
+
+Axis = tuple[tuple[int, int], ...]
+"""Digits (size, stride) of a coordinate, the last one fastest: (3, 32), (8, 4) reads number c at c // 8 * 32 + c % 8 * 4."""
 
 
 @dataclass(frozen=True)
 class Operand:
-    """An input read by strides, in elements."""
+    """An input read by strides, in elements: of every axis, or of parts of it."""
 
     input: int
     offset: int
-    strides: tuple[int, ...]
+    axes: tuple[Axis, ...]
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,8 @@ class Product:
     """layer i of output[b, s, r, j] = sum over k in part s of left[b, r * block + i, k] * right[b, k, j].
 
     sizes: (m, n, k); k is cut into `splits` equal parts; j runs to the next multiple of four. The operands are packed:
-    one of an operand's last two strides is 1, all others and the offset are multiples of four.
+    the last stride along one of an operand's last two axes is 1, all others and the offset are multiples of four.
+    after: what is made of each number, where that is more than the number itself; its elements are counted (b, row, j).
     """
 
     left: Operand
@@ -141,6 +148,7 @@ class Product:
     block: int
     dtype: Dtype
     fetch: bool = False
+    after: Expression | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ class Convolution:
     """layer i of output[n, r, y, x] = channel r * block + i of a convolution; x runs to the next multiple of four.
 
     image: packed along w, zeros up to a whole texel. weight (input 1): contiguous (r, c, kh, kw, block).
-    Within each group the channels are counted up to a multiple of block.
+    Within each group the channels are counted up to a multiple of block. after: as Product's; counted (n, channel, y, x).
     """
 
     image: Operand
@@ -174,6 +182,7 @@ class Convolution:
     block: int
     dtype: Dtype
     fetch: bool = False
+    after: Expression | None = None
 
 
 @dataclass(frozen=True)

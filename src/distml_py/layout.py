@@ -10,6 +10,8 @@ from .view import Shape
 LEAST_ROWS = 4  # a draw of fewer rows keeps only one core of a software renderer busy
 LEAST_WIDTH = 8
 MOST_WIDTH = 1024
+SURE_SIDE = 2048  # of textures, on every WebGL2 device
+MOST_SIDE = 8192  # of textures, where the device does not say less
 MOST_ROWS = 4096  # half of the smallest side that WebGL2 devices with float targets are known to have
 
 
@@ -17,13 +19,15 @@ MOST_ROWS = 4096  # half of the smallest side that WebGL2 devices with float tar
 class Layout:
     """Texel n of a layer lies at (n % width, n // width); the numbers run through layer after layer.
 
-    height is that of the texture, which may hold more than the array. whole: (width, height) of the texture where these
-    texels are a rectangle of it, whose place is known only when it is drawn.
+    height is that of the texture, which may hold more than the array. stack: an array that is larger than a texture takes so
+    many layers; of a kernel that writes several arrays at once, the layers of the first come first. whole: (width, height) of
+    the texture where these texels are a rectangle of it, whose place is known only when it is drawn.
     """
 
     width: int
     height: int
     layers: int = 1
+    stack: int = 1
     whole: tuple[int, int] | None = None
 
     @property
@@ -32,39 +36,41 @@ class Layout:
 
     @property
     def layer_size(self) -> int:
-        """Numbers in one layer."""
-        return self.width * self.height * 4
+        """Numbers in one layer, or in one stack of layers."""
+        return self.width * self.height * self.stack * 4
 
     def rows(self, size: int) -> int:
-        """Rows of texels that hold `size` numbers in each layer; at least one."""
+        """Rows of texels that hold `size` numbers in each layer, or stack of layers; at least one."""
         return max(1, -(-size // (4 * self.width)))
 
 
-def layout_of(shape: Shape, layers: int = 1) -> Layout:
-    """The layout of an array; with several layers, of the part of it that each layer holds.
+def layout_of(shape: Shape, layers: int = 1, side: int = MOST_SIDE) -> Layout:
+    """The layout of an array; with several layers, of the part of it that each layer holds. side: the longest of a texture.
 
     A texture row is a row of the array (its last sizes, as many as leave LEAST_ROWS), or several: whoever walks along
     a row then counts one coordinate up. Where that does not go into whole texels, the texture is about square.
     """
     size = math.prod(shape)
     texels = max(1, -(-size // 4))
-    width = _row(shape, texels)
+    width = _row(shape, texels, min(MOST_WIDTH, side))
     if width is None:
         width = 1 << ((texels - 1).bit_length() + 1) // 2 if texels > 4 else texels
-        width = min(width, max(1, -(-texels // LEAST_ROWS)))
-    while width < LEAST_WIDTH and texels >= 2 * width * LEAST_ROWS:
+        width = min(width, max(1, -(-texels // LEAST_ROWS)), side)
+    while width < LEAST_WIDTH and texels >= 2 * width * LEAST_ROWS and 2 * width <= side:
         width *= 2
-    while texels > width * MOST_ROWS:
+    while texels > width * min(MOST_ROWS, side) and 2 * width <= side:
         width *= 2
-    return Layout(width, _height(-(-texels // width)), layers)
+    rows = -(-texels // width)
+    stack = -(-rows // side)
+    return Layout(width, side, layers * stack, stack) if stack > 1 else Layout(width, min(_height(rows), side), layers)
 
 
-def _row(shape: Shape, texels: int) -> int | None:
+def _row(shape: Shape, texels: int, most: int) -> int | None:
     """The longest end of the shape that fills whole texels and leaves enough rows; None when there is none."""
     found, length = None, 1
     for size in reversed(shape):
         length *= size
-        if length % 4 == 0 and 0 < length // 4 <= min(texels // LEAST_ROWS, MOST_WIDTH):
+        if length % 4 == 0 and 0 < length // 4 <= min(texels // LEAST_ROWS, most):
             found = length // 4
     return found
 

@@ -6,35 +6,33 @@ import math
 from typing import Protocol
 
 from .kernel import Apply, Convolution, Dtype, Expression, Fold, Kernel, Load, Operand, Product, Read, WeightGradient, Window
-from .layout import layout_of
+from .layout import Layout
+from .operands import composed, is_packed, operand, straight_left, through
 from .ops.elementwise import ADD
 from .ops.reduce import SUM
 from .variant import DEFAULT, Variant
-from .view import Shape, View, chain, contiguous_strides, merge
+from .view import Shape, View, contiguous_strides
 
+Direct = tuple[Operand, int] | None
 SHORTEST = 64  # numbers of a sum that are worth a part of their own
 MOST_PARTS = 64
 FEW_PARTS = 4  # as many are added where they are read
 
 
 class Builder(Protocol):
-    """What the scheduler lends: launching a kernel, and storing a value in an array of its own.
+    """What the scheduler lends: launching a kernel, storing a value in an array of its own, and the layout that these get.
 
     filled: the width of the rows of those arrays whose rows end in zeros, up to a whole texel; by slot.
+    results: how the numbers of a contraction are read in order, where its kernel finds each as a whole; by slot.
     """
 
     filled: dict[int, int]
+    results: dict[int, Expression]
 
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1) -> Load: ...
     def fused(self, kernel: Fold, shape: Shape) -> Load: ...
     def store(self, value: Expression, shape: Shape) -> Load: ...
-
-
-def through(view: View, value: Expression) -> Expression:
-    """value read through a view."""
-    inner = value if isinstance(value, Read) else Read((), value, value.dtype, value.work)
-    views = chain(view, inner.views)
-    return Read(views, inner.of, value.dtype, inner.work) if views else inner.of
+    def layout(self, shape: Shape, layers: int = 1) -> Layout: ...
 
 
 def block_of(channels: int, most: int) -> int:
@@ -47,45 +45,42 @@ def whole(size: int) -> int:
     return -(-size // 4) * 4
 
 
-def _strided(value: Expression, shape: Shape) -> tuple[View, int] | None:
-    """(strides, slot) of a value that is a stored array seen through one plain view."""
-    line = View(shape, contiguous_strides(shape))
-    if isinstance(value, Load):
-        return line, value.input
-    if isinstance(value, Read) and isinstance(value.of, Load) and len(value.views) == 1:
-        view = merge(line, value.views[0])
-        if view is not None and view.mask is None:
-            return view, value.of.input
-    return None
+def _read_directly(
+    build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int, zeros: bool, straight: int | None
+) -> Direct:
+    """(operand, slot) of a value that a kernel can read as it is stored, through one plain view; None when it cannot."""
+    views, of = (value.views, value.of) if isinstance(value, Read) else ((), value)
+    view = composed(shape, views) if isinstance(of, Load) else None
+    if view is None or not isinstance(of, Load) or (zeros and not _ends_in_zeros(build, view, shape[-1], of.input)):
+        return None
+    found = operand(number, view, shape)
+    return (found, of.input) if found is not None and is_packed(found, axes, straight) else None
 
 
-def _packed(view: View, axes: tuple[int, ...]) -> bool:
-    """Do whole texels run along one of the axes?"""
-    for axis in axes:
-        others = [stride for a, stride in enumerate(view.strides) if a != axis and view.shape[a] > 1]
-        if view.strides[axis] == 1 and view.offset % 4 == 0 and all(stride % 4 == 0 for stride in others):
-            return True
-    return False
-
-
-def _ends_in_zeros(build: Builder, view: View, slot: int) -> bool:
+def _ends_in_zeros(build: Builder, view: View, width: int, slot: int) -> bool:
     """Does nothing but zeros follow each row, up to a whole texel? What other arrays hold there is not known."""
-    width = view.shape[-1]
     others = [stride for stride, size in zip(view.strides[:-1], view.shape[:-1], strict=True) if size > 1]
     in_step = all(step % whole(width) == 0 for step in (view.offset, *others))
     return width % 4 == 0 or (build.filled.get(slot) == width and in_step)
 
 
 def packed(
-    build: Builder, value: Expression, shape: Shape, axes: tuple[int, ...], number: int, zeros: bool = False
+    build: Builder,
+    value: Expression,
+    shape: Shape,
+    axes: tuple[int, ...],
+    number: int,
+    zeros: bool = False,
+    straight: int | None = None,
 ) -> tuple[Operand, int]:
     """value as input `number` of a kernel that reads whole texels along one of the axes; stored anew where it cannot.
 
     A new array has the last of the axes last, filled up with zeros to whole texels. zeros: the kernel counts on them.
+    straight: see is_packed.
     """
-    found = _strided(value, shape)
-    if found is not None and _packed(found[0], axes) and not (zeros and not _ends_in_zeros(build, *found)):
-        return Operand(number, found[0].offset, found[0].strides), found[1]
+    found = _read_directly(build, value, shape, axes, number, zeros, straight)
+    if found is not None:
+        return found
     last = axes[-1]
     order = [axis for axis in range(len(shape)) if axis != last] + [last]
     turned = tuple(shape[axis] for axis in order)
@@ -99,7 +94,7 @@ def packed(
     if wide != turned:
         build.filled[slot] = turned[-1]
     strides = contiguous_strides(wide)
-    return Operand(number, 0, tuple(strides[order.index(axis)] for axis in range(len(shape)))), slot
+    return Operand(number, 0, tuple(((size, strides[order.index(axis)]),) for axis, size in enumerate(shape))), slot
 
 
 def _parts(length: int, fragments: int, unit: int, enough: int) -> int:
@@ -113,7 +108,7 @@ def matmul(
 ) -> Expression:
     """(batch, m, k) @ (batch, k, n)."""
     (batch, m, k), n = shapes[0], shapes[1][2]
-    first, left_slot = packed(build, left, shapes[0], (1, 2), 0)
+    first, left_slot = packed(build, left, shapes[0], (1, 2), 0, straight=straight_left(n))
     second, right_slot = packed(build, right, shapes[1], (1, 2), 1)
     block = block_of(m, variant.layers)
     rows, width = -(-m // block), whole(n)
@@ -121,12 +116,14 @@ def matmul(
     kernel = Product(first, second, (m, n, k), batch, splits, block, dtype, variant.fetch)
     shape = (batch * splits * rows, width)
     found = build.launch(kernel, (left_slot, right_slot), shape, block)
-    layer = layout_of(shape, block).layer_size
+    layer = build.layout(shape, block).layer_size
     dims = (batch, rows, block, width, splits)
     strides = (splits * rows * width, width, layer if block > 1 else 0, 1, rows * width)
     logical = through(View(dims, strides), found)
     line = contiguous_strides((batch, rows * block, width, splits))
     logical = through(View((batch, m, n, splits), line), logical)
+    if splits == 1:
+        build.results[found.input] = logical
     return sum_of_parts(build, logical, (batch, m, n), splits)
 
 
@@ -146,11 +143,13 @@ def convolve(
     width = whole(ow)
     shape = (window.image[0] * groups * blocks, oh, width)
     found = build.launch(Convolution(operand, window, block, dtype, variant.fetch), (slot, rows.input), shape, block)
-    layer = layout_of(shape, block).layer_size
+    layer = build.layout(shape, block).layer_size
     dims = (window.image[0], groups, blocks, block, oh, width)
     line = contiguous_strides((window.image[0], groups, blocks, oh, width))
     logical = through(View(dims, (*line[:3], layer if block > 1 else 0, *line[3:])), found)
-    return _cut(logical, (window.image[0], groups, blocks * block, oh, width), (window.image[0], groups, own, oh, ow))
+    logical = _cut(logical, (window.image[0], groups, blocks * block, oh, width), (window.image[0], groups, own, oh, ow))
+    build.results[found.input] = logical
+    return logical
 
 
 def _cut(value: Expression, wide: Shape, shape: Shape) -> Expression:
@@ -198,7 +197,7 @@ def weight_gradient(
     kernel = WeightGradient(first, second, window, splits, block, dtype, variant.fetch)
     shape = (splits * groups * blocks * far, kh, along * 4)
     found = build.launch(kernel, (image_slot, sent_slot), shape, block)
-    layer = layout_of(shape, block).layer_size if block > 1 else 0
+    layer = build.layout(shape, block).layer_size if block > 1 else 0
     texel = (each, kw) if kw <= 2 else (1, along * 4)
     line = contiguous_strides((splits, groups, blocks, far, kh, *texel))
     dims = (groups, blocks, block, far, texel[0], kh, texel[1], splits)

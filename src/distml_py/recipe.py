@@ -6,7 +6,7 @@ import builtins
 import linecache
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from . import engine, io, random
 from .capture import compile
-from .data.loader import Splits, TensorDataset, permutation
+from .data.dataset import Splits, TensorDataset
+from .data.sampler import permutation
 from .errors import DistmlError, NonFiniteError, RecipeError
 from .nn import Module
 from .nn import functional as F
@@ -138,19 +139,36 @@ class Training:
     def weights(self) -> dict[str, np.ndarray]:
         return {name: parameter.numpy() for name, parameter in self.parameters.items()}
 
+    def buffers(self) -> dict[str, np.ndarray]:
+        """The model's persistent buffers as io.BUFFERS names them: what batch norm has seen so far."""
+        return {name: buffer.numpy() for name, buffer in self._buffers().items()}
+
+    def _buffers(self) -> dict[str, Tensor]:
+        kept = self.model.state_dict().keys()
+        return {io.BUFFERS + name: buffer for name, buffer in self.model.named_buffers() if name in kept}
+
     def load_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """weights() and buffers(), together. Raises FormatError, and then changes nothing."""
+        weights, buffers = io.split(weights)
         io.check_weights(weights, {name: parameter.shape for name, parameter in self.parameters.items()})
+        self.load_buffers(buffers)
         for name, parameter in self.parameters.items():
             load(parameter, weights[name])
 
+    def load_buffers(self, buffers: Mapping[str, np.ndarray]) -> None:
+        known = self._buffers()
+        io.check_buffers(buffers, known)
+        for name, buffer in known.items():
+            load(buffer, buffers[name])
+
     def state(self) -> dict[str, np.ndarray]:
-        """Weights and optimizer state, as io.pack() names them."""
-        return io.pack(self.parameters, self.optimizer)
+        """Weights, buffers and optimizer state, as io.pack() names them."""
+        return io.pack(self.parameters, self.optimizer, self.buffers())
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Continue from state(). Raises FormatError, and then changes nothing."""
         weights, slots = io.unpack(state, self.parameters, self.optimizer)
-        self.load_weights(weights)
+        self.load_weights(weights | io.split(state)[1])
         self.optimizer.load_state_dict(slots)
 
     def numbers(self, step: int, start: int, count: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .epilogue import finished
 from .graph import CONST, LEAF, Node
 from .kernel import (
     Apply,
@@ -32,11 +33,13 @@ from .kernel import (
     Total,
     Window,
 )
-from .layout import Layout, layout_of
-from .lowering import convolve, fits, flipped, matmul, spread, through, weight_gradient, zeros
+from .layout import MOST_SIDE, Layout, layout_of
+from .lowering import convolve, fits, flipped, matmul, spread, weight_gradient, zeros
 from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
+from .operands import through
 from .ops.atlas import PART, Spot, sizes
 from .scattering import scatter
+from .siblings import paired
 from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
@@ -128,16 +131,20 @@ def _pending(outputs: Sequence[Node]) -> list[Node]:
 Choose = Callable[[Graph, int], Variant]
 
 
-def schedule(graph: Graph, choose: Choose | None = None) -> Schedule:
-    """The kernels of a graph, in an order in which every input is there. choose: the variant of the contraction of a step."""
-    return _Scheduler(graph, choose).run()
+def schedule(graph: Graph, choose: Choose | None = None, side: int = MOST_SIDE) -> Schedule:
+    """The kernels of a graph, in an order in which every input is there.
+
+    choose: the variant of the contraction of a step. side: the longest of a texture.
+    """
+    return _Scheduler(graph, choose, side).run()
 
 
 class _Scheduler:
     """Walks the steps once; value[i] is how later steps read step i. Load.input and Scalar.scalar are graph-wide here."""
 
-    def __init__(self, graph: Graph, choose: Choose | None):
+    def __init__(self, graph: Graph, choose: Choose | None, side: int):
         self.graph = graph
+        self.side = side
         self.choose = choose
         self.leaves = sum(step.op is LEAF for step in graph.steps)
         self.slots = self.leaves
@@ -149,6 +156,7 @@ class _Scheduler:
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
         self.filled: dict[int, int] = {}
+        self.results: dict[int, Expression] = {}
         self.now = 0  # the step at work
 
     def run(self) -> Schedule:
@@ -166,7 +174,8 @@ class _Scheduler:
             value = self.value[number]
             assert isinstance(value, Load)
             outputs.append(value.input)
-        return joined(Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts))
+        planned = Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts)
+        return paired(joined(finished(planned, self.results)))
 
     def _shared(self, number: int, value: Expression) -> bool:
         """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""
@@ -237,9 +246,9 @@ class _Scheduler:
 
         None when the leaf's texture has other rows than the atlas.
         """
-        layout = self.leaf_layouts[whole.input] or layout_of(shape)
+        layout = self.leaf_layouts[whole.input] or self.layout(shape)
         rows, length = sizes(own, spot)
-        if layout.width * 4 != shape[1] or not rows * length:
+        if layout.width * 4 != shape[1] or layout.stack > 1 or not rows * length:
             return None
         slot, self.slots = self.slots, self.slots + 1
         self.layered.add(slot)
@@ -301,8 +310,8 @@ class _Scheduler:
     def _pack(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Load:
         """A draw for each input, into its cell; first one for all, when the cells leave something over."""
         (rows, columns), spots = step.attrs
-        whole = layout_of(step.shape)
-        if whole.width * 4 != columns:
+        whole = self.layout(step.shape)
+        if whole.width * 4 != columns or whole.stack > 1:
             raise ValueError(f"an atlas of {rows} x {columns} numbers does not lie in whole rows of a texture")
         slot, self.slots = self.slots, self.slots + 1
         if sum(spot.rows * spot.columns for spot in spots) < rows * columns:
@@ -359,9 +368,12 @@ class _Scheduler:
         self.launches.append(Launch(local, tuple(inputs), tuple(scalars), slot, math.prod(shape), layout, self.now, region))
         return Load(slot, kernel.dtype)
 
+    def layout(self, shape: Shape, layers: int = 1) -> Layout:
+        return layout_of(shape, layers, self.side)
+
     def launch(self, kernel: Kernel, inputs: tuple[int, ...], shape: Shape, layers: int = 1, scalars: tuple[int, ...] = ()) -> Load:
         slot, self.slots = self.slots, self.slots + 1
-        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), layout_of(shape, layers), self.now))
+        self.launches.append(Launch(kernel, inputs, scalars, slot, math.prod(shape), self.layout(shape, layers), self.now))
         if layers > 1:
             self.layered.add(slot)
         return Load(slot, kernel.dtype)

@@ -90,7 +90,7 @@ def _cases() -> list[_Case]:
     image, sent = number(3, 4, 7, 9), number(3, 6, 4, 5)
     window = ((2, 2), (1, 1), (1, 1))
     return [
-        *(_Case(f"read-back of {size} numbers", "neg", (number(size),)) for size in (3, 129)),
+        _Case("read-back of 129 numbers", "neg", (number(129),)),  # of 3: the sum's
         _Case("integers beyond 2^24", "neg", (whole,)),
         _Case("sum in several chunks", "sum", (number(3, 1301),), ((1,),)),
         _Case("place of the largest number", "argmax", (number(5, 37),), ((1,),)),

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import wire
 from .errors import FormatError, GpuLostError, NonFiniteError, RecipeError
-from .io import weights_sha256
+from .io import split, weights_sha256
 from .recipe import Coming, Training, load_recipe
 from .snapshot import Snapshot
 
@@ -108,7 +108,7 @@ class Tab:
             parameters=list(training.parameters),
         )
         self._prepared = (_identity(name, code, seed), training)
-        frame = wire.encode(start, {f"weights/{name}": array for name, array in weights.items()})
+        frame = wire.encode(start, {f"weights/{name}": array for name, array in weights.items()} | training.buffers())
         assert isinstance(frame, bytes)
         return frame
 
@@ -287,9 +287,12 @@ class Tab:
         return [wire.encode(wire.Join(run.run, self.backend, self.device, self.platform))]
 
     def _load(self, version: int, training: Training) -> None:
+        """Each shard begins with the round's buffers, whatever this worker computed before."""
         if version != self._loaded:
             training.load_weights(dict(self._weights[version]))
             self._loaded = version
+        elif version in self._weights:
+            training.load_buffers(split(self._weights[version])[1])
 
     def _gradient(self, lease: wire.Lease, training: Training) -> Frames:
         self._load(lease.version, training)
@@ -298,7 +301,7 @@ class Tab:
         self._report.update(step=lease.step, loss=loss)
         cpu_ops = training.cpu_ops
         answer = wire.Gradient(lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, loss, cpu_ops)
-        return [wire.encode(answer, gradient)]
+        return [wire.encode(answer, gradient if lease.shard else gradient | training.buffers())]
 
     def _evaluation(self, work: wire.Evaluate, training: Training) -> Frames:
         self._load(work.version, training)
@@ -406,7 +409,7 @@ class Tab:
         """Ends stepping alone. The model holds the weights of this step, so the coordinator need not send them."""
         frames = self._checkpoint(run, solo, training, reason)
         weights = training.weights()
-        self._solo, self._loaded, self._weights = None, solo.step, {solo.step: weights}
+        self._solo, self._loaded, self._weights = None, solo.step, {solo.step: weights | training.buffers()}
         self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=weights_sha256(weights))
         return frames
 

@@ -86,6 +86,7 @@ def _tune(backend: WebGLBackend, report: Report, budget_s: float, again: bool) -
     finally:
         if found:
             backend.choices = backend.choices.with_(found)
+            engine.drop_stale_plans()
             if _state.remember is not None:
                 _state.remember(save_tuning())
 
@@ -120,6 +121,7 @@ def load_tuning(text: str) -> bool:
     if found is None or not isinstance(backend, WebGLBackend):
         return False
     backend.choices = backend.choices.with_(found)
+    engine.drop_stale_plans()
     return True
 
 

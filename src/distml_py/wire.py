@@ -19,7 +19,7 @@ import numpy as np
 from . import safetensors
 from .errors import FormatError
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAGIC = b"DML1"
 MAX_HEADER_BYTES = 1 << 20
 _PREFIX = struct.Struct("<4sII")
@@ -42,7 +42,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Start:
-    """The host asks for a new run. Tensors: ``weights/<name>``, the initial parameters, in manifest order."""
+    """The host asks for a new run. Tensors: ``weights/<name>``, the initial parameters, in manifest order; ``buffers/<name>``."""
 
     recipe: str
     code: str
@@ -69,7 +69,9 @@ class Join:
 
 @dataclass(frozen=True)
 class Gradient:
-    """Mean gradient over one shard. Tensors: ``<parameter name>``, float32, the manifest's shapes."""
+    """Mean gradient over one shard. Tensors: ``<parameter name>``, float32, the manifest's shapes; of shard 0 also
+    ``buffers/<name>``: the model's buffers after this shard, which began with the round's.
+    """
 
     run: str
     step: int
@@ -114,7 +116,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A solo worker's state after `step` steps. Tensors: ``weights/<name>`` and ``optimizer/<slot>/<index>``.
+    """A solo worker's state after `step` steps. Tensors: ``weights/<name>``, ``buffers/<name>``, ``optimizer/<slot>/<index>``.
 
     reason: "periodic", "yield" (the answer to Yield) or "final" (all steps are done).
     """
@@ -181,7 +183,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Weights:
-    """Parameters after `version` committed steps. Tensors: ``<parameter name>``."""
+    """Parameters after `version` committed steps. Tensors: ``<parameter name>``, ``buffers/<name>``."""
 
     run: str
     version: int

@@ -1,5 +1,6 @@
 """A backend that runs schedules kernel by kernel in NumPy: the judge of fusion, views and staging, without a GPU."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +33,7 @@ from distml_py.kernel import (
     WeightGradient,
     Window,
 )
+from distml_py.layout import MOST_SIDE
 from distml_py.op import DTYPES, bool_, int32
 from distml_py.schedule import Graph, schedule
 from distml_py.view import View, contiguous_strides
@@ -45,7 +47,9 @@ class KernelBackend:
     dtypes = frozenset(DTYPES)
     choices = None
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = MOST_SIDE) -> None:
+        """side: the longest of a texture."""
+        self.side = side
         self.schedules: list[Schedule] = []
 
     def upload(self, array: np.ndarray) -> np.ndarray:
@@ -65,7 +69,7 @@ class KernelBackend:
         return nullcontext()
 
     def plan(self, graph: Graph) -> Schedule:
-        self.schedules.append(schedule(graph))
+        self.schedules.append(schedule(graph, side=self.side))
         return self.schedules[-1]
 
     @np.errstate(all="ignore")
@@ -114,11 +118,14 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
         case Map():
             return element(kernel.body, np.arange(size), inputs, scalars)
         case Fold():
-            return fold(kernel, inputs, scalars, size)
+            found = [fold(dataclasses.replace(kernel, body=b, more=()), inputs, scalars, size) for b in (kernel.body, *kernel.more)]
+            assert launch.layout.layers == len(found) and (kernel.after is None or not kernel.more)
+            gap = launch.layout.layer_size - size if kernel.more else 0
+            return np.concatenate([np.pad(layer, (0, gap), constant_values=-1) for layer in found])
         case Product():
-            return layered(product(kernel, inputs), 2, launch)
+            return layered(finished(kernel, product(kernel, inputs), inputs, scalars), 2, launch)
         case Convolution():
-            return layered(convolution(kernel, inputs), 1, launch)
+            return layered(convolution(kernel, inputs, scalars), 1, launch)
         case WeightGradient():
             return layered(weight_gradient(kernel, inputs), 1, launch)
         case Scatter():
@@ -140,10 +147,18 @@ def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:
     found = np.pad(found, padding, **fill)  # type: ignore[call-overload]
     found = found.reshape(*found.shape[:axis], -1, block, *found.shape[axis + 1 :])
     found = np.moveaxis(found, axis + 1, 0).reshape(block, -1)
-    assert found.shape[1] == launch.size and launch.layout.layers == block
+    assert found.shape[1] == launch.size and launch.layout.layers == block * launch.layout.stack
     if block == 1:
         return found[0]
     return np.pad(found, ((0, 0), (0, launch.layout.layer_size - launch.size)), **fill)  # type: ignore[call-overload]
+
+
+def finished(kernel: Product | Convolution, found: np.ndarray, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:
+    """What is made of each number, in order."""
+    if kernel.after is None:
+        return found
+    assert isinstance(kernel, Convolution) or kernel.splits == 1
+    return element(kernel.after, np.arange(found.size), inputs, scalars, found.reshape(-1)).reshape(found.shape)
 
 
 def product(kernel: Product, inputs: list[np.ndarray]) -> np.ndarray:
@@ -188,7 +203,7 @@ def geometry(window: Window) -> tuple[Any, ...]:
     return window.stride, window.padding, window.dilation
 
 
-def convolution(kernel: Convolution, inputs: list[np.ndarray]) -> np.ndarray:
+def convolution(kernel: Convolution, inputs: list[np.ndarray], scalars: list[float]) -> np.ndarray:
     """(n, channels filled up to whole blocks in each group, oh, ow)."""
     window = kernel.window
     o, c, kh, kw = window.weight
@@ -196,7 +211,14 @@ def convolution(kernel: Convolution, inputs: list[np.ndarray]) -> np.ndarray:
     image = image_of(kernel, inputs)
     weight = inputs[1][: window.groups * own * c * kh * kw].reshape(-1, c, kh, kw, kernel.block)
     weight = np.moveaxis(weight, -1, 1).reshape(window.groups * own, c, kh, kw)
-    return ops.CONV2D.numpy(image, weight, *geometry(window), window.size, window.groups)
+    found = ops.CONV2D.numpy(image, weight, *geometry(window), window.size, window.groups)
+    if kernel.after is None:
+        return found
+    (n, _, oh, ow), real = found.shape, o // window.groups
+    found = found.reshape(n, window.groups, own, oh, ow)
+    done = finished(kernel, np.ascontiguousarray(found[:, :, :real]).reshape(n, o, oh, ow), inputs, scalars)
+    found[:, :, :real] = done.reshape(n, window.groups, real, oh, ow)
+    return found.reshape(n, -1, oh, ow)
 
 
 def weight_gradient(kernel: WeightGradient, inputs: list[np.ndarray]) -> np.ndarray:
@@ -225,15 +247,27 @@ def image_of(kernel: Convolution | WeightGradient, inputs: list[np.ndarray]) -> 
 
 def operand(given: Operand, shape: Sequence[int], inputs: list[np.ndarray]) -> np.ndarray:
     assert_packed(given, shape)
-    where = given.offset + sum(axis * stride for axis, stride in zip(np.indices(shape), given.strides, strict=True))
-    return inputs[given.input][np.broadcast_to(where, shape)]
+    where = np.full(shape, given.offset)
+    for coordinate, axis in zip(np.indices(shape), given.axes, strict=True):
+        rest = coordinate
+        for size, stride in reversed(axis[1:]):
+            where, rest = where + rest % size * stride, rest // size
+        where = where + rest * axis[0][1]
+    return inputs[given.input][where]
 
 
 def assert_packed(given: Operand, shape: Sequence[int]) -> None:
-    """One of the last two strides is 1; the offset and the strides along all other axes that are walked keep texels whole."""
-    last = range(len(shape) - 2, len(shape))
-    others = ([s for a, s in enumerate(given.strides) if a != axis and shape[a] > 1] for axis in last if given.strides[axis] == 1)
-    assert given.offset % 4 == 0 and any(all(stride % 4 == 0 for stride in strides) for strides in others), given
+    """Texels run along one of the last two axes; the offset and all other strides that are walked keep them whole."""
+    digits = [(axis, digit) for axis in range(len(shape)) for digit in range(len(given.axes[axis]))]
+
+    def along(axis: int) -> bool:
+        last = (axis, len(given.axes[axis]) - 1)
+        sizes = [given.axes[a][d] for a, d in digits if (a, d) != last]
+        size, stride = given.axes[axis][-1]
+        whole = len(given.axes[axis]) == 1 or size % 4 == 0
+        return (size == 1 or (stride == 1 and whole)) and all(step % 4 == 0 for length, step in sizes if length > 1)
+
+    assert given.offset % 4 == 0 and any(along(axis) for axis in range(len(shape) - 2, len(shape))), given
 
 
 def fold(kernel: Fold, inputs: list[np.ndarray], scalars: list[float], size: int) -> np.ndarray:

@@ -30,7 +30,7 @@ from surface_errors import ROWS as SURFACE_ROWS
 
 F = dm.nn.functional
 SOURCE = Path(dm.__file__).parent
-# the modules whose every raise statement has a row here; layers and optimizers have theirs beside PyTorch's
+# the modules whose every raise statement has a row here; layers, optimizers and data have theirs beside PyTorch's
 MODULES = [
     *(f"tensor/{path.stem}" for path in sorted((SOURCE / "tensor").glob("*.py"))),
     "broadcast",
@@ -46,7 +46,6 @@ MODULES = [
     "ops/index",
     *(f"functions/{path.stem}" for path in sorted((SOURCE / "functions").glob("*.py"))),
     "nn/functional",
-    "data/loader",
     "recipe",
 ]
 ELSEWHERE = {

@@ -7,12 +7,13 @@ import pytest
 
 import distml_py as dm
 import op_examples
-from distml_py import Tensor
+from distml_py import Tensor, nn
 from distml_py.backends.glsl import render
 from distml_py.backends.writer import Program
-from distml_py.kernel import Kernel, Launch
+from distml_py.kernel import Convolution, Kernel, Launch, Product
 from distml_py.layout import Layout, layout_of
 from distml_py.schedule import graph_of, linearize, schedule
+from distml_py.variant import Variant
 from op_examples import Example, listed, loss_of, numbers
 
 HELPERS = ["uniform_bits", "floor_divide", "remainder", "sine", "cosine", "power", "logarithm", "root"]
@@ -139,6 +140,22 @@ def test_a_product_of_whole_texels_reads_texels_and_divides_nothing() -> None:
     body = main_of(render(*product))
     assert body.count("texture(t0") == 8 and body.count("texture(t1") == 4
     assert "floor(" not in body and "?" not in body
+
+
+def test_a_variant_that_fetches_reads_every_texel_by_whole_coordinates() -> None:
+    image, weight = data(2, 3, 9, 9), data(17, 3, 3, 3)
+    key, _, _ = linearize(
+        [(data(64, 64) @ data(64, 64)).node, nn.functional.conv2d(image, weight).node], lambda node: layout_of(node.shape)
+    )
+    plan = schedule(graph_of(key), lambda graph, number: Variant(fetch=True))
+    layouts = {launch.output: launch.layout for launch in plan.launches} | dict.fromkeys(range(plan.leaves), layout_of((64, 64)))
+    kinds = []
+    for launch in plan.launches:
+        if isinstance(launch.kernel, (Product, Convolution)):
+            text = render(launch.kernel, [layouts[slot] for slot in launch.inputs], launch.layout).text
+            assert "texelFetch(" in text and "texture(" not in text
+            kinds.append(type(launch.kernel))
+    assert kinds == [Product, Convolution]
 
 
 def test_a_padded_read_is_a_choice() -> None:

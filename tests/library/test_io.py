@@ -116,3 +116,34 @@ def test_it_refuses(name: str) -> None:
     with pytest.raises(FormatError) as caught:
         io.unpack(arrays, parameters, OPTIMIZERS["Adam"](list(parameters.values())))
     assert words in str(caught.value)
+
+
+BUFFERS = {"buffers/mean": np.array([1, 2], np.float32), "buffers/seen": np.array(3, np.int32)}
+
+
+def test_buffers_stand_behind_the_weights_and_come_back_as_they_were() -> None:
+    arrays = safetensors.loads(safetensors.dumps(io.pack(*trained(OPTIMIZERS["Adam"]), BUFFERS)))
+    assert list(arrays)[:4] == ["weights/w", "weights/b", *BUFFERS]
+    rest, buffers = io.split(arrays)
+    assert [(n, a.dtype, a.tolist()) for n, a in buffers.items()] == [(n, a.dtype, a.tolist()) for n, a in BUFFERS.items()]
+    parameters, optimizer = trained(OPTIMIZERS["Adam"])
+    assert list(io.unpack(arrays, parameters, optimizer)[0]) == ["w", "b"]
+    assert set(rest) == set(io.pack(parameters, optimizer))
+    io.check_buffers(buffers, BUFFERS)
+    io.check_buffers({"buffers/mask": np.array([-np.inf])}, {"buffers/mask": np.zeros(1)})
+
+
+WRONG: dict[str, tuple[dict[str, np.ndarray], str]] = {
+    "none": ({}, r"expected the buffers buffers/mean, buffers/seen in this order, got none"),
+    "one too many": ({**BUFFERS, "buffers/x": np.zeros(1)}, r"odd: buffers/x"),
+    "another dtype": ({**BUFFERS, "buffers/seen": np.array(3.0, np.float32)}, r"should be int32 \(\), got float32 \(\)"),
+    "another shape": ({**BUFFERS, "buffers/mean": np.zeros(3, np.float32)}, r"should be float32 \(2,\), got float32 \(3,\)"),
+    "a NaN": ({**BUFFERS, "buffers/mean": np.array([1, np.nan], np.float32)}, r"'buffers/mean' holds a NaN"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_buffers_that_do_not_fit_are_refused(name: str) -> None:
+    buffers, message = WRONG[name]
+    with pytest.raises(FormatError, match=message):
+        io.check_buffers(buffers, BUFFERS)

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distml_py.backends.glsl import render
 from distml_py.backends.places import Place, Var, variable
 from distml_py.backends.writer import EXACT, Writer
+from distml_py.kernel import Load, Map
 from distml_py.layout import LEAST_ROWS, MOST_ROWS, MOST_WIDTH, Layout, layout_of
+from distml_py.op import float32
 
 SIZES = st.sampled_from([0, 1, 2, 3, 4, 5, 8, 10, 12, 28, 64, 100, 129, 1000, 4096])
 ARRAYS = st.lists(SIZES, max_size=4).map(tuple).filter(lambda shape: math.prod(shape) <= 1 << 26)
@@ -137,6 +140,29 @@ def test_every_texel_of_a_row_is_found_by_its_middle() -> None:
                 names[name] = computed(text, **names)
                 found = names[name]
         assert (np.floor(found * np.float32(size)) == size - 1).all(), size
+
+
+@pytest.mark.parametrize("side", [8, 64, 2048])
+@pytest.mark.parametrize("texels", [1, 7, 64, 65, 4096, 4097, 20_481, 5_000_000])
+def test_an_array_larger_than_a_texture_takes_a_stack_of_layers(side: int, texels: int) -> None:
+    for shape in ((texels * 4,), (texels, 4), (2, texels * 2), (texels * 4 - 3,)):
+        for layers in (1, 4):
+            layout = layout_of(shape, layers, side)
+            assert layout.width <= side and layout.height <= side
+            assert layout.layers == layers * layout.stack
+            assert layout.layer_size == layout.width * layout.height * layout.stack * 4 >= math.prod(shape)
+            if layout.stack > 1:
+                assert layout.height == side, "numbers run on from layer to layer without a gap"
+                assert (layout.stack - 1) * layout.width * side * 4 < math.prod(shape), "no layer is empty"
+                assert 2 * layout.width > side or layout.width * side < texels
+
+
+def test_a_fragment_of_a_stack_knows_its_layer() -> None:
+    text = render(Map(Load(0, float32), float32), [Layout(4, 8, 3, 3)], Layout(4, 8, 3, 3)).text
+    assert "float layer = s0;" in text and text.count("out vec4") == 1
+    assert "sampler2DArray t0" in text
+    blocks = render(Map(Load(0, float32), float32), [Layout(4, 8, 3, 3)], Layout(4, 8)).text
+    assert "layer =" not in blocks
 
 
 def test_the_same_place_is_divided_once() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import distml_py as dm
 from distml_py import engine, random
-from distml_py.data.loader import permutation
+from distml_py.data.sampler import permutation
 from distml_py.nn import functional as F
 from distml_py.ops.source import threefry2x32
 from numpy_kernels import KernelBackend

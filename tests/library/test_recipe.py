@@ -139,6 +139,41 @@ def test_a_run_goes_on_from_its_state_as_if_nothing_had_happened() -> None:
     assert [other.step(step) for step in (3, 4)] == [one.step(step) for step in (3, 4)]
 
 
+class Normed(Small):
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10))
+
+
+@pytest.mark.parametrize("captured", [True, False])
+def test_what_batch_norm_has_seen_is_part_of_the_state(captured: bool) -> None:
+    recipe = Normed()
+    recipe.compile = captured
+    one = Training(recipe, 0)
+    for step in range(5):
+        one.step(step)
+    buffers = one.buffers()
+    assert list(buffers) == [f"buffers/2.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")]
+    assert buffers["buffers/2.num_batches_tracked"] == 5 and buffers["buffers/2.running_mean"].any()
+    other = Training(recipe, 0)
+    other.step(0)
+    other.load_state(one.state())
+    assert other.evaluate("validation") == one.evaluate("validation")
+    assert [other.step(step) for step in (5, 6, 7)] == [one.step(step) for step in (5, 6, 7)]
+    mine, theirs = one.buffers(), other.buffers()
+    assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_state_without_its_buffers_is_refused_and_changes_nothing() -> None:
+    training = Training(Normed(), 0)
+    training.step(0)
+    before, state = training.buffers(), training.state()
+    del state["buffers/2.running_var"]
+    state["buffers/2.running_mean"] = np.ones(8, np.float32)
+    with pytest.raises(FormatError, match="odd: buffers/2.running_var"):
+        training.load_state(state)
+    assert all(np.array_equal(before[name], array) for name, array in training.buffers().items())
+
+
 def test_a_state_that_does_not_fit_changes_nothing() -> None:
     training = Training(Small(), 0)
     before, state = training.weights(), training.state()

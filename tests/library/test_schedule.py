@@ -1,5 +1,6 @@
 """What becomes a kernel: every example through the scheduler, and how many draws things take."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -204,6 +205,86 @@ def test_a_fold_that_is_read_at_another_place_or_twice_is_not_joined() -> None:
     found = data(4, 5).sum(1)
     assert kinds(found * 2, found + 1) == ["Fold", "Map", "Map"]
     assert kinds(found, found + 1) == ["Fold", "Map"]
+
+
+FOLLOWED: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
+    "a bias and an activation": (lambda: (data(8, 8) @ data(8, 12) + data(12)).relu().sum(1), ["Product", "Fold"]),
+    "a residual": (lambda: (x := data(8, 12)) @ data(12, 12) + x, ["Product", "Map"]),
+    "layers": (
+        lambda: ((data(8, 8) @ data(8, 12) + data(12)).relu() @ data(12, 16) * 0.5) @ data(16, 8),
+        ["Product", "Product", "Product", "Map"],
+    ),
+    "a mask": (
+        lambda: dm.where(data(8, 8) > 0, data(3, 8, 4) @ data(3, 4, 8), -1.0) @ data(3, 8, 4),
+        ["Product", "Product", "Map"],
+    ),
+    "a convolution's": (
+        lambda: nn.functional.conv2d(
+            nn.functional.conv2d(data(2, 3, 8, 8), data(8, 3, 3, 3), data(8), padding=1).relu(), data(4, 8, 3, 3)
+        ),
+        ["Map", "Convolution", "Map", "Convolution", "Map"],
+    ),
+    "heads": (
+        lambda: (q := (data(16, 24) + 1).reshape(2, 8, 6, 4).permute(0, 2, 1, 3)) @ q.mT.sin() @ q,
+        ["Map", "Map", "Product", "Product", "Map"],
+    ),
+    "a sum at another place": (lambda: ((data(8, 8) @ data(8, 12)).flip(0) + 1).sum(1), ["Product", "Fold"]),
+    "a chain that somebody else reads before its end": (
+        lambda: ((y := data(8, 8) @ data(8, 12)) + 1).exp().sin().sum(1) + y.sum(1),
+        ["Product", "Fold", "Fold"],
+    ),
+    "numbers at two places": (
+        lambda: ((y := data(8, 8) @ data(8, 12)) + y.flip(0)) @ data(12, 4),
+        ["Product", "Map", "Product", "Map"],
+    ),
+    "too much work": (
+        lambda: functools.reduce(lambda x, _: x.sin() * 2, range(6), data(8, 8) @ data(8, 12)) @ data(12, 4),
+        ["Product", "Map", "Product", "Map"],
+    ),
+    "another dtype": (
+        lambda: (positive := (data(8, 8) @ data(8, 12)).sin().exp().sin() > 0.5).any(1).sum() + positive.any(0).sum(),
+        ["Product", "Map", "Fold", "Fold", "Fold", "Fold"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_contraction_computes_the_chain_that_follows_it_and_its_readers_find_it_there(name: str) -> None:
+    make, wanted = FOLLOWED[name]
+    found, plan = make(), kernels_of(make())
+    assert [type(launch.kernel).__name__ for launch in plan.launches] == wanted
+    engine.use_backend(KernelBackend())
+    try:
+        mine = make().numpy()
+    finally:
+        engine.use_backend("reference")
+    np.testing.assert_allclose(mine, found.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_left_operand_is_read_across_its_layers_by_few_columns_only() -> None:
+    assert kinds((data(16, 8) @ data(8, 8)).t() @ data(16, 64)) == ["Product", "Product", "Map"]
+    assert kinds((data(16, 8) @ data(8, 8)).t() @ data(16, 68)) == ["Product", "Map", "Product", "Map"]
+    assert kinds((data(16, 8) @ data(8, 8) + 1).t() @ data(16, 68)) == ["Product", "Map", "Product", "Map"]
+
+
+def test_sums_over_the_same_places_are_found_in_one_draw() -> None:
+    x, y = data(6, 40), data(6, 1)
+    a, b, c = x.sum(1, keepdim=True), (x * x).sum(1, keepdim=True), (x * y).sum(1, keepdim=True)
+    (fold, end) = kernels_of((x - a * b.exp()) * (c + a)).launches
+    assert isinstance(fold.kernel, Fold) and len(fold.kernel.more) == 2 and fold.layout.layers == 3
+    assert isinstance(end.kernel, Map) and end.inputs.count(fold.output) == 3
+    # another length, nothing shared, the first one is part of the second: two draws each
+    assert kinds(x * (x.sum(1, keepdim=True) + x.sum(0))) == ["Fold", "Fold", "Map"]
+    assert kinds(x * (a + (data(6, 40).exp()).sum(1, keepdim=True))) == ["Fold", "Fold", "Map"]
+    assert kinds(x * ((x - a).square().sum(1, keepdim=True) + a)) == ["Fold", "Fold", "Map"]
+
+
+def test_the_sums_that_layer_norm_sends_back_are_found_together() -> None:
+    x, weight = data(8, 16).requires_grad_(), data(16).requires_grad_()
+    (nn.functional.layer_norm(x, 16, weight) * data(8, 16)).sum().backward()
+    assert x.grad is not None
+    found = [launch.kernel for launch in kernels_of(x.grad).launches if isinstance(launch.kernel, Fold)]
+    assert [len(kernel.more) for kernel in found] == [0, 0, 1], "mean, variance, and both means of the gradient"
 
 
 def test_a_block_of_rows_or_channels_has_a_layer_each() -> None:

@@ -88,6 +88,10 @@ class Bench:
         given = weights or self.weights
         self.give(wire.Weights("a", version, io.weights_sha256(given)), given)
 
+    def give_buffered(self, version: int) -> None:
+        """The first weights, with their buffers."""
+        self.give(wire.Weights("a", version, io.weights_sha256(io.split(self.weights)[0])), self.weights)
+
     def reference(self) -> Training:
         return Training(load_recipe("small", CODE), 5)
 
@@ -128,6 +132,30 @@ def test_it_joins_and_answers_leases_with_the_gradients_of_their_samples() -> No
         assert answer.loss == loss
         assert list(frame.tensors) == list(gradient)
         assert all(np.array_equal(frame.tensors[name], gradient[name]) for name in gradient)
+
+
+def test_each_shard_begins_with_the_rounds_buffers_and_shard_0_sends_its_own() -> None:
+    """Whoever computes which shard, in whatever order, and whether it evaluates in between."""
+    script = CODE.replace("nn.Linear(3, 2)", "nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))")
+    sent, evaluated = [], []
+    for shards in ((0,), (1, 0), (0, 1, 0)):
+        bench = Bench(script)
+        bench.all()
+        bench.give_buffered(0)
+        for shard in shards:
+            bench.give(lease(0, shard))
+        frames = bench.all()
+        for frame in frames:
+            assert isinstance(frame.message, wire.Gradient)
+            assert bool(io.split(frame.tensors)[1]) == (frame.message.shard == 0)
+        first = next(frame for frame in reversed(frames) if frame.message.shard == 0)  # type: ignore[union-attr]
+        sent.append({name: array.tobytes() for name, array in io.split(first.tensors)[1].items()})
+        bench.give(wire.Evaluate("a", 1, 0, "e", "validation"))
+        (found,) = bench.all()
+        assert isinstance(found.message, wire.Evaluation)
+        evaluated.append(found.message.loss)
+    assert sent[0] == sent[1] == sent[2] and evaluated[0] == evaluated[1] == evaluated[2]
+    assert np.frombuffer(sent[0]["buffers/0.num_batches_tracked"], np.int32).tolist() == [1]
 
 
 def test_a_lease_is_computed_at_its_own_weights() -> None:

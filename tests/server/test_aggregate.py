@@ -54,6 +54,29 @@ def test_a_model_that_adopts_a_state_goes_on_from_it_bit_by_bit(config: dict[str
     assert io.weights_sha256(first.weights()) == io.weights_sha256(second.weights())
 
 
+def test_the_buffers_that_shard_0_leaves_are_the_models() -> None:
+    mean, seen = np.zeros(2, np.float32), np.array(0, np.int32)
+    own = {"buffers/mean": mean, "buffers/seen": seen, "buffers/mask": np.array([-np.inf], np.float32)}
+    trained = Model({"w": np.zeros(1, np.float32)}, SGD, own)
+    after = own | {"buffers/mean": mean + 5, "buffers/seen": np.array(1, np.int32)}
+    with pytest.raises(FormatError, match="expected the buffers none in this order, got buffers/mean"):
+        trained.check(gradient(1.0) | after, 1)
+    with pytest.raises(FormatError, match="got none"):
+        trained.check(gradient(1.0), 0)
+    trained.check(gradient(1.0) | after, 0)
+    trained.check(gradient(2.0), 1)
+    trained.apply({1: (1, gradient(2.0)), 0: (1, gradient(1.0) | after)}, 2)
+    assert trained.weights()["w"].tolist() == [-1.5]
+    assert trained.state()["buffers/mean"].tolist() == [5, 5] and trained.state()["buffers/seen"] == 1
+    again = Model({"w": np.zeros(1, np.float32)}, SGD, own)
+    again.adopt(trained.state())
+    assert again.buffers["buffers/mean"].tolist() == [5, 5]
+    broken = trained.state()
+    del broken["buffers/seen"]
+    with pytest.raises(FormatError, match="odd: buffers/seen"):
+        again.adopt(broken)
+
+
 def test_a_step_that_diverges_leaves_weights_and_optimizer_as_they_were() -> None:
     trained = model({"name": "SGD", "lr": 1e10, "momentum": 0.9})
     trained.apply({0: (1, gradient(1.0))}, 1)

@@ -566,7 +566,7 @@ async def test_info_tells_what_the_command_line_asked_for(served: Served) -> Non
     async with served.client.get(f"{served.url}/api/info") as response:
         info = await response.json()
     assert {key: info[key] for key in ("protocol", "lan", "recipe", "steps", "seed")} == {
-        "protocol": 1, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
+        "protocol": 2, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
     }  # fmt: skip
 
 

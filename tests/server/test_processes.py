@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from distml_py import safetensors
+
 DISTML = [sys.executable, "-m", "distml_server"]
 PATIENCE_S = 60.0
 
@@ -34,6 +36,7 @@ class Small(Recipe):
     steps = 30
     evaluate_every = 10
     checkpoint_every = EVERY
+    compile = False  # loss() sleeps in every step, also in those that a replay would do
 
     def data(self):
         x = np.random.default_rng(0).standard_normal((200, 6)).astype(np.float32)
@@ -152,6 +155,24 @@ def test_any_number_of_workers_gives_bit_identical_weights(bench: Bench) -> None
         results.append(final(server))
         assert all(results[-1] in worker.text for worker in workers)
     assert len(set(results)) == 1
+
+
+def test_batch_norms_statistics_are_in_the_checkpoint_whoever_computed_them(bench: Bench) -> None:
+    """Alone, by one worker's shards or by two's: solo steps normalise whole batches, so only the shared runs agree."""
+    path = Path(bench.recipe())
+    path.write_text(path.read_text().replace("nn.ReLU(), nn", "nn.BatchNorm1d(8), nn.ReLU(), nn"))
+    seen = []
+    for count in (1, 2):
+        server = bench.serve("--recipe", str(path), "--deterministic", "--exit", "--seed", "1", "--local-worker-after", "99")
+        workers = [bench.worker(join_link(server)) for _ in range(count)]
+        assert server.end() == 0 and [worker.end() for worker in workers] == [0] * count
+        run = re.search(r"Run (\w+) finished", server.text)
+        assert run is not None
+        (stored,) = (bench.folder / "runs").glob(f"*{run[1]}*/checkpoint-00000030.safetensors")
+        arrays = safetensors.loads(stored.read_bytes())
+        seen.append({name: array.tobytes() for name, array in arrays.items()})
+        assert arrays["buffers/1.num_batches_tracked"] == 30 and arrays["buffers/1.running_mean"].any()
+    assert seen[0] == seen[1]
 
 
 def test_killing_a_worker_in_the_middle_changes_nothing_in_a_deterministic_run(bench: Bench) -> None:

@@ -5,14 +5,15 @@ Each fragment writes the four numbers of one texel, or one texel in each layer o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 import numpy as np
 
-from ..kernel import Chain, Convolution, Fold, Kernel, Map, Product, Scatter, ScatterChains, WeightGradient
+from ..kernel import Chain, Convolution, Expression, Fold, Kernel, Map, Product, Scatter, ScatterChains, WeightGradient
 from ..layout import Layout
 from ..op import float32
+from .places import Place
 from .products import convolution, product, weight_gradient
 from .scatters import chain, scatter, scatter_chains
 from .sums import Tree, pairs
@@ -68,39 +69,51 @@ def _folded(writer: Writer, kernel: Fold, unroll: int) -> Program:
     kind = "int" if argmax else TYPES[kernel.body.dtype]
     lowest = number(-np.inf if floats else -(2**31), kernel.body.dtype)
     start = kernel.op.glsl_first.format(zero="0.0" if kind == "float" else "0", least=lowest)
-    tree = Tree(step // unroll, 8 if kernel.body.work else 4) if kernel.op.name == "sum" and floats else None
-    first = writer.own().times(4)
+    bodies = (kernel.body, *kernel.more)
+    work = sum(body.work for body in bodies)
+    tree = Tree(step // unroll, 8 if work else 4, 4 * len(bodies)) if kernel.op.name == "sum" and floats else None
+    for n, body in enumerate(bodies):
+        for k in range(4):
+            own = 4 * n + k
+            writer.line(0, f"{kind} acc{own} = {start};")
+            if argmax:
+                writer.line(0, f"{TYPES[body.dtype]} best{own} = {lowest};")
+            terms = []
+            for at, x, left in _numbers(writer, kernel, body, k, r, unroll):
+                if tree is None:
+                    writer.line(1, _update(kernel, own, x.text, writer.integer(at), left))
+                else:
+                    terms.append(writer.chosen(left, x, "0.0", "float").text)
+            if tree is not None:
+                writer.line(1, f"{tree.accumulator(own)} += {pairs(terms)};")
     for k in range(4):
-        writer.line(0, f"{kind} acc{k} = {start};")
-        if argmax:
-            writer.line(0, f"{TYPES[kernel.body.dtype]} best{k} = {lowest};")
-        chunk, row = writer.split(first.plus(k), kernel.rows)
-        begin = row.times(kernel.length).plus(chunk, step)
-        terms = []
-        for j in range(unroll):
-            at = r.times(unroll).plus(j)
-            left: list[Value] = []
-            if step * kernel.chunks > kernel.length:
-                writer.inside(chunk.times(step).plus(at), 0, kernel.length, left)
-            value = writer.expression(kernel.body, begin.plus(at))
-            x = writer.let(TYPES[kernel.body.dtype], value.text, value.depth)
-            if tree is None:
-                writer.line(1, _update(kernel, k, x.text, writer.integer(at), left))
-            else:
-                terms.append(writer.chosen(left, x, "0.0", "float").text)
-        if tree is not None:
-            writer.line(1, f"{tree.accumulator(k)} += {pairs(terms)};")
-        writer.totals[first.plus(k)] = Value(f"acc{k}", AFTER)
+        writer.totals[writer.own().times(4).plus(k)] = Value(f"acc{k}", AFTER)
     inner = writer.lines[1]
     return _finished(writer, kernel, loop("r", step // unroll, inner) if tree is None else tree.loops("r", inner))
 
 
+def _numbers(
+    writer: Writer, kernel: Fold, body: Expression, k: int, r: Place, unroll: int
+) -> Iterator[tuple[Place, Value, list[Value]]]:
+    """(place in the chunk, number, conditions under which it is there) of those that a turn adds to number k of a texel."""
+    step = -(-kernel.length // kernel.chunks)
+    chunk, row = writer.split(writer.own().times(4).plus(k), kernel.rows)
+    for j in range(unroll):
+        at = r.times(unroll).plus(j)
+        left: list[Value] = []
+        if step * kernel.chunks > kernel.length:
+            writer.inside(chunk.times(step).plus(at), 0, kernel.length, left)
+        value = writer.expression(body, row.times(kernel.length).plus(chunk, step).plus(at))
+        yield at, writer.let(TYPES[body.dtype], value.text, value.depth), left
+
+
 def _finished(writer: Writer, kernel: Fold, turns: Sequence[str]) -> Program:
-    """What is made of the accumulators."""
-    results = [f"acc{k}" for k in range(4)]
+    """What is made of the accumulators; one layer for each body."""
+    found = [[f"acc{4 * n + k}" for k in range(4)] for n in range(1 + len(kernel.more))]
     if kernel.after is not None:
-        results = [writer.expression(kernel.after, writer.own().times(4).plus(k)).text for k in range(4)]
-    body = [*writer.lines[0], *turns, *writer.lines.get(AFTER, []), result(results, kernel.dtype)]
+        found = [[writer.expression(kernel.after, writer.own().times(4).plus(k)).text for k in range(4)]]
+    results = [result(values, kernel.dtype, layer) for layer, values in enumerate(found)]
+    body = [*writer.lines[0], *turns, *writer.lines.get(AFTER, []), *results]
     return writer.program(body, kernel.dtype)
 
 

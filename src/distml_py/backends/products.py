@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from ..kernel import Convolution, Operand, Product, WeightGradient, Window
 from ..op import float32
-from .places import Place, total
-from .writer import Program, Value, Writer, counter, loop
-
-
-def _at(operand: Operand, *coordinates: Place) -> Place:
-    terms = (place.times(stride) for place, stride in zip(coordinates, operand.strides, strict=True))
-    return total(terms).plus(operand.offset)
+from .places import Place
+from .writer import AFTER, Program, Value, Writer, counter, loop
 
 
 def product(writer: Writer, kernel: Product) -> Program:
@@ -28,9 +23,9 @@ def product(writer: Writer, kernel: Product) -> Program:
         lefts, rights = [], []
         for s in range(count):
             at = part.times(length).plus(first).plus(s)
-            places = [_at(kernel.right, batch, at, column.times(4).plus(j)) for j in range(4)]
+            places = [writer.at(kernel.right, batch, at, column.times(4).plus(j)) for j in range(4)]
             rights.append(_vector([writer.element(kernel.right.input, p, kernel.dtype) for p in places], vector))
-            rows = [_at(kernel.left, batch, row.times(kernel.block).plus(i), at) for i in range(kernel.block)]
+            rows = [writer.at(kernel.left, batch, row.times(kernel.block).plus(i), at) for i in range(kernel.block)]
             lefts.append([writer.element(kernel.left.input, place, kernel.dtype).text for place in rows])
         for i in range(kernel.block):
             terms = (f"{left[i]} * {right}" for left, right in zip(lefts, rights, strict=True))
@@ -41,8 +36,9 @@ def product(writer: Writer, kernel: Product) -> Program:
         steps(Place((), whole * 4), length % 4, 0)
     if whole:
         steps(counter("k", whole, 1).times(4), 4, 1)
-    body = [*writer.lines[0], *loop("k", whole, writer.lines.get(1, [])), *_results(kernel.block)]
-    return writer.program(body, kernel.dtype)
+    rows = (batch.times(m).plus(row, kernel.block).plus(i) for i in range(kernel.block))
+    firsts = [at.times(n).plus(column, 4) for at in rows]
+    return _finished(writer, kernel, loop("k", whole, writer.lines.get(1, [])), firsts)
 
 
 def _vector(values: list[Value], kind: str) -> str:
@@ -51,6 +47,25 @@ def _vector(values: list[Value], kind: str) -> str:
     if len({name for name, *_ in names}) == 1 and [part for _, *part in names] == [["x"], ["y"], ["z"], ["w"]]:
         return names[0][0]
     return f"{kind}({', '.join(value.text for value in values)})"
+
+
+def _finished(writer: Writer, kernel: Product | Convolution, loops: list[str], places: list[Place]) -> Program:
+    """The loops, and what is made of each number they found; places: the first element that each layer's texel stands for.
+
+    What only that needs is read after the loops: it would be kept through them otherwise.
+    """
+    before, results = list(writer.lines[0]), []
+    vector = "vec4" if kernel.dtype == float32 else "ivec4"
+    for i, first in enumerate(places):
+        text = f"acc{i}"
+        if kernel.after is not None:
+            for j in range(4):
+                writer.totals[first.plus(j)] = Value(f"acc{i}.{'xyzw'[j]}", AFTER)
+            texts = [writer.expression(kernel.after, first.plus(j)).text for j in range(4)]
+            text = f"{vector}({', '.join(texts)})"
+        results.append(f"result{i} = {text};")
+    read = writer.lines[0][len(before) :]
+    return writer.program([*before, *loops, *read, *writer.lines.get(AFTER, []), *results], kernel.dtype)
 
 
 def _results(block: int) -> list[str]:
@@ -71,7 +86,7 @@ class _Columns:
         """Texel `step` after texel column base, in row (picture, channel, y)."""
         conditions = list(self.exists)
         column = self.writer.inside(base.plus(step), 0, -(-self.window.image[3] // 4), conditions)
-        place, _ = self.writer.split(_at(self.image, *row, column.times(4)), 4)
+        place, _ = self.writer.split(self.writer.at(self.image, *row, column.times(4)), 4)
         return self.writer.chosen(conditions, self.writer.texel(self.image.input, place, float32), "vec4(0.0)", "vec4")
 
     def four(self, base: Place, tap: int, row: tuple[Place, Place, Place]) -> str:
@@ -103,7 +118,7 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
     rest, x = writer.split(writer.own(), -(-ow // 4))
     rest, y = writer.split(rest, oh)
     picture, row = writer.split(rest, blocks * window.groups)
-    group, _ = writer.split(row, blocks)
+    group, inside = writer.split(row, blocks)
     c, ky = counter("c", channels, 1), counter("ky", kh, 2)
     for i in range(block):
         writer.line(0, f"vec4 acc{i} = vec4(0.0);")
@@ -119,7 +134,10 @@ def convolution(writer: Writer, kernel: Convolution) -> Program:
     for i in range(block):
         writer.line(2, f"acc{i} += {' + '.join(terms[i])};")
     inner = [*writer.lines.get(1, []), *loop("ky", kh, writer.lines[2])]
-    return writer.program([*writer.lines[0], *loop("c", channels, inner), *_results(block)], kernel.dtype)
+    own = o // window.groups
+    channel = picture.times(o).plus(group, own).plus(inside, block)
+    firsts = [channel.plus(i).times(oh).plus(y).times(ow).plus(x, 4) for i in range(block)]
+    return _finished(writer, kernel, loop("c", channels, inner), firsts)
 
 
 def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
@@ -142,7 +160,7 @@ def weight_gradient(writer: Writer, kernel: WeightGradient) -> Program:
     first = group.times(own).plus(inside, block)
 
     def steps(x: Place, depth: int, parts: str) -> None:
-        places = (_at(kernel.gradient, picture, first.plus(i), y, x.times(4)) for i in range(block))
+        places = (writer.at(kernel.gradient, picture, first.plus(i), y, x.times(4)) for i in range(block))
         sent = [writer.texel(kernel.gradient.input, writer.split(place, 4)[0], float32).text for place in places]
         base = x.times(window.stride[1]).plus(far, window.dilation[1])
         for t, (channel, kx) in enumerate(_taps(kw)):

@@ -63,7 +63,7 @@ def scatter_chains(writer: Writer, kernel: ScatterChains) -> Program:
     vector, zero = ("vec4", "vec4(0.0)") if kernel.dtype == float32 else ("ivec4", "ivec4(0)")
     first = writer.element(0, part.times(-(-rows // 4) * 4).plus(row), int32).text
     entry = variable(Var("entry", 0, kernel.parts * kernel.length - 1, 1, whole=True))
-    at = entry.times(kernel.source.strides[0]).plus(column, 4 * kernel.source.strides[1]).plus(kernel.source.offset)
+    at = writer.at(kernel.source, entry, column.times(4))
     found = writer.texel(2, writer.split(at, 4)[0], kernel.dtype).text
     behind = writer.element(1, entry, int32).text
     inner = ["if (entry < 0) break;", *writer.lines.get(1, []), f"sum += {found};", f"entry = {behind};"]

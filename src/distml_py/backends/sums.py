@@ -17,6 +17,7 @@ class Tree:
 
     turns: int
     group: int
+    count: int = 4  # accumulators
 
     @property
     def levels(self) -> int:
@@ -27,11 +28,11 @@ class Tree:
         return levels
 
     def accumulator(self, k: int, level: int = 0) -> str:
-        """That of number k of a texel; level 0: in the innermost loop."""
+        """That of number k; level 0: in the innermost loop."""
         return f"acc{k}" if level == self.levels else f"sum{level}{k}"
 
     def loops(self, name: str, body: Sequence[str]) -> list[str]:
-        """body, which adds to accumulator(k), for each value of counter `name`; acc0 to acc3 have the sums then."""
+        """body, which adds to accumulator(k), for each value of counter `name`; acc0, acc1... have the sums then."""
         if not self.levels:
             return loop(name, self.turns, body)
         lines = list(body)
@@ -44,8 +45,8 @@ class Tree:
                 end = f"min({end}, {self.turns}.0)"
             lines = [f"for (float {var} = {begin}; {var} < {end}; {var} += {step}) {{", *indented(lines), "}"]
             if not outer:
-                starts = [f"float {self.accumulator(k, level)} = 0.0;" for k in range(4)]
-                ends = [f"{self.accumulator(k, level + 1)} += {self.accumulator(k, level)};" for k in range(4)]
+                starts = [f"float {self.accumulator(k, level)} = 0.0;" for k in range(self.count)]
+                ends = [f"{self.accumulator(k, level + 1)} += {self.accumulator(k, level)};" for k in range(self.count)]
                 lines = [*starts, *lines, *ends]
         return lines
 

@@ -22,13 +22,14 @@ NAMED = 5  # arrays that an out-of-memory error names
 
 
 class Bridge(Protocol):
-    """webgl_bridge/bridge.js, seen from Python. kind: 0 float texels, 1 integer texels.
+    """webgl_bridge/bridge.js, seen from Python. kind: 0 float texels, 1 integer texels. stack: how many layers hold one array;
+    rows that are uploaded or read run on through them.
 
     Errors that start with "context lost" or "out of memory" mean that.
     """
 
     def limits(self) -> str: ...
-    def texture(self, width: int, height: int, layers: int, kind: int) -> int: ...
+    def texture(self, width: int, height: int, layers: int, stack: int, kind: int) -> int: ...
     def release(self, texture: int) -> None: ...
     def upload(self, texture: int, columns: int, rows: int, data: np.ndarray) -> None: ...
     def compile(self, source: str, inputs: int, scalars: str, cost: int) -> int: ...
@@ -155,11 +156,12 @@ class Pool:
         self,
         bridge: Bridge,
         max_side: int,
+        max_layers: int,
         cap_bytes: int = CAP_BYTES,
         flush: Callable[[], None] = lambda: None,
         waiting: Callable[[], bool] = lambda: False,
     ):
-        self.bridge, self.max_side, self.cap_bytes = bridge, max_side, cap_bytes
+        self.bridge, self.max_side, self.max_layers, self.cap_bytes = bridge, max_side, max_layers, cap_bytes
         self._flush, self._waiting = flush, waiting
         self.scratch = Scratch(self)
         self.size_bytes = 0
@@ -253,11 +255,12 @@ class Pool:
 
     def _make(self, place: Room) -> int:
         layout = place.layout
-        if max(layout.width, layout.height) > self.max_side:
+        if max(layout.width, layout.height) > self.max_side or layout.layers > self.max_layers:
+            most = mib(self.max_side**2 * 16 * self.max_layers)
             raise BackendError(
-                f"an array of {mib(place.size_bytes)} was asked for, in a texture of {layout.width} x {layout.height}; this GPU's"
-                f" go up to {self.max_side} x {self.max_side} ({mib(self.max_side**2 * 16)}); use a smaller batch or model, or cut"
-                f" the array into several"
+                f"an array of {mib(place.size_bytes)} was asked for, in a texture of {layout.width} x {layout.height} and"
+                f" {layout.layers} layers; this GPU's go up to {self.max_side} x {self.max_side} and {self.max_layers} layers"
+                f" ({most}); use a smaller batch or model, or cut the array into several"
             )
         if self.size_bytes + place.size_bytes > self.cap_bytes:
             self.shrink()
@@ -274,8 +277,9 @@ class Pool:
 
     def _ask(self, place: Room) -> int:
         layout = place.layout
+        size = (layout.width, layout.height, layout.layers, layout.stack)
         # One line: an interrupt before the texture is known would lose it for good.
-        self._all[texture := guarded(self.bridge.texture, layout.width, layout.height, layout.layers, place.kind)] = place
+        self._all[texture := guarded(self.bridge.texture, *size, place.kind)] = place
         self.size_bytes += place.size_bytes
         return int(texture)
 

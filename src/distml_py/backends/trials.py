@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..graph import LEAF
+from ..layout import layout_of
 from ..op import float32
 from ..schedule import Graph, schedule
 from ..variant import Variant
@@ -22,7 +25,7 @@ class Trials:
         self._leaves: list[Buffer] = []
 
     def drawn(self, problem: Graph, variant: Variant) -> object:
-        return schedule(problem, lambda graph, number: variant).launches
+        return schedule(problem, lambda graph, number: variant, self._backend.side).launches
 
     def trial(self, problem: Graph, variant: Variant) -> Drawing:
         if self._problem != problem:
@@ -31,7 +34,15 @@ class Trials:
             shapes = [step.shape for step in problem.steps if step.op is LEAF]
             self._leaves += [self._backend.upload(random.uniform(-1, 1, shape).astype(float32)) for shape in shapes]
             self._problem = problem
-        return Drawing(self._backend, problem, variant, self._leaves)
+        return Drawing(self._backend, self._fitted(problem), variant, self._leaves)
+
+    def _fitted(self, problem: Graph) -> Graph:
+        """problem with its leaves as they lie on this device."""
+        steps = []
+        for step in problem.steps:
+            layout = layout_of(step.shape, side=self._backend.side)
+            steps.append(replace(step, attrs=(step.attrs[0], layout)) if step.op is LEAF else step)
+        return Graph(tuple(steps), problem.outputs)
 
 
 class Drawing:

@@ -28,7 +28,7 @@ from ..kernel import (
     ScatterChains,
     WeightGradient,
 )
-from ..layout import Layout, layout_of
+from ..layout import MOST_SIDE, Layout, layout_of
 from ..op import bool_, float32, int32
 from ..schedule import Choose, Graph, schedule
 from ..view import Shape
@@ -84,13 +84,15 @@ class WebGLBackend:
         self._bridge = bridge
         limits = json.loads(guarded(bridge.limits))
         self.name = f"WebGL2: {limits['renderer']}"
+        self.side = min(limits["max_texture_size"], MOST_SIDE)
         self.choices = Choices(limits["max_layers"])
         self._sender = Sender(bridge, self._fill)
-        self._pool = Pool(bridge, limits["max_texture_size"], cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
+        sizes = (limits["max_texture_size"], limits["max_array_layers"])
+        self._pool = Pool(bridge, *sizes, cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
         self._programs = Programs(bridge)
 
     def upload(self, array: np.ndarray) -> Buffer:
-        return self._upload(array, layout_of(array.shape))
+        return self._upload(array, layout_of(array.shape, side=self.side))
 
     def _upload(self, array: np.ndarray, layout: Layout) -> Buffer:
         buffer = Buffer(self._pool, room(layout, array.dtype), array.shape, array.dtype)
@@ -150,7 +152,7 @@ class WebGLBackend:
         """choose: other variants of contractions than `choices` names."""
         if not self._sender.waiting:
             self._programs.sweep()
-        planned = schedule(graph, choose or self.choices.of)
+        planned = schedule(graph, choose or self.choices.of, self.side)
         rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
@@ -265,8 +267,9 @@ def _cost(kernel: Kernel) -> int:
     match kernel:
         case Map(body=body):
             return 4 + body.work
-        case Fold(body=body, length=length, chunks=chunks, after=after):
-            return -(-length // chunks) * (2 + body.work) + (after.work if after is not None else 0)
+        case Fold(body=body, length=length, chunks=chunks, after=after, more=more):
+            work = sum(2 + each.work for each in (body, *more))
+            return -(-length // chunks) * work + (after.work if after is not None else 0)
         case Product(sizes=sizes, splits=splits, block=block):
             return -(-sizes[2] // splits) * block
         case Convolution(window=window, block=block):
@@ -304,18 +307,28 @@ class _Commands:
         self.draws: list[tuple[int, int, int, Draw]] = []
 
     def draw(self, program: Compiled, launch: Launch, size_bytes: int) -> None:
-        start = len(self.words)
+        """One command, or one for each layer of a stack that the array reaches."""
         self.programs.append(program)
+        layout, left = launch.layout, launch.layout.rows(launch.size)
+        for layer in range(layout.stack):
+            rows = min(left, layout.height) if layout.stack > 1 else left
+            if rows:
+                self._command(program, launch, layer, rows, size_bytes // layout.stack)
+            left -= rows
+
+    def _command(self, program: Compiled, launch: Launch, layer: int, rows: int, size_bytes: int) -> None:
+        start = len(self.words)
         self.words.append(program.number)
         self._slot(launch.output)
-        origins = [(launch.region.x, launch.region.y)] if launch.region is not None else []
-        self.words += [*(origins or [(0, 0)])[0], launch.layout.width, launch.layout.rows(launch.size)]
+        fixed = [launch.region.x, launch.region.y] if launch.region is not None else []
+        self.words += [layer, *(fixed or (0, 0)), launch.layout.width, rows]
         for slot in launch.inputs:
             part = self.parts.get(slot)
             self._slot(slot if part is None else part.slot)
-            origins += [] if part is None else [(part.x, part.y)]
-        self.words += np.array(origins, np.float32).view(np.int32).reshape(-1).tolist()
-        for letter, number in zip(program.scalars[2 * len(origins) :], launch.scalars, strict=True):
+            fixed += [] if part is None else [part.x, part.y]
+        fixed += [layer] if launch.layout.stack > 1 else []
+        self.words += np.array(fixed, np.float32).view(np.int32).tolist()
+        for letter, number in zip(program.scalars[len(fixed) :], launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
         done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from ..kernel import Apply, Expression, Load, Make, Pick, Read, Scalar, Total
+from ..kernel import Apply, Expression, Load, Make, Operand, Pick, Read, Scalar, Total
 from ..layout import Layout
 from ..op import bool_, float32, int32
 from ..view import View, contiguous_strides
@@ -55,7 +55,8 @@ class Writer:
     """layouts: of the kernel's inputs, by number; out: of its output, which has one texel a fragment and layer.
 
     region: the output begins elsewhere in its texture. Where that is, and where inputs that are parts begin, comes in scalars
-    before the kernel's own: two each, for the output first. fetch: read by texelFetch, at whole coordinates, not by texture().
+    before the kernel's own: two each, for the output first; then, where the output is a stack, the layer that is drawn.
+    fetch: read by texelFetch, at whole coordinates, not by texture().
     """
 
     def __init__(self, layouts: Sequence[Layout], out: Layout, region: bool = False, fetch: bool = False):
@@ -65,7 +66,7 @@ class Writer:
         self.fetch = fetch
         moved = [number for number, layout in enumerate(layouts) if layout.whole is not None]
         self.origins = {number: 2 * (place + region) for place, number in enumerate(moved)}
-        self.first_scalar = 2 * (region + len(moved))
+        self.first_scalar = 2 * (region + len(moved)) + (out.stack > 1)
         self.lines: dict[int, list[str]] = {0: []}
         self.known: dict[tuple[str, str], Value] = {}
         self.divided: dict[tuple[Place, int], tuple[Var, Var]] = {}
@@ -95,10 +96,10 @@ class Writer:
     # ------------------------------------------------------------ places
 
     def own(self) -> Place:
-        """The number of this fragment's texel within its layer."""
+        """The number of this fragment's texel within its layer, or stack of layers."""
         width, height = self.out.width, self.out.height
-        x, y = Var("x", 0, width - 1), Var("y", 0, height - 1)
-        return variable(y).times(width).plus(variable(x))
+        x, y, layer = Var("x", 0, width - 1), Var("y", 0, height - 1), Var("layer", 0, self.out.stack - 1)
+        return variable(layer).times(width * height).plus(variable(y), width).plus(variable(x))
 
     def fresh(self, place: Place, divisor: int) -> tuple[Var, Var]:
         known = self.divided.get((place, divisor))
@@ -162,6 +163,16 @@ class Writer:
                 coordinate = self.inside(coordinate, *simple.mask[axis], conditions)
             found = found.plus(coordinate, stride)
         return found, conditions
+
+    def at(self, operand: Operand, *coordinates: Place) -> Place:
+        """The element of its input that an operand has at these coordinates, one an axis."""
+        found = Place((), operand.offset)
+        for rest, axis in zip(coordinates, operand.axes, strict=True):
+            for size, stride in reversed(axis[1:]):
+                rest, digit = self.split(rest, size)
+                found = found.plus(digit, stride)
+            found = found.plus(rest, axis[0][1])
+        return found
 
     def inside(self, place: Place, low: int, high: int, conditions: list[Value]) -> Place:
         """place, known to be in [low, high) wherever the conditions hold."""
@@ -331,11 +342,13 @@ class Writer:
         for scalar, dtype_of in sorted(self.scalars.items()):
             lines.append(f"uniform {'float' if dtype_of == float32 else 'int'} s{scalar + self.first_scalar};")
         vector = "vec4" if dtype == float32 else "ivec4"
-        for layer in range(self.out.layers):
+        for layer in range(self.out.layers // self.out.stack):
             lines.append(f"layout(location = {layer}) out {vector} result{layer};")
         lines += list(self.helpers)
         x, y = ("0.5 - s0", "0.5 - s1") if self.region else ("0.5", "0.5")
         lines += ["void main() {", f"    float x = gl_FragCoord.x - {x};", f"    float y = gl_FragCoord.y - {y};"]
+        if self.out.stack > 1:
+            lines.append(f"    float layer = s{self.first_scalar - 1};")
         origins = "f" * self.first_scalar
         scalars = origins + "".join("f" if dtype_of == float32 else "i" for _, dtype_of in sorted(self.scalars.items()))
         return Program("\n".join([*lines, *("    " + text for text in body), "}"]) + "\n", scalars)
@@ -355,10 +368,10 @@ def loop(name: str, count: int, inner: Sequence[str]) -> list[str]:
     return [f"for (float {name} = 0.0; {name} < {count}.0; {name} += 1.0) {{", *indented(inner), "}"]
 
 
-def result(values: Sequence[str], dtype: np.dtype[Any]) -> str:
+def result(values: Sequence[str], dtype: np.dtype[Any], layer: int = 0) -> str:
     """The statement that writes four numbers."""
     parts = [f"int({value})" if dtype == bool_ else value for value in values]
-    return f"result0 = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
+    return f"result{layer} = {'vec4' if dtype == float32 else 'ivec4'}({', '.join(parts)});"
 
 
 def indented(lines: Sequence[str]) -> list[str]:

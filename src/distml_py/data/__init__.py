@@ -1,6 +1,65 @@
-"""Data sets, batches, and the digits that ship with the library. PyTorch's torch.utils.data."""
+"""Data sets, batches, files of known formats, and the digits that ship with the library. PyTorch's torch.utils.data."""
 
+from ..missing import getter as _getter
+from . import transforms
+from .cifar import CIFAR10
+from .dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    Splits,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 from .digits import digits
-from .loader import DataLoader, Dataset, Splits, TensorDataset
+from .images import ImageFolder
+from .loader import DataLoader, default_collate
+from .mnist import MNIST, FashionMNIST, read_idx
+from .png import read_png
+from .sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from .table import CSVDataset
+from .text import BytePairTokenizer, CharTokenizer, TextDataset
 
-__all__ = ["DataLoader", "Dataset", "Splits", "TensorDataset", "digits"]
+__all__ = [
+    "CIFAR10",
+    "MNIST",
+    "BatchSampler",
+    "BytePairTokenizer",
+    "CSVDataset",
+    "ChainDataset",
+    "CharTokenizer",
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "FashionMNIST",
+    "ImageFolder",
+    "IterableDataset",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "Splits",
+    "StackDataset",
+    "Subset",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "TextDataset",
+    "WeightedRandomSampler",
+    "default_collate",
+    "digits",
+    "random_split",
+    "read_idx",
+    "read_png",
+    "transforms",
+]
+
+__getattr__ = _getter("torch.utils.data", globals())

@@ -10,7 +10,7 @@ from importlib import resources
 import numpy as np
 
 from .. import safetensors
-from .loader import Splits, TensorDataset
+from .dataset import Splits, TensorDataset
 
 MEAN, DEVIATION = 0.305, 0.376
 

@@ -1,95 +1,127 @@
-"""Dataset, TensorDataset and DataLoader; Splits, the three parts a recipe trains and judges with."""
+"""DataLoader: batches of a dataset, as tensors. PyTorch's torch.utils.data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from .. import ops, random
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, stack
+from .dataset import Dataset, IterableDataset, TensorDataset
+from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
-class Dataset:
-    """Samples by number. Subclasses define __getitem__ and __len__."""
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Samples as one batch: a tensor for tensors, arrays and numbers; tuples, lists and dictionaries field by field.
 
-    def __getitem__(self, index: int) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no __getitem__(index)")
-
-    def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} has no __len__()")
-
-
-class TensorDataset(Dataset):
-    """Fields of equal length. They stay on the host; batch() picks all fields with one index array."""
-
-    def __init__(self, *fields: Tensor | np.ndarray):
-        self.fields = tuple(field.numpy() if isinstance(field, Tensor) else np.asarray(field) for field in fields)
-        if not self.fields or len({len(field) for field in self.fields}) != 1:
-            raise ShapeError(f"TensorDataset needs fields of one length, got {[field.shape for field in self.fields]}")
-
-    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        return tuple(Tensor(field[index]) for field in self.fields)
-
-    def __len__(self) -> int:
-        return len(self.fields[0])
-
-    def batch(self, numbers: np.ndarray) -> tuple[Tensor, ...]:
-        """The samples with these numbers, one tensor a field."""
-        return tuple(Tensor(field[numbers]) for field in self.fields)
-
-
-@dataclass(frozen=True)
-class Splits:
-    """train: steps are taken on it; validation: watched while training; test: read once, when the run is over."""
-
-    train: TensorDataset
-    validation: TensorDataset
-    test: TensorDataset
-
-
-def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    """A fixed shuffle of range(count): the same in every browser and on every machine."""
-    words = [np.uint32(word % 2**32) for word in (seed, epoch)]
-    counter = np.arange(count, dtype=np.uint32)
-    bits, _ = ops.source.threefry2x32((words[0], words[1]), (counter, np.full_like(counter, 0xD161)))
-    return np.argsort(bits, kind="stable")
+    Text stays a list. Integers become int32 and Python's floats float32, the widest that every backend has.
+    """
+    first = batch[0]
+    if isinstance(first, Tensor):
+        return stack(list(batch))
+    if isinstance(first, np.ndarray):
+        return Tensor(np.stack(batch))
+    if isinstance(first, (bool, int, float, np.number, np.bool_)):
+        return Tensor(np.asarray(batch).tolist())
+    if isinstance(first, (str, bytes)):
+        return list(batch)
+    if isinstance(first, Mapping):
+        return {name: default_collate([sample[name] for sample in batch]) for name in first}
+    if isinstance(first, (tuple, list)):
+        if any(len(sample) != len(first) for sample in batch):
+            raise ShapeError(
+                f"default_collate: samples of one batch have {sorted({len(s) for s in batch})} fields; give collate_fn"
+            )
+        fields = [default_collate(column) for column in zip(*batch, strict=True)]
+        return type(first)(*fields) if hasattr(first, "_fields") else fields
+    raise DtypeError(f"default_collate takes tensors, arrays, numbers, text and groups of them, got {type(first).__name__}")
 
 
 class DataLoader:
-    """Batches of a Dataset. shuffle: another fixed order each pass, from manual_seed()."""
+    """Batches of a Dataset. shuffle: another fixed order each pass, from manual_seed() or the generator's seed.
 
-    def __init__(self, dataset: Dataset, batch_size: int = 1, shuffle: bool = False, drop_last: bool = False):
-        if batch_size < 1:
+    batch_size=None gives samples as they are. num_workers, pin_memory, timeout, worker_init_fn, multiprocessing_context,
+    prefetch_factor, persistent_workers and in_order are taken for PyTorch's sake and do nothing: a browser tab has no
+    processes, and batches are made where they are used.
+    """
+
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable[int] | None = None,
+        batch_sampler: Iterable[Sequence[int]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Any = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+    ):
+        self.dataset, self.num_workers, self.generator = dataset, num_workers, generator
+        self.drop_last, self.collate_fn, self.pin_memory = drop_last, collate_fn or default_collate, pin_memory
+        self._streamed = isinstance(dataset, IterableDataset)
+        self._check(batch_size, shuffle, sampler, batch_sampler)
+        self.batch_size = batch_size if batch_sampler is None else None
+        if self._streamed:
+            self.sampler = self.batch_sampler = None
+            return
+        if sampler is None:
+            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        self.sampler = sampler
+        if batch_sampler is None and batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.batch_sampler = batch_sampler
+
+    def _check(self, batch_size: int | None, shuffle: bool | None, sampler: Any, batch_sampler: Any) -> None:
+        if batch_size is not None and batch_size < 1:
             raise ShapeError(f"DataLoader: batch_size is at least 1, got {batch_size}")
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.drop_last = drop_last
+        if self._streamed and (shuffle or sampler is not None or batch_sampler is not None):
+            raise ShapeError("DataLoader: an IterableDataset has its own order; leave shuffle, sampler and batch_sampler out")
+        if shuffle and sampler is not None:
+            raise ShapeError("DataLoader takes shuffle or a sampler, not both")
+        if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or self.drop_last):
+            raise ShapeError("DataLoader: a batch_sampler decides batch_size, shuffle, sampler and drop_last; leave them out")
 
     def __len__(self) -> int:
+        if not self._streamed:
+            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
+        if self.batch_size is None:
+            return len(self.dataset)
         whole, rest = divmod(len(self.dataset), self.batch_size)
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
-        numbers = np.arange(len(self.dataset))
-        if self.shuffle:
-            seed, step, stream = random.next_key()
-            numbers = permutation(len(numbers), seed, step * 65537 + stream)
-        for batch in range(len(self)):
-            chosen = numbers[batch * self.batch_size : (batch + 1) * self.batch_size]
-            if isinstance(self.dataset, TensorDataset):
-                yield self.dataset.batch(chosen)
-            else:
-                yield _collated([self.dataset[int(number)] for number in chosen])
+        if self._streamed:
+            return self._stream()
+        if self.batch_sampler is None:
+            return (self._alone(self.dataset[number]) for number in self.sampler or ())
+        if isinstance(self.dataset, TensorDataset) and self.collate_fn is default_collate:
+            return (list(self.dataset.batch(np.asarray(numbers, np.int64))) for numbers in self.batch_sampler)
+        return (self.collate_fn([self.dataset[number] for number in numbers]) for numbers in self.batch_sampler)
+
+    def _alone(self, sample: Any) -> Any:
+        return sample if self.collate_fn is default_collate else self.collate_fn(sample)
+
+    def _stream(self) -> Iterator[Any]:
+        samples = iter(self.dataset)
+        if self.batch_size is None:
+            yield from map(self._alone, samples)
+            return
+        while batch := list(islice(samples, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield self.collate_fn(batch)
 
 
-def _collated(samples: Sequence[Any]) -> Any:
-    """A tensor for tensors and numbers, field by field for tuples."""
-    first = samples[0]
-    if isinstance(first, (tuple, list)):
-        return tuple(_collated(column) for column in zip(*samples, strict=True))
-    return stack(list(samples)) if isinstance(first, Tensor) else Tensor(np.asarray(samples))
+__all__ = ["DataLoader", "Dataset", "default_collate"]

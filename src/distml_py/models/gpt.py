@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-from .. import nn
+from .. import creation, nn
 from ..errors import ShapeError
 from ..nn import functional as F
 from ..nn.init import constant, normal
 from ..tensor import Tensor
+from .sampling import KVCache, continued
 
 STD = 0.02  # of GPT-2's initial weights
 
@@ -39,12 +40,16 @@ class CausalSelfAttention(nn.Module):
         self.c_proj = linear(n_embd, n_embd, std=std)
         self.resid_dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None = None, layer: int = 0) -> Tensor:
         n, time, width = x.shape
         heads = self.c_attn(x).view(n, time, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
         q, k, v = heads[0], heads[1], heads[2]  # (n, n_head, time, width / n_head) each
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+        if cache is None:
+            y = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
+        else:
+            k, v = cache.put(layer, k, v)
+            y = F.scaled_dot_product_attention(q, k, v, cache.visible(time), dropout_p=dropout)
         return self.resid_dropout(self.c_proj(y.transpose(1, 2).reshape(n, time, width)))
 
 
@@ -68,8 +73,8 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(n_embd)
         self.mlp = MLP(n_embd, dropout, std)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x: Tensor, cache: KVCache | None = None, layer: int = 0) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cache, layer)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -105,12 +110,24 @@ class GPT(nn.Module):
         if tie_weights:
             self.lm_head.weight = self.transformer.wte.weight
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        time = tokens.shape[1]
-        if time > self.block_size:
-            raise ShapeError(f"GPT: {time} tokens, but block_size is {self.block_size}; cut the input or raise block_size")
+    def forward(self, tokens: Tensor, cache: KVCache | None = None) -> Tensor:
+        """cache: keys and values of the tokens before these; the caller adds their number to its length."""
+        time, first = tokens.shape[1], 0 if cache is None else cache.length
+        if first + time > self.block_size:
+            count = first + time
+            raise ShapeError(f"GPT: {count} tokens, but block_size is {self.block_size}; cut the input or raise block_size")
         parts = self.transformer
-        x = parts.drop(parts.wte(tokens) + parts.wpe.weight[:time])  # a slice: its gradient is a sum over the batch
-        for block in parts.h:
-            x = block(x)
+        # a slice where it can be: its gradient is a sum over the batch
+        positions = parts.wpe.weight[:time] if cache is None else parts.wpe(creation.arange(time) + first)
+        x = parts.drop(parts.wte(tokens) + positions)
+        for layer, block in enumerate(parts.h):
+            x = block(x, cache, layer)
         return self.lm_head(parts.ln_f(x))
+
+    def generate(self, tokens: Tensor, max_new_tokens: int, temperature: float = 1.0, top_k: int | None = None) -> Tensor:
+        """tokens (n, time) and max_new_tokens more: (n, time + max_new_tokens). Call eval() first.
+
+        temperature 0: the best token each time; top_k: drawn from that many best ones. Raises ShapeError.
+        """
+        room = (self.block_size, len(self.transformer.h))
+        return continued(self, room, tokens, max_new_tokens, temperature, top_k)

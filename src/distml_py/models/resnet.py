@@ -1,4 +1,4 @@
-"""ResNet-18 (He et al. 2015, "Deep residual learning for image recognition"), with torchvision's parameter names."""
+"""ResNet-18 and ResNet-34 (He et al. 2015, "Deep residual learning for image recognition"), with torchvision's parameter names."""
 
 from __future__ import annotations
 
@@ -68,3 +68,8 @@ def stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.Seque
 def resnet18(num_classes: int = 1000, stem: str = "imagenet", width: int = 64) -> ResNet:
     """Images (n, 3, height, width) to scores (n, num_classes). width: channels of the first stage."""
     return ResNet((2, 2, 2, 2), num_classes, stem, width)
+
+
+def resnet34(num_classes: int = 1000, stem: str = "imagenet", width: int = 64) -> ResNet:
+    """As resnet18, with twice as many blocks."""
+    return ResNet((3, 4, 6, 3), num_classes, stem, width)

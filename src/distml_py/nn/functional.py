@@ -348,7 +348,7 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise ShapeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
     factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
-    scores = (query * factor) @ key.mT
+    scores = (query @ key.mT) * factor
     if is_causal:
         attn_mask = creation.arange(scores.shape[-2]).unsqueeze(1) >= creation.arange(scores.shape[-1])
     if attn_mask is not None and attn_mask.dtype == bool_:

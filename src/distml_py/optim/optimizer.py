@@ -1,19 +1,16 @@
-"""Optimizers: PyTorch's update rules. One step is one realization; what changes each step travels as a uniform."""
+"""Optimizer: groups of parameters, their state, and one step of all of them. Rules are in descent.py and adaptive.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from . import engine, live
-from . import lr_scheduler as lr_scheduler
-from .atlas import Atlas, groups
-from .creation import zeros_like
-from .errors import RecipeError, ShapeError
-from .missing import getter as _getter
-from .tensor import Tensor, no_grad
+from .. import engine, live
+from ..atlas import Atlas, groups
+from ..errors import RecipeError, ShapeError
+from ..tensor import Tensor, enable_grad, no_grad
 
 Options = dict[str, Any]
 Numbers = tuple[int, ...]
@@ -59,14 +56,26 @@ class Optimizer:
             raise RecipeError(f"{type(self).__name__} got no parameters; pass model.parameters()")
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
         self.defaults = defaults
-        self.param_groups = [Group({**defaults, **group, "params": list(group["params"])}) for group in groups]
+        self.param_groups: list[Group] = []
         self._states: dict[int | Numbers, Options] = {}  # of one parameter by its number, of an atlas by those of all of it
         self._atlases: dict[Numbers, Atlas] = {}
         self._arranged: dict[Numbers, list[int | Numbers]] = {}
-        for tensor in self._tensors():
-            if not isinstance(tensor, Tensor) or not tensor.is_leaf:
-                raise RecipeError(f"{type(self).__name__} takes leaf tensors, got {type(tensor).__name__}")
+        for group in groups:
+            self.add_param_group(group)
         self._settle_in()
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """{"params": a tensor, tensors, or (name, tensor) pairs; option: value}. Raises RecipeError."""
+        given = param_group["params"]
+        listed = [given] if isinstance(given, Tensor) else list(given)
+        tensors = [item[1] if isinstance(item, tuple) else item for item in listed]
+        name = type(self).__name__
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor) or not tensor.is_leaf:
+                raise RecipeError(f"{name} takes leaf tensors, got {type(tensor).__name__}")
+        if len({id(tensor) for tensor in (*self._tensors(), *tensors)}) < len(self._tensors()) + len(tensors):
+            raise RecipeError(f"{name}: a parameter was given twice; each is in one group, once")
+        self.param_groups.append(Group({**self.defaults, **param_group, "params": tensors}))
 
     def _tensors(self) -> list[Tensor]:
         return [tensor for group in self.param_groups for tensor in group["params"]]
@@ -75,8 +84,19 @@ class Optimizer:
         for tensor in self._tensors():
             tensor.grad = None if set_to_none or tensor.grad is None else tensor.grad * 0
 
-    def step(self) -> None:
-        """Update every parameter that has a gradient, in one realization; older graphs keep the old numbers."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient, in one realization; older graphs keep the old numbers.
+
+        closure: computes the loss anew, and its gradients; step() calls it first and returns the loss.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self._step()
+        return loss
+
+    def _step(self) -> None:
         tensors, recorder = self._tensors(), live.state.recorder
         changed: list[Tensor] = []
         atlases: list[Atlas] = []
@@ -201,7 +221,7 @@ class Optimizer:
         """{"name", option: value}: enough for from_config() to make an equal optimizer. Raises RecipeError for groups."""
         if len(self.param_groups) != 1:
             raise RecipeError("a run shared by several workers takes one parameter group; give all parameters one lr")
-        options = {name: value for name, value in self.param_groups[0].items() if name != "params"}
+        options = {name: value for name, value in self.param_groups[0].items() if name in self.defaults}
         return {"name": type(self).__name__, **options}
 
     def state_dict(self) -> Options:
@@ -244,121 +264,7 @@ def _slot(name: str, value: Any, tensor: Tensor) -> Any:
     return found
 
 
-class SGD(Optimizer):
-    """Stochastic gradient descent with momentum, as in torch.optim.SGD."""
-
-    elementwise = True
-
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        momentum: float = 0,
-        dampening: float = 0,
-        weight_decay: float = 0,
-        nesterov: bool = False,
-        maximize: bool = False,
-    ):
-        _not_negative("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise RecipeError("SGD: nesterov needs momentum > 0 and dampening 0")
-        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
-
-    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
-        if group["maximize"]:
-            gradient = -gradient
-        if group.uses("weight_decay"):
-            gradient = gradient + parameter * live.number(lambda: group["weight_decay"])
-        if group["momentum"]:
-            known = state.get("momentum_buffer")
-            buffer = gradient if known is None else known * group["momentum"] + gradient * (1.0 - group["dampening"])
-            state["momentum_buffer"] = buffer.detach()
-            gradient = gradient + buffer * group["momentum"] if group["nesterov"] else buffer
-        return parameter - gradient * live.number(lambda: group["lr"])
-
-
-class Adam(Optimizer):
-    """Adam with exact bias correction. Source: Kingma and Ba 2015, algorithm 1, in the form of torch.optim.Adam."""
-
-    elementwise = True
-    decoupled = False
-
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: Sequence[float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        maximize: bool = False,
-    ):
-        _not_negative(type(self).__name__, lr=lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise RecipeError(f"{type(self).__name__}: betas are in [0, 1), got {tuple(betas)}")
-        options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
-
-    def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
-        first, second = group["betas"]
-        gradient = -gradient if group["maximize"] else gradient
-        if group.uses("weight_decay") and self.decoupled:
-            parameter = parameter * live.number(lambda: 1.0 - group["lr"] * group["weight_decay"])
-        elif group.uses("weight_decay"):
-            gradient = gradient + parameter * live.number(lambda: group["weight_decay"])
-        if not state:
-            state.update(step=0, exp_avg=zeros_like(gradient), exp_avg_sq=zeros_like(gradient))
-            if group["amsgrad"]:
-                state["max_exp_avg_sq"] = zeros_like(gradient)
-        live.count(state, "step")
-        state["exp_avg"] = state["exp_avg"] * first + gradient * (1.0 - first)
-        state["exp_avg_sq"] = state["exp_avg_sq"] * second + gradient * gradient * (1.0 - second)
-        square = state["exp_avg_sq"]
-        if group["amsgrad"]:
-            square = state["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(square)
-        rate = live.number(lambda: group["lr"] / (1.0 - first ** state["step"]))
-        root = live.number(lambda: float(np.sqrt(1.0 - second ** state["step"])))
-        return parameter - state["exp_avg"] * rate / (square.sqrt() / root + group["eps"])
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay. Source: Loshchilov and Hutter 2019, algorithm 2."""
-
-    decoupled = True
-
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float = 1e-3,
-        betas: Sequence[float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        maximize: bool = False,
-    ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
-
-
-BY_NAME: dict[str, type[Optimizer]] = {"SGD": SGD, "Adam": Adam, "AdamW": AdamW}
-
-
-def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
-    """The optimizer that config() described. Raises RecipeError for an unknown name or option."""
-    options = dict(config)
-    name = options.pop("name", None)
-    if name not in BY_NAME:
-        raise RecipeError(f"unknown optimizer {name!r}; known: {', '.join(BY_NAME)}")
-    try:
-        return BY_NAME[name](params, **options)
-    except TypeError as error:
-        raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
-
-
-def _not_negative(name: str, **options: float) -> None:
+def not_negative(name: str, **options: float) -> None:
     for option, value in options.items():
         if not value >= 0:
             raise RecipeError(f"{name}: {option} must be at least 0, got {value}")
-
-
-__getattr__ = _getter("torch.optim", globals())
