@@ -12,6 +12,10 @@ from . import graph, ops
 from .broadcast import Number, kind_of
 from .errors import ShapeError, UnsupportedError
 from .op import float32, int32
+from .sampling import bernoulli as bernoulli
+from .sampling import rand as rand
+from .sampling import randint as randint
+from .sampling import randn as randn
 from .sampling import shape_of
 from .sampling import uniform as uniform
 from .tensor import Tensor, where
