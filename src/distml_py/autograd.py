@@ -9,6 +9,7 @@ from . import graph, ops
 from .differentiation import gradients_of
 from .errors import GradientError
 from .graph import LEAF, Link, Node
+from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
 from .tensor.gradient import seed_of
@@ -181,3 +182,6 @@ def _inside(node: Node) -> Tensor:
     tensor = Tensor(node)
     tensor._requires_grad = True
     return tensor
+
+
+__getattr__ = _getter("torch.autograd", globals())

@@ -1,4 +1,4 @@
-"""Tensors from nothing: constants, ranges and random numbers. PyTorch's names and defaults."""
+"""Tensors from nothing: constants and ranges. PyTorch's names and defaults; random ones are in sampling.py."""
 
 from __future__ import annotations
 
@@ -8,101 +8,197 @@ from typing import Any
 
 import numpy as np
 
-from . import graph, ops, random
+from . import graph, ops
 from .broadcast import Number, kind_of
-from .errors import DtypeError, ShapeError
-from .op import DTYPES, float32, int32
+from .errors import ShapeError, UnsupportedError
+from .op import float32, int32
+from .sampling import bernoulli as bernoulli
+from .sampling import rand as rand
+from .sampling import randint as randint
+from .sampling import randn as randn
+from .sampling import shape_of
+from .sampling import uniform as uniform
 from .tensor import Tensor, where
-from .view import Shape
-
-Dtype = np.dtype[Any]
-
-
-def tensor(data: Any, dtype: Dtype | None = None, requires_grad: bool = False) -> Tensor:
-    """A copy of numbers, nested lists or a NumPy array."""
-    return Tensor(data, dtype, requires_grad)
+from .tensor.device import check
+from .tensor.host_data import resolve
+from .tensor.tensor import method
 
 
-def from_numpy(array: np.ndarray) -> Tensor:
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+    """A copy of numbers, nested lists (tensors may stand in them) or a NumPy array. device: checked, see tensor/device.py."""
+    check(device)
+    return Tensor(_plain(data), dtype, requires_grad)
+
+
+def _plain(data: Any) -> Any:
+    """Lists that hold tensors, with their numbers instead."""
+    if isinstance(data, (list, tuple)) and any(isinstance(part, (Tensor, list, tuple)) for part in data):
+        return [part.tolist() if isinstance(part, Tensor) else _plain(part) for part in data]
+    return data
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """data itself where it is a tensor of this dtype, else tensor(data)."""
+    check(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    return Tensor(_plain(data), dtype)
+
+
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
+    found = as_tensor(obj, dtype, device)
+    return found.clone() if copy and found is obj else found
+
+
+def scalar_tensor(s: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return tensor(s, dtype or float32, device, requires_grad)
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A copy of the array (PyTorch would share it; here arrays never change)."""
-    return Tensor(array)
+    return Tensor(ndarray)
 
 
-def full(size: Sequence[int], fill_value: Number, dtype: Dtype | None = None, requires_grad: bool = False) -> Tensor:
-    return Tensor(graph.full(fill_value, _shape((size,)), _known(dtype or kind_of(fill_value))), requires_grad=requires_grad)
+def full(
+    size: Sequence[int], fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
+    check(device)
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return Tensor(graph.full(value, shape_of((size,)), resolve(dtype or kind_of(value))), requires_grad=requires_grad)
 
 
-def zeros(*size: Any, dtype: Dtype = float32, requires_grad: bool = False) -> Tensor:
-    return Tensor(graph.full(0, _shape(size), _known(dtype)), requires_grad=requires_grad)
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return full(_sized(size, _), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
 
 
-def ones(*size: Any, dtype: Dtype = float32, requires_grad: bool = False) -> Tensor:
-    return Tensor(graph.full(1, _shape(size), _known(dtype)), requires_grad=requires_grad)
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return full(_sized(size, _), 1, dtype=dtype or float32, device=device, requires_grad=requires_grad)
 
 
-def zeros_like(input: Tensor, dtype: Dtype | None = None) -> Tensor:
-    return zeros(input.shape, dtype=dtype or input.dtype)
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    """Zeros: nothing here is left to chance."""
+    return full(_sized(size, _), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, dtype: Dtype | None = None) -> Tensor:
-    return ones(input.shape, dtype=dtype or input.dtype)
+def _sized(size: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    return options["size"] if not size and "size" in options else shape_of(size)
 
 
-def arange(start: Number, end: Number | None = None, step: Number = 1, dtype: Dtype | None = None) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return zeros(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return zeros_like(input, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def arange(
+    start: Number,
+    end: Number | None = None,
+    step: Number = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **_: Any,
+) -> Tensor:
     """start, start + step, ... below end; arange(end) starts at 0. Integers give int32."""
+    check(device)
     if end is None:
         start, end = 0, start
+    start, end, step = (value.item() if isinstance(value, (Tensor, np.generic)) else value for value in (start, end, step))
     if step == 0:
         raise ShapeError("arange: step is 0, so it would never end")
     kind = int32 if all(isinstance(value, int) for value in (start, end, step)) else float32
     count = max(0, math.ceil((end - start) / step))
     number = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((count,), 0)))
-    return (number if (start, step) == (0, 1) else number * step + start).to(_known(dtype or kind))
+    found = (number if (start, step) == (0, 1) else number * step + start).to(resolve(dtype or kind))
+    return found.requires_grad_() if requires_grad else found
 
 
-def eye(n: int, m: int | None = None, dtype: Dtype = float32) -> Tensor:
+def linspace(
+    start: Number, end: Number, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
+    """steps numbers, evenly spaced, from start to end, both included."""
+    check(device)
+    if steps < 0:
+        raise ShapeError(f"linspace: the number of steps is at least 0, got {steps}")
+    count = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((steps,), 0))).to(resolve(dtype or float32))
+    if not count.is_floating_point():
+        count = count.float()
+    gap = (end - start) / max(steps - 1, 1)
+    found = where(count < steps / 2, count * gap + start, end - (steps - 1 - count) * gap).to(resolve(dtype or float32))
+    return found.requires_grad_() if requires_grad else found
+
+
+def logspace(start: Number, end: Number, steps: int, base: float = 10.0, **options: Any) -> Tensor:
+    """base to the powers of linspace()."""
+    return base ** linspace(start, end, steps, **options)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    check(device)
     rows, columns = arange(n).unsqueeze(1), arange(n if m is None else m)
-    return (rows == columns).to(_known(dtype))
+    return Tensor((rows == columns)._node, resolve(dtype or float32), requires_grad)
 
 
-def rand(*size: Any, dtype: Dtype = float32, requires_grad: bool = False) -> Tensor:
-    """Uniform on [0, 1), multiples of 2**-24; the same bits on every backend."""
-    return Tensor(uniform(_shape(size))._node, _known(dtype), requires_grad)
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """The powers of a line, largest first unless increasing, as columns."""
+    powers = arange(x.shape[0] if N is None else N)
+    found = where(powers == 0, 1, x.unsqueeze(1)).to(x.dtype).cumprod(1)
+    return found if increasing else found.flip(1)
 
 
-def randn(*size: Any, dtype: Dtype = float32, requires_grad: bool = False) -> Tensor:
-    """Standard normal, by Box and Muller (1958) from two uniform streams."""
-    shape = _shape(size)
-    radius = ((1.0 - uniform(shape)).log() * -2.0).sqrt()
-    return Tensor((radius * (uniform(shape) * (2 * math.pi)).cos())._node, _known(dtype), requires_grad)
+# ---------------------------------------------------------------- methods that make tensors of the same dtype
 
 
-def randint(low: int, high: int, size: Sequence[int]) -> Tensor:
-    """Integers in [low, high), at most 2**24 of them apart."""
-    if not low < high <= low + 2**24:
-        raise ShapeError(f"randint needs low < high <= low + 2**24, got {low} and {high}")
-    return (uniform(_shape((size,))) * float(high - low)).floor().int() + low
+@method
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return tensor(data, dtype or input.dtype, device, requires_grad)
 
 
-def bernoulli(input: Tensor) -> Tensor:
-    """1 with the probability that input holds, else 0."""
-    return where(uniform(input.shape) < input, 1.0, 0.0)
+@method
+def new_zeros(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return zeros(*size, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def uniform(shape: Shape, per_sample: int = 0) -> Tensor:
-    """Uniform on [0, 1) from the next stream; elements are numbered from per_sample * random.first_sample()."""
-    words = [graph.const(word, int32) for word in random.next_words(per_sample)]
-    return Tensor(graph.apply(ops.UNIFORM, *words, attrs=(shape,)))
+new_empty = method(new_zeros, "new_empty")
 
 
-def _shape(size: tuple[Any, ...]) -> Shape:
-    given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
-    if not all(isinstance(length, (int, np.integer)) and length >= 0 for length in given):
-        raise ShapeError(f"a shape holds sizes of at least 0, got {tuple(given)}")
-    return tuple(int(length) for length in given)
+@method
+def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return ones(*size, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def _known(dtype: Any) -> Dtype:
-    if np.dtype(dtype) not in DTYPES:
-        raise DtypeError(f"dtype {dtype} is not supported; use float32, float64, int32 or bool")
-    return np.dtype(dtype)
+@method
+def new_full(
+    input: Tensor, size: Sequence[int], fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    return full(size, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+# ---------------------------------------------------------------- defaults
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    return float32
+
+
+def set_default_dtype(d: Any) -> None:
+    """float32, and no other: the GPU has one floating-point dtype."""
+    if resolve(d) != float32:
+        raise UnsupportedError(f"not implemented: torch.set_default_dtype({d}); nearest is dtype= where a tensor is made")
+
+
+def set_default_device(device: Any) -> None:
+    check(device)

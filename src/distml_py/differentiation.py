@@ -13,6 +13,7 @@ SAVED = {
     **{name: "inputs" for name in ("asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "log1p", "pow")},
     **{name: "output" for name in ("exp", "exp2", "expm1", "sqrt", "tanh", "sigmoid", "reciprocal", "relu", "softmax")},
 }
+VIEWS = ("reshape", "expand", "permute", "slice")
 
 
 def parents_of(node: Node) -> tuple[Node, ...]:
@@ -94,7 +95,7 @@ def _parts(node: Node, g: Node | None, joined: dict[int, dict[int, tuple[Node, N
 def _check_unchanged(node: Node, part: Node, changed: set[int]) -> None:
     """Raises GradientError when part, which node sends on, is made of saved numbers that were changed in place since."""
     saved = {"inputs": node.inputs, "output": (node,)}.get(SAVED.get(node.op.name, ""), ())
-    watched = {id(other) for other in saved} & changed
+    watched = {id(other): other for other in saved if id(_viewed(other)) in changed}
     if not watched:
         return
     before = {id(node), *(id(other) for other in node.inputs)}
@@ -109,3 +110,10 @@ def _check_unchanged(node: Node, part: Node, changed: set[int]) -> None:
         if id(other) not in seen and id(other) not in before:
             seen.add(id(other))
             stack.extend(other.inputs if len(seen) < 64 else ())
+
+
+def _viewed(node: Node) -> Node:
+    """What a view is a view of. A reshape to its own shape is a copy: clone()."""
+    while node.op.name in VIEWS and not (node.op.name == "reshape" and node.inputs[0].shape == node.shape):
+        node = node.inputs[0]
+    return node

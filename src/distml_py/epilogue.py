@@ -30,7 +30,7 @@ from .kernel import (
     Total,
     WeightGradient,
 )
-from .operands import STRAIGHT_LEFT, composed, is_packed, operand, through, view_of
+from .operands import composed, is_packed, operand, straight_left, through, view_of
 from .view import Shape
 
 MOST_WORK = 8  # ops made of each number; a block of a product makes them 32 times in one text
@@ -158,7 +158,7 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
             view = composed(shape, views)
             found = None if view is None else operand(number, view, shape)
             axes = (1, 2) if len(shape) == 3 else (len(shape) - 1,)
-            straight = STRAIGHT_LEFT if name == "left" else None
+            straight = straight_left(kernel.sizes[1]) if isinstance(kernel, Product) and name == "left" else None
             if found is None or not is_packed(found, axes, straight) or (name == "image" and shape[3] % 4):
                 return None
             changed[name] = found

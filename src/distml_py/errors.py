@@ -42,6 +42,10 @@ class UnsupportedError(DistmlError, NotImplementedError):
     """Something PyTorch has and this library has not: the message names the nearest thing."""
 
 
+class MissingNameError(UnsupportedError, AttributeError):
+    """A name that PyTorch's module has and ours has not; hasattr() is False."""
+
+
 class FormatError(DistmlError, ValueError):
     """Bytes that are not what they claim to be: a frame, a safetensors file, a checkpoint."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
@@ -16,33 +17,52 @@ from .ops import GATHER, IOTA, LOGICAL_AND, LT, PERMUTE, RESHAPE, SLICE, WHERE
 Index = Any
 
 
-def index(x: Node, key: Index) -> Node:
-    """PyTorch's x[key]. Integer nodes index together, as in NumPy: x[rows, columns] picks pairs."""
-    items = _expanded(key if isinstance(key, tuple) else (key,), len(x.shape))
+@dataclass(frozen=True)
+class Parts:
+    """What an index says: slices (first, count, step) of each dimension, the shape they give without ints and with None,
+    and the integer nodes by the dimension of that shape which they index."""
+
+    slices: tuple[tuple[int, int, int], ...]
+    shape: tuple[int, ...]
+    tensors: dict[int, Node]
+
+
+def parts_of(shape: tuple[int, ...], key: Index) -> Parts:
+    items = _expanded(key if isinstance(key, tuple) else (key,), len(shape))
     slices: list[tuple[int, int, int]] = []
-    shape: list[int] = []
+    found: list[int] = []
     tensors: dict[int, Node] = {}
     axis = 0
     for item in items:
         if item is None:
-            shape.append(1)
+            found.append(1)
             continue
-        size = x.shape[axis]
+        size = shape[axis]
         if isinstance(item, slice):
             slices.append(_range(item, size))
-            shape.append(slices[-1][1])
+            found.append(slices[-1][1])
         elif isinstance(item, Node):
             slices.append((0, size, 1))
-            tensors[len(shape)] = item
-            shape.append(size)
+            tensors[len(found)] = item
+            found.append(size)
         else:
             slices.append((_position(item, size, axis), 1, 1))
         axis += 1
-    if any(part != (0, size, 1) for part, size in zip(slices, x.shape, strict=True)):
-        x = apply(SLICE, x, attrs=(tuple(slices),))
-    if x.shape != tuple(shape):
-        x = apply(RESHAPE, x, attrs=(tuple(shape),))
-    return _by_tensors(x, tensors) if tensors else x
+    return Parts(tuple(slices), tuple(found), tensors)
+
+
+def sliced(x: Node, parts: Parts) -> Node:
+    """x[...] as far as ints, slices and None say."""
+    if any(part != (0, size, 1) for part, size in zip(parts.slices, x.shape, strict=True)):
+        x = apply(SLICE, x, attrs=(parts.slices,))
+    return x if x.shape == parts.shape else apply(RESHAPE, x, attrs=(parts.shape,))
+
+
+def index(x: Node, key: Index) -> Node:
+    """PyTorch's x[key]. Integer nodes index together, as in NumPy: x[rows, columns] picks pairs."""
+    parts = parts_of(x.shape, key)
+    x = sliced(x, parts)
+    return _by_tensors(x, parts.tensors) if parts.tensors else x
 
 
 def _expanded(items: tuple[Index, ...], rank: int) -> list[Index]:
@@ -77,8 +97,20 @@ def _position(item: int, size: int, axis: int) -> int:
     return int(item) % size
 
 
-def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
-    """The indexed dimensions become one, the index nodes one row number, and rows are gathered."""
+@dataclass(frozen=True)
+class Rows:
+    """Indexed dimensions as one. order: the permutation that brings them together; lead, total, tail: the shape then, the
+    indexed dimensions as one of `total` rows; number: the row each index means, `total` or below 0 for none."""
+
+    order: tuple[int, ...]
+    lead: tuple[int, ...]
+    total: int
+    tail: tuple[int, ...]
+    number: Node
+
+
+def rows_of(x: Node, tensors: dict[int, Node]) -> Rows:
+    """The index nodes become one row number."""
     axes = list(tensors)
     together = axes == list(range(axes[0], axes[0] + len(axes)))
     place = axes[0] if together else 0
@@ -98,16 +130,25 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
     assert number is not None
     if len(axes) > 1 and inside.op is LOGICAL_AND:  # one index too far would otherwise be a neighbour's row
         number = apply(WHERE, inside, number, full(total, shape, int32))
-    order = (*before, *axes, *after)
-    if order != tuple(range(len(order))):
-        x = apply(PERMUTE, x, attrs=(order,))
-    lead = x.shape[: len(before)]
-    tail = x.shape[len(before) + len(axes) :]
-    x = apply(RESHAPE, x, attrs=((*lead, total, *tail),))
-    rows = apply(RESHAPE, number, attrs=((*(1,) * len(lead), number.size, *(1,) * len(tail)),))
-    rows = to_shape(rows, (*lead, number.size, *tail))
-    found = apply(GATHER, x, rows, attrs=(len(lead),))
-    return apply(RESHAPE, found, attrs=((*lead, *shape, *tail),))
+    lead, tail = tuple(x.shape[axis] for axis in before), tuple(x.shape[axis] for axis in after)
+    return Rows((*before, *axes, *after), lead, total, tail, number)
+
+
+def in_rows(x: Node, rows: Rows) -> Node:
+    """x with its indexed dimensions as one: (*lead, total, *tail)."""
+    if rows.order != tuple(range(len(rows.order))):
+        x = apply(PERMUTE, x, attrs=(rows.order,))
+    return apply(RESHAPE, x, attrs=((*rows.lead, rows.total, *rows.tail),))
+
+
+def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
+    """The indexed dimensions become one, the index nodes one row number, and rows are gathered."""
+    rows = rows_of(x, tensors)
+    x, number = in_rows(x, rows), rows.number
+    line = apply(RESHAPE, number, attrs=((*(1,) * len(rows.lead), number.size, *(1,) * len(rows.tail)),))
+    line = to_shape(line, (*rows.lead, number.size, *rows.tail))
+    found = apply(GATHER, x, line, attrs=(len(rows.lead),))
+    return apply(RESHAPE, found, attrs=((*rows.lead, *number.shape, *rows.tail),))
 
 
 def _known_inside(node: Node, size: int) -> bool:

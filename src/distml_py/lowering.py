@@ -7,7 +7,7 @@ from typing import Protocol
 
 from .kernel import Apply, Convolution, Dtype, Expression, Fold, Kernel, Load, Operand, Product, Read, WeightGradient, Window
 from .layout import Layout
-from .operands import STRAIGHT_LEFT, composed, is_packed, operand, through
+from .operands import composed, is_packed, operand, straight_left, through
 from .ops.elementwise import ADD
 from .ops.reduce import SUM
 from .variant import DEFAULT, Variant
@@ -108,7 +108,7 @@ def matmul(
 ) -> Expression:
     """(batch, m, k) @ (batch, k, n)."""
     (batch, m, k), n = shapes[0], shapes[1][2]
-    first, left_slot = packed(build, left, shapes[0], (1, 2), 0, straight=STRAIGHT_LEFT)
+    first, left_slot = packed(build, left, shapes[0], (1, 2), 0, straight=straight_left(n))
     second, right_slot = packed(build, right, shapes[1], (1, 2), 1)
     block = block_of(m, variant.layers)
     rows, width = -(-m // block), whole(n)

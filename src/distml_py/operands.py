@@ -7,7 +7,7 @@ import math
 from .kernel import Axis, Expression, Operand, Read
 from .view import Shape, View, chain, contiguous_strides, merge
 
-STRAIGHT_LEFT = 2  # a product's left operand: measured, a sum that leads from layer to layer costs a tenth of the product
+MOST_CROOKED = 64  # columns of a product
 
 
 def through(view: View, value: Expression) -> Expression:
@@ -91,3 +91,11 @@ def is_packed(given: Operand, axes: tuple[int, ...], straight: int | None = None
         if runs and given.offset % 4 == 0 and odd in ([], [last]):
             return True
     return False
+
+
+def straight_left(columns: int) -> int | None:
+    """The axis of a product's left operand that must be straight: its sum, where many columns read every number again.
+
+    Measured: a sum that leads from layer to layer costs a tenth of the product, a copy of the operand as much as 64 columns.
+    """
+    return 2 if columns > MOST_CROOKED else None

@@ -6,6 +6,7 @@ splitting a batch over workers never changes a dropout mask.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,51 @@ def next_words(per_sample: int = 0) -> list[float]:
         live.number(lambda: _signed(_state.began + after)),
         live.number(lambda: _signed(_state.first_sample * per_sample)),
     ]
+
+
+class Generator:
+    """Random streams of their own, for functions that take `generator`. device: accepted."""
+
+    def __init__(self, device: object = None):
+        self._seed, self._stream = 0, 0
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from a seed in [0, 2**32)."""
+        self._seed, self._stream = int(seed) % 2**32, 0
+        return self
+
+    def initial_seed(self) -> int:
+        return self._seed
+
+    def seed(self) -> int:
+        """Start again from a seed of the operating system."""
+        self.manual_seed(secrets.randbits(32))
+        return self._seed
+
+    def get_state(self) -> tuple[int, int]:
+        return self._seed, self._stream
+
+    def set_state(self, state: tuple[int, int]) -> Generator:
+        self._seed, self._stream = state
+        return self
+
+    def next_words(self) -> list[float]:
+        """See next_words; the step is one that no training has."""
+        if live.state.recorder is not None:
+            live.state.recorder.refuse("it draws from a Generator, which a replay would not move on")
+        self._stream += 1
+        return [_signed(self._seed), _signed(2**32 - 1), _signed(self._stream - 1), 0]
+
+
+def initial_seed() -> int:
+    """The seed of manual_seed()."""
+    return _state.seed
+
+
+def seed() -> int:
+    """Start all random streams again from a seed of the operating system."""
+    manual_seed(secrets.randbits(32))
+    return _state.seed
 
 
 def _signed(word: int) -> int:

@@ -718,6 +718,8 @@ example(
     whole(2, 5, 3, low=0, high=3),
     numbers(2, 5, 3, seed=1),
 )
+example("argsort", lambda lib, x: (x.argsort(1), x.argsort(0, descending=True)), numbers(4, 9))
+example("rows put", lambda lib, x, y: lib.index_put(x, (lib.tensor([2, 0]),), y), numbers(3, 5), numbers(2, 5, seed=1))
 example("one_hot", lambda lib, n: lib.nn.functional.one_hot(n, 4), whole(2, 3, low=0, high=4))
 
 # ---------------------------------------------------------------- functional

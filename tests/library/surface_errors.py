@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import distml_py as dm
-from distml_py.errors import DtypeError, GradientError, ShapeError
+from distml_py.errors import BackendError, DtypeError, GradientError, IndexRangeError, ShapeError, UnsupportedError
 
 Row = tuple[Callable[[], Any], type[Exception], str]
 
@@ -109,4 +109,185 @@ AUTOGRAD: list[Row] = [
         "Short.backward returned 1 gradients for 2 arguments of forward",
     ),
 ]
-ROWS: list[Row] = [*ELEMENTWISE, *AUTOGRAD]
+
+
+def ints(*values: int) -> dm.Tensor:
+    return dm.tensor(list(values))
+
+
+def assigned(x: dm.Tensor, key: Any, value: Any) -> None:
+    x[key] = value
+
+
+WRITING: list[Row] = [
+    (
+        lambda: assigned(full(2, 3), 0, full(2, 3)),
+        ShapeError,
+        "a value of shape (2, 3) does not broadcast to the (3,) it is assigned to",
+    ),
+    (lambda: full(3).scatter(0, ints(0, 1), full(1)), ShapeError, "scatter: index (2,) must fit into src (1,)"),
+    (
+        lambda: full(3).scatter(0, ints(0), full(1), reduce="multiply"),
+        UnsupportedError,
+        "not implemented: scatter(reduce='multiply'); nearest is reduce='add' and scatter_reduce()",
+    ),
+    (
+        lambda: full(3).scatter_reduce(0, ints(0), full(1), "prod"),
+        UnsupportedError,
+        "not implemented: scatter_reduce(reduce='prod'); nearest are 'sum' and 'mean'",
+    ),
+    (
+        lambda: full(3).masked_scatter(full(3), full(3)),
+        DtypeError,
+        "masked_scatter takes a bool mask, got float32; use mask.bool()",
+    ),
+    (
+        lambda: full(3).fill_diagonal_(0),
+        UnsupportedError,
+        "not implemented: fill_diagonal_ of (3,) with wrap=False; nearest is a matrix without wrap",
+    ),
+    (
+        lambda: full(2, 3).take_along_dim(ints(0), 0),
+        ShapeError,
+        "take_along_dim needs as many dimensions in indices (1,) as in input (2, 3)",
+    ),
+    (
+        lambda: full(2, 3).index_add(0, ints(0, 1, 1), full(2, 3)),
+        ShapeError,
+        "index_add: the index is a line of 2 integers, one a slice, got shape (3,)",
+    ),
+    (lambda: full(2).gather(0, [0]), DtypeError, "an index is a tensor of integers, got list"),
+    (
+        lambda: full(2)[full(3) > 0],
+        IndexRangeError,
+        "a mask of shape (3,) does not fit the dimensions (2,) it indexes",
+    ),
+]
+FINDING: list[Row] = [
+    (lambda: full(3).masked_select(full(3)), DtypeError, "masked_select takes a bool mask, got float32; use mask.bool()"),
+    (lambda: dm.bincount(full(3)), ShapeError, "bincount needs integers (n,), got float32 (3,)"),
+    (lambda: dm.bincount(ints(0, -1)), IndexRangeError, "bincount: the integers are at least 0, found a negative one"),
+    (lambda: dm.bincount(ints(0), full(2)), ShapeError, "bincount: weights (2,) must have the shape of input (1,)"),
+    (lambda: full(3).topk(4), IndexRangeError, "topk: k is from 0 to the 3 numbers along dim -1, got 4"),
+    (lambda: full(3).kthvalue(0), IndexRangeError, "kthvalue: k counts from 1 to the size of dim -1 of (3,), got 0"),
+    (lambda: full(0).median(0), ShapeError, "median of no elements: shape (0,), dim 0"),
+    (lambda: ints(1).quantile(0.5), DtypeError, "quantile needs floating-point numbers, got int32; use .float()"),
+    (
+        lambda: full(3).quantile(0.5, interpolation="cubic"),
+        DtypeError,
+        "quantile: interpolation is linear, lower, higher, nearest or midpoint, got 'cubic'",
+    ),
+    (
+        lambda: dm.searchsorted(full(3), full(1), side="left", right=True),
+        DtypeError,
+        "searchsorted: side is 'left' or 'right' and agrees with right, got 'left' and True",
+    ),
+    (
+        lambda: dm.searchsorted(full(2, 3), full(3, 1)),
+        ShapeError,
+        "searchsorted: all sizes but the last must agree, got (2, 3) and (3, 1)",
+    ),
+    (lambda: full(3).norm("nuc"), DtypeError, "norm: p is a number, math.inf or 'fro', got 'nuc'"),
+    (lambda: ints(1).norm(), DtypeError, "norm needs floating-point numbers, got int32; use .float()"),
+    (
+        lambda: dm.linalg.matrix_norm(full(2, 2), 2),
+        UnsupportedError,
+        "not implemented: torch.linalg.matrix_norm(ord=2); nearest are 'fro', 1, -1, inf and -inf",
+    ),
+    (lambda: dm.linalg.multi_dot([full(2)]), ShapeError, "multi_dot needs at least two tensors, got 1"),
+]
+MAKING: list[Row] = [
+    (
+        lambda: full(1).cuda(),
+        BackendError,
+        "there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False",
+    ),
+    (
+        lambda: full(1).to("cuda:0"),
+        BackendError,
+        "there is no device 'cuda:0' here; use 'cpu' or 'webgl': everything runs on the current backend, reference (NumPy)",
+    ),
+    (lambda: dm.linspace(0, 1, -1), ShapeError, "linspace: the number of steps is at least 0, got -1"),
+    (
+        lambda: dm.set_default_dtype(dm.float64),
+        UnsupportedError,
+        "not implemented: torch.set_default_dtype(float64); nearest is dtype= where a tensor is made",
+    ),
+    (
+        lambda: dm.multinomial(ints(1, 2), 1),
+        DtypeError,
+        "multinomial needs floating-point weights (n,) or (m, n), got int32 (2,)",
+    ),
+    (
+        lambda: dm.multinomial(full(2), 3),
+        ShapeError,
+        "multinomial: 3 of 2 places cannot be drawn with replacement=False",
+    ),
+    (lambda: dm.normal(0, 1), ShapeError, "normal: two numbers need a size"),
+    (
+        lambda: dm.func.grad(lambda x: x * 2)(full(2)),
+        GradientError,
+        "grad: the function gives a tensor with one element; use vjp() or jacrev() for others",
+    ),
+]
+SHAPES: list[Row] = [
+    (
+        lambda: full(2).svd(),
+        UnsupportedError,
+        "not implemented: torch.Tensor.svd; nearest is numpy.linalg.svd of x.numpy()",
+    ),
+    (lambda: leaf(2).unsqueeze_(0), GradientError, "a leaf that requires grad was changed in place; do it under no_grad()"),
+    (lambda: dm.hsplit(full(2, 3), 2), ShapeError, "hsplit: (2, 3) does not divide into 2 equal parts along dim 1"),
+    (lambda: dm.tensor(1.0).unbind(), ShapeError, "unbind of a 0-d tensor; it has no dimension to be cut along"),
+    (
+        lambda: dm.meshgrid(full(2), full(2), indexing="yx"),
+        ShapeError,
+        "meshgrid takes lines and indexing 'ij' or 'xy', got [(2,), (2,)], 'yx'",
+    ),
+    (lambda: full(3).tensor_split(0), ShapeError, "tensor_split: at least 1 part, got 0"),
+    (lambda: full(2, 3).movedim(0, (0, 1)), ShapeError, "movedim: as many different places as dimensions, got 0 and (0, 1)"),
+    (lambda: full(3).narrow(0, 2, 2), IndexRangeError, "narrow: 2 numbers from 2 on do not lie in dim 0 of size 3"),
+    (lambda: full(3).roll((1, 2), 0), ShapeError, "roll: one shift a dimension, got (1, 2) for 0"),
+    (lambda: full(2, 3).rot90(1, (0, 0)), ShapeError, "rot90 needs two different dimensions, got (0, 0)"),
+    (lambda: full(2, 3).repeat(2), ShapeError, "repeat: one count a dimension of (2, 3), got (2,); use tile()"),
+    (
+        lambda: full(3).repeat_interleave(ints(1, 2)),
+        ShapeError,
+        "repeat_interleave: one count of at least 0 for each of 3, got [1, 2]",
+    ),
+    (lambda: full(3).unfold(0, 4, 1), ShapeError, "unfold: windows of 4, every 1 numbers, do not fit in dim 0 of (3,)"),
+    (lambda: full(2, 3).diagonal(0, 1, 1), ShapeError, "diagonal needs two different dimensions, got 1 and 1 of (2, 3)"),
+]
+PRODUCTS: list[Row] = [
+    (lambda: full(2) @ [1, 2], DtypeError, "matmul takes two tensors, got list; wrap it in tensor(...)"),
+    (lambda: dm.mm(full(2), full(2, 2)), ShapeError, "mm needs tensors of 2, 2 dimensions, got (2,), (2, 2)"),
+    (lambda: dm.bmm(full(2, 1, 1), full(3, 1, 1)), ShapeError, "bmm needs two batches of one size, got (2, 1, 1) and (3, 1, 1)"),
+    (
+        lambda: dm.matrix_power(full(2, 3), 2),
+        ShapeError,
+        "matrix_power needs square matrices and n of at least 0, got (2, 3) and 2",
+    ),
+    (
+        lambda: dm.tensordot(full(2, 3), full(2, 3), ([0], [1])),
+        ShapeError,
+        "tensordot: dims ([0], [1]) name sizes that differ in (2, 3) and (2, 3)",
+    ),
+    (
+        lambda: dm.tensordot(full(2), full(2), 2),
+        ShapeError,
+        "tensordot: dims is from 0 to the dimensions of (2,) and (2,), got 2",
+    ),
+    (lambda: dm.cross(full(2), full(2)), ShapeError, "cross needs a dimension of size 3, got (2,) and (2,)"),
+    (lambda: full(2).tril(), ShapeError, "tril needs at least 2 dimensions, got (2,)"),
+    (lambda: full(2, 2, 2).diag(), ShapeError, "diag takes a line or a matrix, got (2, 2, 2); use diagonal() or diag_embed()"),
+    (lambda: dm.einsum("ij,jk", full(2, 2)), ShapeError, "einsum: 'ij,jk' names 2 operands, got 1"),
+    (
+        lambda: dm.einsum("ij->ii", full(2, 2)),
+        ShapeError,
+        "einsum: 'ij->ii' asks for dimensions that are not there, or twice",
+    ),
+    (lambda: dm.einsum("ijk", full(2, 2)), ShapeError, "einsum: 'ijk' of 'ijk' does not fit a tensor of shape (2, 2)"),
+    (lambda: dm.einsum("ii", full(2, 3)), ShapeError, "einsum: 'i' of 'ii' stands for 2 and 3"),
+    (lambda: dm.einsum("i,i", full(2), full(3)), ShapeError, "einsum: 'i' of 'i,i' stands for 2 and 3"),
+]
+ROWS: list[Row] = [*ELEMENTWISE, *AUTOGRAD, *WRITING, *FINDING, *MAKING, *SHAPES, *PRODUCTS]

@@ -4,6 +4,7 @@ op_examples.py says how a call is written; test_surface.py and browser/test_webg
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -210,3 +211,574 @@ example(
     numbers(3),
 )
 example("sgn", lambda lib, x: (lib.sgn(x), x.sgn()), numbers(5), differentiable=False)
+
+# ---------------------------------------------------------------- reductions
+
+REDUCED = [
+    ((2, 3, 4), None, False),
+    ((2, 3, 4), 1, True),
+    ((2, 3, 4), -1, False),
+    ((5,), 0, False),
+    ((3, 17), 1, False),
+    ((), None, False),
+]
+
+
+def along(name: str, **more: Any) -> Call:
+    def call(lib: Any, x: Any, dim: Any = None, keep: bool = False) -> Any:
+        return getattr(lib, name)(x, dim=dim, keepdim=keep, **more) if dim is not None else getattr(lib, name)(x, **more)
+
+    return call
+
+
+for name in (
+    "sum",
+    "mean",
+    "prod",
+    "amax",
+    "amin",
+    "nansum",
+    "nanmean",
+    "var",
+    "std",
+    "var_mean",
+    "std_mean",
+    "norm",
+    "argmax",
+    "argmin",
+):
+    for shape, dim, keep in REDUCED:
+        if name in ("var", "std", "var_mean", "std_mean") and not shape:
+            continue
+        call = along(name)
+        example(
+            f"{name} {shape} {dim} {keep}", lambda lib, x, call=call, dim=dim, keep=keep: call(lib, x, dim, keep), numbers(*shape)
+        )
+for name in ("max", "min", "median", "any", "all", "logsumexp", "kthvalue"):
+    for shape, dim, keep in REDUCED:
+        if dim is not None:
+            more = (2,) if name == "kthvalue" else ()
+            example(
+                f"{name} {shape} {dim} {keep}",
+                lambda lib, x, name=name, dim=dim, keep=keep, more=more: (
+                    tuple(getattr(lib, name)(x, *more, dim, keepdim=keep))
+                    if name not in ("any", "all", "logsumexp")
+                    else getattr(lib, name)(x, dim, keepdim=keep)
+                ),
+                numbers(*shape),
+            )
+example(
+    "named results",
+    lambda lib, x: (x.max(1).values, x.min(0).indices, x.sort(1).values, x.topk(2).indices, x.median(0).values),
+    numbers(4, 5),
+)
+example(
+    "sum with a dtype",
+    lambda lib, x: (x.sum(dtype=lib.float32), x.mean(0, dtype=lib.float32), x.prod(1, dtype=lib.float32)),
+    whole(3, 4),
+)
+example(
+    "prod of ints",
+    lambda lib, x: (x.prod(), x.prod(1), x.bool().prod(0), lib.prod(x, 0, keepdim=True)),
+    whole(3, 4, low=-3, high=4),
+)
+example("prod with zeros", lambda lib, x: (x.prod(), x.prod(1)), of(0, 2, 3, 0, 0, 5, 1, 2, 3).reshape(3, 3))
+example("prod of nothing", lambda lib, x: (x.prod(), x.prod(0), x.prod(1)), numbers(0, 3))
+example(
+    "var with correction",
+    lambda lib, x: (lib.var(x, dim=1, correction=2), x.var(0, correction=0), x.std(unbiased=False), x.var(1, False)),
+    numbers(4, 5),
+)
+example("var over several", lambda lib, x: (x.var((0, 2)), x.std((1, 2), keepdim=True), *lib.var_mean(x, (0, 1))), numbers(3, 4, 2))
+example(
+    "any of several", lambda lib, x: (lib.any(x > 1), lib.all(x > -3), (x > 1).any((0, 1)), (x > 0).all((0, 2))), numbers(3, 4, 2)
+)
+example("max of two", lambda lib, x, y: (lib.max(x, y), x.min(y), lib.max(x), lib.min(x)), numbers(3, 4), numbers(3, 4, seed=1))
+example("aminmax", lambda lib, x: (*lib.aminmax(x), *x.aminmax(dim=1)), numbers(3, 4))
+example(
+    "count_nonzero", lambda lib, x: (lib.count_nonzero(x), x.count_nonzero(1), x.count_nonzero((0, 1))), whole(3, 4, low=-1, high=2)
+)
+for p in (2, 1, 3, 0.5, 0, math.inf, -math.inf, "fro"):
+    example(
+        f"norm {p}",
+        lambda lib, x, p=p: (lib.norm(x, p, 1), x.norm(p, 0, keepdim=True), *((x.norm(p),) if p != "fro" else ())),
+        numbers(3, 5),
+    )
+example("norm of zeros", lambda lib, x: (x.norm(), x.norm(dim=1)), np.zeros((2, 3), np.float32), smooth=False)
+example(
+    "vector_norm",
+    lambda lib, x: (lib.linalg.vector_norm(x), lib.linalg.vector_norm(x, 3, dim=(0, 2)), lib.linalg.norm(x[0], dim=1)),
+    numbers(2, 3, 4),
+)
+example("distances", lambda lib, x, y: (lib.dist(x, y), x.dist(y, 3)), numbers(3, 4), numbers(3, 4, seed=1))
+example("cdist", lambda lib, x, y: (lib.cdist(x, y), lib.cdist(x, y, p=1.0)), numbers(3, 4), numbers(2, 4, seed=1), smooth=False)
+example(
+    "scatter that adds",
+    lambda lib, x, n, y: x.scatter(0, n, y, reduce="add"),
+    numbers(3, 5),
+    np.array([[0, 2, 1, 0]], np.int32),
+    numbers(2, 4, seed=1),
+    differentiable=False,
+)
+example("renorm", lambda lib, x: lib.renorm(x, 2, 0, 2.5), numbers(3, 4))
+example("cov", lambda lib, x: (lib.cov(x), lib.cov(x[0]), x.cov(correction=0), lib.corrcoef(x)), numbers(3, 7))
+for name in ("cumsum", "cumprod", "logcumsumexp"):
+    for shape in ((5,), (3, 4, 2), (1, 17), (129,), (0, 3), ()):
+        if shape != (129,) or name != "cumprod":
+            example(
+                f"{name} {shape}", lambda lib, x, name=name: (getattr(lib, name)(x, 0), getattr(x, name)(dim=-1)), numbers(*shape)
+            )
+example(
+    "cumsum of ints",
+    lambda lib, x: (x.cumsum(0), x.cumprod(1), x.bool().cumsum(1), x.cumsum(0, dtype=lib.float32)),
+    whole(3, 4, low=-3, high=4),
+)
+for shape in ((5,), (3, 17), ()):
+    example(f"cummax {shape}", lambda lib, x: (*lib.cummax(x, 0), *x.cummin(-1)), numbers(*shape))
+example("cummax of equals", lambda lib, x: (*lib.cummax(x, 1), *x.cummin(0)), whole(4, 9, low=0, high=3))
+example(
+    "cummax of NaN", lambda lib, x: (lib.cummax(x, 0), lib.cummin(x, 0))[0], of(1, 3, math.nan, 2, math.nan), differentiable=False
+)
+example("diff", lambda lib, x: (lib.diff(x), x.diff(2, 0), lib.diff(x, dim=0, prepend=x[:1])), numbers(4, 5))
+example(
+    "softmax with a dtype",
+    lambda lib, x: (lib.softmax(x, 1, dtype=lib.float32), lib.log_softmax(x, dim=0), x.softmax(-1)),
+    numbers(3, 5),
+    smooth=False,
+)
+
+# ---------------------------------------------------------------- order
+
+for shape, dim in (((7,), 0), ((3, 5), 1), ((4, 3, 2), 0), ((2, 40), -1), ((), 0), ((0,), 0), ((2, 1), 1)):
+    for descending in (False, True):
+        example(
+            f"sort {shape} {dim} {descending}",
+            lambda lib, x, dim=dim, d=descending: (*lib.sort(x, dim, d), x.argsort(dim, d), *x.sort(dim=dim, descending=d)),
+            numbers(*shape),
+        )
+example(
+    "stable sort of equals",
+    lambda lib, x: (*lib.sort(x, dim=1, stable=True), *lib.sort(x, dim=0, descending=True, stable=True)),
+    whole(9, 31, low=0, high=4),
+)
+example(
+    "sort of NaN and infinities",
+    lambda lib, x: (*lib.sort(x, stable=True), *lib.sort(x, descending=True, stable=True)),
+    np.append(SPECIAL, SPECIAL[:4]),
+    differentiable=False,
+)
+for k in (0, 1, 3):
+    example(f"topk {k}", lambda lib, x, k=k: (*lib.topk(x, k), *x.topk(k, dim=0, largest=False)), numbers(4, 5))
+example(
+    "median of NaN",
+    lambda lib, x: (lib.median(x), *x.median(1)),
+    np.where(np.eye(3, 4) > 0, np.nan, numbers(3, 4)).astype(np.float32),
+    differentiable=False,
+)
+example("median of even", lambda lib, x: (x.median(), lib.median(x, 1).values, x.kthvalue(1).values), numbers(3, 4))
+for how in ("linear", "lower", "higher", "nearest", "midpoint"):
+    example(
+        f"quantile {how}",
+        lambda lib, x, how=how: (x.quantile(0.3, interpolation=how), lib.quantile(x, 0.6, 1, interpolation=how)),
+        numbers(3, 5),
+    )
+example(
+    "quantiles",
+    lambda lib, x: (lib.quantile(x, lib.tensor([0.1, 0.5, 1.0], dtype=x.dtype), dim=1), x.quantile(0.5, dim=0, keepdim=True)),
+    numbers(4, 6),
+)
+example(
+    "searchsorted",
+    lambda lib, x, v: (lib.searchsorted(x, v), lib.searchsorted(x, v, right=True), lib.bucketize(v, x)),
+    of(1, 3, 3, 7),
+    of(0, 1, 3, 5, 9, 3.5).reshape(2, 3),
+)
+example(
+    "searchsorted in lines",
+    lambda lib, x, v: lib.searchsorted(x, v, side="right"),
+    of(1, 3, 5, 2, 4, 6).reshape(2, 3),
+    of(3, 9, 1, 4).reshape(2, 2),
+)
+example("msort", lambda lib, x: lib.msort(x), numbers(4, 3))
+
+# ---------------------------------------------------------------- what gives as many numbers as it finds
+
+SPARSE = whole(4, 5, low=-1, high=2)
+example("nonzero", lambda lib, x: (lib.nonzero(x), *x.nonzero(as_tuple=True), lib.argwhere(x), *lib.where(x > 0)), SPARSE)
+example(
+    "masked_select",
+    lambda lib, x, m: (lib.masked_select(x, m), x.masked_select(m[0]), x[m], x[m[:, 0]], x[:, m[0]], x[x.detach() > 0]),
+    numbers(3, 4),
+    truths(3, 4),
+)
+example(
+    "unique",
+    lambda lib, x: (lib.unique(x), *lib.unique(x, return_inverse=True, return_counts=True), lib.unique(x, dim=0), x.unique()),
+    SPARSE,
+)
+example(
+    "unique_consecutive",
+    lambda lib, x: (*lib.unique_consecutive(x, return_inverse=True, return_counts=True), x.unique_consecutive(dim=0)),
+    np.array([[1, 1], [1, 1], [2, 2]], np.int32),
+)
+example(
+    "bincount",
+    lambda lib, x, w: (lib.bincount(x), x.bincount(minlength=9), lib.bincount(x, w.to(lib.float64))),
+    whole(11, low=0, high=5),
+    positive(11),
+    differentiable=False,
+    torch=True,
+    smooth=False,
+)
+example(
+    "histc",
+    lambda lib, x: (lib.histc(x, 4, -1, 1), lib.histc(x, 5), x.histc(bins=3, min=0, max=0)),
+    numbers(17),
+    differentiable=False,
+)
+
+# ---------------------------------------------------------------- shapes
+
+SHAPES: dict[str, tuple[Call, tuple[int, ...]]] = {
+    "view": (
+        lambda lib, x: (x.view(6, 4), x.view(-1), lib.reshape(x, (3, 8)), x.reshape_as(lib.ones(4, 6)), x.view_as(lib.ones(8, 3))),
+        (2, 3, 4),
+    ),
+    "ravel": (lambda lib, x: (lib.ravel(x), lib.flatten(x, 1), x.unflatten(1, (3, 1)), lib.unflatten(x, -1, (-1, 2))), (2, 3, 4)),
+    "permute": (
+        lambda lib, x: (lib.permute(x, (2, 0, 1)), lib.transpose(x, 0, 2), lib.swapaxes(x, 0, 1), x.swapdims(-1, 0), x.adjoint()),
+        (2, 3, 4),
+    ),
+    "movedim": (lambda lib, x: (lib.movedim(x, 0, 2), x.movedim((0, 1), (2, 0)), lib.moveaxis(x, -1, 0)), (2, 3, 4)),
+    "squeeze": (
+        lambda lib, x: (lib.squeeze(x), lib.squeeze(x, 1), lib.squeeze(x, (0, 1)), lib.unsqueeze(x, 0), x.unsqueeze(-1)),
+        (2, 1, 4),
+    ),
+    "expand_as": (
+        lambda lib, x: (
+            x.expand_as(lib.ones(5, 2, 4)),
+            lib.broadcast_to(x, (2, 2, 4)),
+            *lib.broadcast_tensors(x, lib.ones(3, 1, 1)),
+        ),
+        (2, 4),
+    ),
+    "narrow": (lambda lib, x: (lib.narrow(x, 1, 1, 2), x.narrow(0, -2, 1), lib.select(x, 1, 2), x.select(-1, -1)), (3, 4, 2)),
+    "roll": (lambda lib, x: (lib.roll(x, 1), x.roll(-1, 0), x.roll((1, -2), (0, 1)), lib.roll(x, 7, 1)), (3, 4)),
+    "flip": (lambda lib, x: (lib.flip(x, (0,)), lib.fliplr(x), x.flipud(), lib.flip(x, [0, 1])), (3, 4)),
+    "rot90": (lambda lib, x: (lib.rot90(x), x.rot90(2, (1, 0)), lib.rot90(x, 3, (0, 2)), lib.rot90(x, -1), x.rot90(4)), (3, 4, 2)),
+    "repeat": (lambda lib, x: (x.repeat(2, 3), x.repeat(2, 1, 1, 2), lib.tile(x, (2,)), x.tile(2, 1, 3), x.repeat(0, 1)), (2, 3)),
+    "repeat_interleave": (
+        lambda lib, x: (lib.repeat_interleave(x, 2), x.repeat_interleave(3, 1), x.repeat_interleave(lib.tensor([1, 0, 2]), dim=1)),
+        (2, 3),
+    ),
+    "unfold": (lambda lib, x: (x.unfold(0, 2, 1), x.unfold(1, 3, 2), x.unfold(-1, 1, 3)), (4, 7)),
+    "split": (
+        lambda lib, x: (
+            *lib.split(x, 2),
+            *lib.split(x, [1, 4], 0),
+            *x.tensor_split(3),
+            *lib.tensor_split(x, (1, 3), 1),
+            *lib.chunk(x, 3),
+        ),
+        (5, 4),
+    ),
+    "unbind": (lambda lib, x: (*lib.unbind(x), *x.unbind(1), *lib.hsplit(x, 2), *lib.vsplit(x, [1])), (3, 4)),
+    "dsplit": (lambda lib, x: (*lib.dsplit(x, 2), *lib.split(x, 3, dim=-1)), (2, 2, 4)),
+    "stacks": (
+        lambda lib, x: (
+            lib.hstack([x, x]),
+            lib.vstack((x, x)),
+            lib.dstack([x, x]),
+            lib.column_stack([x[:, 0], x]),
+            lib.row_stack([x, x]),
+        ),
+        (3, 4),
+    ),
+    "stacks of lines": (
+        lambda lib, x: (lib.hstack([x, x]), lib.vstack([x, x]), lib.dstack([x, x]), lib.column_stack([x, x]), lib.concat([x, x])),
+        (3,),
+    ),
+    "stacks of numbers": (
+        lambda lib, x: (lib.hstack([x, x]), lib.vstack([x, x]), *lib.atleast_1d(x, x), lib.atleast_2d(x), lib.atleast_3d(x)),
+        (),
+    ),
+    "meshgrid": (
+        lambda lib, x: (*lib.meshgrid(x, x[:2], indexing="ij"), *lib.meshgrid(x, x[:2], indexing="xy"), lib.cartesian_prod(x, x)),
+        (3,),
+    ),
+    "block_diag": (lambda lib, x: lib.block_diag(x, x[:1], x[0, :1]), (2, 3)),
+    "diagonal": (
+        lambda lib, x: (lib.diagonal(x), x.diagonal(1), x.diagonal(-2, 0, 2), x.diagonal(0, -1, -2), lib.diagonal(x, 9)),
+        (3, 4, 5),
+    ),
+    "diag": (
+        lambda lib, x: (
+            lib.diag(x),
+            x.diag(1),
+            lib.diag(x[0]),
+            lib.diag(x[0], -1),
+            lib.diagflat(x, 1),
+            lib.diag_embed(x, 1),
+            lib.trace(x),
+        ),
+        (3, 4),
+    ),
+    "diag_embed": (lambda lib, x: (lib.diag_embed(x), lib.diag_embed(x, -1, 0, 2)), (2, 3)),
+    "triangles": (lambda lib, x: (lib.tril(x), x.triu(1), lib.tril(x, -1), x.triu(-2)), (2, 4, 3)),
+    "clone": (lambda lib, x: (x.clone() * 2, lib.clone(x), x.contiguous(), x.type_as(x)), (2, 3)),
+    "cat with an empty line": (lambda lib, x: lib.cat([lib.zeros(0), x, x], 1), (2, 3)),
+}
+for name, (call, shape) in SHAPES.items():
+    example(name, call, numbers(*shape))
+example(
+    "shapes of ints",
+    lambda lib, x: (
+        x.tril(),
+        x.roll(1, 0),
+        x.repeat(1, 2),
+        lib.diag(x),
+        x.diagonal(),
+        lib.tril_indices(3, 4),
+        lib.triu_indices(3, 3, 1),
+    ),
+    whole(3, 4),
+)
+example("triangles of bools", lambda lib, x: (x.tril(), x.triu(1)), truths(3, 4))
+
+# ---------------------------------------------------------------- products
+
+for equation, *shapes in (
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,kj", (2, 3), (4, 3)),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+    ("...ij,...jk->...ik", (2, 1, 3, 4), (5, 4, 2)),
+    ("i,j->ij", (3,), (4,)),
+    ("ij->ji", (3, 4)),
+    ("ij->", (3, 4)),
+    ("ii->i", (3, 3)),
+    ("ii", (3, 3)),
+    ("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)),
+    ("ij,ij,ij->i", (3, 4), (3, 4), (3, 4)),
+    ("ab,bc,cd->ad", (2, 3), (3, 4), (4, 2)),
+    ("b i d, b j d -> b i j", (2, 3, 4), (2, 5, 4)),
+    ("ij,->ij", (2, 3), ()),
+    ("a...,a...->...", (3, 2), (3, 2)),
+):
+    example(
+        f"einsum {equation} {shapes}",
+        lambda lib, *x, equation=equation: (lib.einsum(equation, *x), lib.einsum(equation, list(x))),
+        *(numbers(*shape, seed=n) for n, shape in enumerate(shapes)),
+    )
+A, B, V, W = numbers(3, 4), numbers(4, 5, seed=1), numbers(4, seed=2), numbers(4, seed=3)
+example(
+    "products",
+    lambda lib, a, b, v, w: (
+        lib.mm(a, b),
+        lib.mv(a, v),
+        lib.dot(v, w),
+        lib.outer(v, w),
+        v.ger(w),
+        lib.inner(a, v),
+        lib.vdot(v, w),
+        lib.matmul(a, b),
+    ),
+    A,
+    B,
+    V,
+    W,
+)
+example(
+    "addmm",
+    lambda lib, a, b, m: (lib.addmm(m, a, b), m.addmm(a, b, beta=0.5, alpha=2), lib.addmm(m[0], a, b)),
+    A,
+    B,
+    numbers(3, 5, seed=2),
+)
+example("addmv", lambda lib, a, v, m: (lib.addmv(m, a, v, alpha=2), lib.addr(a, m, v, beta=3)), A, V, numbers(3, seed=3))
+example(
+    "bmm",
+    lambda lib, a, b, m: (lib.bmm(a, b), lib.baddbmm(m, a, b, beta=2, alpha=0.5), lib.addbmm(m[0], a, b)),
+    numbers(2, 3, 4),
+    numbers(2, 4, 5, seed=1),
+    numbers(2, 3, 5, seed=2),
+)
+example(
+    "tensordot of pairs",
+    lambda lib, a, b: (lib.tensordot(a, b, dims=1), lib.tensordot(a, b, dims=([1], [0])), lib.tensordot(a, b, 0)),
+    A,
+    B,
+)
+example("kron", lambda lib, a, b: (lib.kron(a, b), lib.kron(a[0], b)), numbers(2, 3), numbers(3, 2, seed=1))
+example("cross", lambda lib, a, b: (lib.cross(a, b, dim=1), a.cross(b, 1)), numbers(4, 3), numbers(4, 3, seed=1))
+example(
+    "matrix_power",
+    lambda lib, a: (lib.matrix_power(a, 3), a.matrix_power(0), lib.matrix_power(a, 1), lib.chain_matmul(a, a, a)),
+    numbers(3, 3),
+)
+
+# ---------------------------------------------------------------- indices
+
+PLACES = np.array([2, 0, 1, 1], np.int32)
+example(
+    "take",
+    lambda lib, x, n: (lib.take(x, n), lib.index_select(x, 0, n), x.index_select(1, n[:1]), lib.gather(x, 1, n[None])),
+    numbers(3, 4),
+    PLACES,
+)
+example(
+    "take_along_dim",
+    lambda lib, x: (
+        lib.take_along_dim(x, x.argsort(1), 1),
+        x.take_along_dim(x.argmax(0, keepdim=True), 0),
+        lib.take_along_dim(x, x.flatten().argsort()),
+    ),
+    numbers(3, 4),
+)
+example(
+    "index_add",
+    lambda lib, x, n, y: (lib.index_add(x, 0, n, y), x.index_add(0, n, y, alpha=2)),
+    numbers(3, 5),
+    PLACES,
+    numbers(4, 5, seed=1),
+)
+example(
+    "index_copy",
+    lambda lib, x, n, y: (lib.index_copy(x, 0, n[:3], y[:3]), x.index_fill(0, n, 2.5), lib.index_fill(x, 1, n, 0)),
+    numbers(3, 5),
+    PLACES,
+    numbers(4, 5, seed=1),
+)
+INTO = np.array([[0, 2, 1, 0], [1, 0, 2, 2]], np.int32)
+example(
+    "scatter",
+    lambda lib, x, n, y: (
+        lib.scatter(x, 0, n, y),
+        x.scatter(0, n, 7.5),
+        lib.scatter_add(x, 0, n, y),
+    ),
+    numbers(3, 5),
+    INTO,
+    numbers(2, 4, seed=1),
+)
+example(
+    "scatter in lines",
+    lambda lib, x, n, y: (x.scatter(1, n, y[:, :3]), x.scatter_add(1, n, y[:, :3])),
+    numbers(2, 5),
+    np.array([[0, 4, 2], [3, 0, 1]], np.int32),
+    numbers(2, 4, seed=1),
+)
+for how in ("sum", "mean"):
+    for own in (True, False):
+        example(
+            f"scatter_reduce {how} {own}",
+            lambda lib, x, n, y, how=how, own=own: x.scatter_reduce(0, n, y, how, include_self=own),
+            numbers(3, 4),
+            INTO,
+            numbers(2, 4, seed=1),
+        )
+example(
+    "index_put",
+    lambda lib, x, n, y: (
+        lib.index_put(x, (n[:3],), y),
+        x.index_put((n[:3], n[:1]), y[0, 0]),
+        x.index_put((n[:3],), y, accumulate=True),
+    ),
+    numbers(3, 5),
+    PLACES,
+    numbers(3, 5, seed=1),
+)
+example(
+    "masked_scatter",
+    lambda lib, x, m, y: (lib.masked_scatter(x, m, y), x.masked_scatter(m[0], y)),
+    numbers(3, 4),
+    truths(3, 4),
+    numbers(20, seed=1),
+)
+example(
+    "slices put",
+    lambda lib, x, y: (
+        lib.select_scatter(x, y[0], 0, 1),
+        lib.slice_scatter(x, y[:2], 0, 1, 3),
+        lib.slice_scatter(x, y[:2], start=0, end=4, step=2),
+    ),
+    numbers(4, 5),
+    numbers(3, 5, seed=1),
+)
+
+
+def put(key: Callable[[Any, Any], Any], pick: Callable[[Any], Any] = lambda y: y) -> Call:
+    """x[key] = a part of y, where x is computed, so that both have gradients."""
+
+    def call(lib: Any, x: Any, n: Any, m: Any, y: Any) -> Any:
+        out = x * 1
+        out[key(n, m)] = pick(y)
+        return out, out * x
+
+    return call
+
+
+PUT: dict[str, Call] = {
+    "an int": put(lambda n, m: 1, lambda y: y[0]),
+    "a negative int": put(lambda n, m: -1, lambda y: 2.5),
+    "a slice": put(lambda n, m: slice(1, 3), lambda y: y[:2]),
+    "every other": put(lambda n, m: (slice(None, None, 2), slice(1, None, 3)), lambda y: y[0, 0]),
+    "a column": put(lambda n, m: (slice(None), 2), lambda y: y[:, 0]),
+    "a column, broadcast": put(lambda n, m: (..., slice(2, 4)), lambda y: y[:, :1]),
+    "a place": put(lambda n, m: (1, 2), lambda y: y[0, 0]),
+    "everything": put(lambda n, m: ..., lambda y: y),
+    "a new dimension": put(lambda n, m: (None, 1), lambda y: y[:1]),
+    "rows by number": put(lambda n, m: n[:3], lambda y: y[:3]),
+    "rows by number, one value": put(lambda n, m: n, lambda y: 0.5),
+    "columns by number": put(lambda n, m: (slice(None), n[:3]), lambda y: y[:, :3]),
+    "pairs": put(lambda n, m: (n[:3], n[:3]), lambda y: y[0, :3]),
+    "a table of numbers": put(lambda n, m: n.reshape(2, 2)[:, :1], lambda y: y[:2, None]),
+    "a list": put(lambda n, m: [0, 2], lambda y: y[:2]),
+    "a slice and numbers": put(lambda n, m: (slice(1, 3), n[:3]), lambda y: y[:2, :3]),
+    "an int and numbers": put(lambda n, m: (1, n[:3]), lambda y: y[0, :3]),
+    "a mask": put(lambda n, m: m, lambda y: -1.0),
+    "a mask of rows": put(lambda n, m: m[:, 0], lambda y: y[0]),
+    "a mask of columns": put(lambda n, m: (slice(None), m[0]), lambda y: 3),
+}
+for name, call in PUT.items():
+    example(f"put: {name}", call, numbers(4, 5), PLACES, truths(4, 5), numbers(4, 5, seed=1))
+example(
+    "put: as many as the mask holds",
+    lambda lib, x, y: [out := x * 1, out.__setitem__(x.detach() > 0, y[: int((x > 0).sum())])][:1],
+    numbers(3, 4),
+    numbers(12, seed=1),
+)
+example(
+    "put: ints and bools",
+    lambda lib, x, m: [o := x.clone(), o.__setitem__(0, 5), b := m.clone(), b.__setitem__(m, False), b][::2],
+    whole(3, 4),
+    truths(3, 4),
+)
+example(
+    "whole tensors compared",
+    lambda lib, x: (lib.tensor([lib.equal(x, x), x.equal(x[:1]), lib.allclose(x, x + 1e-9), x.allclose(-x)]),),
+    numbers(3),
+)
+example("split with sizes", lambda lib, x: x.split_with_sizes([1, 3], 1), numbers(2, 4))
+example(
+    "trapezoid",
+    lambda lib, y, x: (lib.trapezoid(y), lib.trapezoid(y, dx=0.5, dim=0), lib.trapezoid(y, x), lib.trapz(y, x)),
+    numbers(3, 5),
+    numbers(5, seed=1),
+)
+example(
+    "isin", lambda lib, x: (lib.isin(x, lib.tensor([1, 3])), lib.isin(x, 2), lib.isin(x, lib.tensor([1]), invert=True)), whole(3, 5)
+)
+example("ldexp", lambda lib, x, n: (lib.ldexp(x, n), x.ldexp(n)), numbers(5), whole(5, low=0, high=5))
+example(
+    "real",
+    lambda lib, x: (
+        lib.real(x),
+        x.conj(),
+        lib.detach(x),
+        x.resolve_conj(),
+        x.resolve_neg(),
+        x.conj_physical(),
+        lib.resolve_conj(x),
+    ),
+    numbers(3),
+)

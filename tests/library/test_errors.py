@@ -36,6 +36,9 @@ MODULES = [
     "broadcast",
     "indexing",
     "creation",
+    "sampling",
+    "func",
+    "linalg",
     "autograd",
     "differentiation",
     "graph",
@@ -45,7 +48,10 @@ MODULES = [
     "nn/functional",
     "recipe",
 ]
-ELSEWHERE = {("recipe", "_at"): "NonFiniteError: test_recipe.py trains into a NaN"}
+ELSEWHERE = {
+    ("tensor/tensor", "missing"): "test_missing.py has them",
+    ("recipe", "_at"): "NonFiniteError: test_recipe.py trains into a NaN",
+}
 
 
 def full(*shape: int) -> dm.Tensor:
@@ -111,12 +117,12 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     # what a tensor is made of
     (lambda: dm.tensor(["a"]), DtypeError, "a tensor holds numbers or booleans, got <U1; convert the data first"),
     (
-        lambda: dm.tensor([1], dtype=np.dtype("int64")),
+        lambda: dm.tensor([1], dtype=np.dtype("complex64")),
         DtypeError,
-        "dtype int64 is not supported; use float32, float64, int32 or bool",
+        "dtype complex64 is not supported; use float32, float64, int32 or bool",
     ),
     (lambda: full(1).to(np.dtype("float16")), DtypeError, "dtype float16 is not supported; use float32, float64, int32 or bool"),
-    (lambda: dm.zeros(2, dtype=np.dtype("int8")), DtypeError, "dtype int8 is not supported; use float32, float64, int32 or bool"),
+    (lambda: dm.zeros(2, dtype=dm.bfloat16), DtypeError, "dtype bfloat16 is not supported; use float32, float64, int32 or bool"),
     (lambda: dm.tensor([2**31]), DtypeError, "integers are 32 bits wide here, found 2147483648 to 2147483648; use float32"),
     (lambda: dm.arange(3) + 2**31, DtypeError, "integers are 32 bits wide here, found 2147483648; use a float"),
     (lambda: dm.zeros(2, -1), ShapeError, "a shape holds sizes of at least 0, got (2, -1)"),
@@ -182,23 +188,13 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: full(2)[..., ...], IndexRangeError, "an index holds at most one '...'"),
     (lambda: full(2)["a"], DtypeError, "an index is an int, a slice, None, '...' or an integer tensor, got str"),
     (lambda: full(2, 3)[0, 3], IndexRangeError, "index 3 is outside dimension 1 of size 3"),
-    (
-        lambda: full(2)[full(2) > 0],
-        DtypeError,
-        "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()",
-    ),
-    (
-        lambda: full(2)[np.array([True, False])],
-        DtypeError,
-        "a boolean mask gives a shape that depends on the numbers; use where() or masked_fill()",
-    ),
     (lambda: full(2)[full(1)], DtypeError, "an index tensor holds integers, got float32"),
     (lambda: full(2, 3)[labels(0, 1), labels(3, 0)], IndexRangeError, "an index must be in [-3, 3), found 0 to 3"),
     (lambda: full(2).gather(0, full(1)), DtypeError, "gather: the index holds integers, got float32"),
     (lambda: full(2, 2).gather(0, labels(0)), ShapeError, "gather: index (1,) must fit into (2, 2) off dim 0"),
     (lambda: full(2).gather(0, labels(-1)), IndexRangeError, "an index must be in [0, 2), found -1 to -1; check the labels"),
     (lambda: full(2)[labels(1) + 1].numpy(), IndexRangeError, "an index must be in [0, 2), found 2 to 2; check the labels"),
-    (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) and src (1,) must be equal"),
+    (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) must fit into src (1,)"),
     # functional
     (
         lambda: F.linear(full(2, 3), full(4, 5)),

@@ -34,6 +34,23 @@ NO_EXAMPLE = {
         "to",
         "double",
     ),
+    # test_storage.py and test_random.py have these
+    *("H", "byte", "char", "cpu", "cuda", "device", "element_size", "get_device", "grad_fn", "half", "is_complex", "is_contiguous"),
+    *(
+        "is_cuda",
+        "is_same_size",
+        "is_signed",
+        "is_sparse",
+        "itemsize",
+        "layout",
+        "nbytes",
+        "ndimension",
+        "nelement",
+        "pin_memory",
+        "short",
+        "type",
+    ),
+    *("new_empty", "new_full", "new_ones", "new_tensor", "new_zeros", "bernoulli", "multinomial", "register_hook", "retain_grad"),
 }
 
 

@@ -233,11 +233,18 @@ FOLLOWED: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
         lambda: ((y := data(8, 8) @ data(8, 12)) + 1).exp().sin().sum(1) + y.sum(1),
         ["Product", "Fold", "Fold"],
     ),
+    "numbers at two places": (
+        lambda: ((y := data(8, 8) @ data(8, 12)) + y.flip(0)) @ data(12, 4),
+        ["Product", "Map", "Product", "Map"],
+    ),
     "too much work": (
         lambda: functools.reduce(lambda x, _: x.sin() * 2, range(6), data(8, 8) @ data(8, 12)) @ data(12, 4),
         ["Product", "Map", "Product", "Map"],
     ),
-    "another dtype": (lambda: ((data(8, 8) @ data(8, 12)) > 0).any(1), ["Product", "Fold"]),
+    "another dtype": (
+        lambda: (positive := (data(8, 8) @ data(8, 12)).sin().exp().sin() > 0.5).any(1).sum() + positive.any(0).sum(),
+        ["Product", "Map", "Fold", "Fold", "Fold", "Fold"],
+    ),
 }
 
 
@@ -252,6 +259,12 @@ def test_a_contraction_computes_the_chain_that_follows_it_and_its_readers_find_i
     finally:
         engine.use_backend("reference")
     np.testing.assert_allclose(mine, found.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_left_operand_is_read_across_its_layers_by_few_columns_only() -> None:
+    assert kinds((data(16, 8) @ data(8, 8)).t() @ data(16, 64)) == ["Product", "Product", "Map"]
+    assert kinds((data(16, 8) @ data(8, 8)).t() @ data(16, 68)) == ["Product", "Map", "Product", "Map"]
+    assert kinds((data(16, 8) @ data(8, 8) + 1).t() @ data(16, 68)) == ["Product", "Map", "Product", "Map"]
 
 
 def test_sums_over_the_same_places_are_found_in_one_draw() -> None:

@@ -1,5 +1,6 @@
 """Data sets, batches, files of known formats, and the digits that ship with the library. PyTorch's torch.utils.data."""
 
+from ..missing import getter as _getter
 from . import transforms
 from .cifar import CIFAR10
 from .dataset import (
@@ -60,3 +61,5 @@ __all__ = [
     "read_png",
     "transforms",
 ]
+
+__getattr__ = _getter("torch.utils.data", globals())

@@ -1,5 +1,6 @@
 """Layers. PyTorch's torch.nn."""
 
+from ..missing import getter as _getter
 from . import functional, init, utils
 from .activation import (
     CELU,
@@ -227,3 +228,5 @@ __all__ = [
     "init",
     "utils",
 ]
+
+__getattr__ = _getter("torch.nn", globals())

@@ -86,6 +86,7 @@ from ..functions.pooling import (
 from ..functions.token import embedding, one_hot
 from ..functions.vision import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, unfold
 from ..indexing import gather
+from ..missing import getter as _getter
 from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, made, where
@@ -348,7 +349,7 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise ShapeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
     factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
-    scores = (query * factor) @ key.mT
+    scores = (query @ key.mT) * factor
     if is_causal:
         attn_mask = creation.arange(scores.shape[-2]).unsqueeze(1) >= creation.arange(scores.shape[-1])
     if attn_mask is not None and attn_mask.dtype == bool_:
@@ -363,3 +364,6 @@ def scaled_dot_product_attention(
         total = where(total == 0.0, 1.0, total)
     weights = apply(ops.SOFTMAX, scores, top.expand(scores.shape), total.expand(scores.shape))
     return dropout(weights, dropout_p) @ value
+
+
+__getattr__ = _getter("torch.nn.functional", globals())

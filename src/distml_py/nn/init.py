@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import ops, random
 from ..errors import ShapeError
+from ..missing import getter as _getter
 from ..op import float32, float64
 from ..tensor import Tensor
 from ..view import Shape
@@ -187,3 +188,6 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     q, r = np.linalg.qr(drawn)
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     return _filled(tensor, (q.T if rows < columns else q).reshape(tensor.shape) * gain)
+
+
+__getattr__ = _getter("torch.nn.init", globals())

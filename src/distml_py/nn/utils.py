@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from .. import engine
 from ..creation import zeros
 from ..errors import NonFiniteError, ShapeError
+from ..missing import getter as _getter
 from ..tensor import Tensor, cat, no_grad, stack
 
 
@@ -72,3 +73,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         for parameter in given:
             parameter.copy_(vec.detach()[first : first + parameter.numel()].reshape(parameter.shape))
             first += parameter.numel()
+
+
+__getattr__ = _getter("torch.nn.utils", globals())

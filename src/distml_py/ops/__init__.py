@@ -64,6 +64,7 @@ from .functions import (
 )
 from .index import GATHER, SCATTER_ADD
 from .move import DETACH, EXPAND, PAD, PERMUTE, RESHAPE, SLICE, WINDOW
+from .ordering import ARGSORT, LAST_AT
 from .reduce import AMAX, ARGMAX, SUM
 from .rounding import (
     BITWISE_AND,

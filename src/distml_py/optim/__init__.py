@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..errors import RecipeError
+from ..missing import getter as _getter
 from . import lr_scheduler
 from .adaptive import Adadelta, Adagrad, Adamax, NAdam, RAdam, RMSprop
 from .descent import SGD, Adam, AdamW
@@ -26,3 +27,6 @@ def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
         return BY_NAME[name](params, **options)
     except TypeError as error:
         raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
+
+
+__getattr__ = _getter("torch.optim", globals())

@@ -106,7 +106,7 @@ class Adagrad(Optimizer):
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = _decayed(parameter, gradient, group)
         if not state:
-            state.update(step=0, sum=full(gradient.shape, float(group["initial_accumulator_value"]), gradient.dtype))
+            state.update(step=0, sum=full(gradient.shape, float(group["initial_accumulator_value"]), dtype=gradient.dtype))
         live.count(state, "step")
         state["sum"] = state["sum"] + gradient * gradient
         rate = live.number(lambda: group["lr"] / (1.0 + (state["step"] - 1) * group["lr_decay"]))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from ..errors import RecipeError
+from ..missing import getter as _getter
 
 
 class Optimizer(Protocol):
@@ -478,3 +479,6 @@ class ReduceLROnPlateau(LRScheduler):
                 if float(group["lr"]) - new > self.eps:
                     group["lr"] = new
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+
+
+__getattr__ = _getter("torch.optim.lr_scheduler", globals())

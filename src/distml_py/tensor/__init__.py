@@ -4,7 +4,24 @@ from collections.abc import Callable
 from inspect import isfunction
 from typing import Any
 
-from . import arithmetic, choosing, conversion, elementwise, gradient, in_place, joining, picking, products, reduction, shape
+from . import (
+    arithmetic,
+    assigning,
+    choosing,
+    conversion,
+    counting,
+    elementwise,
+    gradient,
+    in_place,
+    joining,
+    moments,
+    ordering,
+    picking,
+    products,
+    reduction,
+    scan,
+    shape,
+)
 from .choosing import maximum, minimum, where
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .host_data import host_data
@@ -12,7 +29,24 @@ from .joining import broadcast_dtypes, cat, stack
 from .products import matmul
 from .tensor import Later, Tensor, apply, made
 
-FAMILIES = (arithmetic, choosing, conversion, elementwise, gradient, in_place, joining, picking, products, reduction, shape)
+FAMILIES = (
+    arithmetic,
+    assigning,
+    choosing,
+    conversion,
+    counting,
+    elementwise,
+    gradient,
+    in_place,
+    joining,
+    moments,
+    ordering,
+    picking,
+    products,
+    reduction,
+    scan,
+    shape,
+)
 
 
 def functions() -> dict[str, Callable[..., Any]]:

@@ -84,9 +84,6 @@ def pow(input: Value, exponent: Value) -> Tensor:
     return input**exponent  # type: ignore[return-value]
 
 
-float_power = pow
-
-
 @method
 def atan2(input: Tensor, other: Tensor) -> Tensor:
     """The angle of the point (other, input), in radians."""
@@ -127,6 +124,12 @@ def copysign(input: Tensor, other: Value) -> Tensor:
     """|input| with other's sign; 0.0 and -0.0 count as positive, other than in PyTorch."""
     size = input.abs()
     return where(other < 0, -size, size) if isinstance(other, Tensor) else (-size if other < 0 else size)
+
+
+@method
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """input * 2 ** other."""
+    return input * (other if other.is_floating_point() else other.float()).exp2()
 
 
 @method

@@ -132,3 +132,33 @@ def numel(input: Tensor) -> int:
 
 def is_nonzero(input: Tensor) -> bool:
     return bool(input)
+
+
+def isin(elements: Tensor | Number, test_elements: Tensor | Number, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """Which elements are among test_elements."""
+    one, two = (value if isinstance(value, Tensor) else Tensor(value) for value in (elements, test_elements))
+    found = (one.unsqueeze(-1) == two.flatten()).any(-1)
+    return ~found if invert else found
+
+
+@method
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    return input.shape == other.shape
+
+
+def is_inference(input: Tensor) -> bool:
+    """Always False: inference_mode() is no_grad() here."""
+    return False
+
+
+def detach(input: Tensor) -> Tensor:
+    return input.detach()
+
+
+@method
+def real(input: Tensor) -> Tensor:
+    return input
+
+
+conj, conj_physical = method(real, "conj"), method(real, "conj_physical")
+resolve_conj, resolve_neg = method(real, "resolve_conj"), method(real, "resolve_neg")

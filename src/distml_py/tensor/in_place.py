@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import broadcast, graph
+from .. import broadcast, graph, live
 from ..broadcast import Number
-from ..errors import ShapeError
+from ..errors import GradientError, ShapeError
 from ..ops.elementwise import cast
-from . import arithmetic, choosing, elementwise
+from . import arithmetic, assigning, choosing, elementwise, picking, products, scan
+from .grad_mode import is_grad_enabled
 from .tensor import Tensor, made, method
 
 # every method here is also there with a _ at its end
@@ -20,6 +21,26 @@ ELEMENTWISE = (
     *("sqrt", "square", "tan", "tanh", "trunc", "add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "atan2"),
     *("addcmul", "addcdiv", "lerp", "hypot", "copysign", "xlogy", "masked_fill", "logical_not", "bitwise_and", "bitwise_or"),
     *("bitwise_xor", "bitwise_not", "multiply", "divide", "true_divide", "subtract", "eq", "ne", "lt", "le", "gt", "ge"),
+    *(
+        "arccos",
+        "arccosh",
+        "arcsin",
+        "arcsinh",
+        "arctan",
+        "arctan2",
+        "arctanh",
+        "absolute",
+        "fix",
+        "sgn",
+        "greater",
+        "greater_equal",
+    ),
+    *("less", "less_equal", "not_equal", "logical_and", "logical_or", "logical_xor", "heaviside", "ldexp"),
+)
+
+BY_INDEX = (
+    *("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_put", "masked_scatter", "cumsum"),
+    *("cumprod", "tril", "triu", "addmm", "addmv", "addr", "baddbmm", "addbmm"),
 )
 
 
@@ -31,8 +52,8 @@ def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return change
 
 
-for _family in (arithmetic, choosing, elementwise):
-    for _name in ELEMENTWISE:
+for _family in (arithmetic, choosing, elementwise, assigning, picking, products, scan):
+    for _name in (*ELEMENTWISE, *BY_INDEX):
         if hasattr(_family, _name):
             method(_in_place(getattr(_family, _name)), f"{_name}_")
 _OPERATORS: dict[str, Any] = {
@@ -72,3 +93,21 @@ def detach_(input: Tensor) -> Tensor:
     outside = input.detach()
     input._node, input._requires_grad = outside._node, False
     return input
+
+
+def _reshaped(name: str) -> None:
+    def change(input: Tensor, *args: Any) -> Tensor:
+        found = getattr(input, name)(*args)
+        if input.requires_grad and input.is_leaf and is_grad_enabled():
+            raise GradientError("a leaf that requires grad was changed in place; do it under no_grad()")
+        if live.state.recorder is not None:
+            live.state.recorder.moved(input)
+        input._node, input._requires_grad = found._node, found.requires_grad
+        return input
+
+    change.__doc__ = f"{name}(), and the tensor becomes the result."
+    method(change, f"{name}_")
+
+
+for _name in ("squeeze", "unsqueeze", "transpose", "swapaxes", "t"):
+    _reshaped(_name)

@@ -1,48 +1,100 @@
-"""Functions of many numbers at once: sums, extremes, moments, softmax."""
+"""Sums, products, extremes and truths of many numbers at once."""
 
 from __future__ import annotations
 
 import builtins
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from .. import broadcast, graph, indexing, ops
 from ..errors import DtypeError, ShapeError
+from ..graph import Node
 from ..op import Op, bool_
 from .choosing import where
 from .tensor import Tensor, apply, made, method
 
+Dtype = np.dtype[Any]
+
+
+class Best(NamedTuple):
+    """What an extreme along a dimension gives: its values and where they stood, int32."""
+
+    values: Tensor
+    indices: Tensor
+
+
+class MinMax(NamedTuple):
+    min: Tensor
+    max: Tensor
+
 
 @method
-def sum(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
+def sum(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtype | None = None) -> Tensor:
     """Over dim (an int, several, or all). bool and int32 give int32."""
-    return _reduced(ops.SUM, input.int() if input.dtype == bool_ else input, dim, keepdim)
+    x = input if dtype is None else input.to(dtype)
+    return reduced(ops.SUM, x.int() if x.dtype == bool_ else x, dim, keepdim)
 
 
 @method
-def mean(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    if not input.is_floating_point():
-        raise DtypeError(f"mean needs floating-point numbers, got {input.dtype.name}; use .float()")
-    count = math.prod(input.shape[axis] for axis in broadcast.axes_of(dim, input.ndim, "mean"))
-    return input.sum(dim, keepdim) / count if count else input.sum(dim, keepdim) * math.nan
+def nansum(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtype | None = None) -> Tensor:
+    """The sum of what is not NaN."""
+    return where(input.isnan(), 0.0, input).sum(dim, keepdim, dtype=dtype) if input.is_floating_point() else input.sum(dim, keepdim)
 
 
 @method
-def var(input: Tensor, dim: Any = None, correction: Any = 1, keepdim: Any = False) -> Tensor:
-    count = math.prod(input.shape[axis] for axis in broadcast.axes_of(dim, input.ndim, "var"))
-    centred = input - input.mean(dim, keepdim=True)
-    return (centred * centred).sum(dim, keepdim) / builtins.max(count - correction, 0)
+def mean(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtype | None = None) -> Tensor:
+    x = input if dtype is None else input.to(dtype)
+    if not x.is_floating_point():
+        raise DtypeError(f"mean needs floating-point numbers, got {x.dtype.name}; use .float()")
+    count = math.prod(x.shape[axis] for axis in broadcast.axes_of(dim, x.ndim, "mean"))
+    return x.sum(dim, keepdim) / count if count else x.sum(dim, keepdim) * math.nan
 
 
 @method
-def std(input: Tensor, dim: Any = None, correction: Any = 1, keepdim: Any = False) -> Tensor:
-    return input.var(dim, correction, keepdim).sqrt()
+def nanmean(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtype | None = None) -> Tensor:
+    return input.nansum(dim, keepdim, dtype=dtype) / (~input.isnan()).sum(dim, keepdim)
+
+
+@method
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
+    """The product over dim, or of all; bool and int32 give int32. Halves are multiplied: its gradient is right at zeros, too."""
+    x = input if dtype is None else input.to(dtype)
+    x = x.int() if x.dtype == bool_ else x
+    if dim is None:
+        return _product(x.flatten()._node, 0, x).reshape(*(1,) * (x.ndim if keepdim else 0))
+    if not x.ndim:
+        broadcast.axis_of(dim, 0, "prod")
+        return x
+    axis = broadcast.axis_of(dim, x.ndim, "prod")
+    out = _product(x._node, axis, x)
+    return out if keepdim else out.squeeze(axis)
+
+
+def _product(node: Node, axis: int, source: Tensor) -> Tensor:
+    if not node.shape[axis]:
+        shape = tuple(1 if a == axis else size for a, size in enumerate(node.shape))
+        return Tensor(graph.full(1, shape, node.dtype))
+    while (size := node.shape[axis]) > 1:
+        half = (size + 1) // 2
+        rest = ops.move.pad_axis(ops.move.slice_axis(node, axis, half, size - half), axis, 0, 2 * half - size, 1)
+        node = ops.move.slice_axis(node, axis, 0, half) * rest
+    return made(node, source)
+
+
+@method
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    return (input != 0).sum(dim)
+
+
+# ---------------------------------------------------------------- extremes
 
 
 @method
 def amax(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    return _reduced(ops.AMAX, input, dim, keepdim)
+    return reduced(ops.AMAX, input, dim, keepdim)
 
 
 @method
@@ -51,13 +103,22 @@ def amin(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 
 @method
-def max(input: Tensor, dim: Any = None, keepdim: Any = False) -> Any:
-    """The largest number; with dim, (values, indices), the first of equals."""
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    return MinMax(input.amin(dim, keepdim), input.amax(dim, keepdim))
+
+
+@method
+def max(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor | None = None) -> Any:
+    """The largest number; with dim, (values, indices), the first of equals; with a tensor, maximum()."""
+    if isinstance(dim, Tensor) or other is not None:
+        return input.maximum(dim if other is None else other)
     return input.amax() if dim is None else _best(input, dim, keepdim, input.argmax)
 
 
 @method
-def min(input: Tensor, dim: Any = None, keepdim: Any = False) -> Any:
+def min(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor | None = None) -> Any:
+    if isinstance(dim, Tensor) or other is not None:
+        return input.minimum(dim if other is None else other)
     return input.amin() if dim is None else _best(input, dim, keepdim, input.argmin)
 
 
@@ -66,7 +127,7 @@ def argmax(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
     """The place of the first largest number; int32. Without dim: its place in the flattened tensor."""
     if dim is None:
         return input.flatten().argmax(0).reshape(*(1,) * input.ndim if keepdim else ())
-    return _reduced(ops.ARGMAX, input, (broadcast.axis_of(dim, input.ndim, "argmax"),), keepdim)
+    return reduced(ops.ARGMAX, input, (broadcast.axis_of(dim, input.ndim, "argmax"),), keepdim)
 
 
 @method
@@ -84,46 +145,56 @@ def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
     return input.bool().int().sum(dim, keepdim) > 0
 
 
+# ---------------------------------------------------------------- sums of exponentials
+
+
 @method
 def logsumexp(input: Tensor, dim: Any, keepdim: Any = False) -> Tensor:
-    top = input.detach().amax(dim, keepdim=True)
+    x = input if input.is_floating_point() else input.float()
+    top = x.detach().amax(dim, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
-    total = (input - top).exp().sum(dim, keepdim=True).log() + top
+    total = (x - top).exp().sum(dim, keepdim=True).log() + top
     return total if keepdim else total.squeeze(dim)
 
 
 @method
-def softmax(input: Tensor, dim: Any) -> Tensor:
+def softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
     """exp / sum of exp along dim; the maximum is subtracted first, so exp cannot overflow."""
-    x = input if input.is_floating_point() else input.float()
+    x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.float()
+    if 0 in x.shape:
+        return x * 1
     top = x.detach().amax(dim, keepdim=True)
     total = (x - top).exp().sum(dim, keepdim=True)
     return apply(ops.SOFTMAX, x, top.expand(x.shape), total.expand(x.shape))
 
 
 @method
-def log_softmax(input: Tensor, dim: Any) -> Tensor:
-    shifted = input - input.detach().amax(dim, keepdim=True)
+def log_softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
+    x = input if dtype is None else input.to(dtype)
+    if 0 in x.shape:
+        return x * 1
+    shifted = x - x.detach().amax(dim, keepdim=True)
     return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
 
-def _reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
+def reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    """A Reduce row over dim, which is one, several or (None) all dimensions."""
     axes = broadcast.axes_of(dim, x.ndim, op.name)
     if op is not ops.SUM and builtins.any(x.shape[axis] == 0 for axis in axes):
         raise ShapeError(f"{op.name} of no elements: shape {x.shape}, dim {dim}; it has no identity")
     if not axes:
         return x if op is not ops.ARGMAX else (x * 0).int()
     if x.dtype == bool_:
-        numbers = _reduced(op, x.int(), dim, keepdim)
+        numbers = reduced(op, x.int(), dim, keepdim)
         return numbers.bool() if op is ops.AMAX else numbers
     out = made(graph.apply(op, x._node, attrs=(axes,)), x)
     return out if keepdim else out.reshape(*(size for axis, size in enumerate(x.shape) if axis not in axes))
 
 
-def _best(x: Tensor, dim: Any, keepdim: bool, place: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
+def _best(x: Tensor, dim: Any, keepdim: bool, place: Callable[..., Tensor]) -> Best:
     """(values, indices) along dim; the gradient goes to the chosen element alone."""
     if not x.ndim:
-        return x, place(dim)
+        return Best(x, place(dim))
     indices = place(dim, keepdim=True)
     values = made(indexing.gather(x._node, broadcast.axis_of(dim, x.ndim, "max"), indices._node), x)
-    return (values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))
+    return Best(values, indices) if keepdim else Best(values.squeeze(dim), indices.squeeze(dim))

@@ -15,11 +15,13 @@ from ..backends.protocol import Pending
 from ..broadcast import Number
 from ..errors import DtypeError, GradientError, ShapeError
 from ..graph import Node
+from ..missing import missing
 from ..op import DTYPES, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
 from ..view import Shape
+from .device import current, device
 from .grad_mode import is_grad_enabled, no_grad
-from .host_data import host_data
+from .host_data import host_data, resolve
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -50,14 +52,14 @@ class Tensor:
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
-    def __init__(self, data: Any, dtype: np.dtype[Any] | None = None, requires_grad: bool = False):
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
         if isinstance(data, Tensor):
             data = _outside(data._node)
         if not isinstance(data, Node):
             array = host_data(data, dtype)
             data = graph.leaf(array, array.shape, array.dtype)
         elif dtype is not None:
-            data = cast(data, np.dtype(dtype))
+            data = cast(data, resolve(dtype))
         self._node: Node = data
         self._grad: Tensor | None = None
         self._requires_grad = False
@@ -79,6 +81,10 @@ class Tensor:
     @property
     def ndim(self) -> int:
         return len(self._node.shape)
+
+    @property
+    def device(self) -> device:
+        return current()
 
     @property
     def requires_grad(self) -> bool:
@@ -340,12 +346,44 @@ class Tensor:
         return self.matmul(other)
 
     @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.dtype.itemsize * self.numel()
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
+
+    @property
+    def is_sparse(self) -> bool:
+        return False
+
+    @property
+    def layout(self) -> str:
+        return "strided"
+
+    @property
+    def grad_fn(self) -> str | None:
+        """The op that made it, by name, where gradients pass; None for leaves."""
+        return None if self.is_leaf else f"<{self._node.op.name}>"
+
+    @property
+    def H(self) -> Tensor:
+        return self.t()
+
+    @property
     def T(self) -> Tensor:
         return self.permute(*reversed(range(self.ndim)))
 
     @property
     def mT(self) -> Tensor:
         return self.transpose(-2, -1)
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing("torch.Tensor", name, dir(type(self)))
 
     if TYPE_CHECKING:  # the families' methods
 
@@ -356,7 +394,6 @@ class Tensor:
         def __or__(self, other: Any) -> Tensor: ...
         def __ror__(self, other: Any) -> Tensor: ...
         def __xor__(self, other: Any) -> Tensor: ...
-        def __getattr__(self, name: str) -> Any: ...
 
 
 # ---------------------------------------------------------------- from words to nodes

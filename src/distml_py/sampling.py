@@ -1,0 +1,186 @@
+"""Random tensors, by PyTorch's names. Keys are counter-based (random.py): the same seed gives the same bits on every backend."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import graph, ops, random
+from .broadcast import Number
+from .errors import DtypeError, ShapeError
+from .op import float32, int32
+from .random import Generator
+from .tensor import Tensor, where
+from .tensor.device import check
+from .tensor.host_data import resolve
+from .tensor.tensor import method
+from .view import Shape
+
+
+def shape_of(size: tuple[Any, ...]) -> Shape:
+    """Sizes given one by one or as one sequence. Raises ShapeError."""
+    given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    if not all(isinstance(length, (int, np.integer)) and length >= 0 for length in given):
+        raise ShapeError(f"a shape holds sizes of at least 0, got {tuple(given)}")
+    return tuple(int(length) for length in given)
+
+
+def uniform(shape: Shape, per_sample: int = 0, generator: Generator | None = None) -> Tensor:
+    """Uniform on [0, 1) from the next stream; elements are numbered from per_sample * random.first_sample()."""
+    keys = random.next_words(per_sample) if generator is None else generator.next_words()
+    words = [graph.const(word, int32) for word in keys]
+    return Tensor(graph.apply(ops.UNIFORM, *words, attrs=(shape,)))
+
+
+def gaussian(shape: Shape, generator: Generator | None = None) -> Tensor:
+    """Standard normal, by Box and Muller (1958) from two uniform streams."""
+    radius = ((1.0 - uniform(shape, generator=generator)).log() * -2.0).sqrt()
+    return radius * (uniform(shape, generator=generator) * (2 * math.pi)).cos()
+
+
+def _finished(found: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    check(device)
+    return Tensor(found._node, resolve(dtype or float32), requires_grad)
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
+    """Uniform on [0, 1), multiples of 2**-24; the same bits on every backend."""
+    return _finished(uniform(shape_of(size), generator=generator), dtype, device, requires_grad)
+
+
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
+    """Standard normal."""
+    return _finished(gaussian(shape_of(size), generator), dtype, device, requires_grad)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return rand(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    return randn(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    **_: Any,
+) -> Tensor:
+    """randint(high, size) or randint(low, high, size): integers in [low, high), at most 2**24 of them apart."""
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or high is None or not low < high <= low + 2**24:
+        raise ShapeError(f"randint needs low < high <= low + 2**24, got {low} and {high}")
+    check(device)
+    found = (uniform(shape_of((size,)), generator=generator) * float(high - low)).floor().int() + low
+    return found if dtype is None else found.to(dtype)
+
+
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+    """0 to n - 1 in random order, int32: the order of n uniform numbers."""
+    check(device)
+    found = uniform(shape_of((n,)), generator=generator).argsort()
+    return found if dtype is None else found.to(dtype)
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that input holds (or p), else 0; of input's dtype."""
+    return (uniform(input.shape, generator=generator) < (input if p is None else p)).to(input.dtype)
+
+
+def normal(
+    mean: Tensor | Number, std: Tensor | Number = 1.0, size: Any = None, *, generator: Generator | None = None, **options: Any
+) -> Tensor:
+    """Normal numbers with these means and standard deviations, which broadcast; of `size` where both are numbers."""
+    if size is None:
+        tensors = [value for value in (mean, std) if isinstance(value, Tensor)]
+        if not tensors:
+            raise ShapeError("normal: two numbers need a size")
+        size = np.broadcast_shapes(*(tensor.shape for tensor in tensors))
+    found = gaussian(shape_of((size,)), generator) * std + mean
+    return _finished(found, options.get("dtype"), options.get("device"), bool(options.get("requires_grad", False)))
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """num_samples places of each line (n,) or (m, n) of weights, chosen with chances in their proportion; int32.
+
+    Without replacement the places of a line differ (Efraimidis and Spirakis 2006). Weights are not checked: that would wait.
+    """
+    if input.ndim not in (1, 2) or not input.is_floating_point():
+        raise DtypeError(f"multinomial needs floating-point weights (n,) or (m, n), got {input.dtype.name} {input.shape}")
+    size = input.shape[-1]
+    if num_samples < 1 or (not replacement and num_samples > size):
+        raise ShapeError(f"multinomial: {num_samples} of {size} places cannot be drawn with replacement={replacement}")
+    weights = input.detach()
+    if not replacement:
+        late = -(1.0 - uniform(weights.shape, generator=generator)).log() / weights
+        return where(weights > 0, late, math.inf).argsort(-1).narrow(-1, 0, num_samples)
+    ends = weights.cumsum(-1)
+    mark = uniform((*weights.shape[:-1], num_samples), generator=generator).unsqueeze(-1) * ends[..., -1:].unsqueeze(-1)
+    return (ends.unsqueeze(-2) <= mark).int().sum(-1).clamp(max=size - 1)
+
+
+# ---------------------------------------------------------------- in place
+
+
+def _bernoulli_method(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    return bernoulli(input, p, generator=generator)
+
+
+method(_bernoulli_method, "bernoulli")
+method(multinomial)
+
+
+@method
+def uniform_(input: Tensor, a: float = 0, b: float = 1, *, generator: Generator | None = None) -> Tensor:
+    """Becomes uniform on [a, b)."""
+    return input._move_to((uniform(input.shape, generator=generator) * (b - a) + a).to(input.dtype))
+
+
+@method
+def normal_(input: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Tensor:
+    return input._move_to((gaussian(input.shape, generator) * std + mean).to(input.dtype))
+
+
+@method
+def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    return input._move_to((uniform(input.shape, generator=generator) < p).to(input.dtype))
+
+
+@method
+def exponential_(input: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
+    return input._move_to((-(1.0 - uniform(input.shape, generator=generator)).log() / lambd).to(input.dtype))
+
+
+@method
+def random_(input: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Becomes integers in [low, high); random_(high) in [0, high), random_() in [0, 2**24)."""
+    low, high = (low, high) if high is not None else (0, low or 2**24)
+    return input._move_to(randint(low, high, input.shape, generator=generator).to(input.dtype))
+
+
+def get_rng_state(device: Any = None) -> Tensor:
+    """The state of the random streams, four int32 words."""
+    return Tensor(np.array(random.state(), np.uint32).view(np.int32))
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Back to what get_rng_state() gave."""
+    seed, step, stream, first = (int(word) for word in new_state.numpy().view(np.uint32))
+    random.restore((seed, step, stream, first))

@@ -1,0 +1,56 @@
+"""Devices, by PyTorch's words. All tensors live on the current backend, so a device is checked and then passed over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import engine
+from ..errors import BackendError
+
+HERE = ("cpu", "webgl")
+
+
+class device:
+    """device("cpu"), device("webgl") or device("webgl", 0). Others are a BackendError that says what there is."""
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: Any, index: int | None = None):
+        kind, _, number = str(type).partition(":")
+        self.type = kind
+        self.index = int(number) if number else index
+        if kind not in HERE:
+            raise BackendError(
+                f"there is no device {str(type)!r} here; use 'cpu' or 'webgl': everything runs on the current backend, "
+                f"{engine.backend().name}"
+            )
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        extra = "" if self.index is None else f", index={self.index}"
+        return f"device(type={self.type!r}{extra})"
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __enter__(self) -> device:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def current() -> device:
+    """Where tensors are now."""
+    return device("webgl" if engine.backend().on_gpu else "cpu")
+
+
+def check(given: Any) -> None:
+    """Raises BackendError for a device that is not here. None, "cpu" and "webgl" all mean the current backend."""
+    if given is not None and not isinstance(given, device):
+        device(given)

@@ -1,0 +1,81 @@
+"""Rebuilds docs/support.md: every name of PyTorch's modules, marked yes, composed or no. With --write; a test runs it without."""
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import distml_py as dm
+from distml_py.op import Op
+from distml_py.torch_names import NAMES
+
+TARGET = Path(__file__).parents[2] / "docs" / "support.md"
+HOMES: dict[str, Any] = {
+    "torch": dm,
+    "torch.Tensor": dm.Tensor,
+    "torch.nn": dm.nn,
+    "torch.nn.functional": dm.nn.functional,
+    "torch.nn.init": dm.nn.init,
+    "torch.nn.utils": dm.nn.utils,
+    "torch.optim": dm.optim,
+    "torch.optim.lr_scheduler": getattr(dm.optim, "lr_scheduler", None),
+    "torch.utils.data": dm.data,
+    "torch.autograd": dm.autograd,
+    "torch.linalg": dm.linalg,
+    "torch.func": dm.func,
+    "torch.special": dm.special,
+}
+OWN = re.compile(r"\b(ops\.[A-Z]|apply\(|graph\.|unary\(|binary\(|_bits\(|reduced\()")
+HEAD = """# What of PyTorch is here
+
+Made by `nox -s support` from PyTorch's own lists of names; a test holds it current. **yes**: there, with a kernel (or, for what
+computes nothing, an implementation) of its own. **composed**: there, made of other operations, on the GPU as well: nothing goes to
+the CPU unsaid. What gives as many numbers as it finds (`nonzero`, `unique`, `masked_select`, an index by a mask) waits for the GPU
+and says so once. **no**: asking for it says "not implemented" and names the nearest thing.
+
+Numbers: `float32`, `int32` and `bool`, on the reference backend `float64`, too. `int64`, `int16`, `int8` are names of `int32`;
+integers beyond 32 bits are an error. `uint8` is accepted and kept as `int32`. `float16` and `bfloat16` have names, and are
+refused where they are used. Tensors are values: a view is a copy as far as changes in place go, but for `x[...] = value`.
+"""
+
+
+def mark(home: Any, name: str) -> str:
+    """yes, composed or no."""
+    value = inspect.getattr_static(home, name, None) if home is not None else None
+    if value is None:
+        return "no"
+    if not inspect.isfunction(value):
+        return "yes"
+    cells = [cell.cell_contents for cell in value.__closure__ or ()]
+    inner = next((cell for cell in cells if inspect.isfunction(cell)), None)
+    if any(isinstance(cell, Op) for cell in cells):
+        return "yes"
+    if inner is not None:
+        return mark_function(inner)
+    return mark_function(value)
+
+
+def mark_function(function: Any) -> str:
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    if any(isinstance(cell, Op) for cell in cells) or "ops" not in function.__globals__:
+        return "yes"
+    return "yes" if OWN.search(inspect.getsource(function)) else "composed"
+
+
+def text() -> str:
+    lines = [HEAD]
+    for module, names in NAMES.items():
+        marks = {name: mark(HOMES[module], name) for name in sorted(names)}
+        here = sum(found != "no" for found in marks.values())
+        lines += [f"## {module}", "", f"{here} of {len(marks)} names.", "", "| name | here |", "|---|---|"]
+        lines += [f"| `{name}` | {found} |" for name, found in marks.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        TARGET.write_text(text())
+    else:
+        print(text())

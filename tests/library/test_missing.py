@@ -1,0 +1,52 @@
+"""Names that PyTorch has and this library has not: said so, with the nearest thing; and the table of all names is current."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import distml_py as dm
+import support_source
+import torch_names_source
+from distml_py.errors import MissingNameError
+from distml_py.torch_names import NAMES
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
+        (lambda: dm.vmap, "not implemented: torch.vmap; nearest is broadcasting, or a leading batch dimension"),
+        (lambda: dm.rrelu_, "not implemented: torch.rrelu_; nearest is torch.rrelu"),
+        (lambda: dm.ones(1).lgamma(), "not implemented: torch.Tensor.lgamma; nearest is math.lgamma of a number"),
+        (lambda: dm.ones(1).logdet(), "not implemented: torch.Tensor.logdet; nearest is numpy.linalg.slogdet of x.numpy()"),
+        (lambda: dm.linalg.svd, "not implemented: torch.linalg.svd; nearest is numpy.linalg.svd of x.numpy()"),
+        (lambda: dm.autograd.gradcheck, "not implemented: torch.autograd.gradcheck; nearest is central differences"),
+        (lambda: dm.func.vmap, "not implemented: torch.func.vmap; nearest is broadcasting"),
+        (lambda: dm.nn.Conv3d, "not implemented: torch.nn.Conv3d; nearest is torch.nn.Conv"),
+        (lambda: dm.nn.functional.conv3d, "not implemented: torch.nn.functional.conv3d; nearest is torch.nn.functional.conv"),
+        (lambda: dm.optim.SparseAdam, "not implemented: torch.optim.SparseAdam; nearest is torch.optim."),
+    ],
+)
+def test_a_name_that_is_not_here_says_so_and_names_the_nearest(ask: Any, message: str) -> None:
+    with pytest.raises(MissingNameError) as caught:
+        ask()
+    assert str(caught.value).startswith(message) or message in str(caught.value)
+    assert isinstance(caught.value, AttributeError) and isinstance(caught.value, NotImplementedError)
+
+
+def test_hasattr_is_false_and_what_pytorch_has_not_either_is_a_plain_attribute_error() -> None:
+    assert not hasattr(dm, "svd") and not hasattr(dm.ones(1), "lgamma") and hasattr(dm, "sin") and not hasattr(dm.nn, "Conv3d")
+    for ask in (lambda: dm.flibber, lambda: dm.ones(1).flibber, lambda: dm.nn.Flibber):
+        with pytest.raises(AttributeError, match="here as in PyTorch"):
+            ask()
+
+
+def test_the_list_of_names_is_that_of_the_pytorch_that_judges() -> None:
+    assert torch_names_source.TARGET.read_text() == torch_names_source.text(), "run tests/library/torch_names_source.py --write"
+    assert len(NAMES["torch"]) > 400 and "matmul" in NAMES["torch"] and "view" in NAMES["torch.Tensor"]
+
+
+def test_the_table_of_support_is_current() -> None:
+    found = Path(support_source.TARGET).read_text()
+    assert found == support_source.text(), "run: nox -s support"
