@@ -91,6 +91,12 @@ for name, loss in LOSSES.items():
     example(name, lambda lib, x, y, loss=loss: loss(of(lib), x, y), X, Y)
 example("multi_margin_loss", lambda lib, x, n: of(lib).multi_margin_loss(x, n), X, whole(3, low=0, high=5))
 example("cosine_similarity of zeros", lambda lib, x, y: of(lib).cosine_similarity(x * 0, y), X, positive(3, 5))
+example(
+    "ctc_loss",
+    lambda lib, x, n: of(lib).ctc_loss(x.log_softmax(2), n, lib.tensor([5, 4]), lib.tensor([2, 1])),
+    numbers(5, 2, 4),
+    whole(2, 2, low=1, high=4),
+)
 
 ONES = dm.ones(2, 3)
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
@@ -194,5 +200,26 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "instance_norm: more than one number a channel and sample is needed when training, got (2, 3, 1)",
     ),
     (lambda: F.local_response_norm(ONES, 2), ShapeError, "local_response_norm needs (n, channels, length, ...) and a size"),
+    (
+        lambda: F.ctc_loss(dm.ones(2), dm.tensor([1]), [1], [1]),
+        ShapeError,
+        "ctc_loss needs (time, n, classes) or (time, classes) with at least one frame, got (2,)",
+    ),
+    (
+        lambda: F.ctc_loss(dm.ones(2, 3), dm.tensor([1]), [3], [1]),
+        ShapeError,
+        "ctc_loss: input_lengths are at most 2, blank is 0 to 2, got [3], 0",
+    ),
+    (
+        lambda: F.ctc_loss(ONES, dm.tensor([1]), [1, 1], [1]),
+        ShapeError,
+        "ctc_loss: input_lengths are 1 numbers from 0 up",
+    ),
+    (
+        lambda: F.ctc_loss(ONES, dm.tensor([1]), [2], [2]),
+        ShapeError,
+        "ctc_loss: targets (1,) hold fewer labels than",
+    ),
+    (lambda: F.ctc_loss(ONES, dm.tensor([0]), [2], [1]), ShapeError, "ctc_loss: labels are 0 to 2 without the blank 0, got [0]"),
     (lambda: F.max_pool1d(dm.tensor([[1, 2]]), 2), DtypeError, "max_pool1d needs floating-point numbers, got int32; use .float()"),
 ]

@@ -256,7 +256,7 @@ def test_a_loss_is_what_pytorchs_is(name: str, options: dict[str, Any], inputs: 
     close(mine[0].grad, other[0].grad)
 
 
-KNOWN = {row[0] for row in (*LAYERS, *LOSSES, *MORE, *PAIRS, *MORE_LOSSES)} | JUDGED_BELOW | BY_CHANCE
+KNOWN = {row[0] for row in (*LAYERS, *LOSSES, *MORE, *PAIRS, *MORE_LOSSES)} | JUDGED_BELOW | BY_CHANCE | {"CTCLoss"}
 
 
 def test_every_layer_is_in_these_tables() -> None:
@@ -283,6 +283,39 @@ WITH_TEXT = [(row[0], row[1], row[2]) for row in (*LAYERS, *MORE, *PAIRS)]
 @pytest.mark.parametrize(("name", "arguments", "options"), WITH_TEXT, ids=[f"{row}" for row in WITH_TEXT])
 def test_a_layers_text_is_pytorchs(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     assert repr(getattr(nn, name)(*arguments, **options)) == repr(getattr(torch.nn, name)(*arguments, **options))
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "none"])
+@pytest.mark.parametrize("form", ["a table", "in a row", "one", "with blank 2", "too long", "no labels", "too long, zero"])
+def test_ctc_is_pytorchs_up_to_the_scores(how: str, form: str) -> None:
+    """PyTorch's gradient of log_probs takes log_softmax for granted, so the gradient is judged before that."""
+    scores, frames, counts = numbers(7, 3, 4), [7, 5, 6], [3, 2, 1]
+    labels = np.array([[1, 1, 3], [2, 3, 0], [3, 0, 0]], np.int32)
+    options = {"blank": 2 if form == "with blank 2" else 0, "reduction": how, "zero_infinity": form.endswith("zero")}
+    if form == "with blank 2":
+        labels = np.array([[1, 1, 3], [0, 3, 0], [3, 0, 0]], np.int32)
+    if form.startswith("too long"):
+        frames = [3, 5, 6]
+    if form == "no labels":
+        counts = [0, 2, 0]
+    if form == "in a row":
+        labels = np.array([1, 1, 3, 2, 3, 3], np.int32)
+    if form == "one":
+        scores, labels, frames, counts = scores[:, 0].copy(), labels[0], [7], [3]
+
+    def run(lib: Any) -> tuple[Any, Any]:
+        x = lib.tensor(scores, requires_grad=True)
+        targets = lib.tensor(labels.astype(np.int64) if lib is torch else labels)
+        lengths = [lib.tensor(given) for given in ((frames, counts) if form != "one" else (frames[0], counts[0]))]
+        loss = lib.nn.CTCLoss(**options)(x.log_softmax(-1), targets, *lengths)
+        loss.sum().backward()
+        return loss, x.grad
+
+    (found, slope), (wanted, judge) = run(dm), run(torch)
+    assert found.shape == tuple(wanted.shape)
+    close(found, wanted)
+    if form != "too long":
+        close(slope, judge)
 
 
 @pytest.mark.parametrize("name", ["Conv1d", "ConvTranspose1d", "ConvTranspose2d", "Bilinear"])

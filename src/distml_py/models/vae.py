@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import creation, nn
+from .. import nn, sampling
 from ..nn import functional as F
 from ..tensor import Tensor
 
@@ -25,7 +25,7 @@ class VAE(nn.Module):
 
     def reparameterize(self, mu: Tensor, logvar: Tensor) -> Tensor:
         """A sample, as a function of noise that the gradient passes by."""
-        return mu + creation.randn(mu.shape, dtype=mu.dtype) * (logvar * 0.5).exp()
+        return mu + sampling.randn(mu.shape, dtype=mu.dtype) * (logvar * 0.5).exp()
 
     def decode(self, z: Tensor) -> Tensor:
         return F.sigmoid(self.fc4(F.relu(self.fc3(z))))

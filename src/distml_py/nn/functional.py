@@ -49,6 +49,7 @@ from ..functions.convolution import (
     linear,
     pair,
 )
+from ..functions.ctc import ctc_loss
 from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
 from ..functions.loss import (
     binary_cross_entropy,

@@ -313,6 +313,12 @@ class Module:
             raise UnsupportedError("not implemented: register_forward_hook(always_call=True); nearest is always_call=False")
         return self._hooks.add("after", hook, with_kwargs, prepend)
 
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Raises UnsupportedError: gradients are a graph of their own here, with no moment at which a module is passed."""
+        raise UnsupportedError("not implemented: Module.register_full_backward_hook; nearest is Tensor.register_hook")
+
+    register_full_backward_pre_hook = register_backward_hook = register_full_backward_hook
+
     # ------------------------------------------------------------ text
 
     def extra_repr(self) -> str:
