@@ -247,6 +247,8 @@ class Tensor:
 
     def _renew(self, value: Tensor) -> None:
         """Become value, outside the gradient's graph and with the next realization; no history is left after it."""
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
         self._node = graph.apply(ops.DETACH, cast(value._node, self.dtype))
         engine.keep(self._node)
 
