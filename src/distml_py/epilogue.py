@@ -14,6 +14,7 @@ from .kernel import (
     Convolution,
     Expression,
     Fold,
+    Joint,
     Kernel,
     Launch,
     Load,
@@ -133,12 +134,14 @@ def elsewhere(launch: Launch | None, slot: int, result: Expression) -> Launch | 
 
 def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel | None:
     changed: dict[str, Operand | Expression] = {}
-    for name in ("body", "after"):
+    for name in ("body", "after") if not isinstance(kernel, Joint) else ():
         value = getattr(kernel, name, None)
         if value is not None:
             changed[name] = _moved(value, number, there)
     if isinstance(kernel, Fold):
         kernel = dataclasses.replace(kernel, more=tuple(_moved(value, number, there) for value in kernel.more))
+    if isinstance(kernel, Joint):
+        return dataclasses.replace(kernel, bodies=tuple(_moved(value, number, there) for value in kernel.bodies))
     operands: dict[str, Shape] = {}
     match kernel:
         case Product(sizes=sizes, batch=batch):

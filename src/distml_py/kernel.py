@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .layout import Layout
-from .op import Elementwise, Reduce, Source
+from .op import Elementwise, Reduce, Source, Statistics
 from .view import Shape, View
 
 Dtype = np.dtype[Any]
@@ -116,6 +116,41 @@ class Fold:
     dtype: Dtype
     after: Expression | None = None
     more: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Layer n of output[c, o] = number n of what is known, or (final) result n, of op over r in chunk c of bodies(o * length + r).
+
+    bodies: one, the numbers; or all that is known of parts, with counts: how many numbers are behind each, and behind a row's last
+    one. attrs: the op's, but for its axes.
+    """
+
+    op: Statistics
+    bodies: tuple[Expression, ...]
+    length: int
+    chunks: int
+    rows: int
+    dtype: Dtype
+    final: bool
+    attrs: tuple[Any, ...] = ()
+    counts: tuple[int, int] = (1, 1)
+    staged: bool = False  # bodies are of parts
+
+    @property
+    def layers(self) -> int:
+        return len(self.op.results if self.final else self.op.known)
+
+    @property
+    def body(self) -> Expression:
+        return self.bodies[0]
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many numbers are behind a chunk, and behind a row's last one."""
+        step = -(-self.length // self.chunks)
+        each, last = self.counts
+        return step * each, (self.length - (self.chunks - 1) * step - 1) * each + last
 
 
 Axis = tuple[tuple[int, int], ...]
@@ -242,7 +277,7 @@ class ScatterChains:
     dtype: Dtype
 
 
-Kernel = Map | Fold | Product | Convolution | WeightGradient | Scatter | Chain | ScatterChains
+Kernel = Map | Fold | Joint | Product | Convolution | WeightGradient | Scatter | Chain | ScatterChains
 
 
 @dataclass(frozen=True)

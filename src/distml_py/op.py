@@ -1,7 +1,7 @@
 """What an op is: one frozen row that holds its meaning (NumPy), its derivative and its GPU text together.
 
 The kinds differ in what a kernel may do with them: *inline* rows (Elementwise, Move, Gather, Source) are written into
-the kernel of whoever reads them; *kernel* rows (Reduce, MatMul, Conv2d, ScatterAdd, Pack) are draws of their own.
+the kernel of whoever reads them; *kernel* rows (Reduce, Statistics, MatMul, Conv2d, ScatterAdd, Pack) are draws of their own.
 """
 
 from __future__ import annotations
@@ -113,6 +113,33 @@ class Reduce(Op):
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         shape = tuple(1 if axis in attrs[0] else size for axis, size in enumerate(inputs[0].shape))
         return shape, self.result or inputs[0].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Statistics(Op):
+    """Several results over the axes attrs[0], which stay as size 1, found in one draw: output (results, ...).
+
+    Long rows are cut, and what is known of the parts is merged. gather: (x) -> what is known of the numbers along the last axis;
+    merge: (*known, counts) -> the same of all parts, of so many numbers each; finish: (*known, count, *attrs[1:]) -> the results.
+
+    In GLSL numbers are seen from {p}, their maximum (top) or the first one. terms, merged: what is summed for number {x}, or for a
+    part of {n} numbers of which {k0}, {k1}... are known. known, results: the sums are {s0}, {s1}..., attributes {a1}...
+    helper: functions that they call.
+    """
+
+    gather: Callable[..., Any] = field(kw_only=True)
+    merge: Callable[..., Any] = field(kw_only=True)
+    finish: Callable[..., Any] = field(kw_only=True)
+    top: bool = field(kw_only=True)
+    terms: tuple[str, ...] = field(kw_only=True)
+    merged: tuple[str, ...] = field(kw_only=True)
+    known: tuple[str, ...] = field(kw_only=True)
+    results: tuple[str, ...] = field(kw_only=True)
+    helper: str = ""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        shape = tuple(1 if axis in attrs[0] else size for axis, size in enumerate(inputs[0].shape))
+        return (len(self.results), *shape), inputs[0].dtype
 
 
 @dataclass(frozen=True, eq=False, repr=False)

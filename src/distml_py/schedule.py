@@ -19,6 +19,7 @@ from .kernel import (
     Dtype,
     Expression,
     Fold,
+    Joint,
     Kernel,
     Launch,
     Load,
@@ -35,7 +36,21 @@ from .kernel import (
 )
 from .layout import MOST_SIDE, Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, weight_gradient, zeros
-from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
+from .op import (
+    Conv2d,
+    Conv2dImage,
+    Conv2dWeight,
+    Elementwise,
+    Gather,
+    MatMul,
+    Move,
+    Op,
+    Pack,
+    Reduce,
+    ScatterAdd,
+    Source,
+    Statistics,
+)
 from .operands import through
 from .ops.atlas import PART, Spot, sizes
 from .scattering import scatter
@@ -272,6 +287,8 @@ class _Scheduler:
         match step.op:
             case Reduce():
                 return self._fold(step, values[0], shapes[0])
+            case Statistics():
+                return self._statistics(step, values[0], shapes[0])
             case ScatterAdd():
                 return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
             case Pack():
@@ -344,6 +361,35 @@ class _Scheduler:
             found = self.fused(Fold(op, value, length, chunks, rows, step.dtype), (chunks, rows))
             value, length = through(View((rows, chunks), (1, rows)), found), chunks
         return self.fused(Fold(op, value, length, 1, rows, step.dtype), step.shape)
+
+    def _statistics(self, step: Step, value: Expression, shape: Shape) -> Expression:
+        """As _fold: what each stage finds of its chunks is merged by the next one."""
+        op, axes = step.op, step.attrs[0]
+        assert isinstance(op, Statistics)
+        turn = (*(axis for axis in range(len(shape)) if axis not in axes), *axes)
+        line = contiguous_strides(shape)
+        view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
+        value = through(view, value)
+        if len(_inputs(value)) > MAX_INPUTS:
+            value = self.store(value, view.shape)
+        length, rows = math.prod(shape[axis] for axis in axes), math.prod(step.shape[1:])
+        kernel = Joint(op, (value,), length, 1, rows, step.dtype, True, step.attrs[1:])
+        while kernel.length > FOLD_LENGTH:
+            kernel = dataclasses.replace(kernel, chunks=_chunks(kernel.length), final=False)
+            found, layer = self._joint(kernel, (kernel.chunks, rows))
+            parts = tuple(through(View((rows, kernel.chunks), (1, rows), n * layer), found) for n in range(kernel.layers))
+            kernel = Joint(op, parts, kernel.chunks, 1, rows, step.dtype, True, step.attrs[1:], kernel.totals, True)
+        found, layer = self._joint(kernel, step.shape[1:])
+        return through(View((step.shape[0], rows), (layer, 1)), found)
+
+    def _joint(self, kernel: Joint, shape: Shape) -> tuple[Load, int]:
+        """(what a kernel with several results writes, how many numbers lie in each layer)."""
+        inputs: dict[int, int] = {}
+        scalars: dict[int, int] = {}
+        bodies = tuple(_renumber(body, inputs, scalars) for body in kernel.bodies)
+        local = dataclasses.replace(kernel, bodies=bodies)
+        found = self.launch(local, tuple(inputs), shape, layers=kernel.layers, scalars=tuple(scalars))
+        return found, self.launches[-1].layout.layer_size
 
     def store(self, value: Expression, shape: Shape) -> Load:
         """value in an array of its own; one that was stored before, in the same shape, is not stored again."""

@@ -100,6 +100,14 @@ for n in SIZES:
     )
     case(
         "sizes",
+        f"slopes of layer_norm and softmax of {n}",
+        lambda lib, x: slopes(
+            lib, functional(lib).layer_norm(x, x.shape[1:], eps=0.1).log_softmax(0).square() * x.softmax(1), (x,)
+        ),
+        numbers(3, n),
+    )
+    case(
+        "sizes",
         f"batch_norm of {n}",
         lambda lib, x, w: functional(lib).batch_norm(x, None, None, w, w * 2, True),
         numbers(3, n, 5),

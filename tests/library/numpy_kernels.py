@@ -16,6 +16,7 @@ from distml_py.kernel import (
     Convolution,
     Expression,
     Fold,
+    Joint,
     Launch,
     Load,
     Make,
@@ -122,6 +123,9 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
             assert launch.layout.layers == len(found) and (kernel.after is None or not kernel.more)
             gap = launch.layout.layer_size - size if kernel.more else 0
             return np.concatenate([np.pad(layer, (0, gap), constant_values=-1) for layer in found])
+        case Joint():
+            results = joint(kernel, inputs, scalars, size)
+            return np.concatenate([np.pad(r, (0, launch.layout.layer_size - size), constant_values=math.nan) for r in results])
         case Product():
             return layered(finished(kernel, product(kernel, inputs), inputs, scalars), 2, launch)
         case Convolution():
@@ -282,6 +286,23 @@ def fold(kernel: Fold, inputs: list[np.ndarray], scalars: list[float], size: int
     if kernel.after is None:
         return np.array(found)
     return element(kernel.after, np.arange(size), inputs, scalars, np.array(found))
+
+
+def joint(kernel: Joint, inputs: list[np.ndarray], scalars: list[float], size: int) -> np.ndarray:
+    """(layers, size)"""
+    step = -(-kernel.length // kernel.chunks)
+    found = np.zeros((kernel.layers, size), kernel.dtype)
+    for number in range(size):
+        chunk, row = divmod(number, kernel.rows)
+        inner = chunk * step + np.arange(min(step, kernel.length - chunk * step))
+        counts = np.where(inner == kernel.length - 1, kernel.counts[1], kernel.counts[0]).astype(kernel.dtype)
+        parts = [element(body, row * kernel.length + inner, inputs, scalars) for body in kernel.bodies]
+        whole = kernel.op.merge(*parts, counts) if kernel.staged else kernel.op.gather(parts[0])
+        if kernel.final:
+            whole = kernel.op.finish(*whole, counts.sum(), *kernel.attrs)
+        assert counts.sum() == kernel.totals[chunk == kernel.chunks - 1]
+        found[:, number] = whole
+    return found
 
 
 def element(

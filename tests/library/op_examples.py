@@ -859,6 +859,39 @@ for name, (call, shape, width) in NORMALIZED.items():
     parts = (numbers(*shape), numbers(*width, seed=1), numbers(*width, seed=2))
     # no gradient reaches running statistics; PyTorch's LayerNorm of one number is its rounding error
     example(f"F.{name}", call, *parts, smooth="not training" not in name, torch="one number" not in name)
+LONG = 521  # a prime: its stages are not equally long
+example(
+    "moments in stages",
+    lambda lib, x, w: lib.nn.functional.layer_norm(x * 3 + 2, (LONG,), w, eps=0.01),
+    numbers(3, LONG),
+    numbers(LONG, seed=1),
+)
+example(
+    "moments of columns in stages",
+    lambda lib, x, w: lib.nn.functional.batch_norm(x.t(), None, None, w, None, True),
+    numbers(3, LONG),
+    numbers(3, seed=1),
+)
+example(
+    "softmax in stages",
+    lambda lib, x: ((x * 3).softmax(1), (x.t() * 5).log_softmax(0), x.logsumexp(1)),
+    numbers(2, LONG),
+)
+example(
+    "cross_entropy in stages",
+    lambda lib, x, n: lib.nn.functional.cross_entropy(x * 4, n),
+    numbers(3, LONG),
+    np.array([0, 520, 256], np.int32),
+)
+ENDLESS_ROWS = numbers(6, 5)
+ENDLESS_ROWS[0], ENDLESS_ROWS[1, 2], ENDLESS_ROWS[2, 3], ENDLESS_ROWS[3, 1:] = -np.inf, np.inf, np.nan, -np.inf
+ENDLESS_ROWS[4, :4] = -np.inf
+example(
+    "softmax of rows without end",
+    lambda lib, x: (x.softmax(1), x.log_softmax(1), lib.cat([x] * 60, 1).softmax(1), lib.cat([x] * 60, 1).log_softmax(1)),
+    ENDLESS_ROWS,
+    differentiable=False,
+)
 example(
     "batch_norm, which is then turned",
     lambda lib, x: lib.nn.functional.batch_norm(x.t() * 2, None, None, None, None, True).t(),

@@ -13,7 +13,7 @@ import distml_py as dm
 import programs
 from distml_py import Tensor, engine, lowering, nn
 from distml_py import schedule as scheduling
-from distml_py.kernel import Convolution, Fold, Map, Product, Schedule
+from distml_py.kernel import Convolution, Fold, Joint, Map, Product, Schedule
 from distml_py.layout import layout_of
 from distml_py.schedule import graph_of, linearize, schedule
 from distml_py.variant import Variant
@@ -112,7 +112,14 @@ DRAWS: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
     "a cheap value with two readers": (lambda: (s := data(4, 5).exp()) * s.sum(), ["Fold", "Map"]),
     "a dear value with two readers": (lambda: (s := data(4, 5).exp().sin().cos()) * s.sum(), ["Map", "Fold", "Map"]),
     "a constant": (lambda: dm.full((3,), 2.0) * 3, ["Map"]),
-    "a softmax": (lambda: data(4, 5).softmax(1), ["Fold", "Fold", "Map"]),
+    "a softmax": (lambda: data(4, 5).softmax(1), ["Joint", "Map"]),
+    "a long softmax": (lambda: data(4, 500).softmax(1), ["Joint", "Joint", "Map"]),
+    "a layer norm": (lambda: nn.functional.layer_norm(data(4, 8), (8,), data(8), data(8)).relu(), ["Joint", "Map"]),
+    "a batch norm": (
+        lambda: nn.functional.batch_norm(data(4, 8, 3, 3), None, None, data(8), data(8), True).relu(),
+        ["Joint", "Map"],
+    ),
+    "a cross entropy": (lambda: nn.functional.cross_entropy(data(8, 5), dm.tensor([0, 4, 1, 2, 2, 0, 3, 3])), ["Joint", "Fold"]),
     "a mean": (lambda: data(4, 5).mean(1), ["Fold"]),
     "a gather of labels": (lambda: data(4, 5)[dm.arange(4), dm.tensor([0, 1, 2, 3])], ["Map"]),
     "a cat": (lambda: dm.cat([data(2, 3), data(4, 3) * 2]), ["Map"]),
@@ -283,8 +290,30 @@ def test_the_sums_that_layer_norm_sends_back_are_found_together() -> None:
     x, weight = data(8, 16).requires_grad_(), data(16).requires_grad_()
     (nn.functional.layer_norm(x, 16, weight) * data(8, 16)).sum().backward()
     assert x.grad is not None
-    found = [launch.kernel for launch in kernels_of(x.grad).launches if isinstance(launch.kernel, Fold)]
-    assert [len(kernel.more) for kernel in found] == [0, 0, 1], "mean, variance, and both means of the gradient"
+    plan = kernels_of(x.grad)
+    found = [launch.kernel for launch in plan.launches if isinstance(launch.kernel, Fold)]
+    assert [len(kernel.more) for kernel in found] == [1], "both means of the gradient"
+    x.grad = None
+    (nn.functional.layer_norm(x, 16) * data(8, 16)).sum().backward()
+    assert kinds(x.grad) == ["Joint", "Fold", "Map"], "the moments, both means, the gradient"
+
+
+def test_what_a_normalisation_sends_to_its_weights_is_found_in_one_draw() -> None:
+    x, weight, bias = data(32, 16).requires_grad_(), data(16).requires_grad_(), data(16).requires_grad_()
+    (nn.functional.layer_norm(x, 16, weight, bias) * data(32, 16)).sum().backward()
+    assert weight.grad is not None and bias.grad is not None
+    plan = kernels_of(weight.grad, bias.grad)
+    assert [type(launch.kernel) for launch in plan.launches if launch.size > 16] == [Joint]
+    assert sum(isinstance(launch.kernel, Fold) for launch in plan.launches) == 2, "asked for, each is an array of its own"
+
+
+def test_a_loss_of_classes_is_found_in_two_draws_and_sent_back_in_one() -> None:
+    x, labels = data(8, 5).requires_grad_(), dm.tensor([0, 4, 1, 2, 2, 0, 3, 3])
+    loss = nn.functional.cross_entropy(x, labels)
+    loss.backward()
+    assert x.grad is not None
+    assert [type(launch.kernel) for launch in kernels_of(loss).launches] == [Joint, Fold]
+    assert [type(launch.kernel) for launch in kernels_of(loss, x.grad).launches] == [Joint, Fold, Map]
 
 
 def test_a_block_of_rows_or_channels_has_a_layer_each() -> None:

@@ -5,20 +5,21 @@ Each fragment writes the four numbers of one texel, or one texel in each layer o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import assert_never
+from collections.abc import Callable, Sequence
+from typing import TypeVar, assert_never
 
 import numpy as np
 
-from ..kernel import Chain, Convolution, Expression, Fold, Kernel, Map, Product, Scatter, ScatterChains, WeightGradient
+from ..kernel import Chain, Convolution, Fold, Joint, Kernel, Map, Product, Scatter, ScatterChains, WeightGradient
 from ..layout import Layout
 from ..op import float32
-from .places import Place
+from .joint import joint
 from .products import convolution, product, weight_gradient
 from .scatters import chain, scatter, scatter_chains
-from .sums import Tree, pairs
+from .sums import Tree, numbers, pairs
 from .writer import AFTER, TYPES, Program, Value, Writer, counter, loop, number, result
 
+T = TypeVar("T", Fold, Joint)
 MOST_BRANCHES = 16  # in one text: a software renderer compiled 96 of them, in a loop, for minutes
 
 
@@ -29,7 +30,9 @@ def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout, region: bool 
         case Map():
             return _map(writer, kernel)
         case Fold():
-            return _fold(writer, kernel)
+            return _unrolled(writer, kernel, _folded)
+        case Joint():
+            return _unrolled(writer, kernel, joint)
         case Product():
             return product(writer, kernel)
         case Convolution():
@@ -52,12 +55,12 @@ def _map(writer: Writer, kernel: Map) -> Program:
     return writer.program([*writer.lines[0], result(found, kernel.dtype)], kernel.dtype)
 
 
-def _fold(writer: Writer, kernel: Fold) -> Program:
+def _unrolled(writer: Writer, kernel: T, folded: Callable[[Writer, T, int], Program]) -> Program:
     """Four numbers of a chunk in each turn of the loop where they share texels, else one."""
-    one = _folded(writer, kernel, 1)
+    one = folded(writer, kernel, 1)
     if -(-kernel.length // kernel.chunks) % 4:
         return one
-    four = _folded(Writer(writer.layouts, writer.out, writer.region), kernel, 4)
+    four = folded(Writer(writer.layouts, writer.out, writer.region), kernel, 4)
     return four if four.text.count("texture(") < 3 * one.text.count("texture(") and four.text.count("?") < MOST_BRANCHES else one
 
 
@@ -79,7 +82,7 @@ def _folded(writer: Writer, kernel: Fold, unroll: int) -> Program:
             if argmax:
                 writer.line(0, f"{TYPES[body.dtype]} best{own} = {lowest};")
             terms = []
-            for at, x, left in _numbers(writer, kernel, body, k, r, unroll):
+            for at, x, left in numbers(writer, kernel, body, k, r, unroll):
                 if tree is None:
                     writer.line(1, _update(kernel, own, x.text, writer.integer(at), left))
                 else:
@@ -90,21 +93,6 @@ def _folded(writer: Writer, kernel: Fold, unroll: int) -> Program:
         writer.totals[writer.own().times(4).plus(k)] = Value(f"acc{k}", AFTER)
     inner = writer.lines[1]
     return _finished(writer, kernel, loop("r", step // unroll, inner) if tree is None else tree.loops("r", inner))
-
-
-def _numbers(
-    writer: Writer, kernel: Fold, body: Expression, k: int, r: Place, unroll: int
-) -> Iterator[tuple[Place, Value, list[Value]]]:
-    """(place in the chunk, number, conditions under which it is there) of those that a turn adds to number k of a texel."""
-    step = -(-kernel.length // kernel.chunks)
-    chunk, row = writer.split(writer.own().times(4).plus(k), kernel.rows)
-    for j in range(unroll):
-        at = r.times(unroll).plus(j)
-        left: list[Value] = []
-        if step * kernel.chunks > kernel.length:
-            writer.inside(chunk.times(step).plus(at), 0, kernel.length, left)
-        value = writer.expression(body, row.times(kernel.length).plus(chunk, step).plus(at))
-        yield at, writer.let(TYPES[body.dtype], value.text, value.depth), left
 
 
 def _finished(writer: Writer, kernel: Fold, turns: Sequence[str]) -> Program:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .writer import COUNTED, indented, loop
+from ..kernel import Expression, Fold, Joint
+from .places import Place
+from .writer import COUNTED, TYPES, Value, Writer, indented, loop
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,18 @@ def pairs(terms: Sequence[str]) -> str:
         return terms[0]
     half = len(terms) // 2
     return f"({pairs(terms[:half])} + {pairs(terms[half:])})"
+
+
+def numbers(
+    writer: Writer, kernel: Fold | Joint, body: Expression, k: int, r: Place, unroll: int
+) -> Iterator[tuple[Place, Value, list[Value]]]:
+    """(place in the chunk, number, conditions under which it is there) of those that a turn adds to number k of a texel."""
+    step = -(-kernel.length // kernel.chunks)
+    chunk, row = writer.split(writer.own().times(4).plus(k), kernel.rows)
+    for j in range(unroll):
+        at = r.times(unroll).plus(j)
+        left: list[Value] = []
+        if step * kernel.chunks > kernel.length:
+            writer.inside(chunk.times(step).plus(at), 0, kernel.length, left)
+        value = writer.expression(body, row.times(kernel.length).plus(chunk, step).plus(at))
+        yield at, writer.let(TYPES[body.dtype], value.text, value.depth), left

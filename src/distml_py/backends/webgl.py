@@ -19,6 +19,7 @@ from ..kernel import (
     Convolution,
     Draw,
     Fold,
+    Joint,
     Kernel,
     Launch,
     Map,
@@ -270,6 +271,9 @@ def _cost(kernel: Kernel) -> int:
         case Fold(body=body, length=length, chunks=chunks, after=after, more=more):
             work = sum(2 + each.work for each in (body, *more))
             return -(-length // chunks) * work + (after.work if after is not None else 0)
+        case Joint(op=op, bodies=bodies, length=length, chunks=chunks):
+            work = sum(2 + each.work for each in bodies)
+            return -(-length // chunks) * (4 + (2 if op.top else 1) * work)
         case Product(sizes=sizes, splits=splits, block=block):
             return -(-sizes[2] // splits) * block
         case Convolution(window=window, block=block):

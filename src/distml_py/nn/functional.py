@@ -90,6 +90,7 @@ from ..missing import getter as _getter
 from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, made, where
+from ..tensor.reduction import exp_sum
 
 Sizes = int | Sequence[int]
 
@@ -164,8 +165,11 @@ def cross_entropy(
     axis = 1 if input.ndim > 1 else 0
     if target.dtype not in (int32, bool_):
         return _soft_cross_entropy(input.log_softmax(axis), target, weight, reduction, label_smoothing, axis)
-    shifted = input - input.detach().amax(axis, keepdim=True)
-    total = shifted.exp().sum(axis, keepdim=True).log()
+    if not input.shape[axis]:
+        raise ShapeError(f"cross_entropy of no classes: scores {input.shape}")
+    input = input if input.is_floating_point() else input.float()
+    top, total = exp_sum(input, axis, "cross_entropy")
+    shifted, total = input - top, total.log()
     loss = _likelihood(shifted, total, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return loss
@@ -225,24 +229,21 @@ def batch_norm(
     count = math.prod(input.shape[axis] for axis in axes)
     if count < 2:
         raise ShapeError(f"batch_norm: more than one number a channel is needed when training, got {input.shape}")
-    mean, variance = _moments(input, axes)
+    out, mean, square = _standardized(input, axes, eps)
     if running_mean is not None:
         running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten() * momentum)
     if running_var is not None:
-        unbiased = variance.detach().flatten() * (count / (count - 1))
+        unbiased = square.detach().flatten() * (1 / (count - 1))
         running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
-    return _affine(_normalized(input, mean, variance, eps), *parts)
+    return _affine(out, *parts)
 
 
-def _moments(input: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """(mean, biased variance) over axes, which stay as size 1."""
-    mean = input.mean(axes, keepdim=True)
-    return mean, (input - mean).square().mean(axes, keepdim=True)
-
-
-def _normalized(input: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
-    return apply(ops.NORMALIZE, input, mean.expand(input.shape), (variance + eps).rsqrt().expand(input.shape))
+def _standardized(input: Tensor, axes: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(input, standardised over axes; its mean and the sum of its squared distances from it, for which axes stay as size 1)."""
+    found = apply(ops.MOMENTS, input, attrs=(axes, eps))
+    mean = found[0]
+    return apply(ops.NORMALIZE, input, mean.expand(input.shape), found[2].expand(input.shape)), mean, found[1]
 
 
 def _affine(input: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -254,8 +255,8 @@ def layer_norm(
     input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Standardised over the last dimensions, which are normalized_shape, as are weight and bias. Source: Ba et al. 2016."""
-    moments = _moments(input, _last_axes("layer_norm", input, normalized_shape))
-    return _affine(_normalized(input, *moments, eps), weight, bias)
+    axes = _last_axes("layer_norm", input, normalized_shape)
+    return _affine(_standardized(input, axes, eps)[0], weight, bias)
 
 
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
@@ -285,7 +286,7 @@ def group_norm(
     grouped = input.reshape(input.shape[0], num_groups, inner)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
-    return _affine(_normalized(grouped, *_moments(grouped, (2,)), eps).reshape(input.shape), *parts)
+    return _affine(_standardized(grouped, (2,), eps)[0].reshape(input.shape), *parts)
 
 
 def instance_norm(
@@ -309,15 +310,15 @@ def instance_norm(
     count = math.prod(input.shape[2:])
     if count < 2:
         raise ShapeError(f"instance_norm: more than one number a channel and sample is needed when training, got {input.shape}")
-    mean, variance = _moments(input, tuple(range(2, input.ndim)))
+    out, mean, square = _standardized(input, tuple(range(2, input.ndim)), eps)
     if running_mean is not None:
         running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten(1).mean(0) * momentum)
     if running_var is not None:
-        unbiased = variance.detach().flatten(1).mean(0) * (count / (count - 1))
+        unbiased = square.detach().flatten(1).mean(0) * (1 / (count - 1))
         running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
-    return _affine(_normalized(input, mean, variance, eps), *parts)
+    return _affine(out, *parts)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

@@ -20,6 +20,7 @@ from .elementwise import (
     ISFINITE,
     LE,
     LOG,
+    LOG_SOFTMAX,
     LOGICAL_AND,
     LOGICAL_NOT,
     LOGICAL_OR,
@@ -65,7 +66,7 @@ from .functions import (
 from .index import GATHER, SCATTER_ADD
 from .move import DETACH, EXPAND, PAD, PERMUTE, RESHAPE, SLICE, WINDOW
 from .ordering import ARGSORT, LAST_AT
-from .reduce import AMAX, ARGMAX, SUM
+from .reduce import AMAX, ARGMAX, EXP_SUM, MOMENTS, SUM
 from .rounding import (
     BITWISE_AND,
     BITWISE_OR,

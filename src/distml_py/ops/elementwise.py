@@ -284,6 +284,10 @@ def _softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[N
     return out * (g - _total(g * out, _own_axes(top))), None, None
 
 
+def _log_softmax_vjp(g: Node, out: Node, x: Node, top: Node, total: Node) -> tuple[Node | None, ...]:
+    return g - apply(EXP, out) * _total(g, _own_axes(top)), None, None
+
+
 # inputs: x, its mean, 1 / sqrt(its variance + eps)
 NORMALIZE: Elementwise = Elementwise(
     "normalize", lambda x, mean, scale: (x - mean) * scale, _normalize_vjp, glsl="({0} - {1}) * {2}"
@@ -294,6 +298,13 @@ SOFTMAX = Elementwise(
     numpy=lambda x, top, total: np.exp(x - top) / total,
     glsl="exp({0} - {1}) / {2}",
     vjp=_softmax_vjp,
+)
+# inputs as SOFTMAX's
+LOG_SOFTMAX = Elementwise(
+    name="log_softmax",
+    numpy=lambda x, top, total: x - top - np.log(total),
+    glsl="{0} - {1} - mix(log({2}), {2}, isnan({2}))",
+    vjp=_log_softmax_vjp,
 )
 
 

@@ -163,8 +163,7 @@ def softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
     x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.float()
     if 0 in x.shape:
         return x * 1
-    top = x.detach().amax(dim, keepdim=True)
-    total = (x - top).exp().sum(dim, keepdim=True)
+    top, total = exp_sum(x, dim, "softmax")
     return apply(ops.SOFTMAX, x, top.expand(x.shape), total.expand(x.shape))
 
 
@@ -173,8 +172,15 @@ def log_softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     if 0 in x.shape:
         return x * 1
-    shifted = x - x.detach().amax(dim, keepdim=True)
-    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+    x = x if x.is_floating_point() else x.float()
+    top, total = exp_sum(x, dim, "log_softmax")
+    return apply(ops.LOG_SOFTMAX, x, top.expand(x.shape), total.expand(x.shape))
+
+
+def exp_sum(x: Tensor, dim: Any, name: str) -> tuple[Tensor, Tensor]:
+    """(the maximum m over dim, the sum of exp(x - m)), which stays as size 1; m is a constant to the derivative of both."""
+    found = apply(ops.EXP_SUM, x, attrs=(broadcast.axes_of(dim, x.ndim, name),))
+    return found.detach()[0], found[1]
 
 
 def reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
