@@ -53,6 +53,7 @@ from .op import (
 )
 from .operands import through
 from .ops.atlas import PART, Spot, sizes
+from .ops.elementwise import NORMALIZE
 from .scattering import scatter
 from .siblings import paired
 from .variant import DEFAULT, Variant
@@ -61,7 +62,7 @@ from .view import Shape, View, contiguous_strides
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
 MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
-LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers
+LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers; a normalised one by all, from the same bytes
 MOST_COPIES = 2
 CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd)  # they read stored arrays only
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
@@ -196,7 +197,8 @@ class _Scheduler:
         """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""
         if self.readers[number] < 2 or not value.work:
             return False
-        return self.operands[number] or value.work > LIGHT_WORK or self.readers[number] > MOST_COPIES
+        light = value.work <= LIGHT_WORK and (self.readers[number] <= MOST_COPIES or self.graph.steps[number].op is NORMALIZE)
+        return self.operands[number] or not light
 
     def _aside(self, value: Expression, shape: Shape) -> Expression:
         """value, stored for several readers: in rows of whole texels, so that contractions can read it as it is."""

@@ -13,7 +13,7 @@ import distml_py as dm
 import programs
 from distml_py import Tensor, engine, lowering, nn
 from distml_py import schedule as scheduling
-from distml_py.kernel import Convolution, Fold, Joint, Map, Product, Schedule
+from distml_py.kernel import Apply, Convolution, Fold, Joint, Map, Product, Schedule
 from distml_py.layout import layout_of
 from distml_py.schedule import graph_of, linearize, schedule
 from distml_py.variant import Variant
@@ -305,6 +305,16 @@ def test_what_a_normalisation_sends_to_its_weights_is_found_in_one_draw() -> Non
     plan = kernels_of(weight.grad, bias.grad)
     assert [type(launch.kernel) for launch in plan.launches if launch.size > 16] == [Joint]
     assert sum(isinstance(launch.kernel, Fold) for launch in plan.launches) == 2, "asked for, each is an array of its own"
+
+
+def test_a_normalised_value_is_stored_for_nobody() -> None:
+    """Activation and affine part included, one map makes it; the way back makes it again from what that map has read."""
+    x, weight, bias = data(4, 8, 6, 6).requires_grad_(), data(8).requires_grad_(), data(8).requires_grad_()
+    out = nn.functional.batch_norm(x, None, None, weight, bias, True).relu()
+    (out * data(4, 8, 6, 6)).sum().backward()
+    assert x.grad is not None and weight.grad is not None and bias.grad is not None
+    bodies = [launch.kernel.body for launch in kernels_of(out, x.grad, weight.grad, bias.grad).launches]
+    assert not any(isinstance(body, Apply) and body.op.name == "normalize" for body in bodies)
 
 
 def test_a_loss_of_classes_is_found_in_two_draws_and_sent_back_in_one() -> None:
