@@ -39,7 +39,7 @@ def _pair(launches: list[Launch | None], place: int, other: int, made: dict[int,
     assert first is not None and second is not None
     one, two = first.kernel, second.kernel
     assert isinstance(one, Fold) and isinstance(two, Fold)
-    inputs = list(dict.fromkeys((*first.inputs, *second.inputs)))
+    inputs = [*first.inputs, *(slot for slot in dict.fromkeys(second.inputs) if slot not in first.inputs)]  # first's may repeat
     if (one.length, one.chunks, one.rows, one.dtype) != (two.length, two.chunks, two.rows, two.dtype):
         return False
     early = all(made[slot] < place for slot in second.inputs)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import example as hypothesis_example
 from hypothesis import strategies as st
 
 import distml_py as dm
@@ -68,6 +69,8 @@ def test_the_kernels_of_an_example_compute_what_its_rows_mean(
 @pytest.mark.parametrize("limits", LIMITS)
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 719), min_size=4, max_size=40))
+@hypothesis_example([0, 0, 0, 0, 0, 0, 0, 0, 0, 240, 0, 0, 240])  # sums whose arrays are layers of one
+@hypothesis_example([0, 0, 0, 0, 0, 0, 0, 0, 0, 240, 0, 0, 0, 0, 0, 240, 0, 1])
 def test_the_kernels_of_a_random_program_compute_what_its_rows_mean(
     limits: str, monkeypatch: pytest.MonkeyPatch, choices: list[int]
 ) -> None:
