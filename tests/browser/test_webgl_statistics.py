@@ -57,6 +57,10 @@ for times in (1, 2, 200):
     for name in ("softmax", "log_softmax", "logsumexp"):
         call = lambda lib, x, name=name: getattr(x, name)(1)
         faults[f"{name} of {times}"] = judged(op_examples.Example(name, call, (x,), differentiable=False))
+x = np.random.RandomState(0).randn(3, 900).astype(np.float32)
+x[0, :600], x[1, 300:] = -inf, -inf
+call = lambda lib, x: (x.softmax(1), x.log_softmax(1), x.logsumexp(1))
+faults["masked parts"] = judged(op_examples.Example("masked parts", call, (x,), differentiable=False))
 json.dumps({name: fault for name, fault in faults.items() if fault})
 """
 

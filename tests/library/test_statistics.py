@@ -57,6 +57,14 @@ def test_rows_without_end_give_what_pytorch_gives(name: str, times: int) -> None
     np.testing.assert_allclose(found, getattr(torch.tensor(x), name)(1).numpy(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "logsumexp"])
+def test_a_whole_part_of_a_row_may_be_masked(name: str) -> None:
+    x = np.random.default_rng(0).standard_normal((3, 900)).astype(np.float32)
+    x[0, :600], x[1, 300:] = -INF, -INF
+    found = getattr(dm.tensor(x), name)(1).numpy()
+    np.testing.assert_allclose(found, getattr(torch.tensor(x), name)(1).numpy(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("times", [1, 200])
 def test_the_cross_entropy_of_rows_without_end_is_pytorchs(times: int) -> None:
     x, y = np.tile(np.array(ROWS, np.float32), (1, times)), np.arange(len(ROWS)) % 3
