@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .attending import attended, normalizer
 from .epilogue import finished
 from .graph import CONST, LEAF, Node
 from .kernel import (
@@ -35,7 +36,22 @@ from .kernel import (
 )
 from .layout import MOST_SIDE, Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, weight_gradient, zeros
-from .op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, Gather, MatMul, Move, Op, Pack, Reduce, ScatterAdd, Source
+from .op import (
+    Attention,
+    AttentionNormalizer,
+    Conv2d,
+    Conv2dImage,
+    Conv2dWeight,
+    Elementwise,
+    Gather,
+    MatMul,
+    Move,
+    Op,
+    Pack,
+    Reduce,
+    ScatterAdd,
+    Source,
+)
 from .operands import through
 from .ops.atlas import PART, Spot, sizes
 from .scattering import scatter
@@ -48,7 +64,7 @@ MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
 LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers
 MOST_COPIES = 2
-CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd)  # they read stored arrays only
+CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd, Attention, AttentionNormalizer)  # they read stored arrays only
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
 
@@ -278,6 +294,10 @@ class _Scheduler:
                 return self._pack(step, values, shapes)
             case MatMul():
                 return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype, self._variant())
+            case AttentionNormalizer():
+                return normalizer(self, values, shapes, *step.attrs)
+            case Attention():
+                return attended(self, step.op, values, shapes, *step.attrs, self._variant())
             case _:
                 return self._convolve(step, values, shapes)
 

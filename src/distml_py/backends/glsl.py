@@ -10,9 +10,23 @@ from typing import assert_never
 
 import numpy as np
 
-from ..kernel import Chain, Convolution, Expression, Fold, Kernel, Map, Product, Scatter, ScatterChains, WeightGradient
+from ..kernel import (
+    Attended,
+    Chain,
+    Convolution,
+    Expression,
+    Fold,
+    Kernel,
+    Map,
+    Normalizer,
+    Product,
+    Scatter,
+    ScatterChains,
+    WeightGradient,
+)
 from ..layout import Layout
 from ..op import float32
+from .attention import attended, normalizer
 from .places import Place
 from .products import convolution, product, weight_gradient
 from .scatters import chain, scatter, scatter_chains
@@ -36,6 +50,10 @@ def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout, region: bool 
             return convolution(writer, kernel)
         case WeightGradient():
             return weight_gradient(writer, kernel)
+        case Normalizer():
+            return normalizer(writer, kernel)
+        case Attended():
+            return attended(writer, kernel)
         case Scatter():
             return scatter(writer, kernel)
         case Chain():
