@@ -6,7 +6,7 @@ import dataclasses
 
 from .kernel import Apply, Attended, Axis, Expression, Normalizer, Operand
 from .lowering import Builder, packed, whole
-from .op import Attention, float32
+from .op import Attention, AttentionNormalizer, float32
 from .operands import through
 from .ops.elementwise import ADD
 from .variant import Variant
@@ -22,7 +22,7 @@ class _Inputs:
 
     def add(self, value: Expression, shape: Shape) -> Operand:
         """value, packed along its last axis."""
-        found, slot = packed(self.build, value, shape, (len(shape) - 1,), 0, zeros=True)
+        found, slot = packed(self.build, value, shape, (len(shape) - 1,), 0, zeros=shape[-1] > 0)
         if slot not in self.slots:
             self.slots.append(slot)
         return dataclasses.replace(found, input=self.slots.index(slot))
@@ -33,25 +33,41 @@ class _Inputs:
             return None
         found = self.add(values[0], shapes[0])
         steps = [
-            axis if size == wide else ((wide, 0),)
-            for axis, size, wide in zip(found.axes, shapes[0], (*batch, *sizes), strict=True)
+            axis if size == wide else ((wide, 0),) for axis, size, wide in zip(found.axes, shapes[0], (*batch, *sizes), strict=True)
         ]
         first: Axis = tuple(digit for axis in steps[:-2] for digit in axis) or ((1, 0),)
         return dataclasses.replace(found, axes=(first, *steps[-2:]))
 
 
-def normalizer(build: Builder, values: list[Expression], shapes: list[Shape], causal: bool, batch: Shape) -> Expression:
+def attention(
+    build: Builder,
+    op: Attention | AttentionNormalizer,
+    values: list[Expression],
+    shapes: list[Shape],
+    variant: Variant,
+    causal: bool,
+    batch: Shape,
+) -> Expression:
+    """A row of ops.attention."""
+    if isinstance(op, AttentionNormalizer):
+        return _normalizer(build, values, shapes, causal, batch)
+    return _attended(build, op, values, shapes, variant, causal, batch)
+
+
+def _normalizer(build: Builder, values: list[Expression], shapes: list[Shape], causal: bool, batch: Shape) -> Expression:
     """Four queries a fragment: each key is read once for all of them."""
-    (b, l, e), s = shapes[0], shapes[1][1]
+    (b, queries, e), keys = shapes[0], shapes[1][1]
     inputs = _Inputs(build)
     query, key = (inputs.add(value, shape) for value, shape in zip(values[:2], shapes[:2], strict=True))
-    mask = inputs.mask(values[2:], shapes[2:], (l, s), batch)
-    found = build.launch(Normalizer(query, key, mask, (b, l, s, e), causal, float32), tuple(inputs.slots), (b, whole(l)))
-    return through(View((b, l), (whole(l), 1)), found)
+    mask = inputs.mask(values[2:], shapes[2:], (queries, keys), batch)
+    found = build.launch(
+        Normalizer(query, key, mask, (b, queries, keys, e), causal, float32), tuple(inputs.slots), (b, whole(queries))
+    )
+    return through(View((b, queries), (whole(queries), 1)), found)
 
 
-def attended(
-    build: Builder, op: Attention, values: list[Expression], shapes: list[Shape], causal: bool, batch: Shape, variant: Variant
+def _attended(
+    build: Builder, op: Attention, values: list[Expression], shapes: list[Shape], variant: Variant, causal: bool, batch: Shape
 ) -> Expression:
     """A fragment owns one row and, in its layers, some texels of it: each finds all of the row's weights."""
     b, sloped = shapes[0][0], op.of != 2

@@ -206,8 +206,8 @@ class WeightGradient:
 class Normalizer:
     """output[b, i] = log(sum over j of exp(score(b, i, j))), i to the next multiple of four; 0 where nothing is seen.
 
-    score(b, i, j) = query[b, i] . key[b, j] + mask[b, i, j], -inf for j > i where causal. sizes: (b, l, s, e). query and key are
-    packed along e, with zeros up to a whole texel.
+    score(b, i, j) = query[b, i] . key[b, j] + mask[b, i, j], -inf for j > i where causal. sizes: (b, queries, keys, e).
+    query and key are packed along e, with zeros up to a whole texel.
     """
 
     query: Operand

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .attending import attended, normalizer
+from .attending import attention
 from .epilogue import finished
 from .graph import CONST, LEAF, Node
 from .kernel import (
@@ -64,7 +64,15 @@ MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
 LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers
 MOST_COPIES = 2
-CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd, Attention, AttentionNormalizer)  # they read stored arrays only
+CONTRACTIONS = (
+    MatMul,
+    Conv2d,
+    Conv2dImage,
+    Conv2dWeight,
+    ScatterAdd,
+    Attention,
+    AttentionNormalizer,
+)  # they read stored arrays only
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
 
@@ -294,10 +302,8 @@ class _Scheduler:
                 return self._pack(step, values, shapes)
             case MatMul():
                 return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype, self._variant())
-            case AttentionNormalizer():
-                return normalizer(self, values, shapes, *step.attrs)
-            case Attention():
-                return attended(self, step.op, values, shapes, *step.attrs, self._variant())
+            case Attention() | AttentionNormalizer():
+                return attention(self, step.op, values, shapes, self._variant(), *step.attrs)
             case _:
                 return self._convolve(step, values, shapes)
 

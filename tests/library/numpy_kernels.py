@@ -190,12 +190,12 @@ def scores(query: np.ndarray, key: np.ndarray, mask: Operand | None, causal: boo
 
 
 def normalizer(kernel: Normalizer, inputs: list[np.ndarray]) -> np.ndarray:
-    """(b, l up to whole texels)."""
-    b, l, s, e = kernel.sizes
-    query, key = whole_rows(kernel.query, (b, l, e), inputs), whole_rows(kernel.key, (b, s, e), inputs)
+    """(b, queries up to whole texels)."""
+    b, queries, keys, e = kernel.sizes
+    query, key = whole_rows(kernel.query, (b, queries, e), inputs), whole_rows(kernel.key, (b, keys, e), inputs)
     total = np.exp(scores(query, key, kernel.mask, kernel.causal, inputs).astype(np.float64)).sum(2)
     found = np.where(total == 0, 0, np.log(total))
-    return np.pad(found, ((0, 0), (0, -l % 4)), constant_values=math.nan)
+    return np.pad(found, ((0, 0), (0, -queries % 4)), constant_values=math.nan)
 
 
 def attended(kernel: Attended, inputs: list[np.ndarray]) -> np.ndarray:
@@ -207,9 +207,7 @@ def attended(kernel: Attended, inputs: list[np.ndarray]) -> np.ndarray:
     weights = np.exp(scores(query, key, kernel.mask, kernel.causal, inputs) - known[..., :1])
     weights = weights.swapaxes(1, 2) if kernel.turned else weights
     if kernel.slope is not None:
-        first, second = (
-            whole_rows(given, (b, size, c), inputs) for given, size in zip(kernel.slope, (rows, others), strict=True)
-        )
+        first, second = (whole_rows(given, (b, size, c), inputs) for given, size in zip(kernel.slope, (rows, others), strict=True))
         delta = known[:, None, :, 1] if kernel.turned else known[..., 1:2]
         weights = weights * (first @ second.swapaxes(1, 2) - delta)
     found = weights @ whole_rows(kernel.of, (b, others, width), inputs)

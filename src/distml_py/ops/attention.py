@@ -1,7 +1,7 @@
-"""Attention that stores no scores: softmax(Q K^T + mask) V, what normalises it, and its gradients. Derivatives of these are composed.
+"""Attention that stores no scores: softmax(Q K^T + mask) V, what normalises it, and its gradients, whose derivatives are composed.
 
-Shapes: q (b, l, e), k (b, s, e), v (b, s, c), their gradients alike. Attributes: causal (query i sees keys 0 to i), and the sizes that b
-stands for; a mask has those, each or 1, then l or 1, then s or 1. Its numbers are added to the scores.
+Shapes: q (b, l, e), k (b, s, e), v (b, s, c), their gradients alike. Attributes: causal (query i sees keys 0 to i), and the sizes
+that b stands for; a mask has those, each or 1, then l or 1, then s or 1. Its numbers are added to the scores.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def _weights_numpy(q: np.ndarray, k: np.ndarray, lse: np.ndarray, rest: tuple[An
     return np.exp(_scores_numpy(q, k, tuple(mask), causal, batch) - lse[..., None])
 
 
-def _slopes_numpy(q: np.ndarray, k: np.ndarray, v: np.ndarray, g: np.ndarray, lse: np.ndarray, delta: np.ndarray, *rest: Any) -> Any:
+def _slopes_numpy(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, g: np.ndarray, lse: np.ndarray, delta: np.ndarray, *rest: Any
+) -> Any:
     """The gradient that arrives at each score."""
     return _weights_numpy(q, k, lse, rest) * (g @ v.swapaxes(1, 2) - delta[..., None])
 
@@ -102,7 +104,9 @@ def _attention_vjp(g: Node, out: Node, q: Node, k: Node, v: Node, lse: Node, *ma
     return (of_q, of_k, of_v, None, *of_mask)
 
 
-def _from_weights(g: Node, weights: Node, q: Node, k: Node, mask: tuple[Node, ...], batch: Shape) -> tuple[Node, Node, tuple[Node, ...]]:
+def _from_weights(
+    g: Node, weights: Node, q: Node, k: Node, mask: tuple[Node, ...], batch: Shape
+) -> tuple[Node, Node, tuple[Node, ...]]:
     """What the gradient of the weights sends to q, k and the mask."""
     sent = weights * (g - _column(_row_sums(g * weights), g))
     return apply(MATMUL, sent, k), apply(MATMUL, _turned(sent), q), _of_mask(sent, mask, batch)
