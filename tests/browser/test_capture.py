@@ -20,6 +20,7 @@ SOURCE = (Path(__file__).parents[1] / "library" / "capture_cases.py").read_text(
 NAMES = [
     "sgd", "momentum", "nesterov", "adam", "adam_decay", "adamw", "maximize", "dropout", "schedule",
     "weight_decay_schedule", "clipping", "train_eval", "two_models", "accumulation", "average", "seeded",
+    "batch_norm", "batch_norm_train_eval", "batch_norm_plain_average",
 ]  # fmt: skip
 
 

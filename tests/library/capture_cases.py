@@ -143,6 +143,20 @@ def averaging(case: Case) -> Callable[..., Any]:
     return step
 
 
+def normalized(momentum: float | None, eval_steps: int = 0) -> Callable[[Case], Callable[..., Any]]:
+    """Layers with running statistics, which are renewed inside the step. eval_steps: of each 12 that run in eval mode."""
+
+    def build(case: Case) -> Callable[..., Any]:
+        image = [nn.Unflatten(1, (1, 2, 3)), nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4, momentum=momentum), nn.ReLU(), nn.Flatten()]
+        line = [nn.Unflatten(1, (4, 6)), nn.InstanceNorm1d(4, track_running_stats=True), nn.Flatten()]
+        case.model = nn.Sequential(*image, *line, nn.Linear(24, 3))
+        case.models = [case.model]
+        case.between = lambda k: case.model.train(k % 12 >= eval_steps)
+        return case.plain(optim.SGD(case.model.parameters(), lr=0.1, momentum=0.9))
+
+    return build
+
+
 def seeded(case: Case) -> Callable[..., Any]:
     """Noise that starts from the same seed in each step."""
     inner = case.plain(optim.SGD(case.model.parameters(), lr=0.1))
@@ -171,6 +185,9 @@ CASES: dict[str, Callable[[Case], Callable[..., Any]]] = {
     "accumulation": accumulating,
     "average": averaging,
     "seeded": seeded,
+    "batch_norm": normalized(0.1),
+    "batch_norm_train_eval": normalized(0.3, eval_steps=4),
+    "batch_norm_plain_average": normalized(None, eval_steps=3),
 }
 
 
@@ -180,7 +197,7 @@ def numbers_of(result: Any) -> list[str]:
 
 
 def outcome(name: str, compiled: bool) -> dict[str, Any]:
-    """What 30 steps leave behind: every result of every step, weights, moments, random numbers to come."""
+    """What 30 steps leave behind: every result of every step, weights, running statistics, moments, random numbers to come."""
     case = Case()
     step = CASES[name](case)
     call = dm.compile(step) if compiled else step
@@ -191,8 +208,8 @@ def outcome(name: str, compiled: bool) -> dict[str, Any]:
         results.append(numbers_of(call(dm.tensor(x), dm.tensor(y))))
     digest = hashlib.sha256()
     for model in case.models:
-        for parameter in model.parameters():
-            digest.update(parameter.numpy().tobytes())
+        for value in model.state_dict().values():
+            digest.update(value.numpy().tobytes())
     moments = [[name, v.numpy().tobytes().hex() if isinstance(v, dm.Tensor) else v] for o in case.optimizers
                for slots in o.state.values() for name, v in slots.items()]  # fmt: skip
     found = {"results": results, "weights": digest.hexdigest(), "moments": moments, "random": dm.rand(3).tolist()}

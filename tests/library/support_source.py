@@ -36,7 +36,8 @@ and says so once. **no**: asking for it says "not implemented" and names the nea
 
 Numbers: `float32`, `int32` and `bool`, on the reference backend `float64`, too. `int64`, `int16`, `int8` are names of `int32`;
 integers beyond 32 bits are an error. `uint8` is accepted and kept as `int32`. `float16` and `bfloat16` have names, and are
-refused where they are used. Tensors are values: a view is a copy as far as changes in place go, but for `x[...] = value`.
+refused where they are used. A change in place through `x[...]` (of ints and slices), `.data` or `.detach()` is written to `x`, too;
+through `view`, `t` and other words it is not, and a part that was taken before `x` changed keeps the numbers it had.
 """
 
 

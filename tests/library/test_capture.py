@@ -10,7 +10,7 @@ import pytest
 
 import capture_cases
 import distml_py as dm
-from distml_py import engine, nn, optim
+from distml_py import engine, models, nn, optim
 from distml_py.capture import Compiled
 from distml_py.data import DataLoader, TensorDataset
 from distml_py.errors import CaptureError, GradientError, IndexRangeError, NonFiniteError
@@ -70,6 +70,59 @@ def test_a_replayed_run_is_the_eager_one_bit_for_bit(name: str, backend: str) ->
     found = capture_cases.compared(name)
     assert all(found["same"].values()), found
     assert found["replays"] >= 25, "it was replayed, not run again"
+
+
+@pytest.mark.parametrize("backend", ["reference", "kernels"])
+def test_a_step_of_a_residual_network_is_replayed_with_its_running_statistics(backend: str) -> None:
+    engine.use_backend("reference" if backend == "reference" else KernelBackend())
+
+    def run(compiled: bool) -> tuple[list[str], list[bytes], int]:
+        dm.manual_seed(4)
+        model = models.resnet18(num_classes=3, stem="cifar", width=2)
+        optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+        def step(x: dm.Tensor, y: dm.Tensor) -> dm.Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        call = dm.compile(step) if compiled else step
+        random, losses = np.random.default_rng(2), []
+        for _ in range(6):
+            x, y = random.standard_normal((2, 3, 8, 8)).astype(np.float32), random.integers(0, 3, 2).astype(np.int32)
+            losses.append(call(dm.tensor(x), dm.tensor(y)).item().hex())
+        assert model.bn1.num_batches_tracked.item() == 6
+        return losses, [v.numpy().tobytes() for v in model.state_dict().values()], getattr(call, "replays", 0)
+
+    *eager, _ = run(False)
+    *compiled, replays = run(True)
+    assert compiled == eager and replays == 3, "three recordings: the first step makes the momentum"
+
+
+def test_running_statistics_go_back_when_a_step_fails_and_follow_what_is_loaded() -> None:
+    dm.manual_seed(0)
+    norm = nn.BatchNorm1d(6)
+    start = {name: value.numpy() for name, value in norm.state_dict().items()}
+
+    def reading(x: dm.Tensor) -> dm.Tensor:
+        y = norm(x)
+        y.sum().item()
+        return y
+
+    with pytest.raises(CaptureError, match="reads a number inside"):
+        dm.compile(reading)(capture_cases.batch(0)[0])
+    assert all(np.array_equal(value.numpy(), start[name]) for name, value in norm.state_dict().items())
+    compiled = dm.compile(lambda x: norm(x))
+    for number in range(4):
+        compiled(capture_cases.batch(number)[0])
+    assert compiled.replays == 2 and norm.num_batches_tracked.item() == 4
+    norm.load_state_dict(start)
+    x = capture_cases.batch(9)[0]
+    compiled(x)
+    assert compiled.replays == 3 and norm.num_batches_tracked.item() == 1
+    np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * x.mean(0), rtol=1e-5, atol=1e-7)
 
 
 def test_older_references_keep_their_numbers() -> None:

@@ -174,6 +174,11 @@ def test_a_png_is_read_whatever_its_colours_and_filters(colour: int, depth: int,
     assert found.dtype == np.uint8 and np.array_equal(found, wanted[..., 0] if colour == 0 else wanted)
 
 
+def test_of_equally_near_neighbours_the_left_one_comes_first() -> None:
+    image = np.array([[100, 110], [80, 50]])[..., None]  # left is 10 from the guess of 90, and so is the corner
+    assert data.read_png(png(image, filters=(0, 4))).tolist() == image[..., 0].tolist()
+
+
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 def test_a_png_with_a_palette_is_read(depth: int) -> None:
     colours = RANDOM.randint(0, 256, (2**depth, 3)).astype(np.uint8)

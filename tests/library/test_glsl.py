@@ -7,14 +7,22 @@ import pytest
 
 import distml_py as dm
 import op_examples
-from distml_py import Tensor, nn
+from distml_py import Tensor, engine, nn
 from distml_py.backends.glsl import render
 from distml_py.backends.writer import Program
 from distml_py.kernel import Convolution, Kernel, Launch, Product
 from distml_py.layout import Layout, layout_of
 from distml_py.schedule import graph_of, linearize, schedule
 from distml_py.variant import Variant
+from numpy_kernels import KernelBackend
 from op_examples import Example, listed, loss_of, numbers
+
+
+@pytest.fixture(autouse=True)
+def _on_gpu() -> None:
+    """Some of an example's rows are composed of others where a GPU computes."""
+    engine.use_backend(KernelBackend())
+
 
 HELPERS = ["uniform_bits", "floor_divide", "remainder", "sine", "cosine", "power", "logarithm", "root"]
 Rendered = tuple[Kernel, tuple[Layout, ...], Layout, bool]

@@ -1,5 +1,7 @@
 """Methods that change the tensor they are called on, judged by PyTorch."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -123,3 +125,52 @@ def test_an_assignment_to_what_a_gradient_needs_is_an_error() -> None:
         h[0] = 0
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             y.sum().backward()
+
+
+VIEWS = {
+    "data": lambda lib, x: x.data.mul_(2),
+    "data of a parameter": lambda lib, x: x.requires_grad_().data.add_(1),
+    "data by index": lambda lib, x: x.requires_grad_().data.__setitem__(1, 7),
+    "detach": lambda lib, x: x.detach().sub_(3),
+    "a row": lambda lib, x: x[1].zero_(),
+    "a row of a row": lambda lib, x: x[1][2].fill_(9),
+    "columns": lambda lib, x: x[:, 1:].mul_(-1),
+    "every other": lambda lib, x: x[..., ::2].add_(10),
+    "a row, in an expression": lambda lib, x: x.__setitem__(0, x[0].__iadd__(1)),
+    "a row copied": lambda lib, x: x[2].copy_(x[0]),
+    "a row of data": lambda lib, x: x.requires_grad_().data[0].fill_(4),
+    "rows one by one": lambda lib, x: [row.add_(n) for n, row in enumerate(x)],
+    "not what numbers picked": lambda lib, x: x[[0, 1]].zero_(),
+    "not a clone": lambda lib, x: x[0].clone().zero_(),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_what_is_changed_through_a_part_is_changed_in_the_whole(name: str) -> None:
+    found = []
+    for lib in (dm, torch):
+        x = lib.tensor(np.arange(9, dtype=np.float32).reshape(3, 3) - 4)
+        VIEWS[name](lib, x)
+        found.append(x.detach().numpy())
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_the_update_by_hand_through_data() -> None:
+    found = []
+    for lib in (dm, torch):
+        w = lib.tensor([1.0, -2.0], requires_grad=True)
+        for _ in range(3):
+            (w * w).sum().backward()
+            w.data.add_(w.grad.data, alpha=-0.1)
+            w.grad.data.zero_()
+        assert w.is_leaf and w.requires_grad
+        found.append(w.tolist())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+
+
+def test_a_part_keeps_nothing_alive() -> None:
+    x = dm.ones(3)
+    kept = x.detach()
+    gone = weakref.ref(x)
+    del x
+    assert gone() is None and kept.add_(1).tolist() == [2, 2, 2]

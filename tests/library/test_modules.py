@@ -173,6 +173,8 @@ def test_to_changes_floating_point_numbers_alone() -> None:
     assert {t.dtype for t in ours.parameters()} == {dm.float64} and ours.body.norm.num_batches_tracked.dtype == dm.int32
     assert ours.to(dm.ones(1)).body.first.weight.dtype == dm.float32
     assert ours.to(dtype=dm.float64, device="cpu").cpu().body.first.weight.dtype == dm.float64
+    with pytest.raises(DistmlError, match="there is no device 'cuda' here; use 'cpu' or 'webgl'"):
+        ours.to("cuda")
     with pytest.raises(UnsupportedError, match=r"not implemented: Module.to\(int32\); nearest is float32 or float64"):
         ours.to(dm.int32)
 

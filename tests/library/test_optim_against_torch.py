@@ -189,6 +189,12 @@ def test_groups_are_added_later_and_parameters_may_be_named() -> None:
         np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
 
 
+def test_an_optimizers_text_lists_its_groups_as_pytorchs() -> None:
+    ours, theirs = (str(lib.optim.SGD(start(lib), lr=0.5, momentum=0.9)) for lib in (dm, torch))
+    ours_only = [line for line in ours.splitlines() if line not in theirs.splitlines()]
+    assert ours_only == [] and "    momentum: 0.9" in ours.splitlines() and ours.splitlines()[0] == "SGD ("
+
+
 def test_zero_grad_forgets_or_zeroes() -> None:
     parameters = start(dm)
     optimizer = optim.SGD(parameters, lr=0.1)

@@ -279,3 +279,31 @@ def test_what_cannot_be_done_is_said(wrong: Any, message: str | None) -> None:
 
 def attend(**options: Any) -> Any:
     return nn.MultiheadAttention(4, 2)(ONES, ONES, ONES, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True, "padding_value": 7.0}, {"padding_side": "left"}])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 1)])
+def test_sequences_are_filled_up_as_pytorchs(options: dict[str, Any], shape: tuple[int, ...]) -> None:
+    arrays = [numbers(length, *shape, seed=length) for length in (3, 1, 5)]
+    found, wanted = (lib.nn.utils.rnn.pad_sequence([lib.tensor(a) for a in arrays], **options) for lib in (dm, torch))
+    close(found, wanted)
+    if options.get("padding_side") != "left":
+        again = nn.utils.rnn.unpad_sequence(found, dm.tensor([3, 1, 5]), options.get("batch_first", False))
+        assert all(np.array_equal(one.numpy(), array) for one, array in zip(again, arrays, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: nn.utils.rnn.pad_sequence([]), r"pad_sequence needs sequences \(length, ...\) that are equal otherwise, got \[\]"),
+        (lambda: nn.utils.rnn.pad_sequence([ONES], padding_side="up"), "padding_side is 'left' or 'right', got 'up'"),
+        (lambda: nn.utils.rnn.unpad_sequence(ONES, [1]), r"unpad_sequence: 1 lengths up to 1 for sequences \(2, 3, 4\)"),
+        (
+            lambda: nn.utils.rnn.pack_padded_sequence(ONES, [1]),
+            "rnn.pack_padded_sequence; nearest is the padded tensor, and a mask",
+        ),
+    ],
+)
+def test_sequences_that_cannot_be_filled_up_are_named(wrong: Any, message: str) -> None:
+    with pytest.raises(DistmlError, match=message):
+        wrong()

@@ -13,6 +13,7 @@ from .. import live
 from ..errors import ShapeError, UnsupportedError
 from ..op import DTYPES, float32, float64
 from ..tensor import Tensor, no_grad
+from ..tensor import device as devices
 from .hooks import Hooks, RemovableHandle
 
 
@@ -268,12 +269,15 @@ class Module:
         return self
 
     def to(self, *target: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
-        """Floating-point parameters and buffers in another dtype. A device is taken as it is named: there is one backend."""
+        """Floating-point parameters and buffers in another dtype. Devices are checked; all stays on the current backend."""
         for value in target:
             if isinstance(value, Tensor):
                 dtype = value.dtype
             elif isinstance(value, (np.dtype, type)):
                 dtype = value
+            elif not isinstance(value, bool):
+                device = value
+        devices.check(device)
         if dtype is None:
             return self
         if np.dtype(dtype) not in DTYPES or np.dtype(dtype).kind != "f":

@@ -65,6 +65,15 @@ def _stacked(parts: list[Tensor]) -> Tensor:
     return rows[0]
 
 
+def _apart(whole: Tensor) -> list[Tensor]:
+    """Its rows, cut in halves again and again: so their gradients are put together in log(n) sums of all rows, not n."""
+    parts = [whole]
+    while any(part.shape[0] > 1 for part in parts):
+        halves = ((part[: part.shape[0] // 2], part[part.shape[0] // 2 :]) for part in parts)
+        parts = [half for pair in halves for half in pair if half.shape[0]]
+    return [part.squeeze(0) for part in parts]
+
+
 class RNNBase(Module):
     """What RNN, LSTM and GRU share: (time, n, input_size) to (time, n, directions * size), and the last states.
 
@@ -164,10 +173,10 @@ class RNNBase(Module):
         weights = Weights(
             getattr(self, "weight_hh" + end), getattr(self, "bias_hh" + end, None), getattr(self, "weight_hr" + end, None)
         )
-        given = F.linear(x, getattr(self, "weight_ih" + end), bias)  # all steps at once
+        rows = _apart(F.linear(x, getattr(self, "weight_ih" + end), bias))  # one product for all steps
         step, outs = STEPS[self.mode][1], []
-        for time in reversed(range(x.shape[0])) if backwards else range(x.shape[0]):
-            state = step(given[time], state, weights)
+        for given in reversed(rows) if backwards else rows:
+            state = step(given, state, weights)
             outs.append(state[0])
         return _stacked(outs[::-1] if backwards else outs), state
 

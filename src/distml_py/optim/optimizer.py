@@ -217,6 +217,13 @@ class Optimizer:
         """
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for number, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {number}")
+            lines += [f"    {name}: {dict.get(group, name)}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
     def config(self) -> Options:
         """{"name", option: value}: enough for from_config() to make an equal optimizer. Raises RecipeError for groups."""
         if len(self.param_groups) != 1:

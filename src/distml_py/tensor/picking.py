@@ -16,7 +16,9 @@ from .tensor import Tensor, made, method
 
 @method
 def __getitem__(input: Tensor, key: Any) -> Tensor:
-    return made(indexing.index(input._node, key_of(input, key)), input)
+    found = made(indexing.index(input._node, key_of(input, key)), input)
+    basic = all(item is None or item is ... or type(item) in (int, slice) for item in (key if isinstance(key, tuple) else (key,)))
+    return found._named_part(input, key) if basic else found
 
 
 def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:

@@ -48,7 +48,7 @@ class Tensor:
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad")
+    __slots__ = ("__weakref__", "_grad", "_node", "_part_of", "_requires_grad")
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
@@ -211,8 +211,17 @@ class Tensor:
         return self
 
     def detach(self) -> Tensor:
-        """The same numbers, outside the gradient's graph."""
-        return Tensor(graph.apply(ops.DETACH, self._node))
+        """The same numbers, outside the gradient's graph; what is changed in place there changes here, too."""
+        return Tensor(graph.apply(ops.DETACH, self._node))._named_part(self, None)
+
+    def _named_part(self, whole: Tensor, key: Any) -> Tensor:
+        """Remember that this is whole[key] (None: all of it, outside the graph): changes in place are written there, too.
+
+        A whole that is a part itself, and has no graph, is kept; others only as long as somebody else holds them.
+        """
+        chained = not whole._requires_grad and getattr(whole, "_part_of", None) is not None
+        self._part_of = (weakref.ref(whole), key, whole if chained else None)
+        return self
 
     def _settle(self) -> None:
         """Forget how a realized, detached value was made: its history would otherwise live as long as it does."""
@@ -238,6 +247,8 @@ class Tensor:
 
     def _renew(self, value: Tensor) -> None:
         """Become value, outside the gradient's graph and with the next realization; no history is left after it."""
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
         self._node = graph.apply(ops.DETACH, cast(value._node, self.dtype))
         engine.keep(self._node)
 
@@ -264,7 +275,22 @@ class Tensor:
         self._node.owner = before.owner
         before.stale = True
         self._requires_grad = self._node.owner is not None or value.requires_grad
+        self._write_through()
         return self
+
+    def _write_through(self) -> None:
+        """What this is a part of gets its new numbers."""
+        part_of = getattr(self, "_part_of", None)
+        whole = None if part_of is None else part_of[0]()
+        if part_of is None or whole is None:
+            return
+        if part_of[1] is not None:
+            whole[part_of[1]] = self
+        elif whole.is_leaf and whole.shape == self.shape:  # as in PyTorch, gradients do not hear of it
+            before = whole._node
+            with no_grad():
+                whole._move_to(self)
+            before.stale = False
 
     # ------------------------------------------------------------ arithmetic
 

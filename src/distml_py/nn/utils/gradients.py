@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from .. import engine
-from ..creation import zeros
-from ..errors import NonFiniteError, ShapeError
-from ..missing import getter as _getter
-from ..tensor import Tensor, cat, no_grad, stack
+from ... import engine
+from ...creation import zeros
+from ...errors import NonFiniteError, ShapeError
+from ...tensor import Tensor, cat, no_grad, stack
 
 
 def clip_grad_norm_(
@@ -73,6 +72,3 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         for parameter in given:
             parameter.copy_(vec.detach()[first : first + parameter.numel()].reshape(parameter.shape))
             first += parameter.numel()
-
-
-__getattr__ = _getter("torch.nn.utils", globals())
