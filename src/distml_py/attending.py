@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from .kernel import Apply, Attended, Axis, Expression, Normalizer, Operand
-from .lowering import Builder, packed, whole
+from .lowering import Builder, packed, whole, zeros
 from .op import Attention, AttentionNormalizer, float32
 from .operands import through
 from .ops.elementwise import ADD
@@ -49,6 +49,9 @@ def attention(
     batch: Shape,
 ) -> Expression:
     """A row of ops.attention."""
+    if not shapes[0][1] or not shapes[1][1]:  # no query or no key
+        shape = shapes[0][:2] if isinstance(op, AttentionNormalizer) else (*shapes[op.rows][:2], shapes[op.of][2])
+        return zeros(shape, values[0])
     if isinstance(op, AttentionNormalizer):
         return _normalizer(build, values, shapes, causal, batch)
     return _attended(build, op, values, shapes, variant, causal, batch)

@@ -9,9 +9,9 @@ import numpy as np
 from ..kernel import Attended, Normalizer, Operand
 from ..op import float32
 from .places import Place, Var, variable
-from .writer import Program, Value, Writer, counter, indented, number
+from .writer import AFTER, NAN, Program, Value, Writer, counter, indented, number
 
-LOWEST = "-3.4028234e38"  # a maximum to start with: finite, so that a score of -inf is a weight of 0
+LARGEST = "3.4028234e38"  # its negative is the first maximum: a number, so that a score of -inf is a weight of 0
 NOTHING = number(-np.inf, float32)
 
 
@@ -43,14 +43,13 @@ def normalizer(writer: Writer, kernel: Normalizer) -> Program:
     _, queries, keys, _ = kernel.sizes
     batch, group = writer.split(writer.own(), -(-queries // 4))
     rows, own = _Rows(writer, batch), [group.times(4).plus(r) for r in range(4)]
-    writer.line(0, f"vec4 most = vec4({LOWEST}), total = vec4(0.0);")
+    writer.line(0, f"vec4 most = vec4(-{LARGEST}), total = vec4(0.0), spoilt = vec4(0.0);")
     if kernel.causal:  # all four see the keys of earlier groups; of their own, each those up to its own number
         until = writer.let("float", f"min({writer.floating(group)}, {keys // 4}.0)", 0, "whole").text
-        if keys:
-            last = f"min({writer.floating(own[0])} + vec4(0.0, 1.0, 2.0, 3.0), {keys - 1}.0)"
-            seen = writer.let("vec4", last, 0, "last").text
-            first = variable(Var(until, 0, keys // 4)).times(4)
-            _sum_up(rows, kernel, own, [first.plus(t) for t in range(min(4, keys))], 0, seen)
+        last = f"min({writer.floating(own[0])} + vec4(0.0, 1.0, 2.0, 3.0), {keys - 1}.0)"
+        first = variable(Var(until, 0, keys // 4)).times(4)
+        seen = writer.let("vec4", last, 0, "last").text
+        _sum_up(rows, kernel, own, [first.plus(t) for t in range(min(4, keys))], 0, seen)
     else:
         until = f"{keys // 4}.0"
         if keys % 4:
@@ -59,8 +58,9 @@ def normalizer(writer: Writer, kernel: Normalizer) -> Program:
         turn = counter("k", keys // 4, 1).times(4)
         _sum_up(rows, kernel, own, [turn.plus(t) for t in range(4)], 1)
     turns = _counted("k", until, writer.lines.get(1, []))
-    found = "mix(most + log(total), vec4(0.0), equal(total, vec4(0.0)))"
-    return writer.program([*writer.lines[0], *turns, f"result0 = {found};"], kernel.dtype)
+    writer.line(AFTER, "vec4 found = mix(most + log(total), vec4(0.0), equal(total, vec4(0.0)));")
+    writer.line(AFTER, f"result0 = mix(found, vec4({NAN}), greaterThan(spoilt, vec4(0.0)));")
+    return writer.program([*writer.lines[0], *turns, *writer.lines[AFTER]], kernel.dtype)
 
 
 def _sum_up(rows: _Rows, kernel: Normalizer, own: Sequence[Place], keys: Sequence[Place], depth: int, last: str = "") -> None:
@@ -81,6 +81,9 @@ def _sum_up(rows: _Rows, kernel: Normalizer, own: Sequence[Place], keys: Sequenc
     parts = (f"exp({score} - {top})" for score in scores)
     writer.line(depth, f"total = total * exp(most - {top}) + ({' + '.join(parts)});")
     writer.line(depth, f"most = {top};")
+    # exp() and max() may lose a NaN. One among them, or +inf, makes their sum one that no number bounds
+    unbounded = f"not(lessThanEqual({' + '.join(scores)}, vec4({LARGEST})))"
+    writer.line(depth, f"spoilt += vec4({unbounded});")
 
 
 def attended(writer: Writer, kernel: Attended) -> Program:
@@ -147,7 +150,8 @@ def _weight(rows: _Rows, kernel: Attended, row: Place, other: Place) -> str:
     query, key = (other, row) if kernel.turned else (row, other)
     known = rows.texel(kernel.statistics, query, Place()).text
     score = rows.product(kernel.own, row, kernel.other, other, kernel.sizes[3]) + rows.added(kernel.mask, query, key)
-    weight = f"exp({score} - {known}.x)"
+    rest = rows.writer.let("float", f"{score} - {known}.x", max(row.depth, other.depth), "z").text
+    weight = f"mix(exp({rest}), {rest}, isnan({rest}))"
     if kernel.slope is None:
         return weight
     return f"{weight} * ({rows.product(kernel.slope[0], row, kernel.slope[1], other, kernel.sizes[4])} - {known}.y)"
