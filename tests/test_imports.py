@@ -18,7 +18,7 @@ LISTING = [
     ["graph", "wire", "kernel"],
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
-    ["scattering", "siblings"],
+    ["scattering", "siblings", "attending"],
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],

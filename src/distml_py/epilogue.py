@@ -10,6 +10,7 @@ import math
 
 from .kernel import (
     Apply,
+    Attended,
     Chain,
     Convolution,
     Expression,
@@ -20,6 +21,7 @@ from .kernel import (
     Load,
     Make,
     Map,
+    Normalizer,
     Operand,
     Pick,
     Product,
@@ -153,6 +155,8 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
         case ScatterChains(sizes=(_, width, count)) if number == 2:
             operands = {"source": (count, width)}
         case Convolution() | Scatter() | Chain() | ScatterChains():  # a weight and an index lie in an order of their own
+            return None
+        case Normalizer() | Attended():  # several of their operands may be one array
             return None
     for name, shape in operands.items():
         given: Operand = getattr(kernel, name)

@@ -238,6 +238,44 @@ class WeightGradient:
 
 
 @dataclass(frozen=True)
+class Normalizer:
+    """output[b, i] = log(sum over j of exp(score(b, i, j))), i to the next multiple of four; 0 where nothing is seen.
+
+    score(b, i, j) = query[b, i] . key[b, j] + mask[b, i, j], -inf for j > i where causal. sizes: (b, queries, keys, e).
+    query and key are packed along e, with zeros up to a whole texel.
+    """
+
+    query: Operand
+    key: Operand
+    mask: Operand | None
+    sizes: Shape
+    causal: bool
+    dtype: Dtype
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Texel g * block + layer of output[b, r, g] = sum over p of weight(b, r, p) * of[b, p].
+
+    own and other: queries and keys, or, where turned, keys and queries: r counts own's rows, p other's. weight = exp(score -
+    statistics[b, query].x), see Normalizer; with slope it is times (slope[0][b, r] . slope[1][b, p] - statistics[b, query].y).
+    sizes: (b, rows of own, rows of other, e, width of slope, width of `of`). All are packed along their width, which ends in zeros.
+    """
+
+    own: Operand
+    other: Operand
+    of: Operand
+    statistics: Operand
+    mask: Operand | None
+    slope: tuple[Operand, Operand] | None
+    turned: bool
+    sizes: Shape
+    causal: bool
+    block: int
+    dtype: Dtype
+
+
+@dataclass(frozen=True)
 class Scatter:
     """See op.ScatterAdd. Inputs 0 (index) and 1 (source) are contiguous, both of shape index_shape."""
 
@@ -277,7 +315,7 @@ class ScatterChains:
     dtype: Dtype
 
 
-Kernel = Map | Fold | Joint | Product | Convolution | WeightGradient | Scatter | Chain | ScatterChains
+Kernel = Map | Fold | Joint | Product | Convolution | WeightGradient | Normalizer | Attended | Scatter | Chain | ScatterChains
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What an op is: one frozen row that holds its meaning (NumPy), its derivative and its GPU text together.
 
 The kinds differ in what a kernel may do with them: *inline* rows (Elementwise, Move, Gather, Source) are written into
-the kernel of whoever reads them; *kernel* rows (Reduce, Statistics, MatMul, Conv2d, ScatterAdd, Pack) are draws of their own.
+the kernel of whoever reads them; *kernel* rows (Reduce, Statistics, MatMul, Conv2d, Attention, ScatterAdd, Pack) are draws of
+their own.
 """
 
 from __future__ import annotations
@@ -176,6 +177,25 @@ class Conv2dWeight(Op):
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         image, gradient = inputs
         return (gradient.shape[1], image.shape[1] // attrs[4], *attrs[3]), gradient.dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionNormalizer(Op):
+    """One number a query. inputs: (b, l, e), (b, s, e) and perhaps a mask; see ops.attention."""
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return inputs[0].shape[:2], inputs[0].dtype
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Attention(Op):
+    """A row for each row of input `rows` (0: queries, 1: keys), a weighted sum of the rows of input `of`; see ops.attention."""
+
+    rows: int = field(kw_only=True)
+    of: int = field(kw_only=True)
+
+    def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        return (*inputs[self.rows].shape[:2], inputs[self.of].shape[2]), inputs[0].dtype
 
 
 @dataclass(frozen=True, eq=False, repr=False)

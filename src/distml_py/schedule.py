@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .attending import attention
 from .epilogue import finished
 from .graph import CONST, LEAF, Node
 from .kernel import (
@@ -37,6 +38,8 @@ from .kernel import (
 from .layout import MOST_SIDE, Layout, layout_of
 from .lowering import convolve, fits, flipped, matmul, spread, weight_gradient, zeros
 from .op import (
+    Attention,
+    AttentionNormalizer,
     Conv2d,
     Conv2dImage,
     Conv2dWeight,
@@ -64,7 +67,15 @@ MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
 LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers; a normalised one by all, from the same bytes
 MOST_COPIES = 2
-CONTRACTIONS = (MatMul, Conv2d, Conv2dImage, Conv2dWeight, ScatterAdd)  # they read stored arrays only
+CONTRACTIONS = (
+    MatMul,
+    Conv2d,
+    Conv2dImage,
+    Conv2dWeight,
+    ScatterAdd,
+    Attention,
+    AttentionNormalizer,
+)  # they read stored arrays only
 FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
 
@@ -297,6 +308,8 @@ class _Scheduler:
                 return self._pack(step, values, shapes)
             case MatMul():
                 return matmul(self, values[0], values[1], (shapes[0], shapes[1]), step.dtype, self._variant())
+            case Attention() | AttentionNormalizer():
+                return attention(self, step.op, values, shapes, self._variant(), *step.attrs)
             case _:
                 return self._convolve(step, values, shapes)
 

@@ -89,6 +89,7 @@ def _cases() -> list[_Case]:
     key = tuple(np.asarray(word, np.int32) for word in (7, 3, 2, 5))
     image, sent = number(3, 4, 7, 9), number(3, 6, 4, 5)
     window = ((2, 2), (1, 1), (1, 1))
+    heads = (number(2, 5, 4), number(2, 8, 4))
     return [
         _Case("read-back of 129 numbers", "neg", (number(129),)),  # of 3: the sum's
         _Case("integers beyond 2^24", "neg", (whole,)),
@@ -99,6 +100,7 @@ def _cases() -> list[_Case]:
         _Case("matrix product, eight rows at once, in parts, odd sizes", "matmul", (number(1, 9, 515), number(1, 515, 13))),
         _Case("convolution with stride and padding, in two groups", "conv2d", (image, number(6, 2, 3, 3)), (*window, (4, 5), 2)),
         _Case("gradient of a convolution's weight", "conv2d_weight", (image, sent), (*window, (3, 3), 2)),
+        _Case("attention", "attention_value", (*heads, number(2, 5, 4), number(2, 5)), (False, ())),
         _Case("scatter", "scatter_add", (rows, number(40, 8)), ((7, 8), 0)),
         _Case("gather", "gather", (number(2, 5), index), (1,)),
         _Case("random bits", "uniform", key, ((17,),)),

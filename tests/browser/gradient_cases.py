@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from distml_py.functions import attention
 from op_examples import (
     ATLAS,
     BINARY,
@@ -18,6 +19,7 @@ from op_examples import (
     Call,
     Example,
     numbers,
+    of_attention,
     packed,
     part,
     positive,
@@ -225,3 +227,66 @@ for label, array in (("NaN", SPOILT), ("infinity", ENDLESS)):
         case("special", f"{reader} of {label}", lambda lib, x, read=READERS[reader]: read(lib, x), array)
 case("special", "masked", lambda lib, x, m: lib.where(m, x, 0.5).exp(), SPOILT, truths(3, 5))
 case("special", "positive", lambda lib, x: (x.log(), x.sqrt(), x.rsqrt()), np.append(positive(4), [0, math.inf]).astype(np.float32))
+
+# ---------------------------------------------------------------- attention that stores no scores
+
+
+def fused(q: Any, k: Any, v: Any, mask: Any = None, causal: bool = False) -> Any:
+    return attention.fused(q, k, v, mask, causal, 0.5)
+
+
+for n in SIZES:
+    to_n = (numbers(2, 5, 4), numbers(2, n, 4, seed=1), numbers(2, n, 3, seed=2))
+    case("sizes", f"attention in one piece to {n}", lambda lib, q, k, v: (fused(q, k, v), fused(q, k, v, None, True)), *to_n)
+    case("sizes", f"attention in one piece of {n}", lambda lib, q, k, v: (fused(k, q, q), fused(k, q, q, None, True)), *to_n)
+    case("sizes", f"attention in one piece, {n} wide", lambda lib, q, k: fused(q, k, k), numbers(2, 5, n), numbers(2, 7, n, seed=1))
+    case("sizes", f"attention in one piece, {n} biased", lambda lib, q, k, v, m: fused(q, k, v, m), *to_n, numbers(2, 5, n, seed=3))
+for row_name in ("attention", "attention_value", "attention_query", "attention_key"):
+    for n in (3, 17):
+        of_n = (numbers(2, 5, 4), numbers(2, n, 4, seed=1), numbers(2, n, 3, seed=2), numbers(2, 5, 3, seed=3))
+        case("sizes", f"row {row_name} of {n}", of_attention(row_name, (True, ())), *of_n)
+    case("sizes", f"row {row_name}, biased", of_attention(row_name, (False, (2,))), *of_n, numbers(1, 5, 17, seed=4))
+for queries, keys in ((0, 5), (5, 0), (0, 0)):
+    nothing = (numbers(2, queries, 4), numbers(2, keys, 4, seed=1))
+    case(
+        "empty",
+        f"attention in one piece of {queries} to {keys}",
+        lambda lib, q, k: (fused(q, k, k), fused(q, k, k, None, True)),
+        *nothing,
+    )
+case("empty", "attention in one piece without width", lambda lib, q, v: fused(q, q, v), numbers(2, 5, 0), numbers(2, 5, 3))
+case(
+    "views",
+    "attention in one piece of heads in a product's layers",
+    lambda lib, x, w: fused(*(x @ w).reshape(2, 9, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)),
+    numbers(2, 9, 5),
+    numbers(5, 48, seed=1, low=-0.5, high=0.5),
+)
+case(
+    "views",
+    "attention in one piece to shared keys",
+    lambda lib, q, k: fused(q, k, k.flip(1)),
+    numbers(3, 5, 4),
+    numbers(1, 7, 4, seed=1),
+)
+case(
+    "views",
+    "attention in one piece under masks",
+    lambda lib, q, k, m: (fused(q, k, k, m), fused(q, k, k, m[:, :, :1]), fused(q, k, k, m[1, 2])),
+    numbers(2, 3, 5, 4),
+    numbers(2, 3, 6, 4, seed=1),
+    truths(2, 3, 5, 6),
+)
+for bad in (math.nan, math.inf, -math.inf):
+    spoilt = numbers(2, 6, 4)
+    spoilt[0, 1, 2] = bad
+    case(
+        "special",
+        f"attention in one piece, {bad} among queries",
+        lambda lib, q, k: fused(q, k, k),
+        spoilt,
+        numbers(2, 7, 4, seed=1),
+    )
+    case(
+        "special", f"attention in one piece, {bad} among values", lambda lib, q, v: fused(q, q, v), numbers(2, 6, 4, seed=1), spoilt
+    )

@@ -35,6 +35,7 @@ KINDS = (
     "matrix product",
     "convolution",
     "weight",
+    "attention",
     "scatter",
     "random",
 )

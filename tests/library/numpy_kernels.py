@@ -12,6 +12,7 @@ from distml_py import ops
 from distml_py.backends.protocol import Arrived, Pending
 from distml_py.kernel import (
     Apply,
+    Attended,
     Chain,
     Convolution,
     Expression,
@@ -21,6 +22,7 @@ from distml_py.kernel import (
     Load,
     Make,
     Map,
+    Normalizer,
     Operand,
     Part,
     Pick,
@@ -132,6 +134,10 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
             return layered(convolution(kernel, inputs, scalars), 1, launch)
         case WeightGradient():
             return layered(weight_gradient(kernel, inputs), 1, launch)
+        case Normalizer():
+            return normalizer(kernel, inputs)
+        case Attended():
+            return layered(attended(kernel, inputs), 3, launch)
         case Scatter():
             index, source = (array[: math.prod(kernel.index_shape)].reshape(kernel.index_shape) for array in inputs)
             return ops.SCATTER_ADD.numpy(index, source, kernel.shape, kernel.axis)
@@ -170,6 +176,46 @@ def product(kernel: Product, inputs: list[np.ndarray]) -> np.ndarray:
     left = operand(kernel.left, (kernel.batch, m, k), inputs).reshape(kernel.batch, m, parts, k // parts)
     right = operand(kernel.right, (kernel.batch, k, n), inputs).reshape(kernel.batch, parts, k // parts, n)
     return left.transpose(0, 2, 1, 3) @ right
+
+
+def whole_rows(given: Operand, shape: tuple[int, int, int], inputs: list[np.ndarray]) -> np.ndarray:
+    """Rows as a GPU reads them, in whole texels: zeros must follow each."""
+    found = operand(given, (*shape[:2], -(-shape[2] // 4) * 4), inputs)
+    assert not found[..., shape[2] :].any(), "something else than zeros follows a row"
+    return found
+
+
+def scores(query: np.ndarray, key: np.ndarray, mask: Operand | None, causal: bool, inputs: list[np.ndarray]) -> np.ndarray:
+    found = query @ key.swapaxes(1, 2)
+    if mask is not None:
+        found = found + strided(mask, found.shape, inputs)
+    seen = np.arange(found.shape[1])[:, None] >= np.arange(found.shape[2])
+    return np.where(seen, found, -np.inf) if causal else found
+
+
+def normalizer(kernel: Normalizer, inputs: list[np.ndarray]) -> np.ndarray:
+    """(b, queries up to whole texels)."""
+    b, queries, keys, e = kernel.sizes
+    query, key = whole_rows(kernel.query, (b, queries, e), inputs), whole_rows(kernel.key, (b, keys, e), inputs)
+    total = np.exp(scores(query, key, kernel.mask, kernel.causal, inputs).astype(np.float64)).sum(2)
+    found = np.where(total == 0, 0, np.log(total))
+    return np.pad(found, ((0, 0), (0, -queries % 4)), constant_values=math.nan)
+
+
+def attended(kernel: Attended, inputs: list[np.ndarray]) -> np.ndarray:
+    """(b, rows, groups of texels, texels up to whole groups of layers, 4)."""
+    b, rows, others, e, c, width = kernel.sizes
+    own, other = whole_rows(kernel.own, (b, rows, e), inputs), whole_rows(kernel.other, (b, others, e), inputs)
+    query, key = (other, own) if kernel.turned else (own, other)
+    known = whole_rows(kernel.statistics, (b, query.shape[1], 4), inputs)
+    weights = np.exp(scores(query, key, kernel.mask, kernel.causal, inputs) - known[..., :1])
+    weights = weights.swapaxes(1, 2) if kernel.turned else weights
+    if kernel.slope is not None:
+        first, second = (whole_rows(given, (b, size, c), inputs) for given, size in zip(kernel.slope, (rows, others), strict=True))
+        delta = known[:, None, :, 1] if kernel.turned else known[..., 1:2]
+        weights = weights * (first @ second.swapaxes(1, 2) - delta)
+    found = weights @ whole_rows(kernel.of, (b, others, width), inputs)
+    return found.reshape(b, rows, 1, -1, 4)
 
 
 def chain(kernel: Chain, index: np.ndarray) -> np.ndarray:
@@ -251,6 +297,11 @@ def image_of(kernel: Convolution | WeightGradient, inputs: list[np.ndarray]) -> 
 
 def operand(given: Operand, shape: Sequence[int], inputs: list[np.ndarray]) -> np.ndarray:
     assert_packed(given, shape)
+    return strided(given, shape, inputs)
+
+
+def strided(given: Operand, shape: Sequence[int], inputs: list[np.ndarray]) -> np.ndarray:
+    """The numbers of an operand, wherever its texels begin."""
     where = np.full(shape, given.offset)
     for coordinate, axis in zip(np.indices(shape), given.axes, strict=True):
         rest = coordinate

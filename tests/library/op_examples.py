@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from distml_py import differentiation, graph
+from distml_py.op import TABLE
 from distml_py.ops.atlas import PACK, PART, Spot
 from distml_py.tensor import made
 
@@ -945,6 +946,73 @@ example(
 )
 example(
     "scaled_dot_product_attention of one", lambda lib, q: lib.nn.functional.scaled_dot_product_attention(q, q, q), numbers(1, 1, 1)
+)
+
+FLAT = (numbers(6, 5, 4), numbers(6, 7, 4, seed=1), numbers(6, 7, 3, seed=2))
+ARRIVES = numbers(6, 5, 3, seed=4)
+MASKS: dict[str, tuple[bool, tuple[int, ...], tuple[np.ndarray, ...]]] = {
+    "": (False, (), ()),
+    ", causal": (True, (), ()),
+    ", of heads with a bias": (False, (2, 3), (numbers(3, 1, 7, seed=3)[None],)),
+    ", with a bias": (False, (6,), (numbers(1, 5, 7, seed=3),)),
+}
+
+
+def attention_weights(lib: Any, q: Any, k: Any, mask: Any, causal: bool) -> Any:
+    """In torch's words."""
+    scores = q @ k.mT
+    if causal:
+        scores = scores.masked_fill(lib.ones(scores.shape[1:], dtype=lib.bool).triu(1), -math.inf)
+    for added in mask:
+        scores = (scores.reshape(*((2, 3) if added.ndim == 4 else (6,)), *scores.shape[1:]) + added).reshape(scores.shape)
+    return scores.softmax(-1)
+
+
+def attention_slopes(lib: Any, q: Any, k: Any, v: Any, g: Any, mask: Any, causal: bool) -> Any:
+    weights, sent = attention_weights(lib, q, k, mask, causal), g @ v.mT
+    return weights * (sent - (weights * sent).sum(-1, keepdim=True))
+
+
+def of_attention(name: str, attrs: tuple[Any, ...]) -> Call:
+    """A row of attention on (q, k, v, gradient of the output, mask or nothing)."""
+
+    def call(lib: Any, q: Any, k: Any, v: Any, g: Any, *mask: Any) -> Any:
+        def row(name: str, *tensors: Any) -> Any:
+            return made(graph.apply(TABLE[name], *(tensor.node for tensor in tensors), attrs=attrs), *tensors)
+
+        lse = row("attention_lse", q, k, *mask)
+        if name == "attention_lse":
+            return lse
+        if name in ("attention", "attention_value"):
+            return row(name, q, k, v if name == "attention" else g, lse, *mask)
+        return row(name, q, k, v, g, lse, (g * row("attention", q, k, v, lse, *mask)).sum(-1), *mask)
+
+    return call
+
+
+TWINS: dict[str, Callable[..., Any]] = {
+    "attention": lambda lib, causal, q, k, v, g, *mask: attention_weights(lib, q, k, mask, causal) @ v,
+    "attention_value": lambda lib, causal, q, k, v, g, *mask: attention_weights(lib, q, k, mask, causal).mT @ g,
+    "attention_query": lambda lib, causal, q, k, v, g, *mask: attention_slopes(lib, q, k, v, g, mask, causal) @ k,
+    "attention_key": lambda lib, causal, q, k, v, g, *mask: attention_slopes(lib, q, k, v, g, mask, causal).mT @ q,
+}
+for row_name, twin in TWINS.items():
+    for mask_name, (causal, batch, mask) in MASKS.items():
+        example(
+            f"row {row_name}{mask_name}",
+            of_attention(row_name, (causal, batch)),
+            *FLAT,
+            ARRIVES,
+            *mask,
+            twin=lambda lib, *tensors, twin=twin, causal=causal: twin(lib, causal, *tensors),
+        )
+example(
+    "row attention_lse",
+    of_attention("attention_lse", (False, (2, 3))),
+    *FLAT,
+    ARRIVES,
+    numbers(1, 1, 5, 7, seed=3),
+    twin=lambda lib, q, k, v, g, mask: (q @ k.mT + mask[0]).logsumexp(-1),
 )
 example(
     "attention",

@@ -10,9 +10,23 @@ from typing import TypeVar, assert_never
 
 import numpy as np
 
-from ..kernel import Chain, Convolution, Fold, Joint, Kernel, Map, Product, Scatter, ScatterChains, WeightGradient
+from ..kernel import (
+    Attended,
+    Chain,
+    Convolution,
+    Fold,
+    Joint,
+    Kernel,
+    Map,
+    Normalizer,
+    Product,
+    Scatter,
+    ScatterChains,
+    WeightGradient,
+)
 from ..layout import Layout
 from ..op import float32
+from .attention import attended, normalizer
 from .joint import joint
 from .products import convolution, product, weight_gradient
 from .scatters import chain, scatter, scatter_chains
@@ -39,6 +53,10 @@ def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout, region: bool 
             return convolution(writer, kernel)
         case WeightGradient():
             return weight_gradient(writer, kernel)
+        case Normalizer():
+            return normalizer(writer, kernel)
+        case Attended():
+            return attended(writer, kernel)
         case Scatter():
             return scatter(writer, kernel)
         case Chain():

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import GpuLostError
 from ..graph import LEAF
 from ..kernel import (
+    Attended,
     Chain,
     Convolution,
     Draw,
@@ -23,6 +24,7 @@ from ..kernel import (
     Kernel,
     Launch,
     Map,
+    Normalizer,
     Part,
     Product,
     Scatter,
@@ -280,6 +282,10 @@ def _cost(kernel: Kernel) -> int:
             return math.prod(window.weight[1:]) * block
         case WeightGradient(window=window, splits=splits, block=block):
             return -(-window.image[0] // splits) * math.prod(window.size) * block
+        case Normalizer(sizes=sizes):
+            return sizes[2] * (sizes[3] + 5)
+        case Attended(sizes=sizes, block=block):
+            return sizes[2] * (sizes[3] // 4 + sizes[4] // 4 + block + 2)
         case Scatter(index_shape=shape, axis=axis):
             return 8 * shape[axis]
         case Chain(length=length):

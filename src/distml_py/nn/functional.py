@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import creation, engine, ops
 from ..errors import DtypeError, ShapeError
+from ..functions import attention as _attention
 from ..functions.activation import (
     celu,
     elu,
@@ -350,6 +351,8 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise ShapeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
     factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
+    if not dropout_p and _attention.is_fused(query, key, value, attn_mask):
+        return _attention.fused(query, key, value, attn_mask, is_causal, factor)
     scores = (query @ key.mT) * factor
     if is_causal:
         attn_mask = creation.arange(scores.shape[-2]).unsqueeze(1) >= creation.arange(scores.shape[-1])

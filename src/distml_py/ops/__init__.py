@@ -1,6 +1,7 @@
 """THE op table: one row an op. Importing this package fills `distml_py.op.TABLE`."""
 
 from .atlas import PACK, PART
+from .attention import ATTENTION, ATTENTION_KEY, ATTENTION_LSE, ATTENTION_QUERY, ATTENTION_VALUE
 from .contract import CONV2D, CONV2D_IMAGE, CONV2D_WEIGHT, MATMUL
 from .elementwise import (
     ABS,
