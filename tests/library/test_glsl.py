@@ -1,6 +1,7 @@
 """GLSL text: a pure, readable function of a kernel. What it computes is judged in Chromium, by test_webgl_ops.py."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from op_examples import Example, listed, loss_of, numbers
 
 
 @pytest.fixture(autouse=True)
-def _on_gpu() -> None:
+def _on_gpu() -> Iterator[None]:
     """Some of an example's rows are composed of others where a GPU computes."""
     engine.use_backend(KernelBackend())
+    yield
+    engine.use_backend("reference")
 
 
 HELPERS = ["uniform_bits", "floor_divide", "remainder", "sine", "cosine", "power", "logarithm", "root"]
