@@ -35,7 +35,6 @@ KINDS = (
     "matrix product",
     "convolution",
     "weight",
-    "attention",
     "scatter",
     "random",
 )
