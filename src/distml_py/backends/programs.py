@@ -30,7 +30,7 @@ class Programs:
     def __init__(self, bridge: Bridge):
         self._bridge = bridge
         self._known: weakref.WeakValueDictionary[Hashable, Compiled] = weakref.WeakValueDictionary()
-        self._texts: weakref.WeakValueDictionary[str, Compiled] = weakref.WeakValueDictionary()
+        self._texts: weakref.WeakValueDictionary[tuple[str, int], Compiled] = weakref.WeakValueDictionary()
         self._last: OrderedDict[Compiled, None] = OrderedDict()
         self._leaving: list[int] = []
 
@@ -40,10 +40,10 @@ class Programs:
 
     def make(self, key: Hashable, program: Program, inputs: int, cost: int) -> Compiled:
         """The program of a text, from now on also that of the key. Raises BackendError when the GPU is lost."""
-        found = self._texts.get(program.text)
+        found = self._texts.get((program.text, inputs))
         if found is None:
             number = guarded(self._bridge.compile, program.text, inputs, program.scalars, cost)
-            found = self._texts[program.text] = Compiled(number, program.scalars, self._leaving)
+            found = self._texts[program.text, inputs] = Compiled(number, program.scalars, self._leaving)
         self._known[key] = found
         self._used(found)
         return found
