@@ -16,11 +16,15 @@ UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, those in the browser included. Arguments after -- go to pytest."""
+    """All tests: the library's in two processes, then those with servers and browsers. Arguments after -- go to one pytest."""
     session.install("-e", ".[test]")
     session.run("python", "tests/browser_finder.py")
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
-    session.run("pytest", "--durations=20", *session.posargs)
+    if session.posargs:
+        session.run("pytest", "--durations=20", *session.posargs)
+        return
+    session.run("pytest", "--durations=20", "-n", "2", "tests/library")
+    session.run("pytest", "--durations=20", "--ignore=tests/library")
 
 
 @nox.session

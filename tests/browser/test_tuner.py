@@ -134,11 +134,11 @@ class Limited(JsBridge):
         plain, compiles, makes = self.limits, self.compile, self.texture
         self.limits = lambda: json.dumps(json.loads(plain()) | {"max_layers": layers})
         self.compile = lambda text, *rest: (self.texts.append(text), compiles(text, *rest))[1]
-        self.texture = lambda width, height, layers, kind: (self.rooms.append(layers), makes(width, height, layers, kind))[1]
+        self.texture = lambda *size: (self.rooms.append(size[2]), makes(*size))[1]
 """
 
 
-@pytest.mark.parametrize("layers", [4, 1])
+@pytest.mark.parametrize("layers", [6, 4])  # fewer than four no WebGL2 device has
 def test_a_device_with_few_draw_buffers_passes_the_self_test_and_trains(lab: Lab, layers: int) -> None:
     found = tuning(
         lab,
@@ -233,10 +233,11 @@ def there_and_back():
     gpu.choices = plain
     engine.drop_stale_plans()
     return held()
-[there_and_back(), there_and_back(), there_and_back(), changes]
+held()  # only what has run is tuned
+[*(there_and_back() for _ in range(4)), changes]
 """,
     )
-    assert found[3] == [True] * 3 and found[0] == found[1] == found[2], found
+    assert found[4] == [True] * 4 and found[1] == found[2] == found[3], found  # the first round brings scratch of its own
 
 
 RESTART = """async () => {
