@@ -68,7 +68,9 @@ def test_every_rate_is_pytorchs(name: str, options: dict[str, Any]) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("name", "options"), [case for case in CASES if case[0] not in ("OneCycleLR", "MultiplicativeLR")], ids=str
+    ("name", "options"),
+    [case for case in CASES if case[0] not in ("OneCycleLR", "MultiplicativeLR")],
+    ids=lambda part: part if isinstance(part, str) else " ".join(part),
 )
 def test_a_number_can_be_gone_to(name: str, options: dict[str, Any]) -> None:
     ours, theirs = made(dm, name, options), made(torch, name, options)

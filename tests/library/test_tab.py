@@ -308,7 +308,7 @@ def solo_with_losses(
 LOSSES = [{("begin", 0)}, {("late", 4)}, {("late", 2), ("late", 11)}, {("state", 1)}, {("begin", 7), ("late", 8), ("state", 3)}]
 
 
-@pytest.mark.parametrize("lose", LOSSES, ids=str)
+@pytest.mark.parametrize("lose", LOSSES, ids=lambda lose: str(sorted(lose)))
 @pytest.mark.parametrize("advance_s", [0.0, 0.6])
 def test_a_gpu_lost_with_losses_on_their_way_changes_nothing_that_is_sent(
     monkeypatch: pytest.MonkeyPatch, lose: set[tuple[str, int]], advance_s: float
