@@ -126,7 +126,12 @@ export function createBridge(canvas, changed = () => {}) {
         if (commands[at] !== current) program = programs.use(commands[at]);
         current = commands[at];
         const target = commands[at + 1];
-        const [layer, x, y, columns, rows] = commands.subarray(at + 2, at + 7);
+        // One by one: nothing is allocated for a draw.
+        const layer = commands[at + 2];
+        const x = commands[at + 3];
+        const y = commands[at + 4];
+        const columns = commands[at + 5];
+        const rows = commands[at + 6];
         at += 7;
         for (let unit = 0; unit < program.inputs; unit++) {
           if (bound[unit] === commands[at + unit]) continue;

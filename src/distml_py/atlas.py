@@ -41,9 +41,9 @@ def arrange(shapes: Sequence[Shape]) -> tuple[Shape, tuple[Spot, ...]]:
         needs.append((rows, -(-length // 4), split))
     order = sorted(range(len(needs)), key=lambda n: (-needs[n][0], -needs[n][1]))
     widest = max(LEAST_WIDTH, max(width for _, width, _ in needs))
-    widths = range(widest, MOST_WIDTH + 1, STEP)
-    best = min((width for width in widths), key=lambda width: _height(needs, order, width) * width)
-    height = _height(needs, order, best)
+    heights = {width: _height(needs, order, width) for width in range(widest, MOST_WIDTH + 1, STEP)}
+    best = min(heights, key=lambda width: (heights[width] > MOST_ROWS, heights[width] * width))
+    height = heights[best]
     if height > MOST_ROWS:
         raise ValueError(f"{len(shapes)} arrays need {height} rows of an atlas, there are {MOST_ROWS}")
     return (height, 4 * best), _cells(needs, order, best, height)

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, example, given
 
 import distml_py as dm
 from distml_py import engine, nn, ops, optim
@@ -21,7 +21,9 @@ SHAPES = st.lists(st.lists(st.integers(1, 40), max_size=4).map(tuple), min_size=
 
 
 @given(SHAPES)
+@example([(23, 30, 9, 16), (24, 29, 9, 16), (24, 29, 9, 16), (28, 36, 8, 15), (28, 36, 8, 15)])  # too high in the narrowest
 def test_cells_fill_the_atlas_and_hold_their_arrays(shapes: list[tuple[int, ...]]) -> None:
+    assume(sum(map(math.prod, shapes)) < 4_000_000)  # an atlas holds 16 million numbers, and promises half
     (rows, columns), spots = arrange(shapes)
     taken = np.zeros((rows, columns // 4), int)
     for shape, spot in zip(shapes, spots, strict=True):

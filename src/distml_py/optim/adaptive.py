@@ -10,7 +10,7 @@ from .. import live
 from ..creation import full, zeros_like
 from ..errors import RecipeError
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Options, not_negative
+from .optimizer import Group, Optimizer, Options, check_betas, moments, not_negative
 
 
 def _decayed(parameter: Tensor, gradient: Tensor, group: Group) -> Tensor:
@@ -26,22 +26,6 @@ def _shrunk(parameter: Tensor, group: Group) -> Tensor:
     if group.uses("weight_decay") and group["decoupled_weight_decay"]:
         return parameter * live.number(lambda: 1.0 - group["lr"] * group["weight_decay"])
     return parameter
-
-
-def _moments(gradient: Tensor, state: Options, group: Group) -> tuple[Tensor, Tensor]:
-    """The running means of the gradient and of its square, one step further."""
-    first, second = group["betas"]
-    if not state:
-        state.update(step=0, exp_avg=zeros_like(gradient), exp_avg_sq=zeros_like(gradient))
-    live.count(state, "step")
-    state["exp_avg"] = state["exp_avg"] * first + gradient * (1.0 - first)
-    state["exp_avg_sq"] = state["exp_avg_sq"] * second + gradient * gradient * (1.0 - second)
-    return state["exp_avg"], state["exp_avg_sq"]
-
-
-def _check_betas(name: str, betas: Sequence[float]) -> None:
-    if not all(0 <= beta < 1 for beta in betas):
-        raise RecipeError(f"{name}: betas are in [0, 1), got {tuple(betas)}")
 
 
 class RMSprop(Optimizer):
@@ -158,7 +142,7 @@ class Adamax(Optimizer):
         maximize: bool = False,
     ):
         not_negative("Adamax", lr=lr, eps=eps, weight_decay=weight_decay)
-        _check_betas("Adamax", betas)
+        check_betas("Adamax", betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps}
         super().__init__(params, {**options, "weight_decay": weight_decay, "maximize": maximize})
 
@@ -190,7 +174,7 @@ class NAdam(Optimizer):
         maximize: bool = False,
     ):
         not_negative("NAdam", lr=lr, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
-        _check_betas("NAdam", betas)
+        check_betas("NAdam", betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay}
         super().__init__(params, {**options, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
         self._products: dict[tuple[float, float], list[float]] = {}
@@ -206,7 +190,7 @@ class NAdam(Optimizer):
         gradient = _decayed(parameter, gradient, group)
         parameter = _shrunk(parameter, group)
         (first, second), decay = group["betas"], group["momentum_decay"]
-        mean, square = _moments(gradient, state, group)
+        mean, square = moments(gradient, state, group)
         root = live.number(lambda: math.sqrt(1.0 - second ** state["step"]))
         scale = square.sqrt() / root + group["eps"]
 
@@ -241,7 +225,7 @@ class RAdam(Optimizer):
         maximize: bool = False,
     ):
         not_negative("RAdam", lr=lr, eps=eps, weight_decay=weight_decay)
-        _check_betas("RAdam", betas)
+        check_betas("RAdam", betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**options, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
 
@@ -249,7 +233,7 @@ class RAdam(Optimizer):
         gradient = _decayed(parameter, gradient, group)
         parameter = _shrunk(parameter, group)
         first, second = group["betas"]
-        mean, square = _moments(gradient, state, group)
+        mean, square = moments(gradient, state, group)
         rate = live.number(lambda: group["lr"] / (1.0 - first ** state["step"]))
         plain = live.number(lambda: float(_rectified(state["step"], second) == 0.0))
         sized = live.number(lambda: _rectified(state["step"], second) * math.sqrt(1.0 - second ** state["step"]))

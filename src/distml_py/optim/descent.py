@@ -11,7 +11,7 @@ from .. import live
 from ..creation import zeros_like
 from ..errors import RecipeError
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Options, not_negative
+from .optimizer import Group, Optimizer, Options, check_betas, moments, not_negative
 
 
 class SGD(Optimizer):
@@ -65,8 +65,7 @@ class Adam(Optimizer):
         maximize: bool = False,
     ):
         not_negative(type(self).__name__, lr=lr, eps=eps, weight_decay=weight_decay)
-        if not all(0 <= beta < 1 for beta in betas):
-            raise RecipeError(f"{type(self).__name__}: betas are in [0, 1), got {tuple(betas)}")
+        check_betas(type(self).__name__, betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
 
@@ -77,19 +76,13 @@ class Adam(Optimizer):
             parameter = parameter * live.number(lambda: 1.0 - group["lr"] * group["weight_decay"])
         elif group.uses("weight_decay"):
             gradient = gradient + parameter * live.number(lambda: group["weight_decay"])
-        if not state:
-            state.update(step=0, exp_avg=zeros_like(gradient), exp_avg_sq=zeros_like(gradient))
-            if group["amsgrad"]:
-                state["max_exp_avg_sq"] = zeros_like(gradient)
-        live.count(state, "step")
-        state["exp_avg"] = state["exp_avg"] * first + gradient * (1.0 - first)
-        state["exp_avg_sq"] = state["exp_avg_sq"] * second + gradient * gradient * (1.0 - second)
-        square = state["exp_avg_sq"]
+        mean, square = moments(gradient, state, group)
         if group["amsgrad"]:
-            square = state["max_exp_avg_sq"] = state["max_exp_avg_sq"].maximum(square)
+            largest = state.get("max_exp_avg_sq")
+            square = state["max_exp_avg_sq"] = (zeros_like(square) if largest is None else largest).maximum(square)
         rate = live.number(lambda: group["lr"] / (1.0 - first ** state["step"]))
         root = live.number(lambda: float(np.sqrt(1.0 - second ** state["step"])))
-        return parameter - state["exp_avg"] * rate / (square.sqrt() / root + group["eps"])
+        return parameter - mean * rate / (square.sqrt() / root + group["eps"])
 
 
 class AdamW(Adam):

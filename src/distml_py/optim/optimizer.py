@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import engine, live
 from ..atlas import Atlas, groups
+from ..creation import zeros_like
 from ..errors import RecipeError, ShapeError
 from ..tensor import Tensor, enable_grad, no_grad
 
@@ -275,3 +276,19 @@ def not_negative(name: str, **options: float) -> None:
     for option, value in options.items():
         if not value >= 0:
             raise RecipeError(f"{name}: {option} must be at least 0, got {value}")
+
+
+def check_betas(name: str, betas: Sequence[float]) -> None:
+    if not all(0 <= beta < 1 for beta in betas):
+        raise RecipeError(f"{name}: betas are in [0, 1), got {tuple(betas)}")
+
+
+def moments(gradient: Tensor, state: Options, group: Group) -> tuple[Tensor, Tensor]:
+    """The running means of the gradient and of its square, one step further."""
+    first, second = group["betas"]
+    if not state:
+        state.update(step=0, exp_avg=zeros_like(gradient), exp_avg_sq=zeros_like(gradient))
+    live.count(state, "step")
+    state["exp_avg"] = state["exp_avg"] * first + gradient * (1.0 - first)
+    state["exp_avg_sq"] = state["exp_avg_sq"] * second + gradient * gradient * (1.0 - second)
+    return state["exp_avg"], state["exp_avg_sq"]
