@@ -30,7 +30,7 @@ LIMITS: dict[str, dict[str, int | Variant]] = {
     },
     "wide limits": {
         **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500, "FOLD_LENGTH": 1 << 20},
-        **{"DEFAULT": Variant(enough=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
+        **{"DEFAULT": Variant(enough=1 << 20, prologue=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
     },
 }
 

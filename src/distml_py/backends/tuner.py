@@ -33,6 +33,7 @@ BEATEN = 0.95  # of the incumbent's time: more than noise, and worth other numbe
 MOST_PAIRS = 0.75  # of the pairs that must say so
 CLOSE = 1e-4  # of the largest number: a sum in another order
 ENOUGH = (0, 1 << 8, 1 << 10, 1 << 12)  # see Variant
+PROLOGUE = (0, 1 << 20)
 
 Clock = Callable[[], float]
 
@@ -74,8 +75,9 @@ class Finding:
 
     def __str__(self) -> str:
         v = self.variant
-        said = "default" if v == DEFAULT else f"layers {v.layers}, enough {v.enough}, {'texelFetch' if v.fetch else 'texture()'}"
-        return f"{self.gain:5.2f} x  {said:<40} {self.name}"
+        read = "texelFetch" if v.fetch else "texture()"
+        said = "default" if v == DEFAULT else f"layers {v.layers}, enough {v.enough}, {read}, prologue {v.prologue}"
+        return f"{self.gain:5.2f} x  {said:<54} {self.name}"
 
 
 @dataclass
@@ -210,6 +212,7 @@ def _stages(layers: int) -> list[list[dict[str, Any]]]:
         [{"layers": most} for most in reversed(LAYERS) if most <= layers],
         [{"enough": enough} for enough in ENOUGH],
         [{"fetch": fetch} for fetch in (False, True)],
+        [{"prologue": reads} for reads in PROLOGUE],
     ]
 
 
