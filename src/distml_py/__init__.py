@@ -1,6 +1,6 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
-from . import autograd, cuda, data, func, linalg, models, nn, optim, recipe, special
+from . import autograd, cuda, data, einops_backend, func, linalg, models, nn, optim, recipe, special
 from .capture import compile
 from .constants import (
     Size,
@@ -85,6 +85,7 @@ from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
+einops_backend.start()
 
 
 def _found(name: str) -> object:
