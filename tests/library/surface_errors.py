@@ -203,6 +203,11 @@ MAKING: list[Row] = [
         "there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False",
     ),
     (
+        lambda: dm.device("gpu"),
+        BackendError,
+        "there is no device 'gpu' here; use 'cpu' or 'webgl': everything runs on the current backend, reference (NumPy)",
+    ),
+    (
         lambda: full(1).to("cuda:0"),
         BackendError,
         "there is no device 'cuda:0' here; use 'cpu' or 'webgl': everything runs on the current backend, reference (NumPy)",
