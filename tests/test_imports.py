@@ -19,6 +19,7 @@ LISTING = [
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
     ["scattering", "siblings", "attending"],
+    ["prologue"],
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],

@@ -17,7 +17,7 @@ class Variant:
     layers: int = 8
     enough: int = 1 << 8
     fetch: bool = False
-    prologue: int = 0
+    prologue: int = 4
 
 
 DEFAULT = Variant()
