@@ -1,5 +1,7 @@
 """Errors raised on purpose: each says what was asked, what was found and what to try. Nothing is computed here."""
 
+from .size import as_tuples
+
 
 class DistmlError(Exception):
     """The root of every error this package raises on purpose.
@@ -8,6 +10,9 @@ class DistmlError(Exception):
     """
 
     line = 0
+
+    def __init__(self, *told: object):
+        super().__init__(*(as_tuples(part) if isinstance(part, str) else part for part in told))
 
 
 class ShapeError(DistmlError, ValueError):
