@@ -14,8 +14,8 @@ LIBRARY = ROOT / "src" / "distml_py"
 LISTING = [
     ["errors", "view", "snapshot", "torch_names", "cuda"],
     ["missing"],
-    ["op", "safetensors", "layout", "live", "variant"],
-    ["graph", "wire", "kernel"],
+    ["op", "safetensors", "layout", "live", "variant", "codecs", "manifest"],
+    ["graph", "wire", "kernel", "exchange"],
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
     ["scattering", "siblings", "attending"],
@@ -29,7 +29,7 @@ LISTING = [
     ["functions", "io", "capture"],
     ["nn/functional"],
     ["nn", "optim", "data"],
-    ["recipe", "models"],
+    ["recipe", "models", "uplink"],
     ["tab"],
 ]
 ROW = {name: number for number, row in enumerate(LISTING) for name in row}

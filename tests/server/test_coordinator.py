@@ -324,7 +324,7 @@ async def test_another_name_for_this_machine_is_not_answered(served: Served) -> 
 
 async def test_a_wrong_token_is_refused_and_not_repeated(served: Served) -> None:
     async with served.socket(Origin=served.url) as raw:
-        await raw.send_str(str(wire.encode(wire.Hello(1, "wrong-token", "host", "x", ""))))
+        await raw.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, "wrong-token", "host", "x", ""))))
         rejected = await raw.receive()
         assert "wrong-token" not in rejected.data and '"reason": "token"' in rejected.data
         assert (await raw.receive()).data == 4401
@@ -566,7 +566,7 @@ async def test_info_tells_what_the_command_line_asked_for(served: Served) -> Non
     async with served.client.get(f"{served.url}/api/info") as response:
         info = await response.json()
     assert {key: info[key] for key in ("protocol", "lan", "recipe", "steps", "seed")} == {
-        "protocol": 2, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
+        "protocol": wire.PROTOCOL, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
     }  # fmt: skip
 
 
