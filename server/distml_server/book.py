@@ -197,9 +197,9 @@ class Book:
         size = max(self.run.batch_size // self.run.shards, 1) * self.span
         line = []
         for number, worker in enumerate(_prompt(joined, now)):
-            own_s = worker.sample_s(usual_s, now)
-            done_s = worker.left_s(own_s, size, now) + own_s * size
-            line.append((done_s, worker.shards_done, number, own_s * size, len(worker.leases), worker))
+            own_s = worker.piece_s(size, usual_s, now)
+            done_s = worker.left_s(own_s, size, now) + own_s
+            line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
         heapq.heapify(line)
         kept: list[int] = []
         while self.waiting:
@@ -221,7 +221,7 @@ class Book:
         """
         effects: list[Effect] = []
         idle = [worker for worker in _prompt(joined, now) if not worker.leases]
-        idle.sort(key=lambda worker: (worker.sample_s(self.pace.mean_s or 1.0, now), worker.free_since_s), reverse=True)
+        idle.sort(key=lambda worker: (worker.piece_s(1, self.pace.mean_s or 1.0, now), worker.free_since_s), reverse=True)
         for late in joined if idle else []:
             in_hand = 0
             for lease in list(late.leases.values()):

@@ -12,7 +12,8 @@ OVERDUE = 1.25  # times the usual: then an idle worker may try the same piece
 SMOOTHING = 0.2
 CONTRIBUTING_S = 10.0
 LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its answer comes, if others can work
-FORGIVEN_S = 10.0  # an idle worker counts as twice as fast after so long, so that it is tried again
+FORGIVEN_S = 5.0  # an idle worker counts as twice as fast after so long, so that it is tried again
+NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
 REMEMBERED = 256
 
@@ -101,20 +102,21 @@ class Worker:
         while len(self.past) > REMEMBERED:
             del self.past[next(iter(self.past))]
 
-    def sample_s(self, usual_s: float, now: float) -> float:
-        """What a sample takes it, as far as one can tell, in steps of ALIKE; usual_s: of a worker that is not known yet."""
+    def piece_s(self, size: int, usual_s: float, now: float) -> float:
+        """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
         if not self.leases:
             found = max(found / (1 + max(now - self.free_since_s, 0.0) / FORGIVEN_S), min(found, usual_s))
-        return ALIKE ** round(math.log(max(found, 1e-9), ALIKE))
+        return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
 
-    def left_s(self, sample_s: float, usual_size: int, now: float) -> float:
+    def left_s(self, piece_s: float, usual_size: int, now: float) -> float:
         """When it will have done what it has in hand. Who is late already is thought to need as long again."""
         if not self.leases:
             return 0.0
         first = next(iter(self.leases.values()))
         # a whole split is about as much as a few shards
-        expected = sample_s * sum(lease.size if lease.shard is not None else 4 * usual_size for lease in self.leases.values())
+        pieces = sum(lease.size / usual_size if lease.shard is not None else 4 for lease in self.leases.values())
+        expected = piece_s * pieces
         elapsed = now - max(first.issued_s, self.free_since_s)
         return max(expected - elapsed, elapsed - expected, 0.0)
 

@@ -363,7 +363,7 @@ class Tab:
             training.load_buffers(split(self._weights[version])[1])
 
     def _gradient(self, lease: wire.Lease, training: Training) -> Frames:
-        assert self._uplink is not None
+        assert self._uplink is not None and self._run is not None
         began = self._clock()
         version = self._newest() if lease.newest else lease.version
         self._load(version, training)
@@ -374,7 +374,7 @@ class Tab:
             loss, gradient = training.gradients(lease.step, lease.start, lease.count)
         finite(loss, f"the loss of step {lease.step}, shard {lease.shard}")
         self._report.update(step=lease.step, loss=loss)
-        arrays = self._uplink.encode(lease.lease, gradient)
+        arrays = self._uplink.encode(lease.lease, gradient, lease.step / self._run.steps)
         spent_s = self._clock() - began
         answer = wire.Gradient(
             lease.run, lease.step, version, lease.shard, lease.lease, lease.count, loss, training.cpu_ops, spent_s

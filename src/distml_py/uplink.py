@@ -32,14 +32,17 @@ class Uplink:
         self._rest: Tensor | None = None
         self._sent: OrderedDict[str, tuple[Tensor | None, Tensor]] = OrderedDict()  # the rest before and after an answer
 
-    def encode(self, key: str, gradient: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-        """The arrays of an answer; key: its lease. Raises NonFiniteError unless the codec is fp32, which sends all there is."""
+    def encode(self, key: str, gradient: Mapping[str, Tensor], progress: float) -> dict[str, np.ndarray]:
+        """The arrays of an answer; key: its lease; progress: how much of the run is done.
+
+        Raises NonFiniteError unless the codec is fp32, which sends all there is.
+        """
         if self.codec.name == "fp32":
             return {name: gradient[name].numpy() for name in self.manifest.shapes}
         if self.on_gpu:
             return self._on_gpu(key, cat([gradient[name].reshape(-1) for name in self.manifest.shapes]))
         vector = self.manifest.join({name: gradient[name].numpy() for name in self.manifest.shapes})
-        return self._feedback.encode(vector, key)
+        return self._feedback.encode(vector, key, progress)
 
     def refused(self, key: str) -> None:
         """The answer to this lease does not count: what it left out is not owed."""
