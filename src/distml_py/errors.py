@@ -46,6 +46,10 @@ class MissingNameError(UnsupportedError, AttributeError):
     """A name that PyTorch's module has and ours has not; hasattr() is False."""
 
 
+class MissingModuleError(UnsupportedError, ModuleNotFoundError):
+    """A module that PyTorch or torchvision has and this library has not."""
+
+
 class FormatError(DistmlError, ValueError):
     """Bytes that are not what they claim to be: a frame, a safetensors file, a checkpoint."""
 
