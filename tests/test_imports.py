@@ -13,7 +13,7 @@ LIBRARY = ROOT / "src" / "distml_py"
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
     ["errors", "view", "snapshot", "torch_names", "amp", "version"],
-    ["missing", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
+    ["missing", "packages", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
     ["op", "safetensors", "layout", "live", "variant", "codecs", "manifest"],
     ["graph", "wire", "kernel", "exchange"],
     ["ops", "operands"],
@@ -24,7 +24,7 @@ LISTING = [
     ["engine", "random"],
     ["tensor", "selftest", "profiler", "tuning"],
     ["autograd", "sampling"],
-    ["creation", "browser", "atlas", "func", "linalg", "special", "constants"],
+    ["creation", "browser", "atlas", "func", "linalg", "special", "constants", "einops_backend"],
     ["kinds"],
     ["recording", "scope"],
     ["functions", "io", "capture"],

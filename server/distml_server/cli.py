@@ -45,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")
     serve.add_argument("--local-worker-after", type=float, default=15.0, metavar="S",
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
+    serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
+                       help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 

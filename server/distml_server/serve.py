@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from distml_py.recipe import Training, load_recipe
 from distml_py.tab import line_of
 
 from . import access as rules
-from . import assets
+from . import assets, packages
 from .app import create_app
 from .coordinator import Coordinator
 from .recipes import code_of
 from .store import Store
+from .wheel import Package
 
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
@@ -41,13 +43,21 @@ def main(options: argparse.Namespace) -> int:
         with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
             access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
             found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
-            return asyncio.run(_serve(options, store, access, found, listening))
+            if options.packages and found is None:
+                raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")
+            served = packages.resolve(options.packages, found.parent) if found else ()
+            return asyncio.run(_serve(options, store, access, found, listening, served))
     finally:
         store.close()
 
 
 async def _serve(
-    options: argparse.Namespace, store: Store, access: rules.Access, found: Path | None, listening: socket.socket
+    options: argparse.Namespace,
+    store: Store,
+    access: rules.Access,
+    found: Path | None,
+    listening: socket.socket,
+    served: Sequence[Package],
 ) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -60,7 +70,7 @@ async def _serve(
     coordinator = Coordinator(store, access, options.deterministic, exchange=asked)
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
-    runner = web.AppRunner(create_app(coordinator, access, found, defaults), access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(create_app(coordinator, access, found, defaults, served), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     port = listening.getsockname()[1]
     host = rules.lan_address() if access.lan else "127.0.0.1"

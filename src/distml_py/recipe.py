@@ -6,13 +6,13 @@ import builtins
 import linecache
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from . import engine, io, random
+from . import engine, io, packages, random
 from .capture import compile
 from .creation import zeros
 from .data.dataset import Splits, TensorDataset
@@ -36,7 +36,8 @@ class Recipe:
     batch_size: samples of a step, over all workers. shards: the fixed pieces a step is cut into for workers.
     steps: how long a run is. Every evaluate_every steps the validation split is read, every checkpoint_every steps
     the state is stored. compile: steps are captured and replayed (distml_py.compile); then loss() runs for the first steps
-    only, and what it prints is printed by those. False: every step runs its Python.
+    only, and what it prints is printed by those. False: every step runs its Python. packages: names of pure-Python packages
+    that the script imports, written out; a coordinator serves them with `distml serve --with NAME`.
     micro_batch: the most samples computed at once, 0 for a whole shard; gradients of the pieces are added up, so that a
     step does not depend on what fits into a worker's memory, batch normalisation apart.
     mode, codec, local_steps, outer_lr, outer_momentum, staleness, quorum: how workers exchange, see exchange.Exchange.
@@ -48,6 +49,7 @@ class Recipe:
     evaluate_every: int = 20
     checkpoint_every: int = 50
     compile: bool = True
+    packages: Sequence[str] = ()
     micro_batch: int = 0
     mode: str = Exchange.mode
     codec: str = Exchange.codec
@@ -359,12 +361,17 @@ def _check(recipe: Recipe) -> None:
 def load_recipe(name: str, code: str) -> Recipe:
     """The one Recipe subclass that a script defines, made. Raises RecipeError, or whatever the script raises.
 
-    The script runs as module `recipe_<name>`, file `<name>.py`, so that a traceback shows its lines.
+    The script runs as module `recipe_<name>`, file `<name>.py`, so that a traceback shows its lines. The packages that it
+    names must be here.
     """
+    packages.check(code)
     file = f"{name}.py"
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
     namespace: dict[str, Any] = {"__name__": f"recipe_{name}", "__file__": file}
-    exec(builtins.compile(code, file, "exec"), namespace)
+    try:
+        exec(builtins.compile(code, file, "exec"), namespace)
+    except ModuleNotFoundError as error:
+        raise packages.not_named(error) from error
     found = [
         value
         for value in namespace.values()
