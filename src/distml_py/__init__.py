@@ -9,6 +9,7 @@ from . import (
     data,
     distributed,
     distributions,
+    einops_backend,
     func,
     jit,
     linalg,
@@ -121,6 +122,7 @@ from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
+einops_backend.start()
 
 
 def _found(name: str) -> object:

@@ -1,4 +1,8 @@
-"""Errors raised on purpose: each says what was asked, what was found and what to try. Nothing is computed here."""
+"""Errors raised on purpose: each says what was asked, what was found and what to try. Nothing is computed here.
+
+PyTorch raises RuntimeError for most of what is wrong with shapes, dtypes and indices, and ValueError, TypeError or IndexError
+for the rest: ours are both, so that whoever catches PyTorch's catches these.
+"""
 
 from .size import as_tuples
 
@@ -15,15 +19,15 @@ class DistmlError(Exception):
         super().__init__(*(as_tuples(part) if isinstance(part, str) else part for part in told))
 
 
-class ShapeError(DistmlError, ValueError):
+class ShapeError(DistmlError, RuntimeError, ValueError):
     """Shapes that do not fit the operation."""
 
 
-class DtypeError(DistmlError, TypeError):
+class DtypeError(DistmlError, RuntimeError, TypeError):
     """A dtype, or a Python type, that the operation does not take."""
 
 
-class IndexRangeError(DistmlError, IndexError):
+class IndexRangeError(DistmlError, RuntimeError, IndexError):
     """An index or a dimension outside its range."""
 
 
