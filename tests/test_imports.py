@@ -12,10 +12,11 @@ LIBRARY = ROOT / "src" / "distml_py"
 
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
+    ["size"],
     ["errors", "view", "snapshot", "torch_names", "amp", "version"],
     ["missing", "packages", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
-    ["op", "safetensors", "layout", "live", "variant"],
-    ["graph", "wire", "kernel"],
+    ["op", "safetensors", "layout", "live", "variant", "codecs", "manifest"],
+    ["graph", "wire", "kernel", "exchange"],
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
     ["scattering", "siblings", "attending"],
@@ -31,7 +32,7 @@ LISTING = [
     ["functions", "io", "capture"],
     ["nn/functional"],
     ["nn", "optim", "data", "distributions"],
-    ["recipe", "models", "utils"],
+    ["recipe", "models", "utils", "uplink"],
     ["torchvision"],
     ["stand_in"],
     ["tab"],
