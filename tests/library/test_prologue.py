@@ -54,15 +54,27 @@ def kinds(plan: Schedule) -> list[str]:
 
 # what is computed; its draws with prologues wherever they can be, and without
 CASES: dict[str, tuple[Callable[[], Tensor], list[str], list[str]]] = {
-    "a chain on the left": (lambda: (data(8, 8) * 2 + data(8)).relu() @ data(8, 12), ["Product+", "Map"], ["Map", "Product", "Map"]),
+    "a chain on the left": (
+        lambda: (data(8, 8) * 2 + data(8)).relu() @ data(8, 12),
+        ["Product+", "Map"],
+        ["Map", "Product", "Map"],
+    ),
     "chains on both sides": (
         lambda: (data(8, 8) * 2) @ (data(8, 12, seed=1) * data(12, seed=2) - 3),
         ["Product++", "Map"],
         ["Map", "Map", "Product", "Map"],
     ),
     "odd sizes, turned": (lambda: (data(5, 7) + 1).T @ data(5, 3).exp(), ["Product++", "Map"], ["Map", "Map", "Product", "Map"]),
-    "both sides read one array": (lambda: (x := data(8, 8)).exp() @ (x + 1), ["Product++", "Map"], ["Map", "Map", "Product", "Map"]),
-    "a chain whose array is read as it is, too": (lambda: (x := data(8, 8)).exp() @ x, ["Product+", "Map"], ["Map", "Product", "Map"]),
+    "both sides read one array": (
+        lambda: (x := data(8, 8)).exp() @ (x + 1),
+        ["Product++", "Map"],
+        ["Map", "Map", "Product", "Map"],
+    ),
+    "a chain whose array is read as it is, too": (
+        lambda: (x := data(8, 8)).exp() @ x,
+        ["Product+", "Map"],
+        ["Map", "Product", "Map"],
+    ),
     "a batch": (lambda: (data(3, 8, 8) * data(3, 1, 1)) @ data(3, 8, 4), ["Product+", "Map"], ["Map", "Product", "Map"]),
     "a sum in parts": (lambda: data(2, 512).sin() @ data(512, 4), ["Product+", "Fold"], ["Map", "Product", "Fold"]),
     "a chain after it as well": (

@@ -288,7 +288,7 @@ def some_graphs() -> dict[str, Graph]:
         "product": graph(a @ b), "left": graph(a.grad), "right": graph(b.grad), "long": graph(data(2, 1024) @ data(1024, 3)),
         "convolution": graph(out), "image": graph(x.grad), "weight": graph(w.grad),
         "a chain before": graph((data(17, 30) * data(30) + 0.5).relu().T @ (data(17, 5) * 2.0)),
-        "a chain before a convolution": graph(nn.functional.conv2d((data(2, 4, 9, 7) + data(4, 1, 1)).exp(), data(6, 4, 3, 3), padding=1)),
+        "a chain before an image": graph(nn.functional.conv2d((data(2, 4, 9, 7) + data(4, 1, 1)).exp(), data(6, 4, 3, 3))),
     }  # fmt: skip
 
 
