@@ -78,12 +78,13 @@ def test_plain_values_come_back_both_ways() -> None:
 def twins() -> tuple[Any, Any]:
     """(PyTorch's, ours): a small trained model and its optimizer."""
     torch.manual_seed(0)
-    layers = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, bias=False), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(144, 3))
+    nn = torch.nn
+    layers = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 3))
     optimizer = torch.optim.Adam(layers.parameters(), lr=0.02)
     layers(torch.randn(5, 1, 8, 8)).square().mean().backward()
     optimizer.step()
-    nn = dm.nn
-    ours = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 3))
+    own = dm.nn
+    ours = own.Sequential(own.Conv2d(1, 4, 3, bias=False), own.BatchNorm2d(4), own.Flatten(), own.Linear(144, 3))
     return (layers, optimizer), (ours, dm.optim.Adam(ours.parameters()))
 
 
