@@ -173,9 +173,9 @@ class Writer:
         for (name, _), other in self.sizes.versions(node).items():
             if other.shape != node.shape or (node.op is CONST and other.attrs != node.attrs):
                 raise UnsupportedError(
-                    f"onnx.export: a number of the model follows {name!r}, as a mean over that axis does; leave it out of dynamic_axes"
+                    f"onnx.export: a number of the model follows {name!r}, as a mean over it does; leave it out of dynamic_axes"
                 )
-        return self.constant(node.attrs[0], node.dtype) if node.op is CONST else self.constant(engine.fetch(node))
+        return self.constant(node.attrs[0] if node.op is CONST else engine.fetch(node), node.dtype)
 
     def _elementwise(self, node: Node) -> str:
         """Expanded inputs are left to ONNX's broadcasting; where all are, the result is expanded."""
