@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from cluster import Cluster, accuracy_of
 
 ROOT = Path(__file__).parents[2]
