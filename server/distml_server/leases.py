@@ -15,7 +15,9 @@ LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its an
 FORGIVEN_S = 5.0  # an idle worker counts as twice as fast after so long, so that it is tried again
 NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
-REMEMBERED = 256
+HEARD_S, HEARD_PIECES = 2.0, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
+WAITED_S, WAITED_STEPS = 0.25, 2  # and is waited for so long, or so many of the usual steps
+REMEMBERED, MISSED = 256, 8
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,13 @@ class Worker:
     version: int = -1
     leases: dict[str, Lease] = field(default_factory=dict)
     past: dict[str, str] = field(default_factory=dict)  # lease id -> why it is over
+    missed: dict[str, Lease] = field(default_factory=dict)  # taken away for being late: how long they took is still learnt
     shards_done: int = 0
     seen_s: float = 0.0
     contributed_s: float | None = None
     free_since_s: float = 0.0
     late_until_s: float = 0.0
+    asked_s: float = 0.0  # when it was last given something
     pace: Pace = field(default_factory=Pace)
 
     @property
@@ -102,11 +106,31 @@ class Worker:
         while len(self.past) > REMEMBERED:
             del self.past[next(iter(self.past))]
 
+    def lose(self, lease: Lease, now: float) -> None:
+        """Somebody else did it, or is to do it: that it takes at least so long is known, and the rest when its answer comes."""
+        elapsed = now - max(lease.issued_s, self.free_since_s)
+        if lease.shard is not None and len(self.leases) == 1:
+            self.pace.at_least(elapsed, lease.size)
+        self.forget(lease, "stale")
+        self.missed[lease.id] = lease
+        while len(self.missed) > MISSED:
+            del self.missed[next(iter(self.missed))]
+
+    def learn(self, lease_id: str, now: float) -> None:
+        """The late answer to a lease that was lost."""
+        lease = self.missed.pop(lease_id, None)
+        if lease is not None and lease.shard is not None:
+            self.pace.add(now - max(lease.issued_s, self.free_since_s), lease.size)
+            self.free_since_s = now
+
+    def idle_s(self, now: float) -> float:
+        """For how long it has had nothing to do and was asked for nothing."""
+        return 0.0 if self.leases else max(now - max(self.free_since_s, self.asked_s), 0.0)
+
     def piece_s(self, size: int, usual_s: float, now: float) -> float:
         """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
-        if not self.leases:
-            found = max(found / (1 + max(now - self.free_since_s, 0.0) / FORGIVEN_S), min(found, usual_s))
+        found = max(found / (1 + self.idle_s(now) / FORGIVEN_S), min(found, usual_s))
         return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
 
     def left_s(self, piece_s: float, usual_size: int, now: float) -> float:

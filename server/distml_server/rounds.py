@@ -286,6 +286,7 @@ class Rounds:
 
     def _gradient(self, worker: Worker, message: wire.Gradient, now: float) -> list[Effect]:
         worker.late_until_s = now  # it is heard of again
+        worker.learn(message.lease, now)
         refusal = self.gradient_refusal(worker.id, message)
         if refusal is not None or self.book is None:
             of_run = self.book is not None and message.run == self.book.run.run and message.lease in worker.leases

@@ -23,9 +23,9 @@ way, host = Uplink("int8", manifest, True), codecs.Feedback(codecs.UP["int8"], m
 bridge = engine.backend()._bridge
 read, report = bridge.read, {"steps": [], "read": 0}
 
-def counted(texture, columns, rows):
+def counted(texture, columns, rows, kind):
     report["read"] += columns * rows * 16
-    return read(texture, columns, rows)
+    return read(texture, columns, rows, kind)
 
 bridge.read = counted
 for number in range(3):
