@@ -12,7 +12,7 @@ OVERDUE = 1.25  # times the usual: then an idle worker may try the same piece
 SMOOTHING = 0.2
 CONTRIBUTING_S = 10.0
 LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its answer comes, if others can work
-FORGIVEN_S = 5.0  # an idle worker counts as twice as fast after so long, so that it is tried again
+FORGIVEN_S = 5.0  # an idle worker counts as twice as fast each time so long, so that it is tried again
 NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
 HEARD_S, HEARD_PIECES = 2.0, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
@@ -130,7 +130,7 @@ class Worker:
     def piece_s(self, size: int, usual_s: float, now: float) -> float:
         """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
-        found = max(found / (1 + self.idle_s(now) / FORGIVEN_S), min(found, usual_s))
+        found = max(found * 0.5 ** min(self.idle_s(now) / FORGIVEN_S, 60), min(found, usual_s))
         return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
 
     def left_s(self, piece_s: float, usual_size: int, now: float) -> float:
