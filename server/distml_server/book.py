@@ -244,15 +244,17 @@ class Book:
             return False
         own_s = OVERDUE * (worker.pace.mean_s or 0.0) * in_hand
         overdue_s = max(self.pace.overdue_s(in_hand), min(own_s, self._waited_s()))
-        return len(self.out[self._unit(lease)]) == 1 and now - lease.issued_s > overdue_s
+        return len(self.out[self._unit(lease)]) == 1 and now - max(lease.issued_s, worker.free_since_s) > overdue_s
 
     def _waited_s(self) -> float:
         """How long a step may wait for somebody who is slow."""
         return max(WAITED_STEPS * (self.round_pace.mean_s or 0.0), WAITED_S)
 
     def _late(self, worker: Worker, lease: Lease, now: float) -> None:
-        worker.lose(lease, now)
-        worker.late_until_s = now + LATE_S
+        late = now - max(lease.issued_s, worker.free_since_s) > self.pace.overdue_s(lease.size)
+        worker.lose(lease, self.pace.mean_s or 0.0, now)
+        if late:  # and not just overtaken
+            worker.late_until_s = now + LATE_S
 
     def _unit(self, lease: Lease) -> int:
         assert lease.shard is not None
