@@ -21,7 +21,7 @@ from cluster import Cluster, accuracy_of
 ROOT = Path(__file__).parents[2]
 MODELS = {
     "digits_cnn": (ROOT / "web" / "recipes" / "digits_cnn.py", 600),
-    "small_gpt": (ROOT / "tests" / "recipes" / "small_gpt.py", 300),
+    "small_gpt": (ROOT / "tests" / "recipes" / "small_gpt.py", 400),
 }
 MODES: dict[str, dict[str, Any]] = {"sync": {}, "local": {"local_steps": 16}, "async": {}}
 CODECS = ("fp32", "fp16", "int8", "topk")
