@@ -97,7 +97,7 @@ class Coordinator:
         """How the run's workers exchange: as the recipe says, but for what was asked of this coordinator."""
         exchange = exchange_of({**start.exchange, **self.exchange})
         if not self.rounds.deterministic:
-            return exchange
+            return exchange.settled()
         kept = exchange.deterministic()
         for name, value in self.exchange.items():
             if getattr(kept, name) != value:

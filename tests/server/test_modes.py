@@ -102,6 +102,12 @@ def test_a_deterministic_run_is_synchronous_with_fp32() -> None:
     assert Exchange("async", "topk", quorum=0.5).deterministic() == Exchange()
 
 
+def test_with_topk_workers_take_the_steps_themselves() -> None:
+    assert Exchange(codec="topk").settled() == Exchange("local", "topk", 1, 1.0, 0.0)
+    for kept in (Exchange("async", "topk"), Exchange("local", "topk", 4), Exchange(codec="int8")):
+        assert kept.settled() == kept
+
+
 def test_what_the_document_says_is_what_recipes_and_the_command_take() -> None:
     text = (Path(__file__).parents[2] / "docs" / "exchange.md").read_text()
     code = text.split("```python\n")[1].split("```")[0]
