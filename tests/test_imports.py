@@ -15,7 +15,7 @@ LISTING = [
     ["errors", "view", "snapshot", "torch_names", "amp", "version"],
     ["missing", "packages", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
     ["op", "safetensors", "layout", "live", "variant"],
-    ["graph", "wire", "kernel"],
+    ["graph", "wire", "kernel", "dtypes"],
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
     ["scattering", "siblings", "attending"],

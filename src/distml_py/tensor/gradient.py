@@ -24,7 +24,7 @@ def seed_of(output: Tensor, gradient: Tensor | None) -> Node:
         raise GradientError(f"backward() without a gradient needs one element, got shape {output.shape}; sum it first")
     if gradient is not None and gradient.shape != output.shape:
         raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
-    return graph.full(1, output.shape, output.dtype) if gradient is None else gradient._node
+    return graph.full(1, output.shape, output._node.dtype) if gradient is None else gradient._node
 
 
 @method
@@ -50,7 +50,7 @@ def backward(
         if leaf is not None and found is not None:
             known = leaf.grad
             total = found if known is None else known._node + found
-            grad = Tensor(total if create_graph else graph.apply(ops.DETACH, total))
+            grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
             grad._requires_grad = create_graph
             leaf.grad = grad
     engine.keep(input._node)
