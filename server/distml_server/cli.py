@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
+    _add_exchange(serve)
+
     worker = commands.add_parser("worker", help="compute for a run, without a browser")
     worker.set_defaults(command=_worker)
     worker.add_argument("link", help="the link that `distml serve` printed; - reads it from standard input")
@@ -63,6 +65,17 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--steps", type=int, metavar="N")
     run.add_argument("--seed", type=int, default=0, metavar="S")
     return root
+
+
+def _add_exchange(serve: argparse.ArgumentParser) -> None:
+    exchange = serve.add_argument_group("how workers exchange what they computed (default: as the recipe says)")
+    exchange.add_argument("--mode", choices=("sync", "local", "async"), help="of steps; local: several by each worker (DiLoCo)")
+    exchange.add_argument("--codec", choices=("fp32", "fp16", "int8", "topk"), help="of gradients and weights on their way")
+    exchange.add_argument("--local-steps", type=int, metavar="H", help="with --mode local; 0: by the time that transfers take")
+    exchange.add_argument("--outer-lr", type=float, metavar="X", help="with --mode local; 1 with --outer-momentum 0: plain mean")
+    exchange.add_argument("--outer-momentum", type=float, metavar="X", help="with --mode local")
+    exchange.add_argument("--staleness", type=int, metavar="N", help="with --mode async: steps that an answer may be late")
+    exchange.add_argument("--quorum", type=float, metavar="SHARE", help="of a step's samples that is enough when the rest is slow")
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from aiohttp import web
 
-from distml_py import wire
+from distml_py import exchange, wire
 from distml_py.errors import DistmlError
 from distml_py.recipe import Training, load_recipe
 from distml_py.tab import line_of
@@ -65,7 +65,9 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         except NotImplementedError:
             signal.signal(number, lambda *_: stop.set())  # Windows
-    coordinator = Coordinator(store, access, options.deterministic)
+    asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
+    exchange.exchange_of(asked)
+    coordinator = Coordinator(store, access, options.deterministic, exchange=asked)
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     runner = web.AppRunner(create_app(coordinator, access, found, defaults, served), access_log=None, shutdown_timeout=2.0)
@@ -146,6 +148,10 @@ def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
             if value is not None and value != getattr(stored.run, name):
                 raise ServeError(f"--resume: run {stored.run.run} has {name} {getattr(stored.run, name)}, not {value};"
                                  " leave the option away, or start a new run without --resume")  # fmt: skip
+        for name, value in coordinator.exchange.items():
+            if stored.run.exchange.get(name) != value:
+                raise ServeError(f"--resume: run {stored.run.run} has {name} {stored.run.exchange.get(name)}, not {value};"
+                                 " leave the option away, or start a new run without --resume")  # fmt: skip
         coordinator.rounds.deterministic = stored.run.deterministic
         coordinator.resume(stored)
         print(f"Run {stored.run.run} goes on at step {stored.step} of {stored.run.steps}.", flush=True)
@@ -168,7 +174,8 @@ def prepare(name: str, code: str, seed: int, steps: int | None) -> tuple[wire.St
     fields = {key: getattr(recipe, key) for key in ("batch_size", "shards", "evaluate_every", "checkpoint_every")}
     start = wire.Start(
         recipe=name, code=code, seed=seed, steps=recipe.steps if steps is None else steps, train_size=training.train_size,
-        optimizer=training.optimizer.config(), parameters=list(training.parameters), **fields,
+        optimizer=training.optimizer.config(), parameters=list(training.parameters),
+        exchange=recipe.exchange().config(), **fields,
     )  # fmt: skip
     return start, training.weights() | training.buffers()
 

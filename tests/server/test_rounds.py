@@ -191,9 +191,10 @@ def test_an_idle_worker_tries_a_late_shard_too_and_the_first_answer_counts() -> 
     world = World(steps=5)
     world.join("a", "b")
     for lease in world.leases("a"):
-        world.answer("a", lease)
-    for worker in "ab":
         world.now += 0.01
+        world.answer("a", lease)
+    world.now += 0.01
+    for worker in "ab":
         world.answer(worker, world.leases(worker)[0])
     (late,), (mine,) = world.leases("b"), world.leases("a")
     world.answer("a", mine)
