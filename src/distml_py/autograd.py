@@ -15,6 +15,7 @@ from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
 from .tensor.gradient import seed_of
+from .tensor.tensor import in_dtype
 
 Tensors = Tensor | Sequence[Tensor]
 
@@ -55,6 +56,8 @@ def grad(
         if node is None:
             found.append(tensor._named(graph.full(0, tensor.shape, tensor._node.dtype)) if materialize_grads else None)
             continue
+        if tensor._kind is not None:
+            node, _ = in_dtype(node, tensor._kind)
         found.append(tensor._named(node if create_graph else graph.apply(ops.DETACH, node)))
         if create_graph:
             found[-1]._requires_grad = True  # type: ignore[union-attr]

@@ -85,8 +85,8 @@ def loss_of(lib: Any, outputs: Sequence[Any]) -> Any:
 
 
 def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-    """(outputs, gradients): one gradient an input, None where none is asked or none arrives."""
-    tensors = [lib.tensor(array.astype(np.int64) if array.dtype == np.int32 else array) for array in inputs]  # PyTorch's index dtype
+    """(outputs, gradients): one gradient an input, None where none is asked or none arrives. Integers are int64."""
+    tensors = [lib.tensor(array.astype(np.int64) if array.dtype == np.int32 else array) for array in inputs]
     wanted = [tensor for tensor in tensors if tensor.is_floating_point() and example.differentiable]
     for tensor in wanted:
         tensor.requires_grad_()

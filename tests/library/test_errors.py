@@ -207,7 +207,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.conv2d(full(1, 1, 2, 2), full(1, 1, 1, 1).int()),
         DtypeError,
-        "conv2d needs two equal dtypes, got float32 and int64",
+        "conv2d needs two equal dtypes, got float32 and int32",
     ),
     (
         lambda: F.conv2d(full(1, 1, 2, 2), full(3, 1, 1, 1), full(2)),
@@ -253,7 +253,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.max_pool2d(full(1, 1, 2, 2).int(), 2),
         DtypeError,
-        "max_pool2d needs floating-point numbers, got int64; use .float()",
+        "max_pool2d needs floating-point numbers, got int32; use .float()",
     ),
     (lambda: F.pad(full(2), (1, 1, 1)), ShapeError, "pad: 3 sizes for 1 dimensions; give two for each of the last ones"),
     (lambda: F.pad(full(2), (-2, -1)), ShapeError, "pad: (-2, -1) cuts more than there is in (2,)"),

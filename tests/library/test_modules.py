@@ -10,7 +10,7 @@ import torch
 
 import distml_py as dm
 from distml_py import nn
-from distml_py.errors import DistmlError, IndexRangeError, ShapeError, UnsupportedError
+from distml_py.errors import DistmlError, DtypeError, IndexRangeError, ShapeError, UnsupportedError
 
 
 def net(lib: Any) -> Any:

@@ -122,7 +122,7 @@ def _likelihood(
 ) -> Tensor:
     """nll_loss of input - total. Kept apart, the gradient needs no sum over the classes."""
     if target.dtype != int32:
-        raise DtypeError(f"nll_loss: labels are integers, got {target.dtype.name}; use .int()")
+        raise DtypeError(f"nll_loss: labels are integers, got {target.dtype.name}; use .long()")
     if input.ndim < 1 or target.shape != input.shape[:1] * (input.ndim > 1) + input.shape[2:]:
         raise ShapeError(f"nll_loss: scores {input.shape} need labels {input.shape[:1] + input.shape[2:]}, got {target.shape}")
     axis = 1 if input.ndim > 1 else 0

@@ -10,7 +10,7 @@ from .. import engine, graph, ops
 from ..differentiation import gradients_of, order
 from ..errors import GradientError, ShapeError
 from ..graph import Node
-from .tensor import Tensor, method
+from .tensor import Tensor, in_dtype, method
 
 Hook = Callable[[Tensor], Tensor | None]
 _numbers = itertools.count()
@@ -50,6 +50,8 @@ def backward(
         if leaf is not None and found is not None:
             known = leaf.grad
             total = found if known is None else known._node + found
+            if leaf._kind is not None:
+                total, _ = in_dtype(total, leaf._kind)
             grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
             grad._requires_grad = create_graph
             leaf.grad = grad

@@ -182,8 +182,9 @@ class Tensor:
         array = engine.fetch(self._node)
         words = text.shown(array, 7) if array.size else "[]"
         more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
-        if self.dtype not in (float32, bool_, *((int32,) if array.size else ())):
-            more.append(f"dtype=torch.{'int64' if self.dtype == int32 else self.dtype.name}")
+        plain = ("float32", "bool", "int64") if array.size else ("float32", "bool")
+        if self.dtype.name not in plain:
+            more.append(f"dtype={self.dtype}")
         maker = self.grad_fn
         if maker is not None:
             more.append(f"grad_fn=<{maker.name()}>")
@@ -519,6 +520,9 @@ def apply(op: Op, *tensors: Tensor, attrs: tuple[Any, ...] = ()) -> Tensor:
 _ON_BOOLS = (ops.EQ, ops.NE, ops.LOGICAL_AND, ops.LOGICAL_OR, ops.LOGICAL_NOT)
 
 
+_OF_BOOLS = {ops.MUL: ops.LOGICAL_AND, ops.ADD: ops.LOGICAL_OR, ops.MAXIMUM: ops.LOGICAL_OR, ops.MINIMUM: ops.LOGICAL_AND}
+
+
 def unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
     """A row on one tensor. floating: integers become float32 first."""
     if not isinstance(x, Tensor):
@@ -542,6 +546,8 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
         dtype = broadcast.promoted(*values)
         if floating and dtype not in (float32, float64):
             dtype = float32
+        elif dtype == bool_ and op in _OF_BOOLS:
+            op = _OF_BOOLS[op]
         elif dtype == bool_ and op not in _ON_BOOLS:
             dtype = int32
     one, two = broadcast.matched(op.name, *values, dtype=dtype)
