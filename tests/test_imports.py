@@ -32,6 +32,7 @@ LISTING = [
     ["functions", "io", "capture"],
     ["nn/functional"],
     ["nn", "optim", "data", "distributions"],
+    ["serialization"],
     ["recipe", "models", "utils", "uplink"],
     ["torchvision"],
     ["stand_in"],
