@@ -35,7 +35,22 @@ NO_EXAMPLE = {
         "double",
     ),
     # test_storage.py and test_random.py have these
-    *("H", "byte", "char", "cpu", "cuda", "device", "element_size", "get_device", "grad_fn", "half", "is_complex", "is_contiguous"),
+    *(
+        "H",
+        "bfloat16",
+        "byte",
+        "char",
+        "cpu",
+        "storage_offset",
+        "cuda",
+        "device",
+        "element_size",
+        "get_device",
+        "grad_fn",
+        "half",
+        "is_complex",
+        "is_contiguous",
+    ),
     *(
         "is_cuda",
         "is_same_size",

@@ -61,7 +61,7 @@ def unique(
     known = read(input, "unique")
     axis = None if dim is None else broadcast.axis_of(dim, input.ndim, "unique")
     found, inverse, counts = np.unique(known, return_inverse=True, return_counts=True, axis=axis)
-    out = [Tensor(found)]
+    out = [Tensor(found, input.dtype)]
     if return_inverse:
         out.append(Tensor(inverse.reshape(known.shape if axis is None else -1).astype(np.int64)))
     if return_counts:
@@ -82,7 +82,7 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     first = np.ones(len(line), bool)
     first[1:] = (rows[1:] != rows[:-1]).any(1)
     found = line[first]
-    out = [Tensor(found if dim is None else np.moveaxis(found, 0, axis))]
+    out = [Tensor(found if dim is None else np.moveaxis(found, 0, axis), input.dtype)]
     if return_inverse:
         inverse = (np.cumsum(first) - 1).astype(np.int64)
         out.append(Tensor(inverse.reshape(known.shape) if dim is None else inverse))
