@@ -1069,3 +1069,13 @@ for (nth, (reader, (read, more))), (place, (view, (shape, look))) in itertools.p
         *more,
         smooth=not kink,
     )
+
+TINY_TO_HUGE = np.array([1e-9, -6e-8, 3e-6, -7e-5, 0.1, -1.5, 3.14159, 1000.3, -65519.0, 65521.0, 0.0, 2049.0, 2051.0], np.float32)
+for short in ("half", "bfloat16"):
+    example(
+        f"to {short} and back",
+        lambda lib, x, short=short: (getattr(x, short)().float(), (getattr(x, short)() * 3).float()),
+        TINY_TO_HUGE,
+        smooth=False,
+        differentiable=False,
+    )
