@@ -68,6 +68,8 @@ class Tensor:
         self._root: sharing.Root | None = None
         if live.state.recorder is not None:
             live.state.recorder.born(self)
+        elif data.buffer is None:
+            engine.hold(self)
         if requires_grad:
             self.requires_grad_()
 
@@ -176,7 +178,7 @@ class Tensor:
         return (self[n] for n in range(len(self)))
 
     def __repr__(self) -> str:
-        array = engine.fetch(self._node)
+        array = self.numpy()
         words = text.shown(array, 7) if array.size else "[]"
         more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
         if self.dtype not in (float32, bool_, *((int32,) if array.size else ())):
@@ -195,7 +197,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """A copy of the numbers on the host; computes them first."""
-        return engine.fetch(self._node)
+        return engine.fetch(self._node, self._requires_grad)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
@@ -225,6 +227,15 @@ class Tensor:
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __index__(self) -> int:
+        """For slices, ranges and lists. Raises DtypeError for fractions."""
+        if self.dtype.kind == "f" or self.numel() != 1:
+            raise DtypeError(f"only integer tensors of a single element can be converted to an index, got {self.dtype.name}")
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
