@@ -32,6 +32,8 @@ LISTING = [
     ["functions", "io", "capture"],
     ["nn/functional"],
     ["nn", "optim", "data", "distributions"],
+    ["serialization"],
+    ["onnx"],
     ["recipe", "models", "utils", "uplink"],
     ["torchvision"],
     ["stand_in"],
