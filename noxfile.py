@@ -50,6 +50,31 @@ def bench(session: nox.Session) -> None:
     session.run("python", "tests/bench/run.py", *session.posargs, env={"PYTHONPATH": paths})
 
 
+def _session(session: nox.Session, script: str) -> None:
+    """Runs a script of tests/ that measures. One BLAS thread: its processes share the machine."""
+    session.install("-e", ".[test]")
+    paths = os.pathsep.join(("tests", "tests/recipes"))
+    session.run("python", script, *session.posargs, env={"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """Checks what the systems behind the project claim, at this project's scale. After --: --rows 1 --seeds 0,1,2 --json FILE."""
+    _session(session, "tests/recipes/check.py")
+
+
+@nox.session
+def codecs(session: nox.Session) -> None:
+    """Bytes a step and accuracy of each codec and mode. Arguments after --: --check, --seeds, --models, --only, --json FILE."""
+    _session(session, "tests/recipes/exchanges.py")
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """Simulated workers on real sockets against one coordinator. Arguments after --: --json FILE, --only, --seconds."""
+    _session(session, "tests/load/load.py")
+
+
 @nox.session
 def data(session: nox.Session) -> None:
     """Rebuilds src/distml_py/data/digits.safetensors from scikit-learn's copy of the UCI digits."""
