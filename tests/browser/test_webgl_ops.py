@@ -20,8 +20,9 @@ PART = 200  # examples a page
 CASES = [example.name for example in op_examples.EXAMPLES]
 
 # In the tab: verdicts(examples) -> {name: "" or what is wrong}. A read that waits costs more than most examples, so all the
-# numbers of a batch are on their way while the next example is planned and the reference backend computes. Floats: within 1e-5 of the number and 2e-6 of the largest one, since
-# GLSL allows exp, log and pow a few more bits of error than NumPy has; integers and booleans are exact.
+# numbers of a batch are on their way while the next example is planned and the reference backend computes. Floats: within
+# 1e-5 of the number and 2e-6 of the largest one, since GLSL allows exp, log and pow a few more bits of error than NumPy has;
+# integers and booleans are exact.
 JUDGE = """
 import json, sys
 import numpy as np
