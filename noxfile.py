@@ -31,6 +31,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def pyodide(session: nox.Session) -> None:
+    """The library's own tests inside Pyodide in Chromium, on WebGL2. After --: parts of file names, --help."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/browser_finder.py")
+    paths = os.pathsep.join(("tests", "tests/pyodide"))
+    session.run("python", "tests/pyodide/run.py", *session.posargs, env={"PYTHONPATH": paths})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and types."""
     session.install("-e", ".", "ruff", "mypy")

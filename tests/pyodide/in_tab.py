@@ -40,12 +40,14 @@ class Plugin:
 
     def __init__(self, first: int, count: int, left_out: dict[str, str]):
         self._first, self._last, self._left_out = first, first + count, left_out
+        self.total = 0
         self._why = ""
         self._spent_s = 0.0
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         kept = [item for item in items if item.nodeid.split("[")[0].removeprefix("tests/library/") not in self._left_out]
+        self.total = len(kept)
         items[:] = kept[self._first : self._last]
 
     @pytest.hookimpl(tryfirst=True)
@@ -98,10 +100,11 @@ def run(file: str, first: int, count: int, left_out: dict[str, str]) -> str:
     warnings.simplefilter("ignore")
     began = time.time()
     options = ["-p", "no:cacheprovider", "-c", str(ROOT / "pytest.ini"), "--rootdir", str(ROOT), str(ROOT / file)]
-    said = io.StringIO()
+    said, plugin = io.StringIO(), Plugin(first, count, left_out)
     with contextlib.redirect_stdout(said):
-        code = pytest.main(options, plugins=[Plugin(first, count, left_out)])
+        code = pytest.main(options, plugins=[plugin])
     engine.use_backend(GPU)
     known = code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     wrong = "" if known else said.getvalue()[-4000:]
-    return json.dumps({"wrong": wrong, "seconds": time.time() - began, "programs": GPU.stats().get("programs", 0)})
+    found = {"wrong": wrong, "total": plugin.total, "seconds": time.time() - began, "programs": GPU.stats()["programs"]}
+    return json.dumps(found)

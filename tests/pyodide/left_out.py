@@ -13,6 +13,6 @@ LEFT_OUT = {
     "test_missing.py::test_the_table_of_support_is_current": "PyTorch itself is asked",
     "test_attention.py::test_second_derivatives_are_pytorchs": "it asks PyTorch for one of its ways to compute (sdpa_kernel)",
     "test_attention.py::test_nothing_attends_to_nothing": "PyTorch alone says what a maximum of nothing is there",
-    "test_torchvision_names.py::test_resize_is_pils": "it asks PyTorch to make pictures smaller with antialias=True, which is not here",
+    "test_torchvision_names.py::test_resize_is_pils": "it asks PyTorch for antialiased pictures",
     "test_einops.py::test_the_order_of_the_imports_does_not_matter": "it starts processes",
 }

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import base64
 import contextlib
-import io
 import json
 import sys
 import tempfile
@@ -19,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from left_out import LEFT_OUT
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
@@ -114,6 +112,8 @@ async def work(browser: Browser, url: str, suite: Suite) -> None:
             found = json.loads(await heard(page, suite, unit))
             if found["wrong"]:
                 raise RuntimeError(found["wrong"])
+            if unit.first == 0:
+                suite.units.extendleft(Unit(unit.file, first) for first in reversed(range(UNIT, found["total"], UNIT)))
         except Exception as error:
             text = f"the page ended or hung after {len(suite.reports) - known} tests: {error}"
             name = f"{unit.file}[{unit.first}:]"
@@ -147,26 +147,11 @@ async def closed(page: Page) -> None:
         await asyncio.wait_for(page.context.close(), 20)
 
 
-def units(patterns: Iterable[str]) -> deque[Unit]:
-    """Files cut into units, the long ones first. How many tests a file has is asked of pytest here."""
-    counts = Counter(collected())
-    wanted = [file for file in counts if not patterns or any(pattern in file for pattern in patterns)]
-    wanted = [file for file in wanted if file.removeprefix("tests/library/") not in LEFT_OUT]
-    return deque(Unit(file, first) for file in sorted(wanted, key=lambda f: -counts[f]) for first in range(0, counts[file], UNIT))
-
-
-def collected() -> list[str]:
-    """The file of each of the library's tests."""
-    class Seen:
-        files: list[str] = []
-
-        def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-            self.files = [item.path.relative_to(ROOT).as_posix() for item in items]
-
-    seen = Seen()
-    with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", str(ROOT / "tests" / "library")], plugins=[seen])
-    return seen.files
+def files(patterns: Iterable[str]) -> deque[Unit]:
+    """The beginning of each file, the large ones first. How many tests a file has is known once it was opened in a tab."""
+    found = [path for path in (ROOT / "tests" / "library").glob("test_*.py") if path.name not in LEFT_OUT]
+    wanted = [path for path in found if not patterns or any(pattern in path.name for pattern in patterns)]
+    return deque(Unit(f"tests/library/{path.name}", 0) for path in sorted(wanted, key=lambda path: -path.stat().st_size))
 
 
 def written(reports: list[dict[str, Any]], spent_s: float, path: Path) -> None:
@@ -192,7 +177,7 @@ async def main() -> int:
     parser.add_argument("--pages", type=int, default=2, help="at the same time; default: %(default)s")
     parser.add_argument("-v", "--verbose", action="store_true", help="each test as it ends")
     asked = parser.parse_args()
-    suite, began = Suite(units(asked.files), asked.verbose), time.monotonic()
+    suite, began = Suite(files(asked.files), asked.verbose), time.monotonic()
     print("Left out:", *(f"\n  {name}: {why}" for name, why in LEFT_OUT.items()), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         served = Coordinator(Path(folder), *(word for name in PACKAGES for word in ("--with", name)))
