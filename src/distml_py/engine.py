@@ -133,7 +133,7 @@ def keeping() -> bool:
 
 
 def be_eager(eager: bool) -> bool:
-    """Compute with each realization all that a program holds: for programs that do not know of promises. Returns the mode before."""
+    """Compute all that a program holds with each realization: for programs that know of no promises. Returns what was before."""
     before, _state.eager = _state.eager, eager
     return before
 
