@@ -384,3 +384,10 @@ def test_an_index_computed_on_the_way_is_checked_when_it_is_read() -> None:
     labels = dm.tensor([0, 4]) + 0
     with pytest.raises(IndexError):
         dm.arange(12).reshape(3, 4)[dm.arange(2), labels].numpy()
+
+
+def test_an_integer_tensor_is_an_index() -> None:
+    assert [10, 20, 30][dm.tensor(1)] == 20 and list(range(dm.tensor(2))) == [0, 1]
+    assert dm.arange(5)[dm.tensor(1) : dm.tensor(3)].tolist() == [1, 2]
+    with pytest.raises(TypeError, match="only integer tensors of a single element can be converted to an index, got float32"):
+        _ = [1][dm.tensor(0.0)]

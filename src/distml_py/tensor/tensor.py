@@ -71,6 +71,8 @@ class Tensor:
         self._root: sharing.Root | None = None
         if live.state.recorder is not None:
             live.state.recorder.born(self)
+        elif data.buffer is None:
+            engine.hold(self)
         if requires_grad:
             self.requires_grad_()
 
@@ -179,7 +181,7 @@ class Tensor:
         return (self[n] for n in range(len(self)))
 
     def __repr__(self) -> str:
-        array = engine.fetch(self._node)
+        array = self._fetched()
         words = text.shown(array, 7) if array.size else "[]"
         more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
         plain = ("float32", "bool", "int64") if array.size else ("float32", "bool")
@@ -199,23 +201,27 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """A copy of the numbers on the host; computes them first."""
-        array = engine.fetch(self._node)
         kind = self.dtype.numpy
         if kind is None:
             raise DtypeError("NumPy has no bfloat16; use .float().numpy()")
+        array = self._fetched()
         return array if array.dtype == kind else array.astype(kind)
+
+    def _fetched(self) -> np.ndarray:
+        """The numbers as they are stored."""
+        return engine.fetch(self._node, self._requires_grad)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def tolist(self) -> Any:
-        return engine.fetch(self._node).tolist()
+        return self._fetched().tolist()
 
     def item(self) -> Any:
         """The number of a tensor that holds one. Raises ShapeError otherwise."""
         if self.numel() != 1:
             raise ShapeError(f"item() needs one element, got shape {self.shape}; use .tolist() or reduce first")
-        return engine.fetch(self._node).reshape(()).item()
+        return self._fetched().reshape(()).item()
 
     def item_later(self) -> Later:
         """The number of a tensor that holds one, without waiting for it: .ready(), .result(). Raises ShapeError otherwise."""
@@ -233,6 +239,15 @@ class Tensor:
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __index__(self) -> int:
+        """For slices, ranges and lists. Raises DtypeError for fractions."""
+        if self.dtype.kind == "f" or self.numel() != 1:
+            raise DtypeError(f"only integer tensors of a single element can be converted to an index, got {self.dtype.name}")
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
