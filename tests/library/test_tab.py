@@ -155,7 +155,7 @@ def test_each_shard_begins_with_the_rounds_buffers_and_shard_0_sends_its_own() -
         assert isinstance(found.message, wire.Evaluation)
         evaluated.append(found.message.loss)
     assert sent[0] == sent[1] == sent[2] and evaluated[0] == evaluated[1] == evaluated[2]
-    assert np.frombuffer(sent[0]["buffers/0.num_batches_tracked"], np.int32).tolist() == [1]
+    assert np.frombuffer(sent[0]["buffers/0.num_batches_tracked"], np.int64).tolist() == [1]
 
 
 def test_a_lease_is_computed_at_its_own_weights() -> None:

@@ -308,5 +308,3 @@ def test_who_asks_for_its_weights_again_gets_them_and_its_work_is_free() -> None
     assert rejections(found.answer("a", leases[0])) == ["stale"]
     assert {lease.shard for lease in found.leases("a")} == {0, 1}
     assert found.say("a", wire.Resync("old", 0)) == []
-
-
