@@ -131,6 +131,11 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     # its numbers
     (lambda: len(dm.tensor(1.0)), ShapeError, "len() of a 0-d tensor; use .item() for its number"),
     (lambda: full(2).item_later(), ShapeError, "item_later() needs one element, got shape (2,); reduce first"),
+    (
+        lambda: range(full(1)),
+        DtypeError,
+        "only integer tensors of a single element can be converted to an index, got float32",
+    ),
     (lambda: full(2).item(), ShapeError, "item() needs one element, got shape (2,); use .tolist() or reduce first"),
     (lambda: bool(full(2)), ShapeError, "the truth of a tensor of shape (2,) is ambiguous; use .all() or .any()"),
     # gradients
