@@ -16,7 +16,7 @@ UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests: the library's in two processes, then those with servers and browsers. Arguments after -- go to one pytest."""
+    """All tests, in two processes but for those that must be alone. Arguments after -- go to one pytest."""
     session.install("-e", ".[test]")
     session.run("python", "tests/browser_finder.py")
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
@@ -24,7 +24,19 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "--durations=20", *session.posargs)
         return
     session.run("pytest", "--durations=20", "-n", "2", "tests/library")
-    session.run("pytest", "--durations=20", "--ignore=tests/library")
+    # Playwright leaves an event loop behind, so browsers and servers are not mixed in one process
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadfile", "--ignore=tests/library", "--ignore=tests/browser")
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadgroup", "-m", "not alone", "tests/browser")
+    session.run("pytest", "--durations=20", "-m", "alone", "tests/browser")
+
+
+@nox.session
+def pyodide(session: nox.Session) -> None:
+    """The library's own tests inside Pyodide in Chromium, on WebGL2. After --: parts of file names, --help."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/browser_finder.py")
+    paths = os.pathsep.join(("tests", "tests/pyodide"))
+    session.run("python", "tests/pyodide/run.py", *session.posargs, env={"PYTHONPATH": paths})
 
 
 @nox.session
@@ -45,6 +57,31 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
     paths = os.pathsep.join(("tests", "tests/library"))
     session.run("python", "tests/bench/run.py", *session.posargs, env={"PYTHONPATH": paths})
+
+
+def _session(session: nox.Session, script: str) -> None:
+    """Runs a script of tests/ that measures. One BLAS thread: its processes share the machine."""
+    session.install("-e", ".[test]")
+    paths = os.pathsep.join(("tests", "tests/recipes"))
+    session.run("python", script, *session.posargs, env={"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """Checks what the systems behind the project claim, at this project's scale. After --: --rows 1 --seeds 0,1,2 --json FILE."""
+    _session(session, "tests/recipes/check.py")
+
+
+@nox.session
+def codecs(session: nox.Session) -> None:
+    """Bytes a step and accuracy of each codec and mode. Arguments after --: --check, --seeds, --models, --only, --json FILE."""
+    _session(session, "tests/recipes/exchanges.py")
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """Simulated workers on real sockets against one coordinator. Arguments after --: --json FILE, --only, --seconds."""
+    _session(session, "tests/load/load.py")
 
 
 @nox.session

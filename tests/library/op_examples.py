@@ -85,8 +85,15 @@ def loss_of(lib: Any, outputs: Sequence[Any]) -> Any:
 
 
 def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-    """(outputs, gradients): one gradient an input, None where none is asked or none arrives."""
-    tensors = [lib.tensor(array) for array in inputs]
+    """(outputs, gradients): one gradient an input, None where none is asked or none arrives. Integers are int64."""
+    outputs, gradients = computed(lib, example, inputs)
+    found = [None if gradient is None else gradient.numpy() for gradient in gradients]
+    return [out.numpy() for out in outputs], found
+
+
+def computed(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[Any], list[Any]]:
+    """evaluate() whose numbers are still where they were computed."""
+    tensors = [lib.tensor(array.astype(np.int64) if array.dtype == np.int32 else array) for array in inputs]
     wanted = [tensor for tensor in tensors if tensor.is_floating_point() and example.differentiable]
     for tensor in wanted:
         tensor.requires_grad_()
@@ -98,8 +105,8 @@ def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[
     if hasattr(lib, "engine"):  # all at once, as a training step does
         grads = [tensor.grad for tensor in wanted if tensor.grad is not None]
         lib.engine.realize(tensor.node for tensor in (*outputs, *grads))
-    found = [None if tensor.grad is None else tensor.grad.detach().numpy() for tensor in tensors]
-    return [out.detach().numpy() for out in outputs], found
+    gradients = [None if tensor.grad is None else tensor.grad.detach() for tensor in tensors]
+    return [out.detach() for out in outputs], gradients
 
 
 # ---------------------------------------------------------------- element-wise
@@ -1068,4 +1075,14 @@ for (nth, (reader, (read, more))), (place, (view, (shape, look))) in itertools.p
         numbers(*shape),
         *more,
         smooth=not kink,
+    )
+
+TINY_TO_HUGE = np.array([1e-9, -6e-8, 3e-6, -7e-5, 0.1, -1.5, 3.14159, 1000.3, -65519.0, 65521.0, 0.0, 2049.0, 2051.0], np.float32)
+for short in ("half", "bfloat16"):
+    example(
+        f"to {short} and back",
+        lambda lib, x, short=short: (getattr(x, short)().float(), (getattr(x, short)() * 3).float()),
+        TINY_TO_HUGE,
+        smooth=False,
+        differentiable=False,
     )
