@@ -38,6 +38,10 @@ class _Spent(Tensor):
             "call optimizer.zero_grad() before backward(), or return .grad from the step to see it"
         )
 
+    def __getattr__(self, name: str) -> Any:
+        """What else a tensor keeps: it has none of it."""
+        return self._node
+
 
 SPENT = _Spent()
 
