@@ -16,7 +16,6 @@ from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
 EVALUATIONS_OUT = 2  # evaluations that workers may be behind with before further ones are left out
-CROWD, RETHINK_S = 64, 0.02  # with so many workers that is not thought about again before
 PATIENCE = 2  # times the usual length of a step: then a quorum is enough
 
 
@@ -31,7 +30,6 @@ class Book:
         self.tempo = Tempo(self.exchange.local_steps)
         self.evaluations: dict[tuple[int, str], Lease | None] = {}  # (version, split) -> who does it
         self._issued = 0
-        self._thought_s = -RETHINK_S  # when all shards that wait were last found to be better kept for somebody
         self.jump(version)
 
     def jump(self, version: int) -> None:
@@ -194,8 +192,7 @@ class Book:
         Who is too slow to be asked like that still gets a shard now and then: everybody who takes part counts.
         """
         effects: list[Effect] = []
-        crowd = len(joined) > CROWD and now < self._thought_s + RETHINK_S
-        if not self.waiting or self.version >= self.run.steps or not joined or crowd:
+        if not self.waiting or self.version >= self.run.steps or not joined:
             return effects
         usual_s = self.pace.mean_s or 1.0
         size = max(self.run.batch_size // self.run.shards, 1) * self.span
@@ -219,7 +216,6 @@ class Book:
                 break  # nobody will be asked for the rest now
             heapq.heapreplace(line, (done_s + own_s, shards + 1, number, own_s, held + 1, worker))
         self.waiting.extendleft(reversed(kept))
-        self._thought_s = now if not effects else -RETHINK_S
         return effects
 
     def retry(self, joined: list[Worker], now: float) -> list[Effect]:
