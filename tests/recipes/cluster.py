@@ -105,5 +105,3 @@ def accuracy_of(cluster: Cluster) -> tuple[float, float]:
     training = Training(load_recipe(cluster.run.recipe, cluster.run.code), cluster.run.seed)
     training.load_weights(cluster.model.weights() | cluster.model.buffers)
     return training.evaluate("validation")[1], training.evaluate("test")[1]
-
-
