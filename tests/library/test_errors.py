@@ -131,6 +131,11 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     # its numbers
     (lambda: len(dm.tensor(1.0)), ShapeError, "len() of a 0-d tensor; use .item() for its number"),
     (lambda: full(2).item_later(), ShapeError, "item_later() needs one element, got shape (2,); reduce first"),
+    (
+        lambda: range(full(1)),
+        DtypeError,
+        "only integer tensors of a single element can be converted to an index, got float32",
+    ),
     (lambda: full(2).item(), ShapeError, "item() needs one element, got shape (2,); use .tolist() or reduce first"),
     (lambda: bool(full(2)), ShapeError, "the truth of a tensor of shape (2,) is ambiguous; use .all() or .any()"),
     # gradients
@@ -358,6 +363,8 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: Training(Only(batch_size=0), 0), RecipeError, "Only.batch_size is an int of at least 1, got 0"),
     (lambda: Training(Only(steps="9"), 0), RecipeError, "Only.steps is an int of at least 1, got '9'"),
+    (lambda: Training(Only(micro_batch=-1), 0), RecipeError, "Only.micro_batch is an int, 0 for none, got -1"),
+    (lambda: Training(Only(mode="back"), 0), RecipeError, "Only: a run's mode is sync, local, async, got 'back'"),
     (lambda: Training(Only(shards=3), 0), RecipeError, "3 shards of a batch of 2: a shard holds at least one sample"),
     (
         lambda: load_recipe("empty", "x = 1"),

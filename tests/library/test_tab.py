@@ -170,6 +170,19 @@ def test_a_lease_is_computed_at_its_own_weights() -> None:
     assert isinstance(frame.message, wire.Gradient) and frame.message.loss == reference.gradient(1, 0, 4)[0]
 
 
+def test_work_whose_weights_never_came_is_left_to_others() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(lease(0))
+    bench.give(wire.Evaluate("a", 0, 0, "e", "validation"))
+    bench.give(wire.Lease("a", 0, 0, "l", 0, 0, 4, 5.0, 1, True))
+    assert bench.all() == []
+    bench.give_weights(3)
+    bench.give(wire.Lease("a", 0, 0, "l", 0, 0, 4, 5.0, 1, True))
+    (frame,) = bench.all()
+    assert isinstance(frame.message, wire.Gradient) and frame.message.version == 3  # the newest at hand
+
+
 def test_newer_weights_drop_the_leases_on_older_ones_but_not_the_evaluation() -> None:
     bench = Bench()
     bench.all()
