@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..dtypes import INT64, DType
 from ..errors import UnsupportedError
-from ..graph import Node
-from ..op import int32
 from ..serialization.archive import put
 from ..tensor import Tensor
 from . import protobuf
@@ -73,8 +72,8 @@ def exported(
     first = trace(model, arguments)
     sizes = _sizes(model, arguments, first, axes)
     outputs = _names(output_names, len(first.outputs), "output", "output_names")
-    stored = [_inner(name, argument.node) for name, argument in zip(inputs, arguments, strict=True)]
-    left = [_inner(name, node) for name, node in zip(outputs, first.outputs, strict=True)]
+    stored = [_inner(name, argument.dtype) for name, argument in zip(inputs, arguments, strict=True)]
+    left = [_inner(name, kind) for name, kind in zip(outputs, first.dtypes, strict=True)]
     writer = Writer(first, sizes, _weights(model), stored, left, opset_version)
     given = [
         protobuf.value(
@@ -86,8 +85,8 @@ def exported(
     ]
     wide, narrow = protobuf.kind_of(np.int64), protobuf.kind_of(np.int32)
     taken = [
-        protobuf.value(name, wide if kind == narrow else kind, dims)
-        for name, (_, kind, dims) in zip(outputs, writer.results(), strict=True)
+        protobuf.value(name, kind if name == inner else wide, dims)
+        for name, (inner, kind, dims) in zip(outputs, writer.results(), strict=True)
     ]
     before = [_cast(name, inner, narrow) for name, inner in zip(inputs, stored, strict=True) if name != inner]
     after = [_cast(inner, name, wide) for name, inner in zip(outputs, left, strict=True) if name != inner]
@@ -95,9 +94,9 @@ def exported(
     return protobuf.model(title, [*before, *writer.nodes(), *after], writer.constants(), given, taken, opset_version)
 
 
-def _inner(name: str, node: Node) -> str:
+def _inner(name: str, dtype: DType) -> str:
     """What an input or output is called inside, where integers have 32 bits."""
-    return f"{name}_of_32_bits" if node.dtype == int32 else name
+    return f"{name}_of_32_bits" if dtype is INT64 else name
 
 
 def _cast(name: str, made: str, kind: int) -> bytes:
