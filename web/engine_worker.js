@@ -1,50 +1,8 @@
 // The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
 
 import { countDownloads, missing } from "./downloads.js";
+import { GLUE } from "./glue.js";
 import { recall, remember } from "./tuning.js";
-
-/** Python's side of this file: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
-const GLUE = `
-import json, math, platform, time, traceback
-import numpy
-from pyodide.ffi import to_js
-from distml_py import browser
-from distml_py.errors import BackendError
-from distml_py.tab import Tab, line_of
-
-def start(bridge, why, remembered, remember):
-    global tab
-    backend = browser.start(bridge, why, remembered=remembered, remember=remember)
-    kind = "webgl" if backend.startswith("WebGL2") else "reference"
-    device = backend.partition(": ")[2] if kind == "webgl" else "NumPy in the browser"
-    tab = Tab(kind, device, f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}", time.monotonic)
-    return backend
-
-def guarded(work):
-    def call(*values):
-        try:
-            return to_js([None, work(*values)])
-        except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
-            trace = "".join(traceback.format_exception(error))
-            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": trace, "recipe": not isinstance(error, (BackendError, MemoryError))}), None])
-    return call
-
-def finite(value):
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-prepare = guarded(lambda name, code, seed, steps: tab.prepare(name, code, seed, steps))
-receive = guarded(lambda data: tab.receive(data if isinstance(data, str) else data.to_bytes()))
-advance = guarded(lambda: tab.advance())
-report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
-leave = guarded(lambda: tab.leave())
-busy = lambda: tab.busy
-lost_s = lambda: tab.lost_s
-
-def fall_back(why):
-    tab.backend, tab.device = "reference", "NumPy in the browser"
-    return browser.start(None, why)
-`;
 
 /** The page. The type checker takes `self` for a window, whose postMessage is another one. */
 const page = /** @type {{postMessage: (message: object, transfer?: Transferable[]) => void}} */ (/** @type {unknown} */ (self));
@@ -64,6 +22,8 @@ let reportedAt = 0;
 let reportTimer = 0;
 let lines = 0;
 let stageNow = "";
+/** Whether there is no coordinator: what it would say is said here, and goes to the page as "told". */
+let alone = false;
 /** Whether NumPy computes here, because there is no usable GPU or the run must repeat bit for bit. */
 let plain = false;
 
@@ -82,6 +42,8 @@ self.onmessage = async ({ data: asked }) => {
         return prepare(asked);
       case "frame":
         return receive(asked.data);
+      case "ask":
+        return answer(asked);
       case "leave":
         run = null;
         if (python === null) return;
@@ -96,8 +58,9 @@ self.onmessage = async ({ data: asked }) => {
   }
 };
 
-/** @param {{index_url: string, lock_url: string, bridge_url: string}} urls */
-async function boot({ index_url, lock_url, bridge_url }) {
+/** @param {{index_url: string, lock_url: string, bridge_url: string, alone: boolean}} how */
+async function boot({ index_url, lock_url, bridge_url, alone: without }) {
+  alone = without;
   stage("Downloading the Python engine");
   countDownloads(stage);
   const { loadPyodide } = await import(`${index_url}pyodide.mjs`);
@@ -112,7 +75,7 @@ async function boot({ index_url, lock_url, bridge_url }) {
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "receive", "advance", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
+  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "put", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
 }
 
@@ -121,7 +84,7 @@ async function boot({ index_url, lock_url, bridge_url }) {
  * @param {string} [remembered] what the autotuner found on this device before @param {(text: string) => void} [keep] told what it finds
  */
 function start(bridge, why, remembered = "", keep = () => {}) {
-  ready(python.start(bridge, why, remembered, keep));
+  ready(python.start(bridge, why, remembered, keep, alone));
 }
 
 /** @param {string} backend */
@@ -154,9 +117,9 @@ function revive(bridge, tries) {
   }
 }
 
-/** @param {{name: string, code: string, seed: number, steps: number | null}} recipe */
-function prepare({ name, code, seed, steps }) {
-  const bytes = ask("prepare", name, code, seed, steps ?? undefined);
+/** @param {{name: string, code: string, seed: number, steps: number | null, weights?: ArrayBuffer | null}} recipe */
+function prepare({ name, code, seed, steps, weights }) {
+  const bytes = ask("prepare", name, code, seed, steps ?? undefined, weights ?? undefined);
   if (bytes !== undefined) {
     const data = ownBuffer(bytes);
     page.postMessage({ kind: "prepared", data }, [data]);
@@ -173,7 +136,8 @@ function receive(data) {
     if (header.deterministic && !plain) start(undefined, "this run has to repeat bit for bit, which graphics cards do not");
   }
   send(ask("receive", data));
-  if (header !== null && ["run", "ended", "yield"].includes(header.type)) report();
+  if (alone) report();
+  else if (header !== null && ["run", "ended", "yield"].includes(header.type)) report();
   else reportSoon();
   awaken();
 }
@@ -209,6 +173,18 @@ function ask(name, ...values) {
   return undefined;
 }
 
+/**
+ * Answers one question of the page, between two units of work; what goes wrong concerns that question alone.
+ * @param {{id: number, what: "look" | "save" | "put", values: any[]}} question
+ */
+function answer({ id, what, values }) {
+  if (python === null) return page.postMessage({ kind: "answer", id, error: "the engine is not ready yet" });
+  const [failure, found] = python[what](...values);
+  if (failure !== undefined && failure !== null) return page.postMessage({ kind: "answer", id, error: JSON.parse(failure).message });
+  const data = found instanceof Uint8Array ? ownBuffer(found) : found;
+  page.postMessage({ kind: "answer", id, found: data }, data instanceof ArrayBuffer ? [data] : []);
+}
+
 /** @param {{message: string, line: number, recipe: boolean, traceback: string}} failure */
 function fail(failure) {
   python?.leave(); // a tab that failed takes no more work: it would fail again, once for each lease
@@ -219,8 +195,15 @@ function fail(failure) {
 function send(frames) {
   for (const frame of frames ?? []) {
     const data = typeof frame === "string" ? frame : ownBuffer(frame);
-    page.postMessage({ kind: "frame", data }, typeof data === "string" ? [] : [data]);
+    if (alone) run = runOf(frame) ?? run;
+    page.postMessage({ kind: alone ? "told" : "frame", data }, typeof data === "string" ? [] : [data]);
   }
+}
+
+/** @param {string | Uint8Array} frame @returns {string | null} the run that a Run frame begins */
+function runOf(frame) {
+  const header = typeof frame === "string" ? JSON.parse(frame) : null;
+  return header?.type === "run" ? header.run : null;
 }
 
 /** The bytes as a buffer of their own, which can be transferred. @param {Uint8Array} bytes @returns {ArrayBuffer} */

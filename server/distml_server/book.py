@@ -82,6 +82,7 @@ class Book:
     def accept(self, workers: dict[str, Worker], worker: Worker, message: wire.Gradient, now: float) -> None:
         lease = worker.leases[message.lease]
         self.pace.add(now - max(lease.issued_s, worker.free_since_s))
+        worker.did(message.samples, now - max(lease.issued_s, worker.free_since_s))
         worker.contributed_s = worker.free_since_s = now
         worker.shards_done += 1
         worker.forget(lease, "duplicate")

@@ -41,6 +41,8 @@ class Worker:
     leases: dict[str, Lease] = field(default_factory=dict)
     past: dict[str, str] = field(default_factory=dict)  # lease id -> why it is over
     shards_done: int = 0
+    strikes: int = 0
+    samples_per_s: float | None = None
     seen_s: float = 0.0
     contributed_s: float | None = None
     free_since_s: float = 0.0
@@ -52,6 +54,12 @@ class Worker:
 
     def contributing(self, now: float) -> bool:
         return self.joined and self.contributed_s is not None and now - self.contributed_s < CONTRIBUTING_S
+
+    def did(self, samples: int, seconds: float) -> None:
+        """A shard counted: its pace is mixed into the worker's own, for people to see."""
+        found = samples / max(seconds, 1e-3)
+        known = self.samples_per_s
+        self.samples_per_s = found if known is None else known + SMOOTHING * (found - known)
 
     def forget(self, lease: Lease, reason: str) -> None:
         """Takes the lease away; a late answer to it is refused for `reason`."""

@@ -85,7 +85,7 @@ GOLDEN: list[tuple[Any, Any, Any]] = [
             STATE_BYTES,
         ),
     ),  # fmt: skip
-    (wire.Command("pause"), None, '{"type": "command", "action": "pause"}'),  # fmt: skip
+    (wire.Command("pause"), None, '{"type": "command", "action": "pause", "worker": ""}'),  # fmt: skip
     (wire.Problem("a", "no", 7), None, '{"type": "problem", "run": "a", "message": "no", "line": 7}'),  # fmt: skip
     (wire.Goodbye(), None, '{"type": "goodbye"}'),  # fmt: skip
     (

@@ -365,6 +365,34 @@ async def test_a_worker_cannot_steer_and_loses_its_connection_when_it_insists(se
     assert served.coordinator.status()["state"] == "waiting"
 
 
+async def test_the_host_sends_a_worker_away_and_it_cannot_come_back(served: Served) -> None:
+    served.coordinator.begin(start(), weights())
+    async with served.peer("", "host") as host, served.worker() as worker:
+        await worker.join()
+        await worker.get(wire.Lease)
+        (row,) = served.coordinator.status()["worker_list"]
+        await host.send(wire.Command("kick", "nobody"))
+        assert (await host.get(wire.Rejected)).reason == "no_worker"
+        await host.send(wire.Command("kick", row["id"]))
+        assert await worker.closed() == 4403
+    assert served.coordinator.door.refusal("worker somebody else", "worker") is None
+
+
+async def test_a_locked_run_lets_nobody_new_in_until_it_is_unlocked(served: Served) -> None:
+    async with served.peer("", "host") as host:
+        await host.send(wire.Command("lock"))
+        while not served.coordinator.status()["locked"]:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionError, match="4403"):
+            async with served.worker():
+                pass
+        await host.send(wire.Command("unlock"))
+        while served.coordinator.status()["locked"]:
+            await asyncio.sleep(0.01)
+        async with served.worker():
+            pass
+
+
 async def test_with_lan_everything_but_files_needs_a_token(tmp_path: Path) -> None:
     async with serving(tmp_path, lan=True) as served:
         with pytest.raises(ConnectionError, match="4401"):
@@ -478,8 +506,9 @@ STATUS_KEYS = {
     "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy",
     "test_accuracy", "workers", "workers_contributing", "run",
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
+    "locked",
 }  # fmt: skip
-ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s"}
+ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s", "strikes", "samples_per_s"}
 
 
 async def test_the_status_has_its_keys_and_no_token(served: Served) -> None:
