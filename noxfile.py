@@ -11,6 +11,19 @@ import nox
 nox.options.sessions = ["tests"]
 nox.options.error_on_missing_interpreters = True
 
+# What the page's editor takes of CodeMirror; esbuild makes one file of it.
+EDITOR = """
+export { EditorView, basicSetup } from "codemirror";
+export { indentWithTab } from "@codemirror/commands";
+export { python } from "@codemirror/lang-python";
+export { HighlightStyle, indentUnit, syntaxHighlighting } from "@codemirror/language";
+export { Compartment, EditorState, StateEffect, StateField } from "@codemirror/state";
+export { Decoration, keymap } from "@codemirror/view";
+export { tags } from "@lezer/highlight";
+"""
+EDITOR_BANNER = "/*! CodeMirror 6.0.2, (c) Marijn Haverbeke and others, MIT: see codemirror.LICENSE. Changed: see noxfile.py */"
+# It writes <style> elements into documents, which the page's policy forbids, and constructed sheets only into shadow roots.
+STYLES, ALLOWED = ".head&&e.adoptedStyleSheets&&", "e.adoptedStyleSheets&&"
 UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
 
 
@@ -76,6 +89,13 @@ def vendor(session: nox.Session) -> None:
             "node", "node_modules/esbuild/bin/esbuild", "node_modules/uplot/dist/uPlot.esm.js", "--minify", "--format=esm",
             "--target=es2022", "--charset=utf8", f"--banner:js={UPLOT_BANNER}", f"--outfile={target / 'uPlot.esm.js'}",
         )  # fmt: skip
+        Path("editor.mjs").write_text(EDITOR)
+        session.run(
+            "node", "node_modules/esbuild/bin/esbuild", "editor.mjs", "--bundle", "--minify", "--format=esm",
+            "--target=es2022", "--charset=utf8", f"--banner:js={EDITOR_BANNER}", f"--outfile={target / 'codemirror.esm.js'}",
+        )  # fmt: skip
+    _allow_styles(target / "codemirror.esm.js")
+    _licences(build / "node_modules", target / "codemirror.LICENSE")
     package = build / "node_modules" / "uplot"
     shutil.copyfile(package / "dist" / "uPlot.min.css", target / "uPlot.min.css")
     shutil.copyfile(package / "LICENSE", target / "uPlot.LICENSE")
@@ -86,3 +106,19 @@ def vendor(session: nox.Session) -> None:
         for file in sorted(target.iterdir())
     }
     path.write_text(json.dumps(lock, indent=2) + "\n")
+
+
+def _allow_styles(bundle: Path) -> None:
+    text = bundle.read_text()
+    if text.count("!e" + STYLES) != 1:
+        raise SystemExit(f"{bundle.name}: style-mod has changed; look for adoptedStyleSheets in it and mend noxfile.py")
+    bundle.write_text(text.replace("!e" + STYLES, ALLOWED))
+
+
+def _licences(packages: Path, target: Path) -> None:
+    """The licences of all that is in the editor's bundle, one after another."""
+    names = ["codemirror", "style-mod", "w3c-keyname", "crelt", "@marijn/find-cluster-break"]
+    scopes = (packages / "@codemirror", packages / "@lezer")
+    names += [f"{scope.name}/{part.name}" for scope in scopes for part in sorted(scope.iterdir())]
+    files = ((name, packages / name / "LICENSE") for name in names)
+    target.write_text("\n".join(f"{name}\n\n{file.read_text()}" for name, file in files if file.is_file()))

@@ -41,13 +41,18 @@ export class Engine {
     /** @type {Map<number, {resolve: (found: any) => void, reject: (error: Error) => void}>} questions that wait for their answer */
     this.questions = new Map();
     this.asked = 0;
+    /** When the worker last said anything, as of performance.now(). */
+    this.heardAt = 0;
   }
 
   /** Starts loading Pyodide; after a failure, starts again with a new worker. */
   boot() {
     this.stop();
     const worker = new Worker(at("web/engine_worker.js"), { type: "module" });
-    worker.onmessage = (event) => this.take(event.data);
+    worker.onmessage = (event) => {
+      this.heardAt = performance.now();
+      this.take(event.data);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
       this.handlers.error({ message: `The engine could not start: ${event.message || "its script did not load"}`, line: 0, recipe: false, traceback: "" });
@@ -72,7 +77,7 @@ export class Engine {
 
   /**
    * A question that changes nothing of the run, answered between two units of work.
-   * @param {"look" | "save" | "put"} what @param {any[]} values @returns {Promise<any>}
+   * @param {"look" | "save" | "fit" | "put"} what @param {any[]} values @returns {Promise<any>}
    */
   ask(what, ...values) {
     const id = ++this.asked;
@@ -99,6 +104,11 @@ export class Engine {
 
   leave() {
     this.post({ kind: "leave" });
+  }
+
+  /** How much of the time the engine computes. @param {number} share  0 to 1 */
+  duty(share) {
+    this.post({ kind: "duty", share });
   }
 
   /** @param {object} message @param {Transferable[]} [transfer] */

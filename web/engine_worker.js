@@ -24,6 +24,9 @@ let lines = 0;
 let stageNow = "";
 /** Whether there is no coordinator: what it would say is said here, and goes to the page as "told". */
 let alone = false;
+/** How much of the time this worker computes, and how long its last unit of work took. */
+let dutyShare = 1;
+let unit_ms = 0;
 /** Whether NumPy computes here, because there is no usable GPU or the run must repeat bit for bit. */
 let plain = false;
 
@@ -44,6 +47,9 @@ self.onmessage = async ({ data: asked }) => {
         return receive(asked.data);
       case "ask":
         return answer(asked);
+      case "duty":
+        dutyShare = Math.min(1, Math.max(0.05, asked.share));
+        return;
       case "leave":
         run = null;
         if (python === null) return;
@@ -75,7 +81,7 @@ async function boot({ index_url, lock_url, bridge_url, alone: without }) {
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "put", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
+  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "fit", "put", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
 }
 
@@ -146,7 +152,8 @@ function awaken() {
   if (looping || !python.busy()) return;
   looping = true;
   const lost = python.lost_s();
-  if (lost === undefined) turns.port2.postMessage(null);
+  if (lost === undefined && dutyShare < 1) setTimeout(turn, unit_ms * (1 / dutyShare - 1));
+  else if (lost === undefined) turns.port2.postMessage(null);
   else if (lost < GIVE_UP_S || plain) setTimeout(turn, LOST_EVERY_MS);
   else {
     ready(python.fall_back(`the GPU was lost and did not come back within ${GIVE_UP_S} s; reload the page to try it again`));
@@ -157,7 +164,9 @@ function awaken() {
 /** One unit of work, then the queue again. */
 function turn() {
   looping = false;
+  const began = performance.now();
   send(ask("advance"));
+  unit_ms = performance.now() - began;
   reportSoon();
   awaken();
 }
@@ -175,7 +184,7 @@ function ask(name, ...values) {
 
 /**
  * Answers one question of the page, between two units of work; what goes wrong concerns that question alone.
- * @param {{id: number, what: "look" | "save" | "put", values: any[]}} question
+ * @param {{id: number, what: "look" | "save" | "fit" | "put", values: any[]}} question
  */
 function answer({ id, what, values }) {
   if (python === null) return page.postMessage({ kind: "answer", id, error: "the engine is not ready yet" });

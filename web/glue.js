@@ -46,15 +46,23 @@ def store(path, data):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data.to_bytes())
 
-def kept():
+def kept(kind):
+    if kind != "safetensors":
+        raise RecipeError(f"a model cannot be written as {kind} yet")
     state = model().model.state_dict()
     return safetensors.dumps({name: value.numpy() for name, value in state.items()})
+
+def fit(name, code, seed, weights):
+    if tab.busy:
+        raise RecipeError("a run is in progress: stop it first")
+    begin(name, code, seed, None, weights)
 
 prepare = guarded(begin)
 receive = guarded(lambda data: driver.receive(data if isinstance(data, str) else data.to_bytes()))
 advance = guarded(lambda: driver.advance())
 look = guarded(lambda what, options: json.dumps(looked(model(), what, json.loads(options))))
 save = guarded(kept)
+fit = guarded(fit)
 put = guarded(store)
 report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
 leave = guarded(lambda: tab.leave())

@@ -68,7 +68,17 @@ def create_app(coordinator: Coordinator, access: Access, assets: Path | None, de
             raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
         return _json(request, coordinator.status())
 
+    async def qr(request: web.Request) -> web.StreamResponse:
+        """The join link as rows of 0 and 1 with their quiet zone: for the projector, which a host opens."""
+        if not access.may_steer(request.headers.get("Authorization", ""), request.remote, request.host):
+            raise web.HTTPUnauthorized(text="the join link is the host's to show: open the host link")
+        import segno
+
+        code = segno.make(coordinator.join_url, error="m")
+        return _json(request, {"rows": ["".join("1" if dark else "0" for dark in row) for row in code.matrix_iter(border=4)]})
+
     app.router.add_get("/ws", socket)
+    app.router.add_get("/api/qr", qr)
     app.router.add_get("/api/info", info)
     app.router.add_get("/api/status", status)
     if assets is not None:

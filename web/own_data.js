@@ -1,0 +1,2 @@
+/** @param {import("./panels.js").Ship} ship */
+export function openOwnData(ship) {}
