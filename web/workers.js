@@ -42,7 +42,7 @@ export class WorkerList {
     show("workers-tools", role === "host" && coordinator?.locked !== undefined);
     const locked = coordinator?.locked === true;
     element("lock").setAttribute("aria-pressed", String(locked));
-    say("lock", t(locked ? "Unlock joining" : "Lock joining"));
+    say("lock", t(locked ? "Unlock the run" : "Lock the run"));
   }
 
   /** @param {WorkerRow} row */
