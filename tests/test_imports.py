@@ -30,7 +30,8 @@ LISTING = [
     ["nn/functional"],
     ["nn", "optim", "data"],
     ["recipe", "models"],
-    ["tab"],
+    ["tab", "inspection"],
+    ["alone"],
 ]
 ROW = {name: number for number, row in enumerate(LISTING) for name in row}
 

@@ -110,7 +110,8 @@ def test_every_control_has_a_name_and_is_reached_and_left_with_the_tab_key(host:
         host.keyboard.press("Tab")
         focus = host.evaluate(
             "(() => { const e = document.activeElement;"
-            " const ring = e.id === 'code' ? e.closest('.code') : e.type === 'file' ? e.parentElement : e, s = getComputedStyle(ring);"
+            " const ring = e.id === 'code' ? e.closest('.code') : e.type === 'file' ? e.parentElement : e;"
+            " const s = getComputedStyle(ring);"
             " return [e.id, s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2] })()"
         )
         reached.append(focus[0])

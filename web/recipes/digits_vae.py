@@ -2,7 +2,6 @@
 
 from distml_py import Recipe, optim, train
 from distml_py.data import Splits, TensorDataset, digits
-from distml_py.data.digits import DEVIATION, MEAN
 from distml_py.models import VAE
 
 
@@ -13,8 +12,9 @@ class DigitsVAE(Recipe):
 
     def data(self):
         known = digits()
-        parts = (known.train, known.validation, known.test)
-        return Splits(*(TensorDataset((part.fields[0] * DEVIATION + MEAN).clip(0, 1)) for part in parts))
+        parts = [part.fields[0] for part in (known.train, known.validation, known.test)]
+        least, most = parts[0].min(), parts[0].max()  # no ink, and the most of it
+        return Splits(*(TensorDataset((part - least) / (most - least)) for part in parts))
 
     def model(self):
         return VAE(pixels=64, hidden=self.width, latent=8)
