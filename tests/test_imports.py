@@ -12,10 +12,10 @@ LIBRARY = ROOT / "src" / "distml_py"
 
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
-    ["errors", "view", "snapshot", "torch_names", "cuda"],
-    ["missing"],
-    ["op", "safetensors", "layout", "live", "variant"],
-    ["graph", "wire", "kernel"],
+    ["errors", "view", "snapshot", "torch_names", "amp", "version"],
+    ["missing", "packages", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
+    ["op", "safetensors", "layout", "live", "variant", "codecs", "manifest"],
+    ["graph", "wire", "kernel", "exchange"],
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
     ["scattering", "siblings", "attending"],
@@ -24,12 +24,15 @@ LISTING = [
     ["engine", "random"],
     ["tensor", "selftest", "profiler", "tuning"],
     ["autograd", "sampling"],
-    ["creation", "browser", "atlas", "func", "linalg", "special", "constants"],
+    ["creation", "browser", "atlas", "func", "linalg", "special", "constants", "einops_backend"],
+    ["kinds"],
     ["recording", "scope"],
     ["functions", "io", "capture"],
     ["nn/functional"],
-    ["nn", "optim", "data"],
-    ["recipe", "models"],
+    ["nn", "optim", "data", "distributions"],
+    ["recipe", "models", "utils", "uplink"],
+    ["torchvision"],
+    ["stand_in"],
     ["tab", "inspection"],
     ["alone"],
 ]

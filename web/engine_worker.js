@@ -22,6 +22,10 @@ let reportedAt = 0;
 let reportTimer = 0;
 let lines = 0;
 let stageNow = "";
+/** Pyodide, and the names of the packages that this coordinator serves. @type {{pyodide: any, served: Set<string>} | null} */
+let packages = null;
+/** What was asked comes in turn, also when one of it waits for a package to be installed. */
+let order = Promise.resolve();
 /** Whether there is no coordinator: what it would say is said here, and goes to the page as "told". */
 let alone = false;
 /** How much of the time this worker computes, and how long its last unit of work took. */
@@ -35,16 +39,22 @@ let plain = false;
 const turns = new MessageChannel();
 turns.port1.onmessage = turn;
 
-self.onmessage = async ({ data: asked }) => {
+self.onmessage = ({ data: asked }) => {
+  order = order.then(() => handle(asked));
+};
+
+/** @param {any} asked a row of the table in ARCHITECTURE.md */
+async function handle(asked) {
   try {
     switch (asked.kind) {
       case "boot":
         return await boot(asked);
       case "prepare":
         lines = 0;
+        await install(asked.code);
         return prepare(asked);
       case "frame":
-        return receive(asked.data);
+        return await receive(asked.data);
       case "ask":
         return answer(asked);
       case "duty":
@@ -62,7 +72,7 @@ self.onmessage = async ({ data: asked }) => {
     const message = python === null ? `The engine did not load. ${stageNow}: ${cause}` : words;
     fail({ message, line: 0, recipe: false, traceback: error instanceof Error ? (error.stack ?? "") : "" });
   }
-};
+}
 
 /** @param {{index_url: string, lock_url: string, bridge_url: string, alone: boolean}} how */
 async function boot({ index_url, lock_url, bridge_url, alone: without }) {
@@ -70,7 +80,9 @@ async function boot({ index_url, lock_url, bridge_url, alone: without }) {
   stage("Downloading the Python engine");
   countDownloads(stage);
   const { loadPyodide } = await import(`${index_url}pyodide.mjs`);
-  const pyodide = await loadPyodide({ indexURL: index_url, lockFileURL: lock_url, stdout: print, stderr: print });
+  const lock = await (await fetch(lock_url)).json();
+  const pyodide = await loadPyodide({ indexURL: index_url, packageBaseUrl: index_url, lockFileContents: lock, stdout: print, stderr: print });
+  packages = { pyodide, served: new Set(Object.keys(lock.packages)) };
   stage("Downloading NumPy");
   await pyodide.loadPackage("numpy", { messageCallback: () => {} });
   stage("Downloading the library");
@@ -81,7 +93,7 @@ async function boot({ index_url, lock_url, bridge_url, alone: without }) {
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "fit", "put", "report", "leave", "busy", "lost_s", "fall_back"].map((name) => [name, namespace.get(name)]));
+  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "fit", "put", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
 }
 
@@ -103,7 +115,7 @@ function ready(backend) {
 async function openBridge(url) {
   try {
     const { createBridge } = await import(url);
-    const bridge = createBridge(new OffscreenCanvas(1, 1), (state) => {
+    const bridge = createBridge(new OffscreenCanvas(1, 1), (/** @type {string} */ state) => {
       page.postMessage({ kind: "gpu", state });
       if (state === "lost") setTimeout(revive, LOST_EVERY_MS, bridge, MOST_ASKED);
     });
@@ -123,6 +135,22 @@ function revive(bridge, tries) {
   }
 }
 
+/**
+ * Installs the packages that a recipe names and this coordinator serves; of others Python tells when the recipe is loaded.
+ * @param {string} code
+ */
+async function install(code) {
+  const names = [...(ask("needed", code) ?? [])].filter((name) => packages?.served.has(name));
+  if (!names.length || packages === null) return;
+  try {
+    await packages.pyodide.loadPackage("micropip", { messageCallback: () => {} });
+    await python.install(names);
+  } catch (error) {
+    const why = String(error instanceof Error ? error.message : error).trim().split("\n").at(-1);
+    throw new Error(`could not install ${names.join(", ")}, which the recipe needs, from the coordinator: ${why}`);
+  }
+}
+
 /** @param {{name: string, code: string, seed: number, steps: number | null, weights?: ArrayBuffer | null}} recipe */
 function prepare({ name, code, seed, steps, weights }) {
   const bytes = ask("prepare", name, code, seed, steps ?? undefined, weights ?? undefined);
@@ -134,11 +162,12 @@ function prepare({ name, code, seed, steps, weights }) {
 }
 
 /** @param {string | ArrayBuffer} data */
-function receive(data) {
+async function receive(data) {
   const header = typeof data === "string" ? JSON.parse(data) : null;
   if (header?.type === "run") {
     run = header.run;
     lines = 0;
+    await install(header.code);
     if (header.deterministic && !plain) start(undefined, "this run has to repeat bit for bit, which graphics cards do not");
   }
   send(ask("receive", data));

@@ -5,10 +5,10 @@ const PREFIX_BYTES = 12;
 const MAX_HEADER_BYTES = 1 << 20;
 
 /** What the engine worker, which runs other people's Python, may send to the coordinator. */
-export const FROM_ENGINE = new Set(["join", "gradient", "evaluation", "progress", "checkpoint", "problem"]);
+export const FROM_ENGINE = new Set(["join", "gradient", "evaluation", "progress", "checkpoint", "problem", "resync"]);
 
 /** What the engine worker is told. The rest (welcome, status) is for the page alone. */
-export const FOR_ENGINE = new Set(["run", "weights", "lease", "evaluate", "solo", "yield", "rejected", "ended"]);
+export const FOR_ENGINE = new Set(["run", "weights", "delta", "lease", "evaluate", "solo", "yield", "rejected", "ended"]);
 
 /**
  * The JSON header of a frame, or null when it is not a frame at all.

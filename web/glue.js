@@ -5,7 +5,7 @@ export const GLUE = `
 import json, math, pathlib, platform, time, traceback
 import numpy
 from pyodide.ffi import to_js
-from distml_py import browser, safetensors
+from distml_py import browser, packages, safetensors
 from distml_py.alone import Alone
 from distml_py.errors import BackendError, RecipeError
 from distml_py.inspection import look as looked
@@ -66,8 +66,13 @@ fit = guarded(fit)
 put = guarded(store)
 report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
 leave = guarded(lambda: tab.leave())
+needed = guarded(packages.needed)
 busy = lambda: driver.busy
 lost_s = lambda: tab.lost_s
+
+async def install(names):
+    import micropip
+    await micropip.install(names.to_py())
 
 def fall_back(why):
     tab.backend, tab.device = "reference", "NumPy in the browser"

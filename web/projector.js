@@ -54,6 +54,7 @@ export class Projector {
       this.window = null;
       return;
     }
+    /** @type {{workers: number, since: number, at: number, step: number}} */
     const window = this.window?.workers === workers ? this.window : { workers, since: now, at: 0, step: 0 };
     this.window = window;
     if (now - window.since < SETTLE_MS) return;

@@ -2,7 +2,7 @@
 
 import { readHeader } from "./frames.js";
 
-const PROTOCOL = 2;
+const PROTOCOL = 3; // what is spoken here, and the oldest one, too
 const FIRST_DELAY_S = 0.5;
 const LONGEST_DELAY_S = 15;
 const REFUSALS = [4401, 4403, 4409]; // not this token; not this role; another tab took this session over
@@ -47,7 +47,8 @@ export class Connection {
       this.heard = Date.now();
       // A link's token says which role it gives; only an address without one asks to be the host.
       const role = this.who.token ? "" : "host";
-      this.send({ type: "hello", protocol: PROTOCOL, token: this.who.token, role, name: this.who.name, session: this.who.session });
+      const { token, name, session } = this.who;
+      this.send({ type: "hello", protocol: PROTOCOL, token, role, name, session, oldest: PROTOCOL });
     };
     socket.onmessage = (event) => this.take(event.data);
     socket.onclose = (event) => this.lost(event);

@@ -1,42 +1,64 @@
 """The run's parameters on the coordinator: checks of what comes in, the float64 sum, the optimizer's step. No protocol."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from distml_py import io, optim
+from distml_py import codecs, io, optim
 from distml_py.errors import DistmlError, FormatError, NonFiniteError
+from distml_py.exchange import Exchange
+from distml_py.manifest import Manifest
 from distml_py.tensor import Tensor
 
 MOST_BYTES = 1 << 30
 NORM_JUMP = 1e6  # a gradient may be so many times larger than the largest that has counted, or than 1
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A gradient that counts. vector: all parameters' numbers, in order; weight: 1, or less when it is of older weights."""
+
+    samples: int
+    vector: np.ndarray
+    buffers: Mapping[str, np.ndarray]
+    weight: float = 1.0
+
+
 class Model:
-    """Weights, buffers and optimizer after some number of committed steps, on the reference backend."""
+    """Weights, buffers and optimizer after some number of committed steps, on the reference backend.
+
+    In local mode the optimizer is the outer one, SGD with Nesterov momentum; workers keep theirs to themselves.
+    """
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray], config: dict[str, Any], buffers: Mapping[str, np.ndarray] | None = None
+        self,
+        weights: Mapping[str, np.ndarray],
+        config: dict[str, Any],
+        buffers: Mapping[str, np.ndarray] | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         """Raises FormatError when the weights are not float32 and finite, or when there is no such optimizer."""
+        self.exchange = exchange or Exchange()
+        self.codec = codecs.UP[self.exchange.codec]
         self.buffers = _copied(buffers or {})
         io.check_buffers(self.buffers, self.buffers)
         self.shapes = {name: array.shape for name, array in weights.items()}
         io.check_weights(weights, self.shapes)
-        self.config = config
+        self.manifest = Manifest(self.shapes)
+        self.config = outer(self.exchange) if self.exchange.mode == "local" else config
         self.size_bytes = sum(array.nbytes for array in (*weights.values(), *self.buffers.values()))
         if not weights or self.size_bytes > MOST_BYTES:
             raise FormatError(f"a model has 1 to {MOST_BYTES} bytes of parameters, got {self.size_bytes}")
         self._largest_norm = 1.0
         self._build(weights)
+        if self.exchange.mode == "local":
+            optimizer_of(config, self.parameters)
 
     def _build(self, weights: Mapping[str, np.ndarray]) -> None:
         self.parameters = {name: Tensor(array, requires_grad=True) for name, array in weights.items()}
-        try:
-            self.optimizer = optim.from_config(self.config, list(self.parameters.values()))
-        except (DistmlError, LookupError, TypeError, ValueError) as error:
-            raise FormatError(f"the optimizer {self.config!r:.200} is not possible: {error}") from None
+        self.optimizer = optimizer_of(self.config, self.parameters)
 
     def weights(self) -> dict[str, np.ndarray]:
         return {name: parameter.numpy() for name, parameter in self.parameters.items()}
@@ -59,42 +81,73 @@ class Model:
             raise FormatError(f"the optimizer state of the checkpoint does not fit: {error}") from None
         self.buffers = _copied(buffers)
 
-    def check(self, tensors: Mapping[str, np.ndarray], shard: int = 0) -> None:
-        """Raises FormatError unless names, order, shapes and dtypes are the model's and the gradient's norm is credible.
+    def open(self, tensors: Mapping[str, np.ndarray], shard: int = 0) -> Taken:
+        """An answer's numbers, decoded and checked; its samples are the caller's to add.
 
-        Buffers come with shard 0 alone. Raises NonFiniteError for NaN and infinity.
+        Raises FormatError unless names, order, shapes and dtypes are the model's and the gradient's norm is credible.
+        Buffers come with shard 0 alone. Raises NonFiniteError for NaN and infinity. Any thread may call it.
         """
         gradient, buffers = io.split(tensors)
         io.check_buffers(buffers, {} if shard else self.buffers)
+        if self.codec.name != "fp32":
+            vector = self.codec.decode(gradient, self.manifest.size)
+            found = norm(vector)
+        else:
+            vector = self._joined(gradient)
+            found = norm(vector)
+            if not np.isfinite(found):
+                bad = next((name for name in gradient if not np.isfinite(gradient[name]).all()), "all parameters")
+                raise NonFiniteError(f"the gradient of {bad!r} holds a NaN or an infinity")
+        if found > NORM_JUMP * self._largest_norm:
+            largest = f"{found:.3g}, the largest that counted {self._largest_norm:.3g}"
+            raise FormatError(f"the gradient's norm is {largest}: one worker could wreck the run with it")
+        return Taken(0, vector, _copied(buffers))
+
+    def _joined(self, gradient: Mapping[str, np.ndarray]) -> np.ndarray:
         if list(gradient) != list(self.shapes):
             raise FormatError(f"a gradient has the parameters in the run's order, got {list(gradient)!r:.200}")
         for name, array in gradient.items():
             if array.dtype != np.float32 or array.shape != self.shapes[name]:
                 raise FormatError(f"{name!r} should be float32 {self.shapes[name]}, got {array.dtype} {array.shape}")
-            if not np.isfinite(array).all():
-                raise NonFiniteError(f"the gradient of {name!r} holds a NaN or an infinity")
-        if norm(gradient) > NORM_JUMP * self._largest_norm:
-            largest = f"{norm(gradient):.3g}, the largest that counted {self._largest_norm:.3g}"
-            raise FormatError(f"the gradient's norm is {largest}: one worker could wreck the run with it")
+        only = next(iter(gradient.values()))
+        return only.reshape(-1) if len(gradient) == 1 else self.manifest.join(gradient)
 
-    def apply(self, gradients: Mapping[int, tuple[int, Mapping[str, np.ndarray]]], batch_size: int) -> None:
-        """One step: the sum of samples / batch_size * gradient over shards, in shard order and float64.
+    def apply(self, taken: Mapping[tuple[int, int], Taken], samples: int) -> None:
+        """One step: the sum of its samples / samples * weight * gradient, in the order of the data and float64.
 
-        gradients: shard -> samples, gradient and, with shard 0, the buffers: those it leaves are the model's from now on.
+        taken: (step, shard) -> what counts; samples: of all of it, as a rule the batch size. Shard 0 of the newest step has
+        the buffers that are the model's from now on.
         Raises NonFiniteError, and stays as it is, when the step diverges.
         """
         before = self.state()
-        for name, parameter in self.parameters.items():
-            total = np.zeros(self.shapes[name], np.float64)
-            for _, (samples, gradient) in sorted(gradients.items(), key=lambda item: item[0]):
-                total += samples / batch_size * gradient[name].astype(np.float64)
-            parameter.grad = Tensor(total.astype(np.float32))
+        ordered = [found for _, found in sorted(taken.items(), key=lambda item: item[0])]
+        total, scaled = np.zeros(self.manifest.size, np.float64), np.empty(self.manifest.size, np.float64)
+        for found in ordered:
+            np.multiply(found.vector, found.samples / samples * found.weight, out=scaled, dtype=np.float64)
+            total += scaled
+        for name, gradient in self.manifest.part(total.astype(np.float32)).items():
+            self.parameters[name].grad = Tensor(gradient)
         self.optimizer.step()
         if not all(np.isfinite(array).all() for array in io.split(self.state())[0].values()):
             self.adopt(before)
             raise NonFiniteError("training diverged: the weights became NaN or infinite; try a smaller learning rate")
-        self.buffers = _copied(io.split(gradients[0][1])[1]) if 0 in gradients else self.buffers
-        self._largest_norm = max(self._largest_norm, *(norm(io.split(tensors)[0]) for _, tensors in gradients.values()))
+        left = [found.buffers for found in ordered if found.buffers]
+        self.buffers = dict(left[-1]) if left else self.buffers
+        self._largest_norm = max(self._largest_norm, *(norm(found.vector) for found in ordered))
+
+
+def outer(exchange: Exchange) -> dict[str, Any]:
+    """The optimizer of local mode, whose gradient is the mean of what workers' weights have changed by."""
+    momentum = exchange.outer_momentum
+    return {"name": "SGD", "lr": exchange.outer_lr, "momentum": momentum, "nesterov": momentum > 0}
+
+
+def optimizer_of(config: dict[str, Any], parameters: Mapping[str, Tensor]) -> optim.Optimizer:
+    """Raises FormatError when there is no such optimizer."""
+    try:
+        return optim.from_config(config, list(parameters.values()))
+    except (DistmlError, LookupError, TypeError, ValueError) as error:
+        raise FormatError(f"the optimizer {config!r:.200} is not possible: {error}") from None
 
 
 def _copied(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -102,6 +155,10 @@ def _copied(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.array(array) for name, array in arrays.items()}
 
 
-def norm(gradient: Mapping[str, np.ndarray]) -> float:
-    """The Euclidean norm of all its numbers, in float64."""
-    return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in gradient.values())))
+def norm(vector: np.ndarray) -> float:
+    """The Euclidean norm of all its numbers; not finite when one of them is not."""
+    with np.errstate(over="ignore"):
+        found = float(np.dot(vector, vector))  # one pass that a NaN or an infinity does not get through
+    if 1e-30 < found < 1e37 or not np.isfinite(vector).all():
+        return float(np.sqrt(found))
+    return float(np.sqrt(np.square(vector, dtype=np.float64).sum()))  # too large or too small for float32

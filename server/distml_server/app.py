@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,17 @@ TYPES = {".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; char
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def create_app(coordinator: Coordinator, access: Access, assets: Path | None, defaults: dict[str, Any]) -> web.Application:
-    """assets: the folder of Pyodide and NumPy, None for a coordinator without a page; defaults: recipe, steps, seed."""
+def create_app(
+    coordinator: Coordinator,
+    access: Access,
+    assets: Path | None,
+    defaults: dict[str, Any],
+    packages: Sequence[wheel.Package] = (),
+) -> web.Application:
+    """assets: the folder of Pyodide and NumPy, None for a coordinator without a page; defaults: recipe, steps, seed.
+
+    packages: what recipes may import besides.
+    """
     app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
     app.on_response_prepare.append(_add_headers)
     connections: set[Connection] = set()
@@ -82,11 +91,11 @@ def create_app(coordinator: Coordinator, access: Access, assets: Path | None, de
     app.router.add_get("/api/info", info)
     app.router.add_get("/api/status", status)
     if assets is not None:
-        _add_page(app, assets)
+        _add_page(app, assets, packages)
     return app
 
 
-def _add_page(app: web.Application, assets: Path) -> None:
+def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Package]) -> None:
     page, bridge = shipped_folder("web"), shipped_folder("webgl_bridge")
 
     async def index(request: web.Request) -> web.StreamResponse:
@@ -99,13 +108,13 @@ def _add_page(app: web.Application, assets: Path) -> None:
         return _json(request, listing(page / "recipes"))
 
     async def lock(request: web.Request) -> web.StreamResponse:
-        return _json(request, wheel.pyodide_lock())
+        return _json(request, wheel.pyodide_lock(more=packages))
 
     async def library(request: web.Request) -> web.StreamResponse:
-        found = wheel.library_wheel_at(f"lib/{request.match_info['path']}")
-        if found is None:
-            raise web.HTTPNotFound
-        return web.Response(body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
+        return _wheel(wheel.library_wheel_at(f"lib/{request.match_info['path']}"))
+
+    async def served(request: web.Request) -> web.StreamResponse:
+        return _wheel(wheels.get(f"with/{request.match_info['path']}"))
 
     async def asset(request: web.Request) -> web.StreamResponse:
         if request.match_info["name"] not in known:
@@ -113,6 +122,7 @@ def _add_page(app: web.Application, assets: Path) -> None:
         return _file(assets, request.match_info["name"])
 
     known = frozenset(read_lock().files)
+    wheels = {package.path: package.wheel for package in packages}
     app.router.add_get("/", index)
     app.router.add_get("/bench", bench)
     for name, package in RIVALS.items():  # there after `npm ci` in a checkout; the page says so when they are not
@@ -120,9 +130,16 @@ def _add_page(app: web.Application, assets: Path) -> None:
     app.router.add_get("/recipes/index.json", recipes)
     app.router.add_get("/assets/pyodide-lock.json", lock)
     app.router.add_get("/assets/lib/{path:.+}", library)
+    app.router.add_get("/assets/with/{path:.+}", served)
     app.router.add_get("/assets/{name}", asset)
     for prefix, folder in (("/web/", page), ("/bridge/", bridge), ("/recipes/", page / "recipes")):
         app.router.add_get(prefix + "{path:.+}", _folder(folder))
+
+
+def _wheel(found: wheel.Wheel | None) -> web.Response:
+    if found is None:
+        raise web.HTTPNotFound
+    return web.Response(body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
 
 
 def _folder(folder: Path) -> Handler:

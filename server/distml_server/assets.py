@@ -200,7 +200,7 @@ def _fetch(folder: Path, missing: dict[str, Pin], pyodide: str, sources: Sequenc
                 why = missing[name].complaint(data)
                 if why:
                     raise AssetError(f"its {name} is the wrong file: {why}")
-                _write(folder / name, data)
+                write_whole(folder / name, data)
                 del missing[name]
         except Exception as error:  # whatever a source fails with, the next one may have the files
             reasons.append(f"{source.name}: {str(error) or type(error).__name__}")
@@ -243,13 +243,13 @@ def _compress(path: Path, pin: Pin) -> None:
     except (OSError, zlib.error):
         pass  # not there, or damaged: it is made anew from the file, which was checked
     try:
-        _write(packed, gzip.compress(path.read_bytes(), compresslevel=6, mtime=0))
+        write_whole(packed, gzip.compress(path.read_bytes(), compresslevel=6, mtime=0))
     except AssetError:
         if packed.exists():  # without one a read-only cache serves the file itself, but a bad one must never be served
             raise
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Whole or not at all. A torn file after a power cut is refused by its hash at the next start."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,17 +1,22 @@
-"""The book of one run's leases: which shards of the step wait, are out or are done, and who evaluates. Pure: no clock.
+"""The book of one run's leases: which shards wait, are out or are done, and who evaluates. Pure: no clock.
 
-Each shard of a step is done at most once, whoever else was given it as well.
+Each shard of a step is done at most once, whoever else was given it as well. A unit is step * shards + shard: in sync mode
+those of one step at a time, in local mode each stands for several steps, in async mode some steps' worth is out at once.
 """
 
+import heapq
 from collections import deque
 
 from distml_py import wire
+from distml_py.exchange import exchange_of
 
 from .effects import Effect, Reject, Send, SendWeights
 from .leases import EVALUATION_S, LATE_S, Lease, Pace, Worker, bounds
+from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
 EVALUATIONS_OUT = 2  # evaluations that workers may be behind with before further ones are left out
+PATIENCE = 2  # times the usual length of a step: then a quorum is enough
 
 
 class Book:
@@ -19,15 +24,37 @@ class Book:
 
     def __init__(self, run: wire.Run, version: int) -> None:
         self.run, self.version = run, version
+        self.exchange = exchange_of(run.exchange)
         self.pace = Pace()
+        self.round_pace = Pace()
+        self.tempo = Tempo(self.exchange.local_steps)
         self.evaluations: dict[tuple[int, str], Lease | None] = {}  # (version, split) -> who does it
         self._issued = 0
+        self.jump(version)
+
+    def jump(self, version: int) -> None:
+        """A solo worker has stepped up to `version`."""
+        self.version = version
+        self.waiting: deque[int] = deque()
+        self.out: dict[int, list[Lease]] = {}
+        self._next = version * self.run.shards
         self._begin_step()
 
     def _begin_step(self) -> None:
-        self.waiting = deque(range(self.run.shards))
-        self.out: dict[int, list[Lease]] = {}
-        self.done: dict[int, tuple[float, int]] = {}  # shard -> loss, samples
+        run = self.run
+        self.done: dict[int, tuple[float, int]] = {}  # unit -> loss, samples
+        self.began_s: float | None = None
+        self.span = 1  # steps that this round takes
+        ahead = 0
+        match self.exchange.mode:
+            case "local":
+                self.span = min(self.tempo.steps(), max(run.steps - self.version, 1))
+                self._next = self.version * run.shards
+            case "async":
+                ahead = self.exchange.staleness
+        end = min(self.version + 1 + ahead, run.steps) * run.shards
+        self.waiting.extend(range(self._next, end))
+        self._next = max(self._next, end)
 
     @property
     def untouched(self) -> bool:
@@ -38,22 +65,34 @@ class Book:
     def complete(self) -> bool:
         return len(self.done) == self.run.shards
 
-    def next_step(self) -> float:
-        """The step is complete: its mean loss. All shards of the next one wait."""
-        loss = sum(loss * samples for _, (loss, samples) in sorted(self.done.items())) / self.run.batch_size
-        self.version += 1
+    def enough(self, now: float) -> bool:
+        """Whether a quorum has answered and the rest takes unusually long. Never in a deterministic run."""
+        if self.exchange.quorum >= 1 or self.run.deterministic or self.exchange.mode == "async":
+            return False
+        if not self.done or self.began_s is None or self.round_pace.mean_s is None:
+            return False
+        there = sum(samples for _, samples in self.done.values())
+        return there >= self.exchange.quorum * self.run.batch_size and now - self.began_s > PATIENCE * self.round_pace.mean_s
+
+    def next_step(self, workers: dict[str, Worker], now: float) -> float:
+        """The step is complete, or enough of it is: its mean loss. All shards of the next one wait."""
+        if self.began_s is not None and self.complete:
+            self.round_pace.add(now - self.began_s)
+        if self.exchange.mode != "async":
+            for lease in [lease for leases in self.out.values() for lease in leases]:
+                self._late(workers[lease.worker], lease, now)
+            self.out, self.waiting = {}, deque()
+        found = [item for _, item in sorted(self.done.items())]
+        loss = sum(loss * samples for loss, samples in found) / sum(samples for _, samples in found)
+        before, self.version = self.version, self.version + self.span
         self._begin_step()
-        self.schedule_evaluations()
+        self.schedule_evaluations(before)
         return loss
 
-    def jump(self, version: int) -> None:
-        """A solo worker has stepped up to `version`."""
-        self.version = version
-        self._begin_step()
-
-    def schedule_evaluations(self) -> None:
-        over = self.version >= self.run.steps
-        if over or self.version % self.run.evaluate_every == 0:
+    def schedule_evaluations(self, before: int | None = None) -> None:
+        """before: the version until now; one that was passed over on the way is evaluated at the new one."""
+        every, over = self.run.evaluate_every, self.version >= self.run.steps
+        if over or self.version // every > (self.version - 1 if before is None else before) // every:
             # one that nobody has begun is not worth catching up on
             self.evaluations = {key: lease for key, lease in self.evaluations.items() if lease is not None}
             if over or len(self.evaluations) < EVALUATIONS_OUT:
@@ -66,30 +105,45 @@ class Book:
     def refusal(self, worker: Worker, message: wire.Gradient) -> Reject | None:
         """Why this gradient does not count, before anybody looks at its tensors; None when it does."""
         run, to = self.run, worker.id
-        if not 0 <= message.step < run.steps or message.step > self.version or not 0 <= message.shard < run.shards:
+        ahead = self.exchange.staleness if self.exchange.mode == "async" else 0
+        last = min(self.version + ahead, run.steps - 1)
+        if not 0 <= message.step <= last or not 0 <= message.shard < run.shards:
             detail = f"the run is at step {self.version} of {run.steps}, with {run.shards} shards a step"
-            return Reject(to, "bad_step", f"step {message.step}, shard {message.shard}: {detail}", bad=True)
+            return Reject(to, "bad_step", f"step {message.step}, shard {message.shard}: {detail}", True, message.lease)
         lease = worker.leases.get(message.lease)
         if lease is None or lease.shard is None:
             reason = worker.past.get(message.lease, "no_lease")
-            return Reject(to, reason, f"step {message.step}, shard {message.shard}: this worker has no such lease now")
-        if (message.step, message.version, message.shard) != (lease.version, lease.version, lease.shard):
-            return Reject(to, "no_lease", "the lease is for another step or shard", bad=True)
-        if message.samples != lease.count or message.cpu_ops < 0:
-            return Reject(to, "invalid", f"the shard has {lease.count} samples, got {message.samples}", bad=True)
+            detail = f"step {message.step}, shard {message.shard}: this worker has no such lease now"
+            return Reject(to, reason, detail, lease=message.lease)
+        newest = self.version if self.exchange.mode == "async" else lease.version
+        if (message.step, message.shard) != (lease.step, lease.shard) or not lease.version <= message.version <= newest:
+            return Reject(to, "no_lease", "the lease is for another step or shard, or for other weights", True, message.lease)
+        if message.samples != lease.count or message.cpu_ops < 0 or message.compute_s < 0:
+            return Reject(to, "invalid", f"the shard has {lease.count} samples, got {message.samples}", True, message.lease)
+        if self.version - message.version > ahead:
+            detail = f"computed at weights {message.version}, the run is at {self.version}: at most {ahead} steps may lie between"
+            return Reject(to, "stale", detail, lease=message.lease)
         return None
+
+    def weight(self, message: wire.Gradient) -> float:
+        """How much an answer counts: less, the older its weights are."""
+        return 1.0 if self.exchange.mode != "async" else float((1 + self.version - message.version) ** -0.5)
 
     def accept(self, workers: dict[str, Worker], worker: Worker, message: wire.Gradient, now: float) -> None:
         lease = worker.leases[message.lease]
-        self.pace.add(now - max(lease.issued_s, worker.free_since_s))
-        worker.did(message.samples, now - max(lease.issued_s, worker.free_since_s))
+        elapsed = now - max(lease.issued_s, worker.free_since_s)
+        self.pace.add(elapsed, lease.size)
+        worker.pace.add(elapsed, lease.size)
+        self.tempo.add(elapsed, message.compute_s, lease.steps)
+        worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now
         worker.shards_done += 1
         worker.forget(lease, "duplicate")
-        for other in self.out.pop(message.shard, []):
+        unit = self._unit(lease)
+        for other in self.out.pop(unit, []):
             if other.id != lease.id:  # somebody else tried the same shard
                 self._late(workers[other.worker], other, now)
-        self.done[message.shard] = (message.loss, message.samples)
+        self.done[unit] = (message.loss, message.samples)
 
     def evaluation_refusal(self, worker: Worker, message: wire.Evaluation) -> Reject | None:
         lease = worker.leases.get(message.lease)
@@ -113,12 +167,16 @@ class Book:
         if lease.shard is None:
             self.evaluations[lease.version, lease.split] = None
             return
-        self.out[lease.shard].remove(lease)
-        if not self.out[lease.shard]:
-            del self.out[lease.shard]
-            self.waiting.appendleft(lease.shard)
+        unit = self._unit(lease)
+        self.out[unit].remove(lease)
+        if not self.out[unit]:
+            del self.out[unit]
+            self.waiting.appendleft(unit)
 
     # ------------------------------------------------------------ giving out
+
+    def nothing_waits(self) -> bool:
+        return not self.waiting and all(lease is not None for lease in self.evaluations.values())
 
     def lease_evaluations(self, joined: list[Worker], now: float) -> list[Effect]:
         effects: list[Effect] = []
@@ -129,18 +187,33 @@ class Book:
         return effects
 
     def lease_shards(self, joined: list[Worker], now: float) -> list[Effect]:
-        """One shard to each worker first; a second one in hand only while there is one for every worker."""
+        """Each shard goes to who will have done it first, so that all are done together and shares follow speeds.
+
+        A worker has at most LEASES_AHEAD in hand: what else it will do first waits for it. Among equals, who has done less.
+        """
         effects: list[Effect] = []
-        if self.version >= self.run.steps:
+        if not self.waiting or self.version >= self.run.steps or not joined:
             return effects
-        for ahead in range(1, LEASES_AHEAD + 1):
-            if not self.waiting:
-                break
-            able = _prompt(joined, now)
-            for worker in sorted(able, key=lambda worker: (len(worker.leases), worker.shards_done)):
-                enough = len(self.waiting) >= (1 if ahead == 1 else len(able))
-                if enough and len(worker.leases) < ahead:
-                    effects += self._issue(worker, self.version, self.waiting.popleft(), "", now)
+        usual_s = self.pace.mean_s or 1.0
+        size = max(self.run.batch_size // self.run.shards, 1) * self.span
+        line = []
+        for number, worker in enumerate(_prompt(joined, now)):
+            own_s = worker.piece_s(size, usual_s, now)
+            done_s = worker.left_s(own_s, size, now) + own_s
+            line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
+        heapq.heapify(line)
+        kept: list[int] = []
+        while self.waiting:
+            done_s, shards, number, own_s, held, worker = line[0]
+            unit = self.waiting.popleft()
+            if held < LEASES_AHEAD:
+                effects += self._issue(worker, self.version, unit, "", now)
+            else:
+                kept.append(unit)
+            if len(kept) > len(line) * LEASES_AHEAD:
+                break  # nobody will be asked for the rest now
+            heapq.heapreplace(line, (done_s + own_s, shards + 1, number, own_s, held + 1, worker))
+        self.waiting.extendleft(reversed(kept))
         return effects
 
     def retry(self, joined: list[Worker], now: float) -> list[Effect]:
@@ -149,42 +222,57 @@ class Book:
         """
         effects: list[Effect] = []
         idle = [worker for worker in _prompt(joined, now) if not worker.leases]
-        idle.sort(key=lambda worker: -worker.free_since_s)
+        idle.sort(key=lambda worker: (worker.piece_s(1, self.pace.mean_s or 1.0, now), worker.free_since_s), reverse=True)
         for late in joined if idle else []:
-            for position, lease in enumerate(list(late.leases.values()), start=1):
+            in_hand = 0
+            for lease in list(late.leases.values()):
+                in_hand += lease.size
                 lapsed = now > lease.deadline_s
-                if idle and (lapsed or self._worth_a_second_try(lease, position, now)):
-                    effects += self._issue(idle.pop(), lease.version, lease.shard, lease.split, now)
+                if idle and (lapsed or self._worth_a_second_try(lease, in_hand, now)):
+                    unit = None if lease.shard is None else self._unit(lease)
+                    effects += self._issue(idle.pop(), lease.version, unit, lease.split, now)
                     if lapsed:
-                        if lease.shard is not None:
-                            self.out[lease.shard].remove(lease)
+                        if unit is not None:
+                            self.out[unit].remove(lease)
                         self._late(late, lease, now)
         return effects
 
-    def _worth_a_second_try(self, lease: Lease, position: int, now: float) -> bool:
+    def _worth_a_second_try(self, lease: Lease, in_hand: int, now: float) -> bool:
         if lease.shard is None:
             return False
-        return len(self.out[lease.shard]) == 1 and now - lease.issued_s > self.pace.overdue_s(position)
+        return len(self.out[self._unit(lease)]) == 1 and now - lease.issued_s > self.pace.overdue_s(in_hand)
 
     def _late(self, worker: Worker, lease: Lease, now: float) -> None:
+        elapsed = now - max(lease.issued_s, worker.free_since_s)
+        if lease.shard is not None and len(worker.leases) == 1:
+            worker.pace.at_least(elapsed, lease.size)
         worker.forget(lease, "stale")
         worker.late_until_s = now + LATE_S
 
-    def _issue(self, worker: Worker, version: int, shard: int | None, split: str, now: float) -> list[Effect]:
+    def _unit(self, lease: Lease) -> int:
+        assert lease.shard is not None
+        return lease.step * self.run.shards + lease.shard
+
+    def _issue(self, worker: Worker, version: int, unit: int | None, split: str, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        if worker.version != version:
+        run, newest = self.run, self.exchange.mode == "async"
+        if worker.version != version and not (newest and unit is not None and worker.version >= version):
             effects.append(SendWeights((worker.id,), version))
             worker.version = max(worker.version, version)
         self._issued += 1
-        seconds = self.pace.lease_s(len(worker.leases) + 1) + (EVALUATION_S if shard is None else 0)
-        start, count = (0, 0) if shard is None else bounds(self.run.batch_size, self.run.shards, shard)
-        lease = Lease(f"{worker.id}.{self._issued}", worker.id, version, shard, split, count, now, now + seconds)
+        step, shard = (version, None) if unit is None else divmod(unit, run.shards)
+        start, count = (0, 0) if shard is None else bounds(run.batch_size, run.shards, shard)
+        steps = self.span if shard is not None else 1
+        in_hand = sum(lease.size for lease in worker.leases.values()) + count * steps
+        seconds = self.pace.lease_s(in_hand) + (EVALUATION_S if shard is None else 0)
+        lease = Lease(f"{worker.id}.{self._issued}", worker.id, version, shard, split, count, now, now + seconds, step, steps)
         worker.leases[lease.id] = lease
-        if shard is None:
+        if shard is None or unit is None:
             self.evaluations[version, split] = lease
-            return [*effects, Send(worker.id, wire.Evaluate(self.run.run, version, version, lease.id, split))]
-        self.out.setdefault(shard, []).append(lease)
-        message = wire.Lease(self.run.run, version, version, lease.id, shard, start, count, seconds)
+            return [*effects, Send(worker.id, wire.Evaluate(run.run, version, version, lease.id, split))]
+        self.began_s = now if self.began_s is None else self.began_s
+        self.out.setdefault(unit, []).append(lease)
+        message = wire.Lease(run.run, step, version, lease.id, shard, start, count, seconds, steps, newest)
         return [*effects, Send(worker.id, message)]
 
 

@@ -11,6 +11,8 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Returns the exit code: 0 done, 1 the run or the recipe failed, 2 it could not begin."""
     options = parser().parse_args(arguments)
+    if getattr(options, "as_torch", None):
+        return _program(options)
     # NumPy reads these when it is imported. One thread: workers share the machine, and sums have one order.
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
@@ -43,20 +45,37 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")
     serve.add_argument("--local-worker-after", type=float, default=15.0, metavar="S",
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
+    serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
+                       help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
+
+    _add_exchange(serve)
 
     worker = commands.add_parser("worker", help="compute for a run, without a browser")
     worker.set_defaults(command=_worker)
     worker.add_argument("link", help="the link that `distml serve` printed; - reads it from standard input")
     worker.add_argument("--name", default="", help="shown in the list of workers")
 
-    run = commands.add_parser("run", help="train a recipe file here, alone, on NumPy")
+    run = commands.add_parser("run", help="train a recipe file, or run a program for PyTorch, here, alone, on NumPy")
     run.set_defaults(command=_run)
-    run.add_argument("recipe", help="a .py file, or the name of a recipe of the page")
+    run.add_argument("recipe", nargs="?", help="a .py file, or the name of a recipe of the page")
+    run.add_argument("--as-torch", nargs=argparse.REMAINDER, metavar="SCRIPT.py",
+                     help="run a program written for PyTorch, with the arguments after it; import torch is distml_py")  # fmt: skip
     run.add_argument("--steps", type=int, metavar="N")
     run.add_argument("--seed", type=int, default=0, metavar="S")
     return root
+
+
+def _add_exchange(serve: argparse.ArgumentParser) -> None:
+    exchange = serve.add_argument_group("how workers exchange what they computed (default: as the recipe says)")
+    exchange.add_argument("--mode", choices=("sync", "local", "async"), help="of steps; local: several by each worker (DiLoCo)")
+    exchange.add_argument("--codec", choices=("fp32", "fp16", "int8", "topk"), help="of gradients and weights on their way")
+    exchange.add_argument("--local-steps", type=int, metavar="H", help="with --mode local; 0: by the time that transfers take")
+    exchange.add_argument("--outer-lr", type=float, metavar="X", help="with --mode local; 1 with --outer-momentum 0: plain mean")
+    exchange.add_argument("--outer-momentum", type=float, metavar="X", help="with --mode local")
+    exchange.add_argument("--staleness", type=int, metavar="N", help="with --mode async: steps that an answer may be late")
+    exchange.add_argument("--quorum", type=float, metavar="SHARE", help="of a step's samples that is enough when the rest is slow")
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -71,6 +90,23 @@ def _worker(options: argparse.Namespace) -> int:
     return work(sys.stdin.readline().strip() if options.link == "-" else options.link, options.name)
 
 
+def _program(options: argparse.Namespace) -> int:
+    """A program of its own: its exit code and its traceback, and all of the machine's threads."""
+    script, *rest = options.as_torch
+    if options.recipe is not None or options.steps is not None:
+        print("distml: --as-torch takes the script and its arguments; put nothing else before it", file=sys.stderr)
+        return 2
+    if not os.path.isfile(script):
+        print(f"distml: there is no file {script!r}; --as-torch takes the path of a Python program", file=sys.stderr)
+        return 2
+    from distml_py.stand_in import run_program
+
+    try:
+        return run_program(script, rest)
+    except KeyboardInterrupt:
+        return 130
+
+
 def _run(options: argparse.Namespace) -> int:
     from distml_py.errors import DistmlError, RecipeError
     from distml_py.recipe import load_recipe, train
@@ -78,6 +114,8 @@ def _run(options: argparse.Namespace) -> int:
 
     from .recipes import code_of
 
+    if options.recipe is None:
+        raise RecipeError("distml run takes a recipe, or --as-torch and a program")
     name, code = code_of(options.recipe)
     if options.steps is not None and options.steps < 1:
         raise RecipeError(f"--steps is at least 1, got {options.steps}")

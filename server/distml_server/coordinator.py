@@ -6,25 +6,31 @@ import hashlib
 import json
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from distml_py import io, wire
-from distml_py.errors import FormatError, NonFiniteError
+from distml_py.errors import DistmlError, FormatError, NonFiniteError
+from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
 from .access import Access
-from .aggregate import Model
-from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, printable
+from .aggregate import Model, Taken
+from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
 from .door import Door
+from .downstream import Downstream
 from .rounds import Rounds
-from .sockets import FORBIDDEN, REPLACED, Connection
+from .sockets import FORBIDDEN, REPLACED, THREAD_BYTES, Connection, Inspected
 from .status import MOST_LISTED, status
 from .store import Record, Store, Stored
 
-TICK_S = 0.25
+TICK_S = 0.05
+TICK_PER_CONNECTION_S = 0.001
 STATUS_EVERY_S = 0.5
 STATUS_PER_CONNECTION_S = 0.01  # with many tabs each hears less often, so that telling costs no more than training
 DURABLE_S = 1.0
@@ -38,8 +44,14 @@ class Coordinator:
     """One run at a time, its workers, and the files that outlive them. finished: set when a run is over."""
 
     def __init__(
-        self, store: Store, access: Access, deterministic: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        access: Access,
+        deterministic: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        exchange: dict[str, Any] | None = None,
     ) -> None:
+        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says."""
         self.store, self.access, self._clock = store, access, clock
         self.rounds = Rounds(deterministic)
         self.model: Model | None = None
@@ -51,9 +63,15 @@ class Coordinator:
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, Connection] = {}
         self._count = 0
-        self._tensors: wire.Tensors = {}  # of the message being handled
-        self._gradients: dict[int, tuple[int, wire.Tensors]] = {}
-        self._frames: dict[int, bytes | str] = {}  # weights by version: encoded once, sent to all
+        self.exchange = exchange or {}
+        self._taken: dict[tuple[int, int], Taken] = {}
+        self._downstream: Downstream | None = None
+        self._has: dict[str, int] = {}  # connection -> the newest weights it has been sent
+        self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
+        self._committing: asyncio.Task[None] | None = None
+        self._arithmetic = ThreadPoolExecutor(1, "arithmetic")
+        self._version = 0  # of self.model
+        self._stored = 0  # the version that was stored last
         self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
         self._save = asyncio.Event()
         self._saving = asyncio.Lock()
@@ -67,36 +85,48 @@ class Coordinator:
         """A new run of these weights and buffers. Raises FormatError when it is not possible."""
         weights, buffers = io.split(tensors)
         _check(start, weights)
-        model = Model(weights, start.optimizer, buffers)
+        exchange = self._settled(start)
+        model = Model(weights, start.optimizer, buffers, exchange)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
-        fields = {name: getattr(start, name) for name in start.__dataclass_fields__}
+        fields = {name: getattr(start, name) for name in start.__dataclass_fields__} | {"exchange": exchange.config()}
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
         self._record = self.store.create(run)
         self._open(run, model, 0)
         self._keep(now=True)
 
+    def _settled(self, start: wire.Start) -> Exchange:
+        """How the run's workers exchange: as the recipe says, but for what was asked of this coordinator."""
+        exchange = exchange_of({**start.exchange, **self.exchange})
+        if not self.rounds.deterministic:
+            return exchange
+        kept = exchange.deterministic()
+        for name, value in self.exchange.items():
+            if getattr(kept, name) != value:
+                raise FormatError(f"a deterministic run has {name} {getattr(kept, name)}, not {value}: leave one of them away")
+        return kept
+
     def resume(self, stored: Stored) -> None:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
         weights = {name.removeprefix(io.WEIGHTS): a for name, a in stored.arrays.items() if name.startswith(io.WEIGHTS)}
-        model = Model(weights, stored.run.optimizer, io.split(stored.arrays)[1])
+        model = Model(weights, stored.run.optimizer, io.split(stored.arrays)[1], exchange_of(stored.run.exchange))
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
         if stored.record.state == "finished":
-            self.model = model
+            self.model, self._downstream = model, Downstream(stored.run, model.manifest)
             self.rounds.restore(stored.run, stored.step, stored.record.state, stored.record.metrics)
-            self._new_weights()
+            self._publish(stored.step, set())
             self.over.set()
         else:
             self._open(stored.run, model, stored.step, stored.record.metrics)
 
     def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
-        self.model = model
-        self._gradients.clear()
-        self._frames.clear()
+        self.model, self._downstream = model, Downstream(run, model.manifest)
+        self._taken.clear()
+        self._has.clear()
         self.over.clear()
         sends = self.rounds.start(run, version, metrics)
-        self._new_weights()
+        self._publish(version, set())
         self._carry_out(sends)
 
     @property
@@ -114,9 +144,7 @@ class Coordinator:
         if role is None:
             link = "open the link that `distml serve` printed; a link from an earlier start is no longer good"
             return wire.Rejected("token", link)
-        if hello.protocol != wire.PROTOCOL:
-            detail = f"this page speaks protocol {hello.protocol}, the coordinator {wire.PROTOCOL}: reload the page"
-            return wire.Rejected("protocol", detail)
+        spoken = wire.agree(hello.protocol, hello.oldest) or wire.PROTOCOL  # the socket has refused all others
         session = f"{role} {hello.session}"
         if hello.session and session in self._sessions:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
@@ -128,32 +156,41 @@ class Coordinator:
         self._count += 1
         connection.id, connection.role = f"w{self._count}", role
         self._connections[connection.id] = self._sessions[session] = connection
-        connection.say(wire.Welcome(wire.PROTOCOL, connection.id, role, self.join_url if role == "host" else ""))
+        connection.say(wire.Welcome(spoken, connection.id, role, self.join_url if role == "host" else ""))
         name = printable(hello.name, NAME_CHARACTERS)
-        self._carry_out(self.rounds.connect(connection.id, name, role, self._clock()))
+        self._carry_out(self.rounds.connect(connection.id, name, role, self._clock(), hello.session and session))
         self._tell([connection])
         return None
 
     def leave(self, connection: Connection) -> None:
         if self._connections.pop(connection.id, None) is not None:
             self._sessions = {key: value for key, value in self._sessions.items() if value is not connection}
+            self._has.pop(connection.id, None)
             self._carry_out(self.rounds.disconnect(connection.id, self._clock()))
 
     def largest_frame(self, role: str) -> int:
         """A worker's largest frame is a gradient; a host may send a state with two optimizer slots, and a new model."""
         return START_BYTES if role == "host" else (self.model.size_bytes if self.model else 0) + SLACK_BYTES
 
-    def receive(self, connection: Connection, frame: wire.Frame) -> do.Reject | None:
+    def inspect(self, data: bytes | str) -> Inspected:
+        """Decodes a frame and, of a gradient, checks the numbers; whether it is wanted at all is seen later."""
+        frame, model = decode(data), self.model
+        if model is None or not isinstance(frame.message, wire.Gradient):
+            return Inspected(frame)
+        try:
+            return Inspected(frame, model.open(frame.tensors, frame.message.shard))
+        except DistmlError as error:
+            return Inspected(frame, error=error)
+
+    def receive(self, connection: Connection, inspected: Inspected) -> do.Reject | None:
         """Handles one decoded frame; the refusal, when there was one, has been sent."""
         if connection.id not in self._connections:
             return None  # replaced while this frame was on its way
-        self._tensors = frame.tensors
-        effects = self._effects(connection, frame, self._clock())
-        self._tensors = {}
+        effects = self._effects(connection, inspected, self._clock())
         return next((effect for effect in effects if isinstance(effect, do.Reject) and effect.to == connection.id), None)
 
-    def _effects(self, connection: Connection, frame: wire.Frame, now: float) -> list[do.Effect]:
-        message, sender = frame.message, connection.id
+    def _effects(self, connection: Connection, inspected: Inspected, now: float) -> list[do.Effect]:
+        frame, message, sender = inspected.frame, inspected.frame.message, connection.id
         effects: list[do.Effect] = []
         try:
             match message:
@@ -163,14 +200,16 @@ class Coordinator:
                     effects = self._start(sender, message, frame.tensors, now)
                 case wire.Command(action="kick" | "lock" | "unlock"):
                     return self._guard(sender, message)
-                case wire.Gradient() if self.model and self.rounds.gradient_refusal(sender, message) is None:
-                    self.model.check(frame.tensors, message.shard)
+                case wire.Gradient() if inspected.error and self.rounds.gradient_refusal(sender, message) is None:
+                    raise inspected.error
                 case wire.Checkpoint() if self.model and self.rounds.checkpoint_refusal(sender, message) is None:
                     self.model.adopt(frame.tensors)
                 case wire.Join():
                     limits = {"backend": NAME_CHARACTERS, "device": DEVICE_CHARACTERS, "platform": DEVICE_CHARACTERS}
                     words = {name: printable(getattr(message, name), most) for name, most in limits.items()}
-                    message = dataclasses.replace(message, **words)
+                    message = dataclasses.replace(message, **words, version=self._still_has(sender, message))
+                case wire.Resync():
+                    self._has[sender] = -1
                 case wire.Problem():
                     message = wire.Problem(message.run, printable(message.message, MESSAGE_CHARACTERS), message.line)
         except (FormatError, NonFiniteError) as error:
@@ -178,11 +217,18 @@ class Coordinator:
             effects = self.rounds.refuse(sender, getattr(message, "lease", ""), reason, str(error)[:500], now)
         if not effects and not isinstance(message, wire.Start):
             effects = self.rounds.receive(sender, message, now)  # type: ignore[arg-type]
-        self._carry_out(effects)
+        self._carry_out(effects, inspected.opened)
         return effects
 
+    def _still_has(self, worker: str, join: wire.Join) -> int:
+        """The weights that a worker which comes back need not be sent."""
+        same = self._downstream is not None and self.rounds.run is not None and join.run == self.rounds.run.run
+        found = join.version if same and self._downstream and self._downstream.has(join.version, join.rolling) else -1
+        self._has[worker] = found
+        return found
+
     def _start(self, sender: str, start: wire.Start, tensors: wire.Tensors, now: float) -> list[do.Effect]:
-        if self.rounds.state in ("training", "paused"):
+        if self.rounds.state in ("training", "paused") or self._committing is not None:
             run = self.rounds.run.run if self.rounds.run else ""
             return [do.Reject(sender, "busy", f"run {run} is {self.rounds.state}: stop it first")]
         named, buffers = io.split(tensors)
@@ -209,32 +255,53 @@ class Coordinator:
 
     # ------------------------------------------------------------ effects
 
-    def _carry_out(self, effects: list[do.Effect]) -> None:
-        for effect in effects:
+    def _carry_out(self, effects: list[do.Effect], opened: Taken | None = None) -> None:
+        """In order, now or when the step that is being computed is done. opened: what Take takes."""
+        self._effects_left.extend((effect, opened) for effect in effects)
+        if self._committing is None:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        while self._effects_left and self._committing is None:
+            effect, opened = self._effects_left.popleft()
             match effect:
-                case do.Send(to, message):
-                    self._say(to, message)
-                case do.Reject(to, reason, detail):
-                    self._say(to, wire.Rejected(reason, detail))
-                case do.SendWeights(to, version):
-                    for worker in to:
-                        if worker in self._connections:
-                            self._connections[worker].send(wire.Weights, self._frames[version], version)
-                case do.SendSolo(to):
-                    self._send_solo(to)
-                case do.SendEnded(to):
-                    self._say(to, self._ended())
-                case do.Take(shard, samples):
-                    self._gradients[shard] = samples, self._tensors
-                case do.Commit():
-                    if not self._commit():
-                        return  # what would follow belongs to a step that does not exist
+                case do.Commit(version):
+                    self._commit(version)
+                case do.Take(shard, samples, step, weight):
+                    assert opened is not None
+                    self._taken[step, shard] = dataclasses.replace(opened, samples=samples, weight=weight)
                 case do.Adopt(step):
-                    self._new_weights()
+                    self._publish(step, set())
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._keep(now=True)
                 case do.Finish():
                     self._finish()
+                case _:
+                    self._send_out(effect)
+
+    def _send_out(self, effect: do.Effect) -> None:
+        match effect:
+            case do.Send(to, message):
+                self._say(to, message)
+            case do.Reject(to, reason, detail, _, lease):
+                self._say(to, wire.Rejected(reason, detail, lease))
+            case do.SendWeights(to, version):
+                for worker in to:
+                    if worker in self._connections:
+                        self._connections[worker].send(wire.Weights, partial(self._weights_for, worker, version), version)
+            case do.SendSolo(to):
+                self._send_solo(to)
+            case do.SendEnded(to):
+                self._say(to, self._ended())
+
+    def _weights_for(self, worker: str, version: int) -> list[bytes]:
+        """What brings a connection to these weights, from what it has when it is their turn."""
+        if self._downstream is None:
+            return []
+        frames = self._downstream.frames(self._has.get(worker, -1), version)
+        if frames:
+            self._has[worker] = max(self._has.get(worker, -1), version)
+        return frames
 
     def _say(self, to: str, message: wire.FromCoordinator) -> None:
         if to in self._connections:
@@ -244,37 +311,66 @@ class Coordinator:
         assert self.model is not None and self.rounds.run is not None
         if to in self._connections:
             frame = wire.encode(wire.Solo(self.rounds.run.run, self.rounds.version), self.model.state())
+            self._has[to] = -1  # it will make weights of its own
             self._connections[to].send(wire.Solo, frame)
 
-    def _commit(self) -> bool:
+    def _commit(self, version: int) -> None:
+        """Computes the step; a large one in another thread, and what follows waits for it."""
         assert self.model is not None and self.rounds.run is not None
-        gradients, self._gradients = self._gradients, {}
-        try:
-            self.model.apply(gradients, self.rounds.run.batch_size)
-        except NonFiniteError as error:
-            peers = self.rounds.joined()
-            self.rounds.fail(str(error))
-            for peer in peers:
-                self._say(peer.id, wire.Rejected("diverged", str(error)))
-            self._tell(list(self._connections.values()))
-            self.over.set()
-            return False
-        self._new_weights()
-        self._note(self.rounds.version, loss=self.rounds.metrics["loss"])
-        self._keep(now=self.rounds.version % self.rounds.run.checkpoint_every == 0)
-        return True
-
-    def _new_weights(self) -> None:
-        assert self.model is not None and self.rounds.run is not None
-        weights, version = self.model.weights(), self.rounds.version
-        self.sha256 = io.weights_sha256(weights)
-        self._frames[version] = wire.encode(wire.Weights(self.rounds.run.run, version, self.sha256), weights | self.model.buffers)
+        taken, self._taken = self._taken, {}
         needed = self.rounds.versions_needed()
-        self._frames = {version: frame for version, frame in self._frames.items() if version in needed}
+        if self.model.size_bytes * len(taken) < THREAD_BYTES:
+            try:
+                self._step(taken, version, needed)
+            except NonFiniteError as error:
+                self._diverged(error)
+            else:
+                self._committed(version)
+        else:
+            self._committing = asyncio.create_task(self._commit_elsewhere(taken, version, needed))
+
+    async def _commit_elsewhere(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._arithmetic, self._step, taken, version, needed)
+        except NonFiniteError as error:
+            self._committing = None
+            self._diverged(error)
+        else:
+            self._committing = None
+            self._committed(version)
+        self._work_off()
+
+    def _step(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
+        assert self.model is not None
+        self.model.apply(taken, sum(found.samples for found in taken.values()))
+        self._publish(version, needed)
+
+    def _committed(self, version: int) -> None:
+        assert self.rounds.run is not None
+        self._note(version, loss=self.rounds.metrics["loss"])
+        every = self.rounds.run.checkpoint_every
+        self._keep(now=version // every > self._stored // every)
+
+    def _diverged(self, error: NonFiniteError) -> None:
+        """What would follow belongs to a step that does not exist; answers to others are still given."""
+        peers = self.rounds.joined()
+        self.rounds.fail(str(error), self._version)
+        void = (do.SendWeights, do.SendSolo, do.SendEnded, do.Take, do.Finish)
+        self._effects_left = deque(item for item in self._effects_left if not isinstance(item[0], void) and not _is_work(item[0]))
+        for peer in peers:
+            self._say(peer.id, wire.Rejected("diverged", str(error)))
+        self._tell(list(self._connections.values()))
+        self.over.set()
+
+    def _publish(self, version: int, needed: set[int]) -> None:
+        assert self.model is not None and self._downstream is not None
+        weights = self.model.weights()
+        self.sha256, self._version = io.weights_sha256(weights), version
+        self._downstream.publish(version, weights, self.model.buffers, self.sha256, needed)
 
     def _ended(self) -> wire.Ended:
         assert self.rounds.run is not None
-        return wire.Ended(self.rounds.run.run, self.rounds.state, self.rounds.version, self.sha256 or "")
+        return wire.Ended(self.rounds.run.run, self.rounds.state, self._version, self.sha256 or "")
 
     def _finish(self) -> None:
         self._keep(now=True)
@@ -296,7 +392,8 @@ class Coordinator:
             return
         self._saved_s = self._clock()
         run, rounds = self._record.run["run"], self.rounds
-        self._saves[run] = self._record, rounds.version, self.model.state(), rounds.state, dict(rounds.metrics)
+        self._stored = self._version
+        self._saves[run] = self._record, self._version, self.model.state(), rounds.state, dict(rounds.metrics)
         self._save.set()
 
     def _note(self, step: int, **numbers: float | None) -> None:
@@ -313,7 +410,7 @@ class Coordinator:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(TICK_S + TICK_PER_CONNECTION_S * len(self._connections))
             self._carry_out(self.rounds.tick(self._clock()))
 
     async def _broadcast(self) -> None:
@@ -346,10 +443,17 @@ class Coordinator:
             await asyncio.sleep(0.02)
         for task in self.tasks:
             task.cancel()
+        if self._committing is not None:
+            await self._committing
         self._keep(now=True)
+        self._arithmetic.shutdown()
         await self._write_pending()
         for connection in list(self._connections.values()):
             connection.close(1012, "restart")
+
+
+def _is_work(effect: do.Effect) -> bool:
+    return isinstance(effect, do.Send) and isinstance(effect.message, (wire.Lease, wire.Evaluate))
 
 
 def _check(start: wire.Start, weights: dict[str, np.ndarray]) -> None:

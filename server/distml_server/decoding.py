@@ -26,7 +26,8 @@ def decode(data: bytes | str) -> wire.Frame:
     message = _message(wire.parse_json(header))
     if type(message) not in wire.WITH_TENSORS:
         raise FormatError(f"{type(message).__name__} travels as a text frame, got a binary one")
-    return wire.Frame(message, safetensors.loads(payload))
+    # a gradient is read once and let go; what becomes the model is a copy of its own
+    return wire.Frame(message, safetensors.loads(payload, copy=not isinstance(message, wire.Gradient)))
 
 
 def _message(fields: dict[str, Any]) -> wire.FromWorker:

@@ -33,15 +33,20 @@ class SendEnded:
 
 @dataclass(frozen=True)
 class Take:
-    """Keep the gradient just received: it is the one that counts for its shard."""
+    """Keep the gradient just received: it is the one that counts for its shard of this step's data.
+
+    weight: less than 1 when it was computed at older weights.
+    """
 
     shard: int
     samples: int
+    step: int = 0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class Commit:
-    """Sum what was taken, in shard order, and step the optimizer: the weights become `version`."""
+    """Sum what was taken, in the order of its data, and step the optimizer: the weights become `version`."""
 
     version: int
 
@@ -68,6 +73,7 @@ class Reject:
     reason: str
     detail: str
     bad: bool = False
+    lease: str = ""  # what was answered
 
 
 Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject

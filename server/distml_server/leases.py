@@ -1,20 +1,29 @@
 """Who works on what and until when: workers, leases, and the time a piece of work should take. Pure: no clock."""
 
+import math
 from dataclasses import dataclass, field
 
 SHORTEST_S = 5.0
 LONGEST_S = 60.0
 UNKNOWN_S = 30.0  # before the first answer: a tab compiles its programs then
 EVALUATION_S = 30.0  # on top of a shard's lease: a split is larger than a shard
+SOONEST_S = 0.05  # nothing is tried a second time before that
+OVERDUE = 1.25  # times the usual: then an idle worker may try the same piece
 SMOOTHING = 0.2
 CONTRIBUTING_S = 10.0
 LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its answer comes, if others can work
+FORGIVEN_S = 5.0  # an idle worker counts as twice as fast after so long, so that it is tried again
+NOISE_S = 0.01  # of a piece of work: what takes less takes so long
+ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
 REMEMBERED = 256
 
 
 @dataclass(frozen=True)
 class Lease:
-    """One piece of work given to one worker. shard None: an evaluation of `split` at weights `version`."""
+    """One piece of work given to one worker. shard None: an evaluation of `split` at weights `version`.
+
+    step: of the data, where it begins; steps: how many of them. size: samples to be gone through in all.
+    """
 
     id: str
     worker: str
@@ -24,6 +33,37 @@ class Lease:
     count: int
     issued_s: float
     deadline_s: float
+    step: int = 0
+    steps: int = 1
+
+    @property
+    def size(self) -> int:
+        return self.count * self.steps
+
+
+class Pace:
+    """Exponentially weighted mean of the time that a sample takes."""
+
+    def __init__(self) -> None:
+        self.mean_s: float | None = None
+
+    def add(self, seconds: float, size: int = 1) -> None:
+        found = seconds / max(size, 1)
+        self.mean_s = found if self.mean_s is None else self.mean_s + SMOOTHING * (found - self.mean_s)
+
+    def at_least(self, seconds: float, size: int = 1) -> None:
+        """Work that is not done yet already took so long."""
+        self.mean_s = max(self.mean_s or 0.0, seconds / max(size, 1))
+
+    def lease_s(self, size: int = 1) -> float:
+        """How long a worker may take until all that it has in hand is done: clamp(3 x mean, 5 s, 60 s)."""
+        if self.mean_s is None:
+            return UNKNOWN_S
+        return min(max(3 * self.mean_s * size, SHORTEST_S), LONGEST_S)
+
+    def overdue_s(self, size: int = 1) -> float:
+        """After this long an idle worker may try the same piece as well; the first answer counts."""
+        return UNKNOWN_S if self.mean_s is None else max(OVERDUE * self.mean_s * size, SOONEST_S)
 
 
 @dataclass
@@ -33,6 +73,7 @@ class Worker:
     id: str
     name: str
     role: str
+    session: str = ""
     joined: bool = False
     backend: str = ""
     device: str = ""
@@ -42,11 +83,12 @@ class Worker:
     past: dict[str, str] = field(default_factory=dict)  # lease id -> why it is over
     shards_done: int = 0
     strikes: int = 0
-    samples_per_s: float | None = None
+    samples_per_s: float | None = None  # while it steps alone
     seen_s: float = 0.0
     contributed_s: float | None = None
     free_since_s: float = 0.0
     late_until_s: float = 0.0
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def evaluates(self) -> bool:
@@ -55,11 +97,10 @@ class Worker:
     def contributing(self, now: float) -> bool:
         return self.joined and self.contributed_s is not None and now - self.contributed_s < CONTRIBUTING_S
 
-    def did(self, samples: int, seconds: float) -> None:
-        """A shard counted: its pace is mixed into the worker's own, for people to see."""
-        found = samples / max(seconds, 1e-3)
-        known = self.samples_per_s
-        self.samples_per_s = found if known is None else known + SMOOTHING * (found - known)
+    @property
+    def rate(self) -> float | None:
+        """Samples a second, for people: by itself, or of its shards."""
+        return self.samples_per_s or (1 / self.pace.mean_s if self.pace.mean_s else None)
 
     def forget(self, lease: Lease, reason: str) -> None:
         """Takes the lease away; a late answer to it is refused for `reason`."""
@@ -68,25 +109,23 @@ class Worker:
         while len(self.past) > REMEMBERED:
             del self.past[next(iter(self.past))]
 
+    def piece_s(self, size: int, usual_s: float, now: float) -> float:
+        """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
+        found = self.pace.mean_s or usual_s
+        if not self.leases:
+            found = max(found / (1 + max(now - self.free_since_s, 0.0) / FORGIVEN_S), min(found, usual_s))
+        return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
 
-class Pace:
-    """Exponentially weighted mean of the time a piece of work takes."""
-
-    def __init__(self) -> None:
-        self.mean_s: float | None = None
-
-    def add(self, seconds: float) -> None:
-        self.mean_s = seconds if self.mean_s is None else self.mean_s + SMOOTHING * (seconds - self.mean_s)
-
-    def lease_s(self, position: int = 1) -> float:
-        """How long a worker may take for the `position`-th piece in its queue: clamp(3 x mean, 5 s, 60 s)."""
-        if self.mean_s is None:
-            return UNKNOWN_S
-        return min(max(3 * self.mean_s * position, SHORTEST_S), LONGEST_S)
-
-    def overdue_s(self, position: int = 1) -> float:
-        """After this long an idle worker may try the same piece as well; the first answer counts."""
-        return UNKNOWN_S if self.mean_s is None else max(2 * self.mean_s * position, 0.5)
+    def left_s(self, piece_s: float, usual_size: int, now: float) -> float:
+        """When it will have done what it has in hand. Who is late already is thought to need as long again."""
+        if not self.leases:
+            return 0.0
+        first = next(iter(self.leases.values()))
+        # a whole split is about as much as a few shards
+        pieces = sum(lease.size / usual_size if lease.shard is not None else 4 for lease in self.leases.values())
+        expected = piece_s * pieces
+        elapsed = now - max(first.issued_s, self.free_since_s)
+        return max(expected - elapsed, elapsed - expected, 0.0)
 
 
 def bounds(batch_size: int, shards: int, shard: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The protocol of a run as a state machine: messages and times in, effects out. No sockets, clocks, files or arrays.
 
-A run steps in *shared* mode (leases) or in *solo* mode (one worker of the host by itself, committed by Checkpoints).
+A run is *shared* (leases, in one of the modes of exchange.Exchange) or *solo* (one worker of the host by itself, committed
+by Checkpoints; only in sync mode).
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from .leases import Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
 COMMANDS = "pause, resume, step, stop, kick, lock or unlock"
+REMEMBERED = 1000  # sessions of workers that left
 METRICS = ("loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "cpu_ops")
 
 
@@ -36,6 +38,7 @@ class Rounds:
         self.rejected: Counter[str] = Counter()
         self.run: wire.Run | None = None
         self.closing = False  # the coordinator shuts down: no new work is given out
+        self._left: dict[str, Worker] = {}  # by session: they may come back
         self._clear("ready", None, 0)
 
     def _clear(self, state: str, run: wire.Run | None, version: int) -> None:
@@ -49,8 +52,10 @@ class Rounds:
         self.solo_pace = Pace()
         self.metrics: dict[str, float | None] = dict.fromkeys(METRICS)
         self.error: str | None = None
+        self._left.clear()
         for worker in self.workers.values():
             worker.joined, worker.version, worker.shards_done, worker.contributed_s = False, -1, 0, None
+            worker.pace = Pace()
             for lease in list(worker.leases.values()):
                 worker.forget(lease, "stale")
 
@@ -106,15 +111,24 @@ class Rounds:
         self._clear(state, run, version)
         self.metrics.update(metrics)
 
-    def connect(self, worker: str, name: str, role: str, now: float) -> list[Effect]:
-        self.workers[worker] = Worker(worker, name, role, seen_s=now)
+    def connect(self, worker: str, name: str, role: str, now: float, session: str = "") -> list[Effect]:
+        """session: text of the worker's own; who comes back with it within the run is known again."""
+        found = Worker(worker, name, role, session, seen_s=now)
+        before = self._left.pop(session, None) if session else None
+        if before is not None:
+            found.shards_done, found.pace, found.contributed_s = before.shards_done, before.pace, before.contributed_s
+        self.workers[worker] = found
         return [Send(worker, self.run)] if self.run is not None else []
 
     def disconnect(self, worker: str, now: float) -> list[Effect]:
         if worker not in self.workers:
             return []
         effects = self._part(self.workers[worker])
-        del self.workers[worker]
+        left = self.workers.pop(worker)
+        if left.session and left.shards_done:
+            self._left[left.session] = left
+            while len(self._left) > REMEMBERED:
+                del self._left[next(iter(self._left))]
         return effects + self._go_on(now)
 
     def receive(self, sender: str, message: wire.FromWorker, now: float) -> list[Effect]:
@@ -136,6 +150,8 @@ class Rounds:
                 effects = self._command(worker, message, now)
             case wire.Problem():
                 effects = self._problem(worker, message, now)
+            case wire.Resync():
+                effects = self._resync(worker, message, now)
             case wire.Goodbye():
                 effects = self._part(worker) + self._go_on(now)
             case wire.Hello() | wire.Start():
@@ -148,17 +164,17 @@ class Rounds:
         worker.seen_s = now
         if self.book is not None and lease in worker.leases:
             self.book.release(worker, worker.leases[lease], reason)
-        return self._counted([Reject(sender, reason, detail, bad=True)]) + self._go_on(now)
+        return self._counted([Reject(sender, reason, detail, True, lease)]) + self._go_on(now)
 
-    def fail(self, message: str) -> None:
+    def fail(self, message: str, version: int) -> None:
         """The step just completed could not be applied, for a reason that no worker can help: it did not happen.
 
-        Workers have to join again.
+        The run stands at `version` again. Workers have to join again.
         """
         self.state, self.error, self.solo = "error", message, None
         for worker in self.joined():
             self._part(worker)
-        self.version -= 1
+        self.version = version
         if self.book is not None:
             self.book.jump(self.version)
             self.book.evaluations.clear()
@@ -176,6 +192,8 @@ class Rounds:
             effects += self._end("stopped") if self.stopping else []
         effects += self._go_on(now)
         if self.book is not None and self.state == "training" and not self.solo and not self.closing:
+            if self.book.enough(now):
+                effects += self._step(now) + self._go_on(now)
             effects += self.book.retry(self.joined(), now)
         return effects
 
@@ -202,6 +220,7 @@ class Rounds:
         effects = self._part(worker)
         self.platform = self.platform or join.platform
         worker.joined, worker.free_since_s = True, now
+        worker.version = join.version if join.version == self.version else -1  # what it still has from before
         worker.backend, worker.device, worker.platform = join.backend, join.device, join.platform
         if self.state not in ACTIVE:
             worker.version = self.version
@@ -232,6 +251,15 @@ class Rounds:
         if not self.joined() and self.state == "training":
             self.state = "error"
         return effects + self._go_on(now)
+
+    def _resync(self, worker: Worker, message: wire.Resync, now: float) -> list[Effect]:
+        """Its weights are not what they should be: nothing it was asked for with them can be answered."""
+        if self.run is None or message.run != self.run.run or not worker.joined or self.book is None:
+            return []
+        for lease in list(worker.leases.values()):
+            self.book.release(worker, lease, "stale")
+        worker.version = self.version
+        return [SendWeights((worker.id,), self.version), *self._go_on(now)]
 
     def _command(self, worker: Worker, command: wire.Command, now: float) -> list[Effect]:
         if command.action not in ("pause", "resume", "step", "stop"):
@@ -269,20 +297,29 @@ class Rounds:
         worker.late_until_s = now  # it is heard of again
         refusal = self.gradient_refusal(worker.id, message)
         if refusal is not None or self.book is None:
+            of_run = self.book is not None and message.run == self.book.run.run and message.lease in worker.leases
+            if self.book is not None and of_run and refusal is not None and refusal.reason == "stale":
+                self.book.release(worker, worker.leases[message.lease], "stale")  # too old to count: to be computed again
             return [*([refusal] if refusal else []), *self._go_on(now)]
+        weight = self.book.weight(message)
         self.book.accept(self.workers, worker, message, now)
         self.counted = True
         self.metrics["cpu_ops"] = message.cpu_ops
-        effects: list[Effect] = [Take(message.shard, message.samples)]
-        if self.book.complete:
-            self.metrics["loss"] = self.book.next_step()
-            self.error = None  # whatever befell one worker, the run goes on
-            self.version = self.book.version
-            for peer in self.joined():
-                peer.version = self.version
-            everybody = tuple(peer.id for peer in self.joined())
-            effects += [Commit(self.version), SendWeights(everybody, self.version)]
+        effects: list[Effect] = [Take(message.shard, message.samples, message.step, weight)]
+        if self.book.complete or self.book.enough(now):
+            effects += self._step(now)
         return effects + self._go_on(now)
+
+    def _step(self, now: float) -> list[Effect]:
+        """What was taken makes a step."""
+        assert self.book is not None
+        self.metrics["loss"] = self.book.next_step(self.workers, now)
+        self.error = None  # whatever befell one worker, the run goes on
+        self.version = self.book.version
+        joined = self.joined()
+        for peer in joined:
+            peer.version = self.version
+        return [Commit(self.version), SendWeights(tuple(peer.id for peer in joined), self.version)]
 
     def _evaluation(self, worker: Worker, message: wire.Evaluation, now: float) -> list[Effect]:
         worker.late_until_s = now
@@ -302,9 +339,12 @@ class Rounds:
 
     def _go_on(self, now: float) -> list[Effect]:
         """Gives out work, or moves between solo and shared, as the state of things asks for."""
-        run, book, joined = self.run, self.book, self.joined()
+        run, book = self.run, self.book
         if run is None or book is None or self.state != "training" or self.closing or self.stopping:
             return []
+        if not self.solo and not book.untouched and book.nothing_waits():
+            return []
+        joined = self.joined()
         if self.version >= run.steps and not book.evaluations:
             return self._end("finished")
         if self.solo:
@@ -314,6 +354,7 @@ class Rounds:
             self.state, self.until = "paused", None
             return effects
         alone = len(joined) == 1 and joined[0].role == "host" and not self.deterministic and self.until is None
+        alone = alone and book.exchange.mode == "sync"
         if not alone or not book.untouched:
             return effects + book.lease_shards(joined, now)
         if book.evaluations:

@@ -7,23 +7,25 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from aiohttp import web
 
-from distml_py import wire
+from distml_py import exchange, wire
 from distml_py.errors import DistmlError
 from distml_py.recipe import Training, load_recipe
 from distml_py.tab import line_of
 
 from . import access as rules
-from . import assets
+from . import assets, packages
 from .app import create_app
 from .coordinator import Coordinator
 from .recipes import code_of
 from .store import Store
+from .wheel import Package
 
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
@@ -41,13 +43,21 @@ def main(options: argparse.Namespace) -> int:
         with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
             access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
             found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
-            return asyncio.run(_serve(options, store, access, found, listening))
+            if options.packages and found is None:
+                raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")
+            served = packages.resolve(options.packages, found.parent) if found else ()
+            return asyncio.run(_serve(options, store, access, found, listening, served))
     finally:
         store.close()
 
 
 async def _serve(
-    options: argparse.Namespace, store: Store, access: rules.Access, found: Path | None, listening: socket.socket
+    options: argparse.Namespace,
+    store: Store,
+    access: rules.Access,
+    found: Path | None,
+    listening: socket.socket,
+    served: Sequence[Package],
 ) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -55,10 +65,12 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         except NotImplementedError:
             signal.signal(number, lambda *_: stop.set())  # Windows
-    coordinator = Coordinator(store, access, options.deterministic)
+    asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
+    exchange.exchange_of(asked)
+    coordinator = Coordinator(store, access, options.deterministic, exchange=asked)
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
-    runner = web.AppRunner(create_app(coordinator, access, found, defaults), access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(create_app(coordinator, access, found, defaults, served), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     port = listening.getsockname()[1]
     host = rules.lan_address() if access.lan else "127.0.0.1"
@@ -136,6 +148,10 @@ def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
             if value is not None and value != getattr(stored.run, name):
                 raise ServeError(f"--resume: run {stored.run.run} has {name} {getattr(stored.run, name)}, not {value};"
                                  " leave the option away, or start a new run without --resume")  # fmt: skip
+        for name, value in coordinator.exchange.items():
+            if stored.run.exchange.get(name) != value:
+                raise ServeError(f"--resume: run {stored.run.run} has {name} {stored.run.exchange.get(name)}, not {value};"
+                                 " leave the option away, or start a new run without --resume")  # fmt: skip
         coordinator.rounds.deterministic = stored.run.deterministic
         coordinator.resume(stored)
         print(f"Run {stored.run.run} goes on at step {stored.step} of {stored.run.steps}.", flush=True)
@@ -158,7 +174,8 @@ def prepare(name: str, code: str, seed: int, steps: int | None) -> tuple[wire.St
     fields = {key: getattr(recipe, key) for key in ("batch_size", "shards", "evaluate_every", "checkpoint_every")}
     start = wire.Start(
         recipe=name, code=code, seed=seed, steps=recipe.steps if steps is None else steps, train_size=training.train_size,
-        optimizer=training.optimizer.config(), parameters=list(training.parameters), **fields,
+        optimizer=training.optimizer.config(), parameters=list(training.parameters),
+        exchange=recipe.exchange().config(), **fields,
     )  # fmt: skip
     return start, training.weights() | training.buffers()
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
 from distml_py import wire
-from distml_py.errors import FormatError
+from distml_py.errors import DistmlError, FormatError
 
 from . import decoding
 from .effects import Reject
@@ -21,19 +23,35 @@ MOST_BAD = 3
 MOST_FORBIDDEN = 2
 CONTROL_PER_S, CONTROL_BURST = 20.0, 60.0
 REFUSED, FORBIDDEN, REPLACED = 4401, 4403, 4409
+THREAD_BYTES = 64 * 1024  # a frame of so many is decoded and checked outside the event loop
 FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answers something that was asked for
 
 
+@dataclass(frozen=True)
+class Inspected:
+    """A decoded frame. opened: of a gradient, its checked numbers; error: why there are none."""
+
+    frame: wire.Frame
+    opened: Any = None
+    error: DistmlError | None = None
+
+
 class Coordinator(Protocol):
-    """What a connection needs of the coordinator."""
+    """What a connection needs of the coordinator. inspect() may be called from any thread; it raises FormatError."""
 
     def welcome(self, connection: "Connection", hello: wire.Hello, origin: str | None) -> wire.Rejected | None: ...
 
-    def receive(self, connection: "Connection", frame: wire.Frame) -> Reject | None: ...
+    def inspect(self, data: bytes | str) -> Inspected: ...
+
+    def receive(self, connection: "Connection", inspected: Inspected) -> Reject | None: ...
 
     def largest_frame(self, role: str) -> int: ...
 
     def leave(self, connection: "Connection") -> None: ...
+
+
+Content = bytes | str | Callable[[], Sequence[bytes]]
+NEVER = 1 << 62  # work that no newer weights make void
 
 
 class Connection:
@@ -43,7 +61,7 @@ class Connection:
         self.id = ""
         self.role = ""
         self._socket, self._transport = socket, transport
-        self._outbox: deque[tuple[type, int, bytes | str]] = deque()  # message type, weights version, frame
+        self._outbox: deque[tuple[type, int, Content]] = deque()  # message type, weights version, frame or what makes it
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
         self._bad = self._forbidden = 0
@@ -51,8 +69,11 @@ class Connection:
 
     # ------------------------------------------------------------ out
 
-    def send(self, kind: type, frame: bytes | str, version: int = -1) -> None:
-        """Queues a frame of this message type; version: of weights, and of the work to be done with them."""
+    def send(self, kind: type, frame: "Content", version: int = -1) -> None:
+        """Queues a frame of this message type; version: of weights, and of the work to be done with them.
+
+        frame: or a function that is asked for frames when it is their turn, so that a slow reader gets the newest.
+        """
         if self._closing is not None:
             return
         if kind is wire.Status:
@@ -74,7 +95,8 @@ class Connection:
         )
 
     def say(self, message: wire.FromCoordinator) -> None:
-        self.send(type(message), wire.encode(message), getattr(message, "version", -1))
+        version = NEVER if getattr(message, "newest", False) else getattr(message, "version", -1)
+        self.send(type(message), wire.encode(message), version)
 
     def close(self, code: int, reason: str) -> None:
         """Closes after what is queued has been sent."""
@@ -93,9 +115,10 @@ class Connection:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._outbox:
-                    _, _, frame = self._outbox.popleft()
-                    sending = self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
-                    await asyncio.wait_for(sending, SEND_S)
+                    _, _, content = self._outbox.popleft()
+                    for frame in content() if callable(content) else (content,):
+                        sending = self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
+                        await asyncio.wait_for(sending, SEND_S)
             code, reason = self._closing
             await asyncio.wait_for(self._socket.close(code=code, message=reason.encode()[:120]), SEND_S)
         except TimeoutError:
@@ -113,7 +136,7 @@ class Connection:
             received = await self._socket.receive()
             if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return
-            self._handle(coordinator, received.data)
+            await self._handle(coordinator, received.data)
 
     async def _hello(self, coordinator: Coordinator, origin: str | None) -> bool:
         try:
@@ -123,6 +146,12 @@ class Connection:
             return False
         if received.type is not WSMsgType.TEXT or len(received.data) > decoding.TEXT_BYTES:
             self.close(1008, "the first frame is a hello")
+            return False
+        spoken = wire.protocol_of(received.data)
+        if spoken is not None and wire.agree(*spoken) is None:  # before anything else of another version is read
+            detail = f"this page speaks protocol {spoken[0]}, the coordinator {wire.PROTOCOL}: reload the page"
+            self.say(wire.Rejected("protocol", detail))
+            self.close(FORBIDDEN, detail)
             return False
         try:
             hello = decoding.decode(received.data).message
@@ -139,19 +168,20 @@ class Connection:
             self.close(REFUSED if refusal.reason == "token" else FORBIDDEN, refusal.detail)
         return refusal is None
 
-    def _handle(self, coordinator: Coordinator, data: bytes | str) -> None:
+    async def _handle(self, coordinator: Coordinator, data: bytes | str) -> None:
         most = decoding.TEXT_BYTES if isinstance(data, str) else coordinator.largest_frame(self.role)
         if len(data) > most:
             self.close(1009, f"a frame has at most {most} bytes here, got {len(data)}")
             return
         try:
-            frame = decoding.decode(data)
+            small = len(data) < THREAD_BYTES
+            inspected = coordinator.inspect(data) if small else await asyncio.to_thread(coordinator.inspect, data)
         except FormatError as error:
             self._reject(coordinator, wire.Rejected("format", str(error)[:500]), 1007)
             return
-        if not isinstance(frame.message, FREE_OF_CHARGE) and not self._afford():
+        if not isinstance(inspected.frame.message, FREE_OF_CHARGE) and not self._afford():
             return
-        refusal = coordinator.receive(self, frame)
+        refusal = coordinator.receive(self, inspected)
         if refusal is None:
             return
         if refusal.reason == "forbidden":

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -46,6 +46,22 @@ class Wheel:
         return f"lib/{self.sha256[:12]}/{self.name}"
 
 
+@dataclass(frozen=True)
+class Package:
+    """A pure-Python wheel that somebody asked for, its modules, and the names of the packages that it needs in a tab."""
+
+    name: str
+    version: str
+    wheel: Wheel
+    modules: tuple[str, ...]
+    depends: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Where it is served, below /assets/. The hash in it makes the address good for ever."""
+        return f"with/{self.wheel.sha256[:12]}/{self.wheel.name}"
+
+
 def library_wheel() -> Wheel:
     """The library as it is on disk now. Rebuilt only after a change; about a millisecond otherwise."""
     return _library().current()
@@ -56,34 +72,40 @@ def library_wheel_at(path: str) -> Wheel | None:
     return _library().at(path)
 
 
-def pyodide_lock(base: str = "") -> dict[str, Any]:
-    """``pyodide-lock.json`` with just NumPy, micropip, packaging and the library.
+def pyodide_lock(base: str = "", more: Iterable[Package] = ()) -> dict[str, Any]:
+    """``pyodide-lock.json`` with just NumPy, micropip, packaging, the library and the packages of --with.
 
     base: put before each file name; empty means beside the lock file, where Pyodide looks for relative names.
     """
-    wheel = library_wheel()
+    library = library_wheel()
     pins = read_lock().files
     packages = {}
-    for name, depends in (("numpy", []), ("micropip", []), ("packaging", []), ("distml-py", ["numpy"])):
-        module = name.replace("-", "_")
-        if module == "distml_py":
-            path, sha256 = wheel.path, wheel.sha256
-        else:
-            path = next(file for file in pins if file.startswith(f"{module}-"))
-            sha256 = pins[path].sha256
-        packages[name] = {
-            "depends": depends,
-            "file_name": base + path,
-            "imports": [module],
-            "install_dir": "site",
-            "name": name,
-            "package_type": "package",
-            "sha256": sha256,
-            "unvendored_tests": False,
-            "version": path.rsplit("/", 1)[-1].split("-")[1],
-        }
+    for name in ("numpy", "micropip", "packaging"):
+        path = next(file for file in pins if file.startswith(f"{name}-"))
+        packages[name] = _entry(name, path.split("-")[1], base + path, pins[path].sha256, [name], [])
+    version = library.name.split("-")[1]
+    packages["distml-py"] = _entry("distml-py", version, base + library.path, library.sha256, ["distml_py"], ["numpy"])
+    for package in more:
+        wheel = package.wheel
+        packages[package.name] = _entry(
+            package.name, package.version, base + package.path, wheel.sha256, list(package.modules), list(package.depends)
+        )
     info = {"abi_version": "2025_0", "arch": "wasm32", "platform": "emscripten_4_0_9", "python": "3.13.2", "version": "0.28.3"}
     return {"info": info, "packages": packages}
+
+
+def _entry(name: str, version: str, file: str, sha256: str, modules: list[str], depends: list[str]) -> dict[str, Any]:
+    return {
+        "depends": depends,
+        "file_name": file,
+        "imports": modules,
+        "install_dir": "site",
+        "name": name,
+        "package_type": "package",
+        "sha256": sha256,
+        "unvendored_tests": False,
+        "version": version,
+    }
 
 
 def find_compiler() -> str | None:

@@ -51,6 +51,8 @@ class Inbox:
     def put(self, data: bytes | str) -> None:
         header = json.loads(data if isinstance(data, str) else wire.split_frame(data)[0])
         kind, version = header["type"], header.get("version", -1)
+        if header.get("newest"):
+            version = 1 << 62  # newer weights do not make it void
         if kind == "weights":
             evaluated = {item[1] for item in self._frames if item[0] == "evaluate"}
             self._frames = deque(

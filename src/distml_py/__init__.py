@@ -1,6 +1,31 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
-from . import autograd, cuda, data, func, linalg, models, nn, optim, recipe, special
+from . import (
+    accelerator,
+    amp,
+    autograd,
+    backends,
+    cuda,
+    data,
+    distributed,
+    distributions,
+    einops_backend,
+    func,
+    jit,
+    linalg,
+    models,
+    multiprocessing,
+    nn,
+    optim,
+    recipe,
+    special,
+    torchvision,
+    utils,
+    version,
+)
+from . import accelerator as mps
+from . import accelerator as xpu
+from .amp import autocast
 from .capture import compile
 from .constants import (
     Size,
@@ -47,6 +72,17 @@ from .creation import (
     zeros_like,
 )
 from .engine import memory, use_backend
+from .kinds import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    set_default_tensor_type,
+)
 from .missing import getter as _getter
 from .op import bool_ as bool
 from .op import float32, float64, int32
@@ -76,6 +112,7 @@ from .sampling import (
     set_rng_state,
 )
 from .selftest import self_test
+from .stand_in import as_torch
 from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
 from .tensor import functions as _functions
 from .tensor.device import device
@@ -85,6 +122,7 @@ from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
+einops_backend.start()
 
 
 def _found(name: str) -> object:

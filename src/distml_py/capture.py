@@ -15,7 +15,7 @@ from .graph import LEAF, Node
 from .ops import PART
 from .recording import Constant, Recording, Run, Source
 from .scope import Scope, brief, same
-from .tensor import Tensor, is_grad_enabled
+from .tensor import Tensor, is_grad_enabled, sharing
 
 PROGRAMS = 8  # programs kept per compiled function; the least recently used goes first
 TRIES = 4  # recordings of one step that differ before it is left alone
@@ -386,11 +386,15 @@ class Program:
             node = _leaf(backend, values[place], shape, dtype)
             node.owner, node.hooks = tensor._node.owner, tensor._node.hooks
             tensor._node = node
+            if tensor._root is not None:
+                sharing.tell(tensor)
         for given, tensor, home, _, attrs in self.housed:
             tensor = tensor if given is None else inputs[given]
             node = Node(PART, (home._node,), attrs, attrs[1], home._node.dtype)
             node.owner, node.hooks = tensor._node.owner, tensor._node.hooks
             tensor._node = node
+            if tensor._root is not None:
+                sharing.tell(tensor)
         for slot, place, shape, dtype in self.filled:
             slot.state[slot.name] = _named(_leaf(backend, values[place], shape, dtype))
         for given, tensor, place, shape, dtype in self.graded:
@@ -571,6 +575,7 @@ def _named(node: Node) -> Tensor:
     """Tensor(node), without its questions."""
     tensor = Tensor.__new__(Tensor)
     tensor._node, tensor._grad, tensor._requires_grad = node, None, False
+    tensor._view = tensor._root = None
     return tensor
 
 

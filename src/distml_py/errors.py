@@ -1,4 +1,8 @@
-"""Errors raised on purpose: each says what was asked, what was found and what to try. Nothing is computed here."""
+"""Errors raised on purpose: each says what was asked, what was found and what to try. Nothing is computed here.
+
+PyTorch raises RuntimeError for most of what is wrong with shapes, dtypes and indices, and ValueError, TypeError or IndexError
+for the rest: ours are both, so that whoever catches PyTorch's catches these.
+"""
 
 
 class DistmlError(Exception):
@@ -10,15 +14,15 @@ class DistmlError(Exception):
     line = 0
 
 
-class ShapeError(DistmlError, ValueError):
+class ShapeError(DistmlError, RuntimeError, ValueError):
     """Shapes that do not fit the operation."""
 
 
-class DtypeError(DistmlError, TypeError):
+class DtypeError(DistmlError, RuntimeError, TypeError):
     """A dtype, or a Python type, that the operation does not take."""
 
 
-class IndexRangeError(DistmlError, IndexError):
+class IndexRangeError(DistmlError, RuntimeError, IndexError):
     """An index or a dimension outside its range."""
 
 
@@ -44,6 +48,10 @@ class UnsupportedError(DistmlError, NotImplementedError):
 
 class MissingNameError(UnsupportedError, AttributeError):
     """A name that PyTorch's module has and ours has not; hasattr() is False."""
+
+
+class MissingModuleError(UnsupportedError, ModuleNotFoundError):
+    """A module that PyTorch or torchvision has and this library has not."""
 
 
 class FormatError(DistmlError, ValueError):

@@ -6,17 +6,20 @@ import builtins
 import linecache
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from . import engine, io, random
+from . import engine, io, packages, random
 from .capture import compile
+from .creation import zeros
 from .data.dataset import Splits, TensorDataset
 from .data.sampler import permutation
-from .errors import DistmlError, NonFiniteError, RecipeError
+from .errors import DistmlError, FormatError, NonFiniteError, RecipeError
+from .exchange import NAMES as EXCHANGE_NAMES
+from .exchange import Exchange
 from .nn import Module
 from .nn import functional as F
 from .nn.module import load
@@ -33,7 +36,11 @@ class Recipe:
     batch_size: samples of a step, over all workers. shards: the fixed pieces a step is cut into for workers.
     steps: how long a run is. Every evaluate_every steps the validation split is read, every checkpoint_every steps
     the state is stored. compile: steps are captured and replayed (distml_py.compile); then loss() runs for the first steps
-    only, and what it prints is printed by those. False: every step runs its Python.
+    only, and what it prints is printed by those. False: every step runs its Python. packages: names of pure-Python packages
+    that the script imports, written out; a coordinator serves them with `distml serve --with NAME`.
+    micro_batch: the most samples computed at once, 0 for a whole shard; gradients of the pieces are added up, so that a
+    step does not depend on what fits into a worker's memory, batch normalisation apart.
+    mode, codec, local_steps, outer_lr, outer_momentum, staleness, quorum: how workers exchange, see exchange.Exchange.
     """
 
     batch_size: int = 64
@@ -42,6 +49,22 @@ class Recipe:
     evaluate_every: int = 20
     checkpoint_every: int = 50
     compile: bool = True
+    packages: Sequence[str] = ()
+    micro_batch: int = 0
+    mode: str = Exchange.mode
+    codec: str = Exchange.codec
+    local_steps: int = Exchange.local_steps
+    outer_lr: float = Exchange.outer_lr
+    outer_momentum: float = Exchange.outer_momentum
+    staleness: int = Exchange.staleness
+    quorum: float = Exchange.quorum
+
+    def exchange(self) -> Exchange:
+        """Raises RecipeError when the attributes make none."""
+        try:
+            return Exchange(**{name: getattr(self, name) for name in EXCHANGE_NAMES})
+        except FormatError as error:
+            raise RecipeError(f"{type(self).__name__}: {error}") from None
 
     def data(self) -> Splits:
         raise RecipeError(f"{type(self).__name__} needs data(self) that returns Splits(train, validation, test)")
@@ -101,10 +124,40 @@ class Training:
 
     def gradient(self, step: int, start: int, count: int) -> tuple[float, dict[str, np.ndarray]]:
         """(mean loss, mean gradients) over samples [start, start + count) of a step's global batch."""
-        loss, grads = self._measured(step, start, count, self._shard)
-        value = Coming(step, loss.item_later(), self._spent, self.recipe).result()
-        zeros = {name: np.zeros(parameter.shape, np.float32) for name, parameter in self.parameters.items()}
-        return value, zeros | {name: grad.numpy() for name, grad in grads.items() if grad is not None}
+        value, grads = self.gradients(step, start, count)
+        return value, {name: grad.numpy() for name, grad in grads.items()}
+
+    def gradients(self, step: int, start: int, count: int) -> tuple[float, dict[str, Tensor]]:
+        """gradient(), left where it was computed; in pieces of the recipe's micro_batch."""
+        size = self.recipe.micro_batch or count
+        value, sums, cpu_ops = 0.0, dict[str, Tensor](), 0
+        for first in range(start, start + count, size):
+            piece = min(size, start + count - first)
+            loss, grads = self._measured(step, first, piece, self._shard)
+            cpu_ops += self.cpu_ops
+            value += Coming(step, loss.item_later(), self._spent, self.recipe).result() * (piece / count)
+            if piece == count:
+                sums = {name: grad for name, grad in grads.items() if grad is not None}
+                break
+            for name, grad in grads.items():
+                if grad is not None:
+                    sums[name] = grad * (piece / count) + sums.get(name, 0.0)
+            engine.realize([grad.node for grad in sums.values()])
+        self.cpu_ops = cpu_ops
+        empty = {name: zeros(parameter.shape) for name, parameter in self.parameters.items() if name not in sums}
+        return value, {name: (sums | empty)[name] for name in self.parameters}
+
+    def local(self, step: int, steps: int, start: int, count: int) -> tuple[float, dict[str, Tensor]]:
+        """(mean loss, weights before less weights after): the optimizer's steps on these samples of as many global batches."""
+        before = {name: Tensor(array) for name, array in self.weights().items()}
+        losses, cpu_ops = [], 0
+        for number in range(step, step + steps):
+            loss = self._measured(number, start, count, self._step)
+            cpu_ops = max(cpu_ops, self.cpu_ops)
+            losses.append(Coming(number, loss.item_later(), self._spent, self.recipe))
+        self.cpu_ops = cpu_ops
+        mean = sum(loss.result() for loss in losses) / steps
+        return mean, {name: before[name] - parameter.detach() for name, parameter in self.parameters.items()}
 
     @property
     def last(self) -> dict[str, float]:
@@ -298,6 +351,9 @@ def _check(recipe: Recipe) -> None:
         value = getattr(recipe, name)
         if not isinstance(value, int) or value < 1:
             raise RecipeError(f"{type(recipe).__name__}.{name} is an int of at least 1, got {value!r}")
+    if not isinstance(recipe.micro_batch, int) or recipe.micro_batch < 0:
+        raise RecipeError(f"{type(recipe).__name__}.micro_batch is an int, 0 for none, got {recipe.micro_batch!r}")
+    recipe.exchange()
     if recipe.shards > recipe.batch_size:
         raise RecipeError(f"{recipe.shards} shards of a batch of {recipe.batch_size}: a shard holds at least one sample")
 
@@ -305,12 +361,17 @@ def _check(recipe: Recipe) -> None:
 def load_recipe(name: str, code: str) -> Recipe:
     """The one Recipe subclass that a script defines, made. Raises RecipeError, or whatever the script raises.
 
-    The script runs as module `recipe_<name>`, file `<name>.py`, so that a traceback shows its lines.
+    The script runs as module `recipe_<name>`, file `<name>.py`, so that a traceback shows its lines. The packages that it
+    names must be here.
     """
+    packages.check(code)
     file = f"{name}.py"
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
     namespace: dict[str, Any] = {"__name__": f"recipe_{name}", "__file__": file}
-    exec(builtins.compile(code, file, "exec"), namespace)
+    try:
+        exec(builtins.compile(code, file, "exec"), namespace)
+    except ModuleNotFoundError as error:
+        raise packages.not_named(error) from error
     found = [
         value
         for value in namespace.values()

@@ -344,7 +344,7 @@ class Recording:
         """Names, slots, counts and random streams as they were before the step."""
         for ref, node, _, flag in self._moved.values():
             if (tensor := ref()) is not None:
-                tensor._node, tensor._requires_grad = node, flag
+                tensor._node, tensor._requires_grad, node.stale = node, flag, False
         for _, _, state, entry in self.entry_slots.values():
             state.clear()
             state.update(entry)

@@ -32,27 +32,35 @@ _LENGTH = struct.Struct("<Q")
 
 def dumps(tensors: Mapping[str, np.ndarray]) -> bytes:
     """The bytes of a safetensors file; header and data follow the mapping's order. Raises FormatError."""
+    return b"".join(chunks(tensors))
+
+
+def chunks(tensors: Mapping[str, np.ndarray]) -> list[bytes | memoryview]:
+    """dumps() in pieces: the header, then the arrays where they are, copied only if they are not in C order."""
     header: dict[str, Any] = {}
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     end = 0
     for name, array in tensors.items():
         _check_name(name)
         dtype = NAMES.get(array.dtype.newbyteorder("<"))
         if dtype is None:
             raise FormatError(f"safetensors: {name!r} has dtype {array.dtype}; possible are {', '.join(DTYPES)}")
-        data = array.astype(DTYPES[dtype], copy=False).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + len(data)]}
-        end += len(data)
-        parts.append(data)
+        data = np.ascontiguousarray(array, DTYPES[dtype])
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [end, end + data.nbytes]}
+        end += data.nbytes
+        parts.append(data.reshape(-1).view(np.uint8).data)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > MAX_HEADER_BYTES:
         raise FormatError(f"safetensors: the header would have {len(text)} bytes, at most {MAX_HEADER_BYTES} are allowed")
-    return b"".join([_LENGTH.pack(len(text)), text, *parts])
+    return [_LENGTH.pack(len(text)), text, *parts]
 
 
-def loads(data: bytes | memoryview) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file, in its header's order, as copies. Raises FormatError for any irregular byte."""
+def loads(data: bytes | memoryview, copy: bool = True) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file, in its header's order. Raises FormatError for any irregular byte.
+
+    copy False: they may be views into `data`, then read-only and as long-lived, where they are aligned.
+    """
     view = memoryview(data).cast("B")
     if len(view) < _LENGTH.size:
         raise FormatError(f"safetensors: at least {_LENGTH.size} bytes are needed, got {len(view)}")
@@ -71,7 +79,7 @@ def loads(data: bytes | memoryview) -> dict[str, np.ndarray]:
         expected = end
     if expected != len(payload):
         raise FormatError(f"safetensors: the header describes {expected} data bytes, the file has {len(payload)}")
-    return {name: _array(name, payload[begin:end], dtype, shape) for name, (dtype, shape, begin, end) in entries.items()}
+    return {name: _array(name, payload[begin:end], dtype, shape, copy) for name, (dtype, shape, begin, end) in entries.items()}
 
 
 def _parse_header(text: bytes) -> dict[str, Any]:
@@ -128,8 +136,9 @@ def _whole_numbers(value: Any) -> bool:
     return isinstance(value, list) and all(type(item) is int and 0 <= item <= MAX_ARRAY_BYTES for item in value)
 
 
-def _array(name: str, data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray:
+def _array(name: str, data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], copy: bool) -> np.ndarray:
     if dtype == np.bool_ and np.frombuffer(data, np.uint8).max(initial=0) > 1:
         raise FormatError(f"safetensors: {name!r} is BOOL and holds a byte that is neither 0 nor 1")
+    found = np.frombuffer(data, dtype).reshape(shape)
     # a copy is aligned, may be written to, and does not keep the whole frame alive
-    return np.frombuffer(data, dtype).reshape(shape).copy()
+    return found.copy() if copy or not found.flags.aligned else found

@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from . import wire
-from .errors import FormatError, GpuLostError, NonFiniteError, RecipeError
+from . import codecs, wire
+from .errors import DistmlError, FormatError, GpuLostError, NonFiniteError, RecipeError
+from .exchange import Exchange, exchange_of
 from .io import split, weights_sha256
+from .manifest import Manifest, rolling
 from .recipe import Coming, Training, load_recipe
 from .snapshot import Snapshot
+from .uplink import Uplink
 
 PROGRESS_EVERY_S = 0.25
 AHEAD = 3  # solo steps whose losses may be on their way at once
@@ -42,6 +45,15 @@ class Stepping:
     coming: deque[Coming] = field(default_factory=deque)
 
 
+@dataclass(frozen=True)
+class Chain:
+    """The newest weights of a run whose coordinator sends what is to be added to them. rolling: their hash."""
+
+    version: int
+    vector: np.ndarray
+    rolling: str
+
+
 class Tab:
     """One worker: at most one run at a time.
 
@@ -65,6 +77,11 @@ class Tab:
         self._losses = 0  # of the GPU, since the last work that went well
         self._weights: dict[int, Mapping[str, np.ndarray]] = {}
         self._loaded = -1  # the version the model holds; -1: none of the run's
+        self._exchange = Exchange()
+        self._uplink: Uplink | None = None
+        self._held = (-1, "")  # the newest weights, as Join names them
+        self._chain: Chain | None = None
+        self._asked = False  # for whole weights, which have not come yet
         self._solo: Stepping | None = None
         self._start: wire.Frame | None = None
         self._yield = False
@@ -122,6 +139,7 @@ class Tab:
             checkpoint_every=recipe.checkpoint_every,
             optimizer=training.optimizer.config(),
             parameters=list(training.parameters),
+            exchange=recipe.exchange().config(),
         )
         self._prepared = (_identity(name, code, seed), training)
         frame = wire.encode(start, {f"weights/{name}": array for name, array in begin.items()} | training.buffers())
@@ -164,17 +182,19 @@ class Tab:
         message = frame.message
         match message:
             case wire.Run():
-                self.leave()
-                self._run = message
-                self._queue.append(message)
+                self._take_run(message)
             case wire.Rejected(reason="deterministic" | "protocol" | "forbidden" | "diverged"):
                 self._clear()
+            case wire.Rejected(lease=lease) if lease and self._uplink is not None:
+                self._uplink.refused(lease)
             case wire.Welcome() | wire.Status() | wire.Rejected():
                 pass
             case _ if self._run is None or getattr(message, "run", None) != self._run.run:
                 pass  # late: that run is over, or this tab left it
             case wire.Weights():
                 self._take_weights(message, frame.tensors)
+            case wire.Delta():
+                return self._take_delta(message, frame.tensors)
             case wire.Lease() | wire.Evaluate():
                 self._queue.append(message)
             case wire.Solo():
@@ -190,16 +210,59 @@ class Tab:
                 raise FormatError(f"{type(message).__name__} is not a message to a worker")
         return []
 
+    def _take_run(self, run: wire.Run) -> None:
+        """A new run; or, on a new connection, the one this tab is in: what it has of it stays good."""
+        if run == self._run and self._training is not None and self._solo is None and self.ended is None:
+            self._queue.clear()
+            self._yield = False
+        else:
+            self.leave()
+            self._run, self._exchange = run, exchange_of(run.exchange)
+        self._queue.append(run)
+
     def _take_weights(self, message: wire.Weights, tensors: wire.Tensors) -> None:
-        """Newer weights mean that older steps are committed: their leases would only be answered `stale`."""
-        self._weights[message.version] = tensors
+        self._asked = False
+        if message.version >= self._newest():
+            self._held = message.version, message.rolling or message.sha256
+            self._report.update(step=message.version, weights_version=message.version, weights_sha256=message.sha256)
+            if message.rolling:
+                manifest = Manifest({name: array.shape for name, array in split(tensors)[0].items()})
+                self._chain = Chain(message.version, manifest.join(tensors), message.rolling)
+        self._keep_weights(message.version, tensors)
+
+    def _take_delta(self, message: wire.Delta, tensors: wire.Tensors) -> Frames:
+        """Adds what the coordinator sent; asks for the weights whole, once, when that cannot be right."""
+        chain, held = self._chain, self._weights.get(message.base)
+        if self._asked:
+            return []
+        parts, buffers = split(tensors)
+        vector = found = None
+        if chain is not None and held is not None and chain.version == message.base:
+            try:
+                vector = chain.vector + codecs.DOWN[self._exchange.codec].decode(parts, chain.vector.size)
+                found = rolling(vector, chain.rolling)
+            except DistmlError:
+                vector = None
+        if chain is None or held is None or vector is None or found != message.rolling:
+            self._chain, self._held, self._asked = None, (-1, ""), True
+            self._queue = deque(work for work in self._queue if isinstance(work, wire.Run))
+            return [wire.encode(wire.Resync(message.run, message.version))]
+        self._chain, self._held = Chain(message.version, vector, message.rolling), (message.version, message.rolling)
+        self._report.update(step=message.version, weights_version=message.version, weights_sha256=None)
+        shapes = {name: array.shape for name, array in split(held)[0].items()}
+        self._keep_weights(message.version, Manifest(shapes).part(vector) | buffers)
+        return []
+
+    def _keep_weights(self, version: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Newer weights mean that older steps are committed: leases that were bound to them would only be answered `stale`."""
+        self._weights[version] = arrays
         newest = self._newest()
-        if message.version == newest:
-            self._report.update(step=newest, weights_version=newest, weights_sha256=message.sha256)
-        self._queue = deque(work for work in self._queue if not (isinstance(work, wire.Lease) and work.version < newest))
+        self._queue = deque(
+            work for work in self._queue if not isinstance(work, wire.Lease) or work.newest or work.version >= newest
+        )
         needed = {newest, *(work.version for work in self._queue if isinstance(work, (wire.Lease, wire.Evaluate)))}
         # an Evaluate follows its weights, so those that came last stay as well
-        self._weights = {v: kept for v, kept in self._weights.items() if v in needed or v == message.version}
+        self._weights = {v: kept for v, kept in self._weights.items() if v in needed or v == version}
 
     def _newest(self) -> int:
         return max(self._weights, default=-1)
@@ -228,6 +291,8 @@ class Tab:
             return self._fail(error)
         self._losses += 1
         self._loaded = -1
+        if self._uplink is not None:
+            self._uplink.forget()
         if self._work is not None:
             self._queue.appendleft(self._work)
             self._work = None
@@ -300,7 +365,10 @@ class Tab:
                 f" {list(training.parameters)} and {training.train_size}: a recipe must not depend on the machine it runs on"
             )
         self._training = training
-        return [wire.encode(wire.Join(run.run, self.backend, self.device, self.platform))]
+        if self._uplink is None:
+            shapes = {name: parameter.shape for name, parameter in training.parameters.items()}
+            self._uplink = Uplink(self._exchange.codec, Manifest(shapes), self.backend == "webgl")
+        return [wire.encode(wire.Join(run.run, self.backend, self.device, self.platform, *self._held))]
 
     def _load(self, version: int, training: Training) -> None:
         """Each shard begins with the round's buffers, whatever this worker computed before."""
@@ -311,13 +379,23 @@ class Tab:
             training.load_buffers(split(self._weights[version])[1])
 
     def _gradient(self, lease: wire.Lease, training: Training) -> Frames:
-        self._load(lease.version, training)
-        loss, gradient = training.gradient(lease.step, lease.start, lease.count)
+        assert self._uplink is not None and self._run is not None
+        began = self._clock()
+        version = self._newest() if lease.newest else lease.version
+        self._load(version, training)
+        if self._exchange.mode == "local":
+            self._loaded = -1  # its steps lead away from there
+            loss, gradient = training.local(lease.step, lease.steps, lease.start, lease.count)
+        else:
+            loss, gradient = training.gradients(lease.step, lease.start, lease.count)
         finite(loss, f"the loss of step {lease.step}, shard {lease.shard}")
         self._report.update(step=lease.step, loss=loss)
-        cpu_ops = training.cpu_ops
-        answer = wire.Gradient(lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, loss, cpu_ops)
-        return [wire.encode(answer, gradient if lease.shard else gradient | training.buffers())]
+        arrays = self._uplink.encode(lease.lease, gradient, lease.step / self._run.steps)
+        spent_s = self._clock() - began
+        answer = wire.Gradient(
+            lease.run, lease.step, version, lease.shard, lease.lease, lease.count, loss, training.cpu_ops, spent_s
+        )  # fmt: skip
+        return [wire.encode(answer, arrays if lease.shard else arrays | training.buffers())]
 
     def _evaluation(self, work: wire.Evaluate, training: Training) -> Frames:
         self._load(work.version, training)

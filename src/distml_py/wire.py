@@ -2,6 +2,7 @@
 
 A message without tensors travels as one JSON text frame. A message with tensors travels as one binary frame:
 magic ``DML1`` | header length (u32, little-endian) | CRC-32 of all that follows (u32) | JSON header | safetensors.
+The header ends with spaces, so that the numbers lie at a multiple of 8 and can be used where they are. See docs/protocol.md.
 """
 
 import dataclasses
@@ -19,7 +20,8 @@ import numpy as np
 from . import safetensors
 from .errors import FormatError
 
-PROTOCOL = 2
+PROTOCOL = 3  # what is spoken here
+OLDEST = 3  # what is still understood
 MAGIC = b"DML1"
 MAX_HEADER_BYTES = 1 << 20
 _PREFIX = struct.Struct("<4sII")
@@ -31,18 +33,25 @@ Tensors = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Hello:
-    """The first frame of a connection. role: "host" or "worker"; session: random text, kept across reconnects."""
+    """The first frame of a connection. role: "host" or "worker"; session: random text, kept across reconnects.
+
+    protocol: the newest one that the worker speaks; oldest: the oldest one.
+    """
 
     protocol: int
     token: str
     role: str
     name: str
     session: str
+    oldest: int = OLDEST
 
 
 @dataclass(frozen=True)
 class Start:
-    """The host asks for a new run. Tensors: ``weights/<name>``, the initial parameters, in manifest order; ``buffers/<name>``."""
+    """The host asks for a new run. Tensors: ``weights/<name>``, the initial parameters, in manifest order; ``buffers/<name>``.
+
+    exchange: mode, codec and their numbers, see exchange.Exchange; what is missing has its default.
+    """
 
     recipe: str
     code: str
@@ -55,22 +64,31 @@ class Start:
     checkpoint_every: int
     optimizer: dict[str, Any]
     parameters: list[str]
+    exchange: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Join:
-    """This worker has loaded the run's code and takes leases from now on."""
+    """This worker has loaded the run's code and takes leases from now on.
+
+    version: of the weights it still has from before, -1 for none; rolling: their rolling hash, or SHA-256 in a run with fp32.
+    """
 
     run: str
     backend: str
     device: str
     platform: str
+    version: int = -1
+    rolling: str = ""
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """Mean gradient over one shard. Tensors: ``<parameter name>``, float32, the manifest's shapes; of shard 0 also
+    """Mean gradient over one shard, or in local mode the weights before less those after its steps.
+
+    Tensors: ``<parameter name>``, float32, the manifest's shapes, or with another codec than fp32 its parts; of shard 0 also
     ``buffers/<name>``: the model's buffers after this shard, which began with the round's.
+    version: of the weights it was computed at; compute_s: how long that took.
     """
 
     run: str
@@ -81,6 +99,7 @@ class Gradient:
     samples: int
     loss: float
     cpu_ops: int
+    compute_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +164,14 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Resync:
+    """A Delta did not lead to the weights it should have, or began at others: this worker needs them whole."""
+
+    run: str
+    version: int
+
+
+@dataclass(frozen=True)
 class Goodbye:
     """This worker leaves on purpose; its leases are free at once."""
 
@@ -154,7 +181,7 @@ class Goodbye:
 
 @dataclass(frozen=True)
 class Welcome:
-    """The answer to Hello. join_url is empty unless the role is host."""
+    """The answer to Hello. protocol: the one to be spoken. join_url is empty unless the role is host."""
 
     protocol: int
     worker: str
@@ -180,20 +207,43 @@ class Run:
     optimizer: dict[str, Any]
     parameters: list[str]
     deterministic: bool
+    exchange: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Parameters after `version` committed steps. Tensors: ``<parameter name>``, ``buffers/<name>``."""
+    """Parameters after `version` committed steps. Tensors: ``<parameter name>``, ``buffers/<name>``.
+
+    sha256: of the run's weights, which with a codec that leaves something out are not quite these; rolling: what the
+    hash of the next Delta goes on from.
+    """
 
     run: str
     version: int
     sha256: str
+    rolling: str = ""
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What is to be added to the weights `base` to have `version`. Tensors: the codec's parts, ``buffers/<name>``.
+
+    rolling: the hash (manifest.rolling) of what the sum must be.
+    """
+
+    run: str
+    version: int
+    base: int
+    rolling: str
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Compute the gradient of positions [start, start + count) of step's global batch, at weights `version`."""
+    """Compute the gradient of positions [start, start + count) of step's global batch, at weights `version`.
+
+    steps: in local mode, how many steps to take from there. newest: at the newest weights at hand; `version` is the oldest
+    that counts.
+    """
 
     run: str
     step: int
@@ -203,6 +253,8 @@ class Lease:
     start: int
     count: int
     deadline_s: float
+    steps: int = 1
+    newest: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,10 +292,14 @@ class Status:
 
 @dataclass(frozen=True)
 class Rejected:
-    """Something this peer sent was not accepted. reason: one word, stable; detail: a sentence for people."""
+    """Something this peer sent was not accepted. reason: one word, stable; detail: a sentence for people.
+
+    lease: the one it answered, if it did.
+    """
 
     reason: str
     detail: str
+    lease: str = ""
 
 
 @dataclass(frozen=True)
@@ -256,12 +312,12 @@ class Ended:
     sha256: str
 
 
-FromWorker = Hello | Start | Join | Gradient | Evaluation | Progress | Checkpoint | Command | Problem | Goodbye
-FromCoordinator = Welcome | Run | Weights | Lease | Evaluate | Solo | Yield | Status | Rejected | Ended
+FromWorker = Hello | Start | Join | Gradient | Evaluation | Progress | Checkpoint | Command | Problem | Resync | Goodbye
+FromCoordinator = Welcome | Run | Weights | Delta | Lease | Evaluate | Solo | Yield | Status | Rejected | Ended
 Message = FromWorker | FromCoordinator
 
 TYPES: dict[str, type] = {cls.__name__.lower(): cls for cls in typing.get_args(Message)}
-WITH_TENSORS = frozenset({Start, Gradient, Checkpoint, Weights, Solo})
+WITH_TENSORS = frozenset({Start, Gradient, Checkpoint, Weights, Delta, Solo})
 
 
 @dataclass(frozen=True)
@@ -279,8 +335,13 @@ def encode(message: Message, tensors: Tensors | None = None) -> bytes | str:
     header = json.dumps({"type": type(message).__name__.lower(), **dataclasses.asdict(message)}, allow_nan=False)
     if tensors is None:
         return header
-    body = header.encode() + safetensors.dumps(tensors)
-    return _PREFIX.pack(MAGIC, len(header.encode()), zlib.crc32(body)) + body
+    text = header.encode()
+    text += b" " * (-(_PREFIX.size + len(text)) % 8)
+    chunks = [text, *safetensors.chunks(tensors)]
+    checksum = 0
+    for chunk in chunks:
+        checksum = zlib.crc32(chunk, checksum)
+    return b"".join([_PREFIX.pack(MAGIC, len(text), checksum), *chunks])
 
 
 def split_frame(data: bytes | memoryview) -> tuple[bytes, memoryview]:
@@ -311,6 +372,24 @@ def decode(data: bytes | memoryview | str) -> Frame:
     if type(message) not in WITH_TENSORS:
         raise FormatError(f"{type(message).__name__} travels as a text frame, got a binary one")
     return Frame(message, safetensors.loads(payload))
+
+
+def agree(protocol: int, oldest: int, ours: int = PROTOCOL, our_oldest: int = OLDEST) -> int | None:
+    """The newest protocol that both sides speak; None when there is none: then one of them has to be updated."""
+    newest = min(protocol, ours)
+    return newest if newest >= max(oldest, our_oldest) else None
+
+
+def protocol_of(data: bytes | str) -> tuple[int, int] | None:
+    """(protocol, oldest) of any version's Hello, whatever else is in it; None for what is none."""
+    try:
+        fields = parse_json(data) if isinstance(data, str) else {}
+    except FormatError:
+        return None
+    protocol, oldest = fields.get("protocol"), fields.get("oldest", fields.get("protocol"))
+    if fields.get("type") != "hello" or type(protocol) is not int or type(oldest) is not int:
+        return None
+    return protocol, oldest
 
 
 def parse_json(text: str | bytes) -> dict[str, Any]:

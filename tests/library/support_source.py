@@ -36,8 +36,9 @@ and says so once. **no**: asking for it says "not implemented" and names the nea
 
 Numbers: `float32`, `int32` and `bool`, on the reference backend `float64`, too. `int64`, `int16`, `int8` are names of `int32`;
 integers beyond 32 bits are an error. `uint8` is accepted and kept as `int32`. `float16` and `bfloat16` have names, and are
-refused where they are used. A change in place through `x[...]` (of ints and slices), `.data` or `.detach()` is written to `x`, too;
-through `view`, `t` and other words it is not, and a part that was taken before `x` changed keeps the numbers it had.
+refused where they are used. A change in place reaches everything that shares its numbers (views of every kind, `detach()`, `.data`,
+parameters that an optimizer moves on), with PyTorch's version checks. What is no view counts as contiguous: `view` never refuses,
+`numpy()` and `from_numpy` copy, and graphs stay as long as somebody holds them, whatever `retain_graph` says.
 """
 
 

@@ -203,6 +203,11 @@ MAKING: list[Row] = [
         "there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False",
     ),
     (
+        lambda: dm.device("gpu"),
+        BackendError,
+        "there is no device 'gpu' here; use 'cpu' or 'webgl': everything runs on the current backend, reference (NumPy)",
+    ),
+    (
         lambda: full(1).to("cuda:0"),
         BackendError,
         "there is no device 'cuda:0' here; use 'cpu' or 'webgl': everything runs on the current backend, reference (NumPy)",
@@ -236,7 +241,11 @@ SHAPES: list[Row] = [
         UnsupportedError,
         "not implemented: torch.Tensor.svd; nearest is numpy.linalg.svd of x.numpy()",
     ),
-    (lambda: leaf(2).unsqueeze_(0), GradientError, "a leaf that requires grad was changed in place; do it under no_grad()"),
+    (
+        lambda: leaf(2).unsqueeze_(0),
+        GradientError,
+        "a leaf Variable that requires grad is being used in an in-place operation; use no_grad()",
+    ),
     (lambda: dm.hsplit(full(2, 3), 2), ShapeError, "hsplit: (2, 3) does not divide into 2 equal parts along dim 1"),
     (lambda: dm.tensor(1.0).unbind(), ShapeError, "unbind of a 0-d tensor; it has no dimension to be cut along"),
     (
@@ -290,4 +299,35 @@ PRODUCTS: list[Row] = [
     (lambda: dm.einsum("ii", full(2, 3)), ShapeError, "einsum: 'i' of 'ii' stands for 2 and 3"),
     (lambda: dm.einsum("i,i", full(2), full(3)), ShapeError, "einsum: 'i' of 'i,i' stands for 2 and 3"),
 ]
-ROWS: list[Row] = [*ELEMENTWISE, *AUTOGRAD, *WRITING, *FINDING, *MAKING, *SHAPES, *PRODUCTS]
+
+SHARING: list[Row] = [
+    (
+        lambda: full(1, 3).expand(2, 3).add_(1),
+        ShapeError,
+        "unsupported operation: more than one element of the written-to tensor refers to a single memory location; "
+        "a tensor of shape (2, 3) that was expanded is changed through a .clone()",
+    ),
+    (
+        lambda: (leaf(4) * 2).split(2)[0].add_(1),
+        GradientError,
+        "this view is the output of a function that returns multiple views; such views are not modified in place, "
+        "use the operation without _ instead",
+    ),
+    (
+        lambda: dm.no_grad()((leaf(4) * 2).view)(2, 2).add_(1),
+        GradientError,
+        "a view was created in no_grad mode and is being modified in place with grad mode enabled",
+    ),
+    (
+        lambda: leaf(4)[1:].add_(1),
+        GradientError,
+        "a view of a leaf Variable that requires grad is being used in an in-place operation; use no_grad()",
+    ),
+    (lambda: (leaf(4) * 2)[1:].detach_(), GradientError, "can't detach views in place; use detach() instead"),
+    (
+        lambda: full(4).view(dm.int32),
+        UnsupportedError,
+        "not implemented: torch.Tensor.view(int32); nearest is torch.Tensor.to(int32)",
+    ),
+]
+ROWS: list[Row] = [*SHARING, *ELEMENTWISE, *AUTOGRAD, *WRITING, *FINDING, *MAKING, *SHAPES, *PRODUCTS]

@@ -125,12 +125,13 @@ def test_running_statistics_go_back_when_a_step_fails_and_follow_what_is_loaded(
     np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * x.mean(0), rtol=1e-5, atol=1e-7)
 
 
-def test_older_references_keep_their_numbers() -> None:
+def test_copies_keep_their_numbers_and_views_are_told() -> None:
     bench = Bench()
     weight = bench.model[0].weight
-    before, numbers = weight.detach(), weight.numpy()
+    before, seen, numbers = weight.detach().clone(), weight.detach(), weight.numpy()
     bench.step()
     assert np.array_equal(before.numpy(), numbers) and not np.array_equal(weight.numpy(), numbers)
+    assert np.array_equal(seen.numpy(), weight.numpy())
 
 
 def test_results_stay_what_they_are_when_the_next_step_is_replayed() -> None:

@@ -218,3 +218,19 @@ def test_a_deep_copy_is_a_module_of_its_own() -> None:
     assert second[1].num_batches_tracked.item() == 1 and all(p.grad is None for p in first.parameters())
     shared = nn.ModuleList([first[0], first[0]])
     assert (again := copy.deepcopy(shared))[0] is again[1]
+
+
+def test_layers_take_a_device_and_a_dtype() -> None:
+    assert nn.Linear(2, 3, device="cpu", dtype=dm.float64).weight.dtype == dm.float64
+    assert nn.LSTM(2, 3, device=dm.device("cpu")).weight_ih_l0.dtype == dm.float32
+    with pytest.raises(DistmlError, match="there is no device 'cuda' here"):
+        nn.Conv2d(1, 1, 1, device="cuda")
+
+
+def test_data_parallel_is_the_module_one_level_deeper() -> None:
+    inner = nn.Linear(2, 3)
+    model = nn.DataParallel(inner)
+    assert model.module is inner and list(model.state_dict()) == ["module.weight", "module.bias"]
+    assert dm.equal(model(dm.ones(1, 2)), inner(dm.ones(1, 2)))
+    with pytest.raises(DistmlError, match="DistributedDataParallel; nearest is a recipe for `distml serve`"):
+        nn.parallel.DistributedDataParallel(inner)

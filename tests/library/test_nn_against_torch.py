@@ -74,7 +74,7 @@ LOSSES: list[tuple[str, dict[str, Any], np.ndarray, np.ndarray]] = [
     ("MSELoss", {}, numbers(4, 3), numbers(4, 3, seed=1)),
     ("MSELoss", {"reduction": "none"}, numbers(4, 3), numbers(4, 3, seed=1)),
 ]
-CONTAINERS = {"Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"}
+CONTAINERS = {"DataParallel", "Module", "ModuleDict", "ModuleList", "Parameter", "Sequential"}
 JUDGED_BELOW = {"Embedding"}  # its input holds integers
 
 

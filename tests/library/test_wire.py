@@ -5,6 +5,7 @@
 import json
 import struct
 import zlib
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from distml_py import wire
 from distml_py.errors import FormatError
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 WEIGHTS = {"w": np.array([1, -2], np.float32)}
 STATE = {"weights/w": np.array([1, -2], np.float32), "optimizer/step/0": np.array(3)}
 WEIGHTS_BYTES = (
@@ -24,129 +26,59 @@ STATE_BYTES = (
     b"\x00\x00\x80?\x00\x00\x00\xc0\x03\x00\x00\x00\x00\x00\x00\x00"
 )
 
-# message, its tensors, its frame: text, or the parts of a binary frame
-GOLDEN: list[tuple[Any, Any, Any]] = [
-    (
-        wire.Hello(1, "t", "host", "n", "s"),
-        None,
-        '{"type": "hello", "protocol": 1, "token": "t", "role": "host", "name": "n", "session": "s"}',
-    ),  # fmt: skip
-    (
-        wire.Start(
-            recipe="r",
-            code="c",
-            seed=0,
-            steps=9,
-            batch_size=8,
-            shards=2,
-            train_size=10,
-            evaluate_every=3,
-            checkpoint_every=4,
-            optimizer={"name": "SGD", "lr": 0.1},
-            parameters=["w"],
-        ),
-        STATE,
-        (
-            b"DML1\xde\x00\x00\x00\xdf\xcdI\xfe",
-            b'{"type": "start", "recipe": "r", "code": "c", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3, "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"]}',
-            STATE_BYTES,
-        ),
-    ),  # fmt: skip
-    (
-        wire.Join("a", "webgl", "d", "p"),
-        None,
-        '{"type": "join", "run": "a", "backend": "webgl", "device": "d", "platform": "p"}',
-    ),  # fmt: skip
-    (
-        wire.Gradient("a", 1, 1, 0, "w1.1", 4, 0.5, 0),
-        WEIGHTS,
-        (
-            b"DML1\x7f\x00\x00\x00\xe9\xa4Q3",
-            b'{"type": "gradient", "run": "a", "step": 1, "version": 1, "shard": 0, "lease": "w1.1", "samples": 4, "loss": 0.5, "cpu_ops": 0}',
-            WEIGHTS_BYTES,
-        ),
-    ),  # fmt: skip
-    (
-        wire.Evaluation("a", 3, "validation", "w1.2", 0.5, 0.25, 4, 0.5),
-        None,
-        '{"type": "evaluation", "run": "a", "step": 3, "split": "validation", "lease": "w1.2", "loss": 0.5, "accuracy": 0.25, "samples": 4, "train_accuracy": 0.5}',
-    ),  # fmt: skip
-    (
-        wire.Progress("a", 2, 0.5, None, None, None, 0, 10.0),
-        None,
-        '{"type": "progress", "run": "a", "step": 2, "loss": 0.5, "val_loss": null, "accuracy": null, "train_accuracy": null, "cpu_ops": 0, "steps_per_s": 10.0}',
-    ),  # fmt: skip
-    (
-        wire.Checkpoint("a", 4, "periodic", None),
-        STATE,
-        (
-            b"DML1Q\x00\x00\x00%\xee\xba\xc5",
-            b'{"type": "checkpoint", "run": "a", "step": 4, "reason": "periodic", "loss": null}',
-            STATE_BYTES,
-        ),
-    ),  # fmt: skip
-    (wire.Command("pause"), None, '{"type": "command", "action": "pause", "worker": ""}'),  # fmt: skip
-    (wire.Problem("a", "no", 7), None, '{"type": "problem", "run": "a", "message": "no", "line": 7}'),  # fmt: skip
-    (wire.Goodbye(), None, '{"type": "goodbye"}'),  # fmt: skip
-    (
-        wire.Welcome(1, "w1", "host", "http://h/#t=x"),
-        None,
-        '{"type": "welcome", "protocol": 1, "worker": "w1", "role": "host", "join_url": "http://h/#t=x"}',
-    ),  # fmt: skip
-    (
-        wire.Run(
-            run="a",
-            recipe="r",
-            code="c",
-            code_sha256="f",
-            seed=0,
-            steps=9,
-            batch_size=8,
-            shards=2,
-            train_size=10,
-            evaluate_every=3,
-            checkpoint_every=4,
-            optimizer={"name": "SGD", "lr": 0.1},
-            parameters=["w"],
-            deterministic=False,
-        ),
-        None,
-        '{"type": "run", "run": "a", "recipe": "r", "code": "c", "code_sha256": "f", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3, "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"], "deterministic": false}',
-    ),  # fmt: skip
-    (
-        wire.Weights("a", 1, "f"),
-        WEIGHTS,
-        (b"DML1<\x00\x00\x00\xeb\xc0\xe6I", b'{"type": "weights", "run": "a", "version": 1, "sha256": "f"}', WEIGHTS_BYTES),
-    ),  # fmt: skip
-    (
-        wire.Lease("a", 1, 1, "w1.1", 0, 0, 4, 5.0),
-        None,
-        '{"type": "lease", "run": "a", "step": 1, "version": 1, "lease": "w1.1", "shard": 0, "start": 0, "count": 4, "deadline_s": 5.0}',
-    ),  # fmt: skip
-    (
-        wire.Evaluate("a", 3, 3, "w1.2", "test"),
-        None,
-        '{"type": "evaluate", "run": "a", "step": 3, "version": 3, "lease": "w1.2", "split": "test"}',
-    ),  # fmt: skip
-    (
-        wire.Solo("a", 0),
-        STATE,
-        (b"DML1'\x00\x00\x00\x1b\xe5[B", b'{"type": "solo", "run": "a", "step": 0}', STATE_BYTES),
-    ),  # fmt: skip
-    (wire.Yield("a"), None, '{"type": "yield", "run": "a"}'),  # fmt: skip
-    (wire.Status({"state": "ready"}), None, '{"type": "status", "status": {"state": "ready"}}'),  # fmt: skip
-    (wire.Rejected("stale", "late"), None, '{"type": "rejected", "reason": "stale", "detail": "late"}'),  # fmt: skip
-    (
-        wire.Ended("a", "finished", 9, "f"),
-        None,
-        '{"type": "ended", "run": "a", "state": "finished", "step": 9, "sha256": "f"}',
-    ),  # fmt: skip
-]
-NAMES = [type(message).__name__ for message, _, _ in GOLDEN]
+INT8 = {"codec/values": np.array([255, 1], np.uint8), "codec/scales": np.array([0.5], np.float32)}
+BUFFERS = {"buffers/mean": np.array([0.5], np.float32)}
+FIELDS: dict[str, Any] = {
+    "recipe": "r", "code": "c", "seed": 0, "steps": 9, "batch_size": 8, "shards": 2, "train_size": 10, "evaluate_every": 3,
+    "checkpoint_every": 4, "optimizer": {"name": "SGD", "lr": 0.1}, "parameters": ["w"], "exchange": {"codec": "int8"},
+}  # fmt: skip
+
+# of each message of docs/protocol.md, in its order: the message and its tensors
+EXAMPLES: dict[str, tuple[Any, Any]] = {
+    "Hello": (wire.Hello(3, "t", "host", "n", "s", 3), None),
+    "Start": (wire.Start(**FIELDS), STATE),
+    "Join": (wire.Join("a", "webgl", "d", "p", 4, "0badc0de"), None),
+    "Gradient": (wire.Gradient("a", 1, 1, 0, "w1.1", 4, 0.5, 0, 0.25), WEIGHTS),
+    "Gradient, int8, of shard 0": (wire.Gradient("a", 1, 1, 0, "w1.1", 4, 0.5, 0, 0.25), INT8 | BUFFERS),
+    "Evaluation": (wire.Evaluation("a", 3, "validation", "w1.2", 0.5, 0.25, 4, 0.5), None),
+    "Progress": (wire.Progress("a", 2, 0.5, None, None, None, 0, 10.0), None),
+    "Checkpoint": (wire.Checkpoint("a", 4, "periodic", None), STATE),
+    "Command": (wire.Command("pause"), None),
+    "Problem": (wire.Problem("a", "no", 7), None),
+    "Resync": (wire.Resync("a", 4), None),
+    "Goodbye": (wire.Goodbye(), None),
+    "Welcome": (wire.Welcome(3, "w1", "host", "http://h/#t=x"), None),
+    "Run": (wire.Run(run="a", code_sha256="f", deterministic=False, **FIELDS), None),
+    "Weights": (wire.Weights("a", 1, "f", ""), WEIGHTS),
+    "Delta": (wire.Delta("a", 2, 1, "9f3a04c1"), INT8),
+    "Lease": (wire.Lease("a", 1, 1, "w1.1", 0, 0, 4, 5.0, 1, False), None),
+    "Evaluate": (wire.Evaluate("a", 3, 3, "w1.2", "test"), None),
+    "Solo": (wire.Solo("a", 0), STATE),
+    "Yield": (wire.Yield("a"), None),
+    "Status": (wire.Status({"state": "ready"}), None),
+    "Rejected": (wire.Rejected("stale", "late", "w1.1"), None),
+    "Ended": (wire.Ended("a", "finished", 9, "f"), None),
+}
 
 
-def frame_of(parts: str | tuple[bytes, ...]) -> str | bytes:
-    return parts if isinstance(parts, str) else b"".join(parts)
+def golden() -> dict[str, str | bytes]:
+    """The frames that docs/protocol.md prints: text as it is, binary frames in hexadecimal."""
+    block = DOCUMENT.read_text().split("```vectors\n")[1].split("```")[0]
+    found: dict[str, str | bytes] = {}
+    for line in block.splitlines():
+        name, _, frame = line.partition(": ")
+        found[name] = frame if frame.startswith("{") else bytes.fromhex(frame)
+    return found
+
+
+VECTORS = golden()
+GOLDEN = [(message, tensors, VECTORS[name]) for name, (message, tensors) in EXAMPLES.items()]
+NAMES = list(EXAMPLES)
+
+
+def header_of(frame: str | bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(frame if isinstance(frame, str) else wire.split_frame(frame)[0])
+    return found
 
 
 def binary(header: bytes | dict[str, Any], payload: bytes = WEIGHTS_BYTES) -> bytes:
@@ -155,17 +87,18 @@ def binary(header: bytes | dict[str, Any], payload: bytes = WEIGHTS_BYTES) -> by
 
 
 def test_every_message_has_golden_bytes() -> None:
-    assert sorted(NAMES) == sorted(cls.__name__ for cls in get_args(wire.Message))
+    assert list(VECTORS) == list(EXAMPLES)
+    assert {type(message).__name__ for message, _ in EXAMPLES.values()} == {cls.__name__ for cls in get_args(wire.Message)}
 
 
 @pytest.mark.parametrize(("message", "tensors", "parts"), GOLDEN, ids=NAMES)
 def test_a_message_has_its_golden_bytes(message: Any, tensors: Any, parts: Any) -> None:
-    assert wire.encode(message, tensors) == frame_of(parts)
+    assert wire.encode(message, tensors) == parts
 
 
 @pytest.mark.parametrize(("message", "tensors", "parts"), GOLDEN, ids=NAMES)
 def test_the_golden_bytes_decode_to_the_message(message: Any, tensors: Any, parts: Any) -> None:
-    frame = wire.decode(frame_of(parts))
+    frame = wire.decode(parts)
     assert frame.message == message
     assert list(frame.tensors) == list(tensors or {})
     for name, array in (tensors or {}).items():
@@ -174,7 +107,7 @@ def test_the_golden_bytes_decode_to_the_message(message: Any, tensors: Any, part
 
 @pytest.mark.parametrize(("message", "tensors", "parts"), GOLDEN, ids=NAMES)
 def test_a_message_with_a_field_too_many_or_too_few_is_refused(message: Any, tensors: Any, parts: Any) -> None:
-    header = json.loads(parts if isinstance(parts, str) else parts[1])
+    header = header_of(parts)
     wrong = [header | {"extra": 1}] + [{k: v for k, v in header.items() if k != name} for name in header]
     for fields in wrong:
         with pytest.raises(FormatError):
@@ -183,7 +116,7 @@ def test_a_message_with_a_field_too_many_or_too_few_is_refused(message: Any, ten
 
 @pytest.mark.parametrize(("message", "tensors", "parts"), GOLDEN, ids=NAMES)
 def test_a_field_of_another_type_is_refused_by_its_name(message: Any, tensors: Any, parts: Any) -> None:
-    header = json.loads(parts if isinstance(parts, str) else parts[1])
+    header = header_of(parts)
     for name, value in header.items():
         if name == "type":
             continue
@@ -194,7 +127,7 @@ def test_a_field_of_another_type_is_refused_by_its_name(message: Any, tensors: A
 
 
 def test_any_flipped_bit_of_a_gradient_frame_is_refused() -> None:
-    frame = frame_of(GOLDEN[3][2])
+    frame = VECTORS["Gradient"]
     assert isinstance(frame, bytes)
     for position in range(len(frame)):
         for bit in range(8):
@@ -223,10 +156,10 @@ REFUSED = {
     "a type that is a list": ('{"type": ["hello"]}', "unknown message type"),
     "a boolean for a number": ('{"type": "problem", "run": "a", "message": "m", "line": true}', "Problem.line"),
     "a fraction for a whole number": ('{"type": "problem", "run": "a", "message": "m", "line": 1.0}', "Problem.line"),
-    "text for a binary message": ('{"type": "weights", "run": "a", "version": 1, "sha256": "f"}', "travels as a binary frame"),
+    "text for a binary message": ('{"type": "weights", "run": "a", "version": 1, "sha256": "f", "rolling": ""}', "travels as a binary frame"),
     "a binary frame for a text message": (binary({"type": "goodbye"}), "travels as a text frame"),
     "a payload that is not safetensors": (
-        binary({"type": "weights", "run": "a", "version": 1, "sha256": "f"}, b"xx"),
+        binary({"type": "weights", "run": "a", "version": 1, "sha256": "f", "rolling": ""}, b"xx"),
         "safetensors",
     ),
     "bytes that are not UTF-8": (binary(b"\xff\xfe"), "one JSON object"),

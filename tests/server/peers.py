@@ -83,13 +83,13 @@ class Peer:
     async def raw(self, data: bytes | str) -> None:
         await (self.socket.send_str(data) if isinstance(data, str) else self.socket.send_bytes(data))
 
-    async def get(self, kind: type[M]) -> M:
-        """The next message of this type; others are passed over."""
+    async def get(self, kind: type[M] | tuple[type[M], ...]) -> M:
+        """The next message of this type, or of these; others are passed over."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 received = await self.socket.receive()
                 if received.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                    raise ConnectionError(f"closed with {self.socket.close_code} while waiting for {kind.__name__}")
+                    raise ConnectionError(f"closed with {self.socket.close_code} while waiting for {kind}")
                 frame = wire.decode(received.data)
                 if isinstance(frame.message, kind):
                     self.tensors = frame.tensors

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from distml_py import io, wire
 from distml_server import sockets
-from peers import CODE, Served, prefixed, serving, start, weights
+from peers import CODE, Peer, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
 
@@ -65,6 +65,16 @@ async def test_a_worker_trains_a_run_to_its_end_and_the_sum_is_right(served: Ser
     assert (status["state"], status["loss"], status["test_accuracy"]) == ("finished", 0.5, 0.75)
 
 
+async def last_weights(peer: Peer, version: int) -> tuple[str, str]:
+    """Answers what it is asked until these weights come: their SHA-256 as the frame says it and as it is."""
+    while True:
+        message = await peer.get((wire.Weights, wire.Lease))
+        if isinstance(message, wire.Lease):
+            await peer.gradient(message, GOOD)
+        elif message.version == version:
+            return message.sha256, io.weights_sha256(peer.tensors)
+
+
 async def test_all_workers_get_the_same_weights_and_share_the_work(served: Served) -> None:
     served.coordinator.begin(start(steps=3), weights())
     async with served.worker() as one, served.worker() as two:
@@ -75,16 +85,7 @@ async def test_all_workers_get_the_same_weights_and_share_the_work(served: Serve
                 await two.join()
                 await until(lambda: len(served.coordinator.rounds.joined()) == 2)
             await one.gradient(lease, GOOD)
-        for _ in range(2):
-            for peer in (one, two):
-                lease = await peer.get(wire.Lease)
-                await peer.gradient(lease, GOOD)
-        ends = []
-        for peer in (one, two):
-            message = await peer.get(wire.Weights)
-            while message.version < 3:
-                message = await peer.get(wire.Weights)
-            ends.append((message.sha256, io.weights_sha256(peer.tensors)))
+        ends = await asyncio.gather(last_weights(one, 3), last_weights(two, 3))
         assert len({sha256 for pair in ends for sha256 in pair}) == 1
         assert served.coordinator.status()["workers_contributing"] == 2
 
@@ -324,7 +325,7 @@ async def test_another_name_for_this_machine_is_not_answered(served: Served) -> 
 
 async def test_a_wrong_token_is_refused_and_not_repeated(served: Served) -> None:
     async with served.socket(Origin=served.url) as raw:
-        await raw.send_str(str(wire.encode(wire.Hello(1, "wrong-token", "host", "x", ""))))
+        await raw.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, "wrong-token", "host", "x", ""))))
         rejected = await raw.receive()
         assert "wrong-token" not in rejected.data and '"reason": "token"' in rejected.data
         assert (await raw.receive()).data == 4401
@@ -595,7 +596,7 @@ async def test_info_tells_what_the_command_line_asked_for(served: Served) -> Non
     async with served.client.get(f"{served.url}/api/info") as response:
         info = await response.json()
     assert {key: info[key] for key in ("protocol", "lan", "recipe", "steps", "seed")} == {
-        "protocol": 2, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
+        "protocol": wire.PROTOCOL, "lan": False, "recipe": "digits_mlp", "steps": 7, "seed": 3,
     }  # fmt: skip
 
 

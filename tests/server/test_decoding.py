@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from distml_py import wire
 from distml_py.errors import FormatError
 from distml_server.decoding import decode, printable
-from test_wire import GOLDEN, REFUSED, binary, frame_of
+from test_wire import GOLDEN, NAMES, REFUSED, binary
 
 FROM_WORKER = get_args(wire.FromWorker)
 
 
-@pytest.mark.parametrize(("message", "tensors", "parts"), GOLDEN, ids=[type(m).__name__ for m, _, _ in GOLDEN])
+@pytest.mark.parametrize(("message", "tensors", "parts"), GOLDEN, ids=NAMES)
 def test_it_takes_what_workers_send_and_nothing_that_only_a_coordinator_sends(message: Any, tensors: Any, parts: Any) -> None:
     if type(message) in FROM_WORKER:
-        frame = decode(frame_of(parts))
+        frame = decode(parts)
         assert frame.message == message and list(frame.tensors) == list(tensors or {})
     else:
         with pytest.raises(FormatError, match="unknown message type"):
-            decode(frame_of(parts))
+            decode(parts)
 
 
 @pytest.mark.parametrize("name", list(REFUSED))

@@ -203,6 +203,23 @@ def test_a_frozen_worker_delays_a_step_and_never_stops_the_run(bench: Bench) -> 
     workers[1].process.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--codec", "int8"), ("--mode", "local", "--local-steps", "4", "--codec", "topk"), ("--mode", "async", "--codec", "fp16")],
+    ids=" ".join,
+)
+def test_a_run_of_another_mode_and_codec_learns_and_all_end_with_the_same_weights(bench: Bench, options: tuple[str, ...]) -> None:
+    server = bench.serve("--recipe", bench.recipe(), "--exit", "--steps", "60", "--local-worker-after", "99", *options)
+    link = join_link(server)
+    workers = [bench.worker(link) for _ in range(2)]
+    assert server.end() == 0
+    assert [worker.end() for worker in workers] == [0, 0]
+    assert all(final(server) in worker.text for worker in workers)
+    assert float(server.until(r"test_accuracy (\S+)")) > 0.8
+    refused = {reason for worker in workers for reason in re.findall(r"refused something \((\w+)\)", worker.text)}
+    assert refused <= {"stale"}
+
+
 def test_exit_alone_finishes_with_a_local_worker(bench: Bench) -> None:
     server = bench.serve("--recipe", bench.recipe(), "--steps", "12", "--exit", "--local-worker-after", "0.3")
     assert server.end() == 0

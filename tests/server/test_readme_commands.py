@@ -1,9 +1,12 @@
 """README's further commands do what it says. Quick start's two have tests of their own (tests/browser, .ci/run)."""
 
+import hashlib
+import json
 import re
 import shlex
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +32,7 @@ def run(words: list[str], folder: Path, timeout_s: float = 120) -> str:
 def test_these_are_the_commands() -> None:
     assert [words[:2] for words in commands()] == [
         ["serve", "--lan"], ["worker", "JOIN_LINK"], ["serve", "--recipe"], ["serve", "--help"],
-        ["run", "web/recipes/digits_cnn.py"],
+        ["serve", "--with"], ["run", "web/recipes/digits_cnn.py"],
     ]  # fmt: skip
 
 
@@ -51,7 +54,17 @@ def test_a_run_without_any_tab_ends_with_its_result(tmp_path: Path) -> None:
     assert list((tmp_path / "runs" / "mlp").glob("*/checkpoint-*.safetensors"))
 
 
+def test_a_package_is_served_to_tabs(serve: Callable[..., Coordinator]) -> None:
+    served = serve(*commands()[4][1:])
+    assert "Serving to tabs: einops " in served.log.read_text()
+    with urllib.request.urlopen(served.url + "assets/pyodide-lock.json", timeout=10) as answer:
+        entry = json.loads(answer.read())["packages"]["einops"]
+    with urllib.request.urlopen(f"{served.url}assets/{entry['file_name']}", timeout=10) as answer:
+        assert hashlib.sha256(answer.read()).hexdigest() == entry["sha256"]
+        assert "immutable" in answer.headers["Cache-Control"], "kept by the browser"
+
+
 def test_help_lists_the_options_and_a_recipe_trains_in_the_terminal() -> None:
     assert "--deterministic" in run(commands()[3], ROOT)
-    said = run(commands()[4], ROOT)
+    said = run(commands()[5], ROOT)
     assert float(re.findall(r"test: .* accuracy ([\d.]+)%", said)[0]) >= 96

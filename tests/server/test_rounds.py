@@ -191,9 +191,10 @@ def test_an_idle_worker_tries_a_late_shard_too_and_the_first_answer_counts() -> 
     world = World(steps=5)
     world.join("a", "b")
     for lease in world.leases("a"):
-        world.answer("a", lease)
-    for worker in "ab":
         world.now += 0.01
+        world.answer("a", lease)
+    world.now += 0.01
+    for worker in "ab":
         world.answer(worker, world.leases(worker)[0])
     (late,), (mine,) = world.leases("b"), world.leases("a")
     world.answer("a", mine)
@@ -347,9 +348,10 @@ def test_a_step_of_a_paused_run_is_one_step_and_then_it_is_paused_again() -> Non
 def test_what_a_worker_did_and_how_often_it_was_refused_is_told() -> None:
     world = World()
     world.join("a", "b")
+    world.wait(1)
     world.answer("a", world.leases("a")[0])
-    assert (world.rounds.workers["a"].samples_per_s or 0) > 0
-    assert world.rounds.workers["b"].samples_per_s is None and world.rounds.workers["b"].strikes == 0
+    assert (world.rounds.workers["a"].rate or 0) > 0
+    assert world.rounds.workers["b"].rate is None and world.rounds.workers["b"].strikes == 0
     world.say("b", wire.Command("explode"))
     assert world.rounds.workers["b"].strikes == 1
 

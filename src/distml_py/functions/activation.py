@@ -183,6 +183,6 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
     soft = ((logits - (-chance.log()).log()) / tau).softmax(dim)
     if not hard:
         return soft
-    top = soft.detach().argmax(dim, keepdim=True)
+    top = soft._aside().argmax(dim, keepdim=True)
     places = creation.arange(logits.size(dim)).reshape(*(-1 if a == dim % logits.ndim else 1 for a in range(logits.ndim)))
-    return (places == top).to(soft.dtype) - soft.detach() + soft
+    return (places == top).to(soft.dtype) - soft._aside() + soft

@@ -78,9 +78,9 @@ def _labels(targets: np.ndarray, counts: np.ndarray, blank: int, classes: int) -
 
 def _total(*parts: Tensor) -> Tensor:
     """log(exp(a) + exp(b) + ...), where no part is -infinity."""
-    top = parts[0].detach()
+    top = parts[0]._aside()
     for part in parts[1:]:
-        top = top.maximum(part.detach())
+        top = top.maximum(part._aside())
     shifted = [(part - top).exp() for part in parts]
     return sum(shifted[1:], start=shifted[0]).log() + top
 
@@ -89,8 +89,8 @@ def _later(alpha: Tensor, places: int) -> Tensor:
     """Each chance some places later; nothing comes into the first ones."""
     n, size = alpha.shape
     if places >= size:
-        return alpha.detach() * 0.0 + NEVER
-    return cat([alpha[:, :places].detach() * 0.0 + NEVER, alpha[:, : size - places]], 1)
+        return alpha._aside() * 0.0 + NEVER
+    return cat([alpha[:, :places]._aside() * 0.0 + NEVER, alpha[:, : size - places]], 1)
 
 
 def _forward(log_probs: Tensor, labels: np.ndarray, frames: np.ndarray, blank: int) -> Tensor:

@@ -122,13 +122,13 @@ def gaussian_nll_loss(
 
     var: input's shape, or that with a last size of 1, or without the last dimension. Raises ShapeError.
     """
-    spread = var if isinstance(var, Tensor) else input.detach() * 0.0 + var
+    spread = var if isinstance(var, Tensor) else input._aside() * 0.0 + var
     if spread.shape != input.shape:
         if spread.shape == input.shape[:-1]:
             spread = spread.unsqueeze(-1)
         elif spread.shape != (*input.shape[:-1], 1):
             raise ShapeError(f"gaussian_nll_loss: var {spread.shape} does not fit input {input.shape}")
-    spread = spread + (spread.clamp(min=eps) - spread).detach()  # the limit does not stop the gradient
+    spread = spread + (spread.clamp(min=eps) - spread)._aside()  # the limit does not stop the gradient
     losses = (spread.log() + (input - target).square() / spread) * 0.5
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
@@ -215,6 +215,6 @@ def multi_margin_loss(
     over = (margin - input.gather(1, labels) + input).relu() ** p
     if weight is not None:
         over = over * weight[target].unsqueeze(1)
-    zeros = input.detach() * 0.0
+    zeros = input._aside() * 0.0
     wrong = zeros.scatter_add(1, labels, zeros[:, :1] + 1.0) == 0.0
     return reduced(where(wrong, over, 0.0).sum(1) / input.shape[1], reduction)

@@ -40,4 +40,4 @@ def embedding(
     found = made(gather(weight.node, 0, rows.node), weight).reshape(*input.shape, weight.shape[1])
     if padding_idx is None:
         return found
-    return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), found.detach(), found)
+    return where((input == padding_idx % weight.shape[0]).unsqueeze(-1), found._aside(), found)

@@ -1,7 +1,7 @@
 """Layers. PyTorch's torch.nn."""
 
 from ..missing import getter as _getter
-from . import functional, init, utils
+from . import functional, init, parallel, utils
 from .activation import (
     CELU,
     ELU,
@@ -71,6 +71,7 @@ from .normalization import (
     LocalResponseNorm,
     RMSNorm,
 )
+from .parallel import DataParallel
 from .parameters import ParameterDict, ParameterList
 from .pooling import (
     AdaptiveAvgPool1d,
@@ -136,6 +137,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",

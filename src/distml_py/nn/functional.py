@@ -232,9 +232,9 @@ def batch_norm(
         raise ShapeError(f"batch_norm: more than one number a channel is needed when training, got {input.shape}")
     out, mean, square = _standardized(input, axes, eps)
     if running_mean is not None:
-        running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten() * momentum)
+        running_mean._renew(running_mean * (1.0 - momentum) + mean._aside().flatten() * momentum)
     if running_var is not None:
-        unbiased = square.detach().flatten() * (1 / (count - 1))
+        unbiased = square._aside().flatten() * (1 / (count - 1))
         running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
     return _affine(out, *parts)
@@ -313,9 +313,9 @@ def instance_norm(
         raise ShapeError(f"instance_norm: more than one number a channel and sample is needed when training, got {input.shape}")
     out, mean, square = _standardized(input, tuple(range(2, input.ndim)), eps)
     if running_mean is not None:
-        running_mean._renew(running_mean * (1.0 - momentum) + mean.detach().flatten(1).mean(0) * momentum)
+        running_mean._renew(running_mean * (1.0 - momentum) + mean._aside().flatten(1).mean(0) * momentum)
     if running_var is not None:
-        unbiased = square.detach().flatten(1).mean(0) * (1 / (count - 1))
+        unbiased = square._aside().flatten(1).mean(0) * (1 / (count - 1))
         running_var._renew(running_var * (1.0 - momentum) + unbiased * momentum)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     parts = (None if part is None else part.reshape(column) for part in (weight, bias))
@@ -360,7 +360,7 @@ def scaled_dot_product_attention(
         scores = where(attn_mask, scores, -math.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    top = scores.detach().amax(-1, keepdim=True)
+    top = scores._aside().amax(-1, keepdim=True)
     if attn_mask is not None and not is_causal:  # a causal row sees itself at least
         top = where(top == -math.inf, 0.0, top)
     total = (scores - top).exp().sum(-1, keepdim=True)

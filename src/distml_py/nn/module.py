@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
@@ -47,6 +48,11 @@ class Module:
     _transient: set[str]
     _modules: dict[str, Module | None]
     _hooks: Hooks
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if cls.__module__.startswith(__name__.rpartition(".")[0]) and "__init__" in vars(cls):
+            cls.__init__ = _placed(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})
@@ -341,6 +347,18 @@ class Module:
 
 
 T = TypeVar("T")
+
+
+def _placed(make: Callable[..., None]) -> Callable[..., None]:
+    """A layer's __init__ that takes PyTorch's device (checked) and dtype (of its parameters), too."""
+
+    @functools.wraps(make)
+    def init(self: Module, *args: Any, device: Any = None, dtype: Any = None, **named: Any) -> None:
+        make(self, *args, **named)
+        if device is not None or dtype is not None:
+            self.to(device=device, dtype=dtype)
+
+    return init
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:

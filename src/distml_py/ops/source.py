@@ -34,15 +34,27 @@ def threefry2x32(key: tuple[Any, Any], counter: tuple[Any, Any]) -> tuple[Any, A
     """
     with np.errstate(over="ignore"):
         keys = (key[0], key[1], key[0] ^ key[1] ^ np.uint32(0x1BD11BDA))
-        x, y = counter[0] + keys[0], counter[1] + keys[1]
-        for group in range(5):
-            for bits in _ROTATIONS[group % 2]:
-                x = x + y
-                y = (y << np.uint32(bits)) | (y >> np.uint32(32 - bits))
-                y = y ^ x
-            x = x + keys[(group + 1) % 3]
-            y = y + keys[(group + 2) % 3] + np.uint32(group + 1)
-    return x, y
+        x, y = np.atleast_1d(counter[0] + keys[0]), np.atleast_1d(counter[1] + keys[1])
+        for begin in range(0, x.size, _BLOCK):
+            _rounds(keys, x[begin : begin + _BLOCK], y[begin : begin + _BLOCK])
+    return x.reshape(np.shape(counter[0])), y.reshape(np.shape(counter[0]))
+
+
+_BLOCK = 1 << 14  # numbers that stay in the processor's cache through all rounds
+
+
+def _rounds(keys: tuple[Any, Any, Any], x: np.ndarray, y: np.ndarray) -> None:
+    """All rounds, in place."""
+    high = np.empty_like(y)
+    for group in range(5):
+        for bits in _ROTATIONS[group % 2]:
+            x += y
+            np.left_shift(y, np.uint32(bits), out=high)
+            y >>= np.uint32(32 - bits)
+            y |= high
+            y ^= x
+        x += keys[(group + 1) % 3]
+        y += keys[(group + 2) % 3] + np.uint32(group + 1)
 
 
 def _glsl_rounds() -> str:

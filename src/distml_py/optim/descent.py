@@ -43,7 +43,7 @@ class SGD(Optimizer):
         if group["momentum"]:
             known = state.get("momentum_buffer")
             buffer = gradient if known is None else known * group["momentum"] + gradient * (1.0 - group["dampening"])
-            state["momentum_buffer"] = buffer.detach()
+            state["momentum_buffer"] = buffer._aside()
             gradient = gradient + buffer * group["momentum"] if group["nesterov"] else buffer
         return parameter - gradient * live.number(lambda: group["lr"])
 

@@ -127,7 +127,7 @@ class Optimizer:
         assert gradient is not None
         if live.state.recorder is not None:
             live.state.recorder.spent(tensor)
-        return tensor.copy_(self.update(tensor.detach(), gradient.detach(), state, group))
+        return tensor.copy_(self.update(tensor._aside(), gradient._aside(), state, group))
 
     def _together(self, atlas: Atlas, state: Options, group: Group) -> Tensor:
         atlas.gather()
@@ -136,7 +136,7 @@ class Optimizer:
             for tensor in atlas.tensors:
                 live.state.recorder.spent(tensor)
         gradient = Tensor(atlas.pack([gradient.node for gradient in gradients if gradient is not None]))
-        return atlas.home.copy_(self.update(atlas.home.detach(), gradient, state, group))
+        return atlas.home.copy_(self.update(atlas.home._aside(), gradient, state, group))
 
     # ------------------------------------------------------------ which parameters are updated together
 

@@ -14,7 +14,7 @@ from ..op import bool_, int32
 from ..ops.elementwise import cast
 from .choosing import where
 from .ordering import places
-from .picking import _filled, check_index, key_of, line_index
+from .picking import _filled, check_index, is_basic, key_of, line_index
 from .tensor import Tensor, made, method
 
 Value = Tensor | Number
@@ -23,11 +23,24 @@ Value = Tensor | Number
 @method
 def __setitem__(input: Tensor, key: Any, value: Value) -> None:
     """input[key] = value, with value broadcast to input[key]'s shape and in input's dtype."""
+    if isinstance(value, Tensor) and _is_there(input, key, value):
+        return
     mask = _mask_of(key)
     if mask is not None and mask.shape == input.shape[: mask.ndim]:
         input._move_to(_by_mask(input, mask, _like(input, value)))
     else:
         input._move_to(_assigned(input, key_of(input, key), _like(input, value)))
+
+
+def _is_there(input: Tensor, key: Any, value: Tensor) -> bool:
+    """Is value the very part, as `x[key] += ...` assigns it after it changed?"""
+    view = value._view
+    if view is None or view.root is not (input if input._view is None else input._view.root):
+        return False
+    if not is_basic(key) or value.shape == input.shape:
+        return False
+    part = input[key]
+    return part._view is not None and part._view.chain == view.chain
 
 
 def _mask_of(key: Any) -> Tensor | None:
@@ -168,7 +181,7 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     if reduce not in ("sum", "mean"):
         raise UnsupportedError(f"not implemented: scatter_reduce(reduce={reduce!r}); nearest are 'sum' and 'mean'")
     ones = Tensor(graph.full(1, index.shape, input.dtype))
-    counts = (input.detach() * 0).scatter_add(axis, index, ones)
+    counts = (input._aside() * 0).scatter_add(axis, index, ones)
     start = input if include_self else where(counts > 0, 0, input)
     total = start.scatter_add(axis, index, src)
     if reduce == "sum":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import graph, ops
+from .. import broadcast, graph, ops
 from ..errors import BackendError
 from ..op import bool_, float32, float64, int32
 from ..ops.elementwise import cast
-from ..view import contiguous_strides
 from . import device as devices
+from . import sharing
 from .host_data import float16, resolve, uint8
 from .tensor import Tensor, made, method
 
@@ -128,20 +128,27 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 @method
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    return input
+    """input itself, or a copy of a view whose numbers are not in row-major order."""
+    return input if sharing.is_contiguous(input) else clone(input)
 
 
 @method
 def is_contiguous(input: Tensor, memory_format: Any = None) -> bool_type:
-    """Always: tensors are values, and views are a matter of how they are read."""
-    return True
+    """Whether PyTorch's strides would be row-major. What is no view always is."""
+    return sharing.is_contiguous(input)
 
 
 @method
 def stride(input: Tensor, dim: Any = None) -> Any:
-    """How many numbers apart neighbours along each dimension are, in row-major order."""
-    found = contiguous_strides(input.shape)
-    return found if dim is None else found[dim]
+    """How many numbers apart neighbours along each dimension are, in the storage of what this is a view of."""
+    found = sharing.strides_of(input)[0]
+    return found if dim is None else found[broadcast.axis_of(dim, input.ndim, "stride")]
+
+
+@method
+def storage_offset(input: Tensor) -> Any:
+    """Where the first number is in the storage of what this is a view of."""
+    return sharing.strides_of(input)[1]
 
 
 @method

@@ -8,10 +8,11 @@ from .. import engine
 from ..errors import BackendError
 
 HERE = ("cpu", "webgl")
+KNOWN = (*HERE, "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia")  # a device may be named that is not here
 
 
 class device:
-    """device("cpu"), device("webgl") or device("webgl", 0). Others are a BackendError that says what there is."""
+    """device("cpu"), device("webgl") or device("webgl", 0). Others can be named, and are a BackendError where they are used."""
 
     __slots__ = ("index", "type")
 
@@ -19,11 +20,10 @@ class device:
         kind, _, number = str(type).partition(":")
         self.type = kind
         self.index = int(number) if number else index
-        if kind not in HERE:
-            raise BackendError(
-                f"there is no device {str(type)!r} here; use 'cpu' or 'webgl': everything runs on the current backend, "
-                f"{engine.backend().name}"
-            )
+        if isinstance(type, int):
+            self.type, self.index = "cuda", type
+        if self.type not in KNOWN:
+            raise _absent(str(type))
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -52,5 +52,11 @@ def current() -> device:
 
 def check(given: Any) -> None:
     """Raises BackendError for a device that is not here. None, "cpu" and "webgl" all mean the current backend."""
-    if given is not None and not isinstance(given, device):
-        device(given)
+    if given is not None and (given if isinstance(given, device) else device(given)).type not in HERE:
+        raise _absent(str(given))
+
+
+def _absent(asked: str) -> BackendError:
+    return BackendError(
+        f"there is no device {asked!r} here; use 'cpu' or 'webgl': everything runs on the current backend, {engine.backend().name}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from .. import broadcast, graph, live
 from ..broadcast import Number
 from ..errors import GradientError, ShapeError
 from ..ops.elementwise import cast
-from . import arithmetic, assigning, choosing, elementwise, picking, products, scan
+from . import arithmetic, assigning, choosing, elementwise, picking, products, scan, sharing
 from .grad_mode import is_grad_enabled
 from .tensor import Tensor, made, method
 
@@ -46,7 +47,8 @@ BY_INDEX = (
 
 def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def change(input: Tensor, *args: Any, **named: Any) -> Tensor:
-        return input._move_to(function(input, *args, **named))
+        found = function(input, *args, **named)
+        return input._move_to(found, fresh=found._node is not input._node)
 
     change.__doc__ = f"{function.__name__}(), and the tensor becomes the result."
     return change
@@ -89,25 +91,32 @@ def zero_(input: Tensor) -> Tensor:
 
 @method
 def detach_(input: Tensor) -> Tensor:
-    """This tensor, from now on outside the gradient's graph."""
+    """This tensor, from now on outside the gradient's graph. Raises GradientError for a view."""
+    if input._view is not None and input.requires_grad:
+        raise GradientError("can't detach views in place; use detach() instead")
     outside = input.detach()
-    input._node, input._requires_grad = outside._node, False
+    sharing.leave(input)
+    input._node, input._requires_grad, input._root = outside._node, False, outside._root
+    if input._root is not None:
+        input._root.numbers.roots.append(weakref.ref(input))
     return input
 
 
 def _reshaped(name: str) -> None:
-    def change(input: Tensor, *args: Any) -> Tensor:
-        found = getattr(input, name)(*args)
+    def change(input: Tensor, *args: Any, **named: Any) -> Tensor:
+        found = getattr(input, name)(*args, **named)
         if input.requires_grad and input.is_leaf and is_grad_enabled():
-            raise GradientError("a leaf that requires grad was changed in place; do it under no_grad()")
+            raise GradientError("a leaf Variable that requires grad is being used in an in-place operation; use no_grad()")
+        if found is input:
+            return input
         if live.state.recorder is not None:
             live.state.recorder.moved(input)
-        input._node, input._requires_grad = found._node, found.requires_grad
+        sharing.turn_into(input, found)
         return input
 
     change.__doc__ = f"{name}(), and the tensor becomes the result."
     method(change, f"{name}_")
 
 
-for _name in ("squeeze", "unsqueeze", "transpose", "swapaxes", "t"):
+for _name in ("squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t"):
     _reshaped(_name)

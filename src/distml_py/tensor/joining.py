@@ -12,6 +12,7 @@ from ..errors import ShapeError
 from ..graph import Node
 from ..op import DTYPES
 from ..ops.elementwise import cast
+from . import sharing
 from .tensor import Tensor, made, method
 
 
@@ -30,7 +31,8 @@ def split(input: Tensor, split_size_or_sections: Any, dim: Any = 0) -> tuple[Ten
     if sum(sizes) != size or min(sizes, default=0) < 0:
         raise ShapeError(f"split: sizes {sizes} do not add up to {size}")
     starts = np.cumsum([0, *sizes])[:-1]
-    return tuple(made(ops.move.slice_axis(input._node, axis, int(at), n), input) for at, n in zip(starts, sizes, strict=True))
+    parts = [made(ops.move.slice_axis(input._node, axis, int(at), n), input) for at, n in zip(starts, sizes, strict=True)]
+    return tuple(sharing.shared(part, input, several=True) for part in parts)
 
 
 split_with_sizes = method(split, "split_with_sizes")
@@ -80,7 +82,11 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     axis = broadcast.axis_of(dim, input.ndim, "unbind")
     if not input.ndim:
         raise ShapeError("unbind of a 0-d tensor; it has no dimension to be cut along")
-    return tuple(input[(slice(None),) * axis + (n,)] for n in range(input.shape[axis]))
+    parts = [input[(slice(None),) * axis + (n,)] for n in range(input.shape[axis])]
+    for part in parts:
+        if part._view is not None:
+            part._view.several = True
+    return tuple(parts)
 
 
 @method

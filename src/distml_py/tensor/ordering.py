@@ -30,7 +30,7 @@ def places(shape: tuple[int, ...], axis: int) -> Tensor:
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Tensor:
     """The places of the numbers in order; equals stay in theirs, NaN counts as the largest."""
     axis = broadcast.axis_of(dim, input.ndim, "argsort")
-    x = input.detach()
+    x = input._aside()
     x = x.int() if x.dtype == bool_ else x
     if not x.ndim or x.shape[axis] < 2 or 0 in x.shape:
         return Tensor(graph.full(0, x.shape, int32))
@@ -116,7 +116,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if k > PICKED or size <= COUNTED or not engine.backend().on_gpu:
         indices = argsort(input, axis, descending=largest).narrow(axis, 0, k)
     else:
-        indices = _picked(input.detach() if largest else -input.detach(), k, axis)
+        indices = _picked(input._aside() if largest else -input._aside(), k, axis)
     return Best(input.gather(axis, indices), indices)
 
 
@@ -157,7 +157,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         raise ShapeError(f"median of no elements: shape {input.shape}, dim {dim}")
     middle = _at(input, (size - 1) // 2, axis, True)
     if input.is_floating_point() and input.ndim:
-        lost = input.detach().isnan()
+        lost = input._aside().isnan()
         spoilt = lost.any(axis, keepdim=True)
         indices = where(spoilt, lost.int().argmax(axis, keepdim=True), middle.indices)
         middle = Best(input.gather(axis, indices), indices)

@@ -10,6 +10,7 @@ from .. import broadcast, engine, graph, indexing, ops
 from ..broadcast import Number
 from ..errors import DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
+from . import sharing
 from .counting import read
 from .tensor import Tensor, made, method
 
@@ -17,8 +18,12 @@ from .tensor import Tensor, made, method
 @method
 def __getitem__(input: Tensor, key: Any) -> Tensor:
     found = made(indexing.index(input._node, key_of(input, key)), input)
-    basic = all(item is None or item is ... or type(item) in (int, slice) for item in (key if isinstance(key, tuple) else (key,)))
-    return found._named_part(input, key) if basic else found
+    return sharing.shared(found, input) if is_basic(key) else found
+
+
+def is_basic(key: Any) -> bool:
+    """Only ints, slices, None and '...': what it picks is a view."""
+    return all(item is None or item is ... or type(item) in (int, slice) for item in (key if isinstance(key, tuple) else (key,)))
 
 
 def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:

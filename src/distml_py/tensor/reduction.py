@@ -151,7 +151,7 @@ def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 @method
 def logsumexp(input: Tensor, dim: Any, keepdim: Any = False) -> Tensor:
     x = input if input.is_floating_point() else input.float()
-    top = x.detach().amax(dim, keepdim=True)
+    top = x._aside().amax(dim, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
     total = (x - top).exp().sum(dim, keepdim=True).log() + top
     return total if keepdim else total.squeeze(dim)
@@ -180,7 +180,7 @@ def log_softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
 def exp_sum(x: Tensor, dim: Any, name: str) -> tuple[Tensor, Tensor]:
     """(the maximum m over dim, the sum of exp(x - m)), which stays as size 1; m is a constant to the derivative of both."""
     found = apply(ops.EXP_SUM, x, attrs=(broadcast.axes_of(dim, x.ndim, name),))
-    return found.detach()[0], found[1]
+    return found._aside()[0], found[1]
 
 
 def reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:

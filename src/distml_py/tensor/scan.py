@@ -59,7 +59,7 @@ def _running_best(input: Tensor, dim: int, name: str, turned: bool) -> Best:
     axis = broadcast.axis_of(dim, input.ndim, name)
     if not input.ndim:
         return Best(input, Tensor(graph.full(0, (), int32)))
-    x = input.detach()
+    x = input._aside()
     x = -x if turned else x.int() if x.dtype == bool_ else x
     fill = -np.inf if x.is_floating_point() else LEAST
     best, place, step = x, Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs(x.shape, axis))), 1

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import broadcast, graph, ops
-from ..errors import IndexRangeError, ShapeError
+from ..errors import IndexRangeError, ShapeError, UnsupportedError
+from . import sharing
 from .counting import read
 from .joining import cat
 from .tensor import Tensor, apply, made, method
@@ -17,11 +18,30 @@ from .tensor import Tensor, apply, made, method
 
 @method
 def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """A view of the same numbers where strides can say it (see sharing.py), else a copy."""
     new = broadcast.filled_in(listed(shape), input.numel(), "reshape")
-    return input if new == input.shape else made(graph.apply(ops.RESHAPE, input._node, attrs=(new,)), input)
+    if new == input.shape:
+        return _same(input)
+    found = made(graph.apply(ops.RESHAPE, input._node, attrs=(new,)), input)
+    if not sharing.is_contiguous(input) and sharing.reshaped_strides(input.shape, sharing.strides_of(input)[0], new) is None:
+        return found
+    return sharing.shared(found, input)
 
 
-view = method(reshape, "view")
+@method
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """Shares its numbers with input, whose strides are never in the way; view(dtype) of another dtype is not implemented."""
+    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer)):
+        raise UnsupportedError(f"not implemented: torch.Tensor.view({shape[0]}); nearest is torch.Tensor.to({shape[0]})")
+    new = broadcast.filled_in(listed(shape), input.numel(), "view")
+    if new == input.shape:
+        return _same(input)
+    return sharing.shared(made(graph.apply(ops.RESHAPE, input._node, attrs=(new,)), input), input)
+
+
+def _same(input: Tensor) -> Tensor:
+    """A view of all of it, as it is."""
+    return sharing.shared(made(input._node, input), input)
 
 
 @method
@@ -39,7 +59,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     axes = tuple(broadcast.axis_of(dim, input.ndim, "permute") for dim in given)
     if sorted(axes) != list(range(input.ndim)):
         raise ShapeError(f"permute needs each of {input.ndim} dimensions once, got {tuple(given)}")
-    return made(graph.apply(ops.PERMUTE, input._node, attrs=(axes,)), input)
+    if axes == tuple(range(input.ndim)):
+        return _same(input)
+    return sharing.shared(made(graph.apply(ops.PERMUTE, input._node, attrs=(axes,)), input), input)
 
 
 @method
@@ -64,13 +86,13 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     axes = broadcast.axes_of(dim, input.ndim, "squeeze")
     if isinstance(dim, (tuple, list)) and not dim:
         return input
-    return input.reshape(*(size for axis, size in enumerate(input.shape) if not (axis in axes and size == 1)))
+    return input.view(*(size for axis, size in enumerate(input.shape) if not (axis in axes and size == 1)))
 
 
 @method
 def unsqueeze(input: Tensor, dim: Any) -> Tensor:
     axis = broadcast.axis_of(dim, input.ndim + 1, "unsqueeze")
-    return input.reshape(*input.shape[:axis], 1, *input.shape[axis:])
+    return input.view(*input.shape[:axis], 1, *input.shape[axis:])
 
 
 @method
@@ -81,7 +103,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     shape = tuple(old if new == -1 else int(new) for old, new in zip(known, given, strict=False))
     if len(known) != len(given) or any(old not in (1, new) for old, new in zip(known, shape, strict=True)):
         raise ShapeError(f"expand: {input.shape} does not expand to {tuple(given)}")
-    return made(broadcast.to_shape(input._node, shape), input)
+    return sharing.shared(made(broadcast.to_shape(input._node, shape), input), input)
 
 
 broadcast_to = method(expand, "broadcast_to")
@@ -117,7 +139,7 @@ def ravel(input: Tensor) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """dim becomes several dimensions of these sizes; one of them may be -1."""
     axis = broadcast.axis_of(dim, input.ndim, "unflatten")
-    return input.reshape(*input.shape[:axis], *broadcast.filled_in(sizes, input.shape[axis], "unflatten"), *input.shape[axis + 1 :])
+    return input.view(*input.shape[:axis], *broadcast.filled_in(sizes, input.shape[axis], "unflatten"), *input.shape[axis + 1 :])
 
 
 swapaxes, swapdims = method(transpose, "swapaxes"), method(transpose, "swapdims")
@@ -154,7 +176,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     first = start + size if start < 0 else start
     if not (0 <= first and 0 <= length and first + length <= size):
         raise IndexRangeError(f"narrow: {length} numbers from {start} on do not lie in dim {dim} of size {size}")
-    return made(ops.move.slice_axis(input._node, axis, first, length), input)
+    return sharing.shared(made(ops.move.slice_axis(input._node, axis, first, length), input), input)
 
 
 @method
@@ -257,7 +279,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
             .unsqueeze(axis)
             .expand(*input.shape[:axis], line.shape[-1] // step + 1, *input.shape[axis + 1 :], 0)
         )
-    found = apply(ops.WINDOW, line, attrs=((size,), (step,), (1,)))
+    found = sharing.shared(apply(ops.WINDOW, line, attrs=((size,), (step,), (1,))), line)
     return found.movedim(-2, axis)
 
 
@@ -274,13 +296,13 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     size = min(x.shape[-2:])
     if not size:
         return x.reshape(*x.shape[:-2], 0)
-    line = x.narrow(-2, 0, size).narrow(-1, 0, size).flatten(-2)
+    line = x.narrow(-2, 0, size).narrow(-1, 0, size).view(*x.shape[:-2], size * size)
     line = pad_last(line, size)  # rows of size + 1: the diagonal is their first column
-    return line.reshape(*x.shape[:-2], size, size + 1)[..., 0]
+    return line.view(*x.shape[:-2], size, size + 1)[..., 0]
 
 
 def pad_last(input: Tensor, after: int) -> Tensor:
-    return made(ops.move.pad_axis(input._node, input.ndim - 1, 0, after), input)
+    return sharing.shared(made(ops.move.pad_axis(input._node, input.ndim - 1, 0, after), input), input)
 
 
 def listed(values: tuple[Any, ...]) -> Sequence[int]:

@@ -19,8 +19,9 @@ from ..missing import missing
 from ..op import DTYPES, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
 from ..view import Shape
+from . import sharing
 from .device import current, device
-from .grad_mode import is_grad_enabled, no_grad
+from .grad_mode import is_grad_enabled
 from .host_data import host_data, resolve
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,7 +49,7 @@ class Tensor:
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_node", "_part_of", "_requires_grad")
+    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
@@ -63,6 +64,8 @@ class Tensor:
         self._node: Node = data
         self._grad: Tensor | None = None
         self._requires_grad = False
+        self._view: sharing.View | None = None
+        self._root: sharing.Root | None = None
         if live.state.recorder is not None:
             live.state.recorder.born(self)
         if requires_grad:
@@ -118,12 +121,39 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        return self.detach()
+        """The same numbers, outside the gradient's graph; no graph hears of their changes there."""
+        return sharing.detached(Tensor(graph.apply(ops.DETACH, self._node)), self, quiet=True)
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        with no_grad():
-            self.copy_(value)
+        """From now on this tensor's numbers are value's, which may have another shape and dtype."""
+        if live.state.recorder is not None:
+            live.state.recorder.moved(self)
+        before = self._node
+        sharing.leave(self)
+        self._node = graph.apply(ops.DETACH, value._node)
+        if before.owner is not None:
+            self._node.owner, self._node.hooks = before.owner, before.hooks
+        if value is not self:
+            sharing.detached(self, value, quiet=True)
+
+    @property
+    def _version(self) -> int:
+        return sharing.version_of(self)
+
+    @property
+    def _base(self) -> Tensor | None:
+        """What this is a view of."""
+        return None if self._view is None else self._view.root
+
+    def _is_view(self) -> bool:
+        return self._view is not None
+
+    def _alike(self) -> Tensor:
+        """Another tensor with the same node."""
+        other = Tensor(self._node)
+        other._requires_grad = self._requires_grad
+        return other
 
     def dim(self) -> int:
         return self.ndim
@@ -212,16 +242,11 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same numbers, outside the gradient's graph; what is changed in place there changes here, too."""
-        return Tensor(graph.apply(ops.DETACH, self._node))._named_part(self, None)
+        return sharing.detached(Tensor(graph.apply(ops.DETACH, self._node)), self)
 
-    def _named_part(self, whole: Tensor, key: Any) -> Tensor:
-        """Remember that this is whole[key] (None: all of it, outside the graph): changes in place are written there, too.
-
-        A whole that is a part itself, and has no graph, is kept; others only as long as somebody else holds them.
-        """
-        chained = not whole._requires_grad and getattr(whole, "_part_of", None) is not None
-        self._part_of = (weakref.ref(whole), key, whole if chained else None)
-        return self
+    def _aside(self) -> Tensor:
+        """The numbers as they are now, outside the gradient's graph; what is changed later is not told."""
+        return Tensor(graph.apply(ops.DETACH, self._node))
 
     def _settle(self) -> None:
         """Forget how a realized, detached value was made: its history would otherwise live as long as it does."""
@@ -235,12 +260,16 @@ class Tensor:
             live.state.recorder.moved(self)
             live.state.recorder.housed(self, home)
         before = self._node
+        before.stale = True
         self._node = graph.apply(ops.PART, home._node, attrs=(spot, before.shape))
         self._node.owner, self._node.hooks = before.owner, before.hooks
+        if self._root is not None:
+            sharing.tell(self)
 
     def _convert(self, dtype: np.dtype[Any]) -> None:
         """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
         before, array = self._node, self.numpy().astype(dtype)
+        sharing.leave(self)
         self._node = graph.leaf(array, array.shape, array.dtype)
         self._node.owner, self._node.hooks = before.owner, before.hooks
         self.grad = None
@@ -249,48 +278,23 @@ class Tensor:
         """Become value, outside the gradient's graph and with the next realization; no history is left after it."""
         if live.state.recorder is not None:
             live.state.recorder.moved(self)
+        self._node.stale = True
         self._node = graph.apply(ops.DETACH, cast(value._node, self.dtype))
         engine.keep(self._node)
+        if self._root is not None:
+            sharing.tell(self)
 
     # ------------------------------------------------------------ in place: the name moves, old nodes stay
 
-    def _move_to(self, value: Tensor) -> Tensor:
-        """Become value, of this shape and kind of number. A leaf that requires grad stays one; others join value's graph."""
-        if self.requires_grad and self.is_leaf and is_grad_enabled():
-            raise GradientError("a leaf that requires grad was changed in place; do it under no_grad()")
-        if self.requires_grad and not self.is_leaf and not is_grad_enabled():
-            raise GradientError("a tensor computed from one that requires grad was changed under no_grad(); use .detach()")
+    def _move_to(self, value: Tensor, fresh: bool = False) -> Tensor:
+        """Become value, of this shape and kind of number, and so does all that shares its numbers. fresh: nobody else has it."""
         if value.shape != self.shape:
             raise ShapeError(f"in place, the shape {self.shape} must stay, the result has {value.shape}")
         if value.dtype.kind != self.dtype.kind and DTYPES.index(value.dtype) > DTYPES.index(self.dtype):
             raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
-        if live.state.recorder is not None:
-            live.state.recorder.moved(self)
-        before, node = self._node, cast(value._node, self.dtype)
-        if before.owner is not None:
-            self._node = graph.apply(ops.DETACH, node)
-            self._node.hooks = before.hooks
-        else:  # a node of its own all the same: value's may be a leaf, with an owner
-            self._node = graph.apply(ops.RESHAPE, node, attrs=(self.shape,))
-        self._node.owner = before.owner
-        before.stale = True
-        self._requires_grad = self._node.owner is not None or value.requires_grad
-        self._write_through()
+        sharing.check_change(self, value._requires_grad)
+        sharing.change(self, cast(value._node, self.dtype), value._requires_grad, fresh)
         return self
-
-    def _write_through(self) -> None:
-        """What this is a part of gets its new numbers."""
-        part_of = getattr(self, "_part_of", None)
-        whole = None if part_of is None else part_of[0]()
-        if part_of is None or whole is None:
-            return
-        if part_of[1] is not None:
-            whole[part_of[1]] = self
-        elif whole.is_leaf and whole.shape == self.shape:  # as in PyTorch, gradients do not hear of it
-            before = whole._node
-            with no_grad():
-                whole._move_to(self)
-            before.stale = False
 
     # ------------------------------------------------------------ arithmetic
 

@@ -1,0 +1,55 @@
+"""What `import torch` finds: distml_py's names, and those that mean something else to PyTorch's programs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ..kinds import Kind
+from ..op import float32
+from ..tensor import Tensor as _Tensor
+
+library = import_module(__name__.partition(".")[0])
+__version__ = "2.13.0+distml"
+
+
+class _AnyKind(Kind):
+    """torch.Tensor: made as FloatTensor is; every tensor is an instance, and its methods are found here."""
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, _Tensor)
+
+    def __subclasscheck__(cls, kind: type) -> bool:
+        return issubclass(kind, _Tensor) or super().__subclasscheck__(kind)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(_Tensor, name)
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is _Tensor
+
+    def __hash__(cls) -> int:
+        return hash(_Tensor)
+
+
+class Tensor(metaclass=_AnyKind):
+    dtype = float32
+
+
+def compile(model: Any = None, **options: Any) -> Any:
+    """The module or function itself: what it prints or appends must happen at each call, which a captured step leaves out.
+
+    PyTorch's options are taken. distml_py.compile captures a whole step.
+    """
+    return model if model is not None else lambda given: given
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(library, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(library)})
+
+
+__all__ = [name for name in dir(library) if not name.startswith("_")]

@@ -1,0 +1,147 @@
+"""``import torch`` and ``import torchvision`` that find this library: a finder on sys.meta_path, there only while asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType, TracebackType
+from typing import Any
+
+from ..errors import MissingModuleError
+
+ROOTS = ("torch", "torchvision")
+LIBRARY = __name__.split(".")[0]
+# PyTorch's modules whose names are found elsewhere here: by the module itself, or by what is below it (.*)
+PLACES = {
+    "torch": "stand_in.facade",
+    "torch.utils.data": "data",
+    "torch.utils.data.*": "data",
+    "torch.nn.modules.utils": "nn.sizes",
+    "torch.nn.modules": "nn",
+    "torch.nn.modules.*": "nn",
+    "torch.nn.parameter": "nn",
+    "torch.nn.parallel.*": "nn.parallel",
+    "torch.optim.lr_scheduler": "optim.lr_scheduler",
+    "torch.optim.*": "optim",
+    "torch.amp.*": "amp",
+    "torch.cuda.amp.*": "cuda.amp",
+    "torch.cuda.*": "cuda",
+    "torch.autograd.*": "autograd",
+    "torch.jit.*": "jit",
+    "torch.mps": "accelerator",
+    "torch.xpu": "accelerator",
+    "torch.tensor": "tensor",
+    "torch.types": "tensor.tensor",
+    "torch._tensor": "tensor.tensor",
+    "torch.distributed.*": "distributed",
+    "torch.utils.tensorboard.*": "utils.tensorboard",
+}
+MISSING = {
+    "torch.fx": "the module's own Python",
+    "torch.fft": "numpy.fft of x.numpy()",
+    "torch.sparse": "dense tensors",
+    "torch.hub": "a model of distml_py.models, and load_state_dict()",
+    "torch.onnx": "a model of distml_py.models and its export",
+    "torch.profiler": "distml_py.profile",
+    "torch.quantization": "float32 throughout",
+    "torch.ao": "float32 throughout",
+    "torch.export": "distml_py.compile",
+    "torch.nested": "padded tensors and masks",
+    "torch.masked": "where() and masked_fill()",
+    "torch.package": "the program's own files",
+    "torch.utils.cpp_extension": "an autograd.Function in Python",
+    "torch._dynamo": "distml_py.compile",
+    "torch._inductor": "distml_py.compile",
+    "torch.nn.attention": "F.scaled_dot_product_attention",
+    "torchvision.ops": "its formula in tensor operations",
+    "torchvision.io": "PIL, and transforms.ToTensor()",
+}
+
+
+class Alias(ModuleType):
+    """A module of ours under a name of PyTorch's: what is set here stays here, everything else is asked of it."""
+
+    def __init__(self, name: str, source: Any):
+        super().__init__(name, getattr(source, "__doc__", None))
+        self.__dict__["_source"] = source
+        self.__path__: list[str] = []
+        public = getattr(source, "__all__", None) or [known for known in dir(source) if not known.startswith("_")]
+        self.__dict__["__all__"] = list(public)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_source"], name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self.__dict__["_source"])})
+
+
+class Finder(MetaPathFinder, Loader):
+    """Finds what stands for torch.*, torchvision.*; says what does not."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname.partition(".")[0] not in ROOTS:
+            return None
+        source = _source(fullname)
+        if source is not None:
+            return ModuleSpec(fullname, self, origin=str(source), is_package=True)
+        for name in (fullname, *(fullname.rsplit(".", n)[0] for n in range(1, fullname.count(".")))):
+            if name in MISSING:
+                raise MissingModuleError(f"not implemented: {fullname}; nearest is {MISSING[name]}")
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return Alias(spec.name, _source(spec.name))
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to run."""
+
+
+def _source(fullname: str) -> Any:
+    """What stands for a module, None where nothing does."""
+    parent, _, name = fullname.rpartition(".")
+    if parent == "torch.backends":
+        return getattr(importlib.import_module(f"{LIBRARY}.backends.settings"), name, None)
+    moved = parent in PLACES and parent not in ROOTS  # what is below a module that stands elsewhere
+    own = PLACES.get(fullname, None if moved else fullname.removeprefix("torch."))
+    for place in (own, PLACES.get(f"{parent}.*")):
+        if place is None:
+            continue
+        try:
+            return importlib.import_module(f"{LIBRARY}.{place}")
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith(LIBRARY):
+                raise
+    return None
+
+
+class as_torch:
+    """From now on, or inside `with`, `import torch` and `import torchvision` find this library, until remove().
+
+    A real PyTorch that was imported before is set aside, and comes back with remove().
+    """
+
+    def __init__(self) -> None:
+        self._finder = Finder()
+        self._aside = _taken()
+        sys.meta_path.insert(0, self._finder)
+
+    def remove(self) -> None:
+        """`import torch` is what it was before."""
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
+            _taken()
+            sys.modules.update(self._aside)
+
+    def __enter__(self) -> as_torch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.remove()
+
+
+def _taken() -> dict[str, ModuleType]:
+    """The modules that go by these names now, taken out of sys.modules."""
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in ROOTS}

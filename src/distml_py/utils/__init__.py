@@ -1,0 +1,8 @@
+"""PyTorch's torch.utils: data, tensorboard and checkpoint. No helpers of this library."""
+
+import sys
+
+from .. import data
+from . import checkpoint, tensorboard
+
+sys.modules[f"{__name__}.data"] = data  # `import distml_py.utils.data` finds it, too
