@@ -58,7 +58,7 @@ element("language").addEventListener("change", (event) => speak(/** @type {HTMLS
 speak(chosenLanguage());
 engine.boot();
 connection.connect();
-recipes.load();
+recipes.load(panels.wanted);
 
 /** @param {string} language */
 async function speak(language) {

@@ -1,7 +1,7 @@
 // The page's side of the engine worker: starts it, speaks its message table, and lets only known frames out of it.
 
 import { FROM_ENGINE, readHeader } from "./frames.js";
-import { at, isStatic } from "./place.js";
+import { ASSETS, at, isStatic } from "./place.js";
 
 /**
  * @typedef {{message: string, line: number, recipe: boolean, traceback: string}} Failure  recipe: the person's Python, not the engine, failed
@@ -60,8 +60,8 @@ export class Engine {
     this.worker = worker;
     this.post({
       kind: "boot",
-      index_url: at("assets/"),
-      lock_url: at("assets/pyodide-lock.json"),
+      index_url: ASSETS,
+      lock_url: `${ASSETS}pyodide-lock.json`,
       bridge_url: at("bridge/bridge.js"),
       alone: isStatic,
     });

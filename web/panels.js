@@ -3,6 +3,7 @@
 import { copyOf } from "./copying.js";
 import { element } from "./elements.js";
 import { startDuty } from "./duty.js";
+import { embeddedRecipe, openEmbedded } from "./embedded.js";
 import { Lessons } from "./lessons.js";
 import { Looking } from "./looking.js";
 import { Models } from "./models.js";
@@ -30,9 +31,10 @@ export function openPanels(ship) {
   const looking = new Looking(known, engine);
   const projector = new Projector(ship);
   const models = new Models(ship, looking);
-  const lessons = new Lessons(ship, looking);
+  const lessons = new Lessons(ship);
   openOwnData(ship);
   startDuty(engine);
+  const tellAround = openEmbedded(ship);
   const shared = sharedCode();
   if (shared !== null) recipes.taken = true; // the first example must not replace it
   const link = /** @type {HTMLInputElement} */ (element("join-link"));
@@ -60,7 +62,10 @@ export function openPanels(ship) {
       looking.draw();
       projector.draw();
       lessons.draw();
+      tellAround();
     },
+    /** The example that the address asks for. */
+    wanted: embeddedRecipe(),
     api: {},
   };
 }

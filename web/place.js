@@ -8,5 +8,8 @@ export function at(path) {
   return new URL(path, ROOT).href;
 }
 
+/** Where Pyodide, NumPy and the library lie: a coordinator names a folder of this version, which a browser may keep for good. */
+export const ASSETS = at(document.querySelector('meta[name="distml-assets"]')?.getAttribute("content") ?? "assets/");
+
 /** `distml export-site` writes this mark into the page: there is no coordinator, the tab trains alone. */
 export const isStatic = document.querySelector('meta[name="distml-static"]') !== null;

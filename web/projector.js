@@ -54,18 +54,17 @@ export class Projector {
       this.window = null;
       return;
     }
-    /** @type {{workers: number, since: number, at: number, step: number}} */
-    const window = this.window?.workers === workers ? this.window : { workers, since: now, at: 0, step: 0 };
-    this.window = window;
-    if (now - window.since < SETTLE_MS) return;
-    if (!window.at) Object.assign(window, { at: now, step: status.step });
-    const seconds = (now - window.at) / 1000;
+    let span = this.window;
+    if (span === null || span.workers !== workers) this.window = span = { workers: Number(workers), since: now, at: 0, step: 0 };
+    if (now - span.since < SETTLE_MS) return;
+    if (!span.at) Object.assign(span, { at: now, step: status.step });
+    const seconds = (now - span.at) / 1000;
     if (seconds * 1000 < WINDOW_MS) return;
     const before = this.found.get(workers);
-    const rate = ((status.step - window.step) * size) / seconds;
+    const rate = ((status.step - span.step) * size) / seconds;
     const all = (before?.seconds ?? 0) + seconds;
     this.found.set(workers, { workers, rate: ((before?.rate ?? 0) * (before?.seconds ?? 0) + rate * seconds) / all, seconds: all });
-    Object.assign(window, { at: now, step: status.step });
+    Object.assign(span, { at: now, step: status.step });
   }
 
   draw() {

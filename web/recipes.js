@@ -35,25 +35,29 @@ export class RecipeList {
     this.taken = false;
   }
 
-  async load() {
+  /** @param {string | null} wanted  an example's name, from the address */
+  async load(wanted = null) {
     try {
       const [recipes, info] = await Promise.all([json("recipes/index.json"), isStatic ? json("web/version.json") : json("api/info")]);
       this.recipes = recipes;
       for (const { name } of recipes) this.picker.add(new Option(name, name));
-      drawGallery(recipes, (name) => {
-        this.picker.value = name;
-        this.pick(name);
-      });
+      drawGallery(recipes, (name) => this.choose(name));
       element("version").textContent = `distml ${info.version}`;
       if (this.taken) return this.about();
       if (info.steps) this.steps.value = String(info.steps);
       this.seed.value = String(info.seed ?? 0);
-      const first = recipes.find((/** @type {Recipe} */ { name }) => name === info.recipe) ?? recipes[0];
+      const first = recipes.find((/** @type {Recipe} */ { name }) => name === (wanted ?? info.recipe)) ?? recipes[0];
       this.picker.value = first.name;
       await this.open(first.name);
     } catch (error) {
       this.failed(t("The recipes could not be loaded: {why}", { why: String(error instanceof Error ? error.message : error) }));
     }
+  }
+
+  /** @param {string} name */
+  choose(name) {
+    this.picker.value = name;
+    return this.pick(name);
   }
 
   /** Another recipe, or the same one from its file again. @param {string} name */
