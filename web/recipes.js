@@ -1,7 +1,7 @@
 // The recipe picker: the coordinator's list, the chosen one's code in the editor, and the numbers beside it.
 
 import { element } from "./elements.js";
-import { drawGallery, markGallery } from "./gallery.js";
+import { drawGallery } from "./gallery.js";
 import { isStatic, at } from "./place.js";
 import { t } from "./strings.js";
 
@@ -104,7 +104,6 @@ export class RecipeList {
 
   about() {
     element("recipe-about").textContent = this.recipes.find(({ name }) => name === this.picker.value)?.title ?? "";
-    markGallery(this.picker.value, this.picker.disabled);
   }
 
   /** Shows what a run runs. @param {import("./status.js").RunHeader} run */

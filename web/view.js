@@ -3,6 +3,7 @@
 import { Curves } from "./curves.js";
 import { Editor } from "./editor.js";
 import { element, say, show } from "./elements.js";
+import { markGallery } from "./gallery.js";
 import { Knobs } from "./knobs.js";
 import { loadingShare } from "./loading.js";
 import { isStatic } from "./place.js";
@@ -92,6 +93,7 @@ export class View {
     show("controls", host || waiting);
     for (const id of ["recipe", "steps", "seed"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && !editable;
     /** @type {HTMLButtonElement} */ (element("code-reset")).disabled = !editable;
+    markGallery(/** @type {HTMLSelectElement} */ (element("recipe")).value, host && !editable);
     this.editor.lock(!editable);
     this.knobs.lock(!editable);
   }

@@ -122,7 +122,10 @@ def test_a_site_that_may_embed_the_page_passes_the_origin_check_and_still_needs_
     assert access.embeds("https://school.example/lesson.html") and not access.embeds("https://school.example.evil/")
 
 
-@pytest.mark.parametrize("text", ["school.example", "https://a.example/path", "*", "https://a.example https://b.example", "ftp://a", ""])
+NO_ORIGINS = ["school.example", "https://a.example/path", "*", "https://a.example https://b.example", "ftp://a", ""]
+
+
+@pytest.mark.parametrize("text", NO_ORIGINS)
 def test_what_is_no_origin_cannot_be_named_for_embedding(text: str) -> None:
     with pytest.raises(AccessError, match="--embed takes an origin"):
         origin_of(text)

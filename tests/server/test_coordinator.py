@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
@@ -570,6 +571,29 @@ async def test_files_are_checked_again_by_their_etag(served: Served) -> None:
             tag = response.headers["ETag"]
         async with served.client.get(served.url + path, headers={"If-None-Match": tag}) as response:
             assert response.status == 304, path
+
+
+async def test_texts_travel_compressed_and_keep_their_tags(served: Served) -> None:
+    path = f"{served.url}/web/vendor/codemirror.esm.js"
+    async with served.client.get(path, headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip" and int(response.headers["Content-Length"]) < 200_000
+        packed, tag = await response.read(), response.headers["ETag"]
+    async with served.client.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": tag}) as response:
+        assert response.status == 304 and response.headers["ETag"] == tag
+    async with served.client.get(path, headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers and await response.read() == packed
+
+
+async def test_the_page_names_a_folder_of_browser_files_that_may_be_kept_for_good(served: Served) -> None:
+    async with served.client.get(served.url) as response:
+        (folder,) = re.findall(r'name="distml-assets" content="(assets/[0-9a-f]{12}/)"', await response.text())
+    async with served.client.get(f"{served.url}/{folder}pyodide-lock.json") as response:
+        assert response.status == 200 and response.headers["Cache-Control"] == "no-cache"
+        entry = (await response.json())["packages"]["distml-py"]
+    async with served.client.get(f"{served.url}/{folder}{entry['file_name']}") as response:
+        assert response.status == 200 and "immutable" in response.headers["Cache-Control"]
+    async with served.client.get(f"{served.url}/assets/0123456789ab/pyodide-lock.json") as response:
+        assert response.status == 404, "another version's"
 
 
 async def test_the_library_is_served_as_the_lock_file_names_it(served: Served) -> None:
