@@ -37,7 +37,7 @@ const recipes = new RecipeList(view.editor, {
 let runFrame = null;
 let drawTimer = 0;
 let endTimer = 0;
-const pilot = new Pilot({ known, engine, connection, recipes, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun: () => view.clearPrinted(), restart: restartEngine, cleared, draw });
+const pilot = new Pilot({ known, engine, connection, recipes, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun, restart: restartEngine, cleared, draw });
 const doors = new Doors(known, draw);
 const panels = openPanels({ known, engine, editor: view.editor, recipes, runs, pilot, token, tell, draw });
 
@@ -229,6 +229,12 @@ function addPoint(step, measures) {
 function cleared() {
   runs.clear();
   view.curves.draw();
+}
+
+/** A training was asked for. */
+function begun() {
+  view.clearPrinted();
+  recipes.pinned = false;
 }
 
 /** @param {string} reason @param {string} detail */

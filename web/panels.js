@@ -50,7 +50,10 @@ export function openPanels(ship) {
     /** @returns {ArrayBuffer | null} */
     weights: () => models.weights,
     welcome() {
-      if (shared !== null && known.role === "host") recipes.put(shared);
+      if (shared !== null && known.role === "host") {
+        recipes.put(shared);
+        recipes.pinned = true;
+      }
       projector.welcome();
     },
     engineReady: () => models.ready(),

@@ -31,6 +31,8 @@ export class RecipeList {
     });
     this.picker.addEventListener("change", () => this.pick(this.picker.value));
     element("code-reset").addEventListener("click", () => this.pick(this.picker.value));
+    /** Whether the code came with a link, and stays until somebody trains. */
+    this.pinned = false;
     /** Whether a run's code is shown, which a late answer of load() must not replace. */
     this.taken = false;
   }
@@ -108,6 +110,7 @@ export class RecipeList {
 
   /** Shows what a run runs. @param {import("./status.js").RunHeader} run */
   show(run) {
+    if (this.pinned) return;
     this.taken = true;
     this.loading = false;
     this.editor.fill(run.code);

@@ -211,9 +211,8 @@ def test_a_link_carries_code_and_settings_within_8_kb(desk: Desk) -> None:
     link = page.evaluate("""import("/web/share_link.js").then(m => m.linkWith(
         {chosen: () => ({name: "digits_mlp", code: distml.code(), seed: 7, steps: 12})}, "", {tell() {}}))""")
     assert link.startswith("http") and len(link) <= 8192 and "#t=" not in link
-    other = desk.open(desk.coordinator.host_link)
+    other = desk.context.new_page()
     other.goto(link)
-    other.reload()
     until(other, "distml.code().includes('20_000')", 30)
     assert code_of(other) == code
     assert other.get_by_label("Seed").input_value() == "7" and other.get_by_label("Steps", exact=True).input_value() == "12"
