@@ -64,6 +64,7 @@ recipes.load(panels.wanted);
 async function speak(language) {
   await useLanguage(language);
   view.curves.draw();
+  panels.relabel();
   drawNow();
 }
 

@@ -1,6 +1,7 @@
 // The page's doors: train (host), join (worker), projector and lessons. One is open; what belongs to others is hidden.
 
 import { element } from "./elements.js";
+import { isStatic } from "./place.js";
 
 const NAMES = ["train", "join", "projector", "lessons"];
 const ROOT = document.body;
@@ -35,6 +36,7 @@ export class Doors {
 
   show() {
     element("doors").hidden = this.known.role !== "host";
+    /** @type {HTMLElement} */ (element("doors").querySelector('[data-door="projector"]')).hidden = isStatic;
     if (ROOT.dataset.shown === this.now) return;
     ROOT.dataset.door = ROOT.dataset.shown = this.now;
     for (const node of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(NAMES.map((name) => `.for-${name}`).join()))) {

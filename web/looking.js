@@ -11,6 +11,7 @@ import * as words from "./words.js";
 
 const EVERY_MS = 1000;
 const FAILED_MS = 3000;
+const REST = 4; // an answer that takes long is asked for less often: four fifths of the time belong to training
 
 /**
  * @typedef {{kind: string, views: string[], classes: string[], shape: number[], parameters: number, samples: Record<string, number>}} About
@@ -66,6 +67,13 @@ export class Looking {
     say("looking-about", t("{n} numbers learn from {samples} samples", { n: words.count(this.about.parameters), samples: words.count(this.about.samples.train) }));
     this.tabs();
     this.open(this.about.views.includes(this.view) ? this.view : (Object.keys(VIEWS).find((one) => this.about?.views.includes(one)) ?? ""));
+  }
+
+  /** The language has changed. */
+  relabel() {
+    if (this.about === null) return;
+    this.tabs();
+    this.open(this.view);
   }
 
   /** The run or the model is gone. */
@@ -135,8 +143,10 @@ export class Looking {
     if (document.hidden || document.body.dataset.door !== "train") return;
     this.asking = true;
     let wait = EVERY_MS;
+    const began = performance.now();
     try {
       const found = await this.engine.look(view, opened.options?.() ?? {});
+      wait = Math.max(EVERY_MS, REST * (performance.now() - began));
       if (this.opened === opened) opened.show(found);
       document.getElementById("look-note")?.remove();
     } catch (error) {

@@ -57,6 +57,12 @@ export function openPanels(ship) {
       projector.welcome();
     },
     engineReady: () => models.ready(),
+    /** The language has changed: what was made before is made anew. */
+    relabel() {
+      lessons.list();
+      looking.relabel();
+      models.list();
+    },
     ended: () => models.ended(),
     /** @param {import("./status.js").CoordinatorStatus} status */
     status: (status) => projector.measure(status),

@@ -71,5 +71,5 @@ def test_a_package_is_served_to_tabs(serve: Callable[..., Coordinator]) -> None:
 
 def test_help_lists_the_options_and_a_recipe_trains_in_the_terminal() -> None:
     assert "--deterministic" in run(commands()[3], ROOT)
-    said = run(commands()[5], ROOT)
+    said = run(commands()[6], ROOT)
     assert float(re.findall(r"test: .* accuracy ([\d.]+)%", said)[0]) >= 96
