@@ -12,6 +12,7 @@ LIBRARY = ROOT / "src" / "distml_py"
 
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
+    ["size"],
     ["errors", "view", "snapshot", "torch_names", "amp", "version"],
     ["missing", "packages", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
     ["op", "safetensors", "layout", "live", "variant", "codecs", "manifest"],
@@ -19,6 +20,7 @@ LISTING = [
     ["ops", "operands"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
     ["scattering", "siblings", "attending"],
+    ["prologue"],
     ["schedule"],
     ["backends", "indexing"],
     ["engine", "random"],
@@ -30,6 +32,7 @@ LISTING = [
     ["functions", "io", "capture"],
     ["nn/functional"],
     ["nn", "optim", "data", "distributions"],
+    ["serialization"],
     ["recipe", "models", "utils", "uplink"],
     ["torchvision"],
     ["stand_in"],

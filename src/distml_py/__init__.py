@@ -112,6 +112,7 @@ from .sampling import (
     set_rng_state,
 )
 from .selftest import self_test
+from .serialization import load, load_bundle, load_file, pytorch_snippet, save, save_bundle, save_file
 from .stand_in import as_torch
 from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
 from .tensor import functions as _functions

@@ -10,18 +10,12 @@ import numpy as np
 from .broadcast import Number, kind_of, promoted
 from .graph import Node
 from .op import DTYPES
-from .tensor import Tensor
+from .size import Size as Size
+from .tensor import Tensor, text
 from .tensor.host_data import resolve
 
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 dtype = np.dtype
-
-
-class Size(tuple[int, ...]):
-    """A shape. Tensor.shape is a plain tuple of ints."""
-
-    def numel(self) -> int:
-        return math.prod(self)
 
 
 class finfo:
@@ -90,9 +84,13 @@ def get_num_threads() -> int:
     return 1
 
 
-def set_printoptions(precision: int | None = None, threshold: int | None = None, **options: Any) -> None:
-    """NumPy's, by which tensors are printed. Its own name for PyTorch's sci_mode is suppress."""
-    if "sci_mode" in options:
-        options["suppress"] = not options.pop("sci_mode")
-    options.pop("profile", None)
-    np.set_printoptions(precision=precision, threshold=threshold, **options)
+def set_printoptions(
+    precision: int | None = None,
+    threshold: int | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors are printed. profile: "default", "short" or "full"; sci_mode: None decides by the numbers."""
+    text.set_options(profile, precision=precision, threshold=threshold, edgeitems=edgeitems, linewidth=linewidth, sci_mode=sci_mode)

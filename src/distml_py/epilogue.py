@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from .kernel import (
     Apply,
@@ -77,13 +78,12 @@ def _with_chain(first: Launch, chain: Launch, body: Map, result: Expression) -> 
     inputs = list(first.inputs) + [slot for slot in chain.inputs if slot not in first.inputs and slot != first.output]
     places = [inputs.index(slot) if slot in inputs else -1 for slot in chain.inputs]
     own = _as_input(result, number)
-    after = _after(body.body, number, own, Total(kernel.dtype), places)
+    after = _after(body.body, number, own, Total(kernel.dtype), places, len(first.scalars))
     if after is None or len(inputs) > MOST_INPUTS:
         return None
     joined = dataclasses.replace(kernel, after=after)
-    return dataclasses.replace(
-        first, kernel=joined, inputs=tuple(inputs), scalars=chain.scalars, output=chain.output, step=chain.step
-    )
+    scalars = first.scalars + chain.scalars
+    return dataclasses.replace(first, kernel=joined, inputs=tuple(inputs), scalars=scalars, output=chain.output, step=chain.step)
 
 
 def _count(kernel: Product | Convolution) -> int:
@@ -99,17 +99,22 @@ def _as_input(result: Expression, number: int) -> Expression:
     return Load(number, result.dtype)
 
 
-def _after(value: Expression, number: int, own: Expression, total: Total, places: list[int]) -> Expression | None:
-    """value with the numbers of input `number` as total and the others renumbered; None when it reads them elsewhere, too."""
+def _after(value: Expression, number: int, own: Expression, total: Total, places: list[int], scalars: int) -> Expression | None:
+    """value with the numbers of input `number` as total and the others renumbered, its scalars after `scalars` others.
+
+    None when it reads those numbers elsewhere, too.
+    """
 
     def within(part: Expression, here: Expression = own) -> Expression | None:
-        return _after(part, number, here, total, places)
+        return _after(part, number, here, total, places, scalars)
 
     if value == own:
         return total
     match value:
         case Load(input, kind):
             return Load(places[input], kind) if input != number else None
+        case Scalar(scalar, kind):
+            return Scalar(scalar + scalars, kind)
         case Read(of=of):
             inner = within(of, total)
             return None if inner is None else dataclasses.replace(value, of=inner)
@@ -134,16 +139,24 @@ def elsewhere(launch: Launch | None, slot: int, result: Expression) -> Launch | 
     return None if kernel is None else dataclasses.replace(launch, kernel=kernel)
 
 
-def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel | None:
-    changed: dict[str, Operand | Expression] = {}
+def _expressions_elsewhere(kernel: Kernel, number: int, there: Expression) -> dict[str, Any]:
+    """The kernel's expressions by name, reading `there` in place of input `number`."""
+    changed: dict[str, Any] = {}
     for name in ("body", "after") if not isinstance(kernel, Joint) else ():
         value = getattr(kernel, name, None)
         if value is not None:
             changed[name] = _moved(value, number, there)
-    if isinstance(kernel, Fold):
-        kernel = dataclasses.replace(kernel, more=tuple(_moved(value, number, there) for value in kernel.more))
-    if isinstance(kernel, Joint):
-        return dataclasses.replace(kernel, bodies=tuple(_moved(value, number, there) for value in kernel.bodies))
+    for name in ("more", "bodies", "before"):
+        values = getattr(kernel, name, ())
+        if values:
+            changed[name] = tuple(_moved(value, number, there) for value in values)
+    return changed
+
+
+def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel | None:
+    changed = _expressions_elsewhere(kernel, number, there)
+    if isinstance(kernel, (Fold, Joint)):
+        return dataclasses.replace(kernel, **changed)
     operands: dict[str, Shape] = {}
     match kernel:
         case Product(sizes=sizes, batch=batch):
@@ -169,7 +182,7 @@ def _kernel_elsewhere(kernel: Kernel, number: int, there: Expression) -> Kernel 
             if found is None or not is_packed(found, axes, straight) or (name == "image" and shape[3] % 4):
                 return None
             changed[name] = found
-    return dataclasses.replace(kernel, **changed) if changed else None  # type: ignore[arg-type]
+    return dataclasses.replace(kernel, **changed) if changed else None
 
 
 def _moved(value: Expression, number: int, there: Expression) -> Expression:

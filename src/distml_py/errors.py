@@ -4,6 +4,8 @@ PyTorch raises RuntimeError for most of what is wrong with shapes, dtypes and in
 for the rest: ours are both, so that whoever catches PyTorch's catches these.
 """
 
+from .size import as_tuples
+
 
 class DistmlError(Exception):
     """The root of every error this package raises on purpose.
@@ -12,6 +14,9 @@ class DistmlError(Exception):
     """
 
     line = 0
+
+    def __init__(self, *told: object):
+        super().__init__(*(as_tuples(part) if isinstance(part, str) else part for part in told))
 
 
 class ShapeError(DistmlError, RuntimeError, ValueError):

@@ -159,7 +159,10 @@ Axis = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Operand:
-    """An input read by strides, in elements: of every axis, or of parts of it."""
+    """An input read by strides, in elements: of every axis, or of parts of it.
+
+    A negative input, -1 - n, is no array: its element e is what number n of the kernel's `before` makes of e.
+    """
 
     input: int
     offset: int
@@ -173,6 +176,7 @@ class Product:
     sizes: (m, n, k); k is cut into `splits` equal parts; j runs to the next multiple of four. The operands are packed:
     the last stride along one of an operand's last two axes is 1, all others and the offset are multiples of four.
     after: what is made of each number, where that is more than the number itself; its elements are counted (b, row, j).
+    before: what operands are made of at each read, see Operand.
     """
 
     left: Operand
@@ -184,6 +188,7 @@ class Product:
     dtype: Dtype
     fetch: bool = False
     after: Expression | None = None
+    before: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,7 @@ class Convolution:
 
     image: packed along w, zeros up to a whole texel. weight (input 1): contiguous (r, c, kh, kw, block).
     Within each group the channels are counted up to a multiple of block. after: as Product's; counted (n, channel, y, x).
+    before: as Product's; what lies beyond the image's edges is 0 whatever it makes.
     """
 
     image: Operand
@@ -218,6 +224,7 @@ class Convolution:
     dtype: Dtype
     fetch: bool = False
     after: Expression | None = None
+    before: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,6 +233,7 @@ class WeightGradient:
 
     A texel (t) holds four neighbours along kx, or, where the kernel is one or two wide, those of 4 or 2 channels.
     image and gradient (inputs 0 and 1): packed along their width, the image with zeros up to a whole texel.
+    before: as Convolution's.
     """
 
     image: Operand
@@ -235,6 +243,7 @@ class WeightGradient:
     block: int
     dtype: Dtype
     fetch: bool = False
+    before: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)

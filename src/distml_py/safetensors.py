@@ -23,6 +23,13 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
+# read where a file of others is: what of it is kept as another dtype; the upper half of a float32 is marked as such
+FOREIGN: dict[str, np.dtype[Any]] = {
+    "BF16": np.dtype("<u2", metadata={"bfloat16": True}),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U16": np.dtype("<u2"),
+}
 MAX_HEADER_BYTES = 1 << 20
 MAX_DIMENSIONS = 16
 MAX_NAME_CHARACTERS = 512
@@ -30,14 +37,17 @@ MAX_ARRAY_BYTES = 1 << 48
 _LENGTH = struct.Struct("<Q")
 
 
-def dumps(tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The bytes of a safetensors file; header and data follow the mapping's order. Raises FormatError."""
-    return b"".join(chunks(tensors))
+def dumps(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The bytes of a safetensors file; header and data follow the mapping's order. Raises FormatError.
+
+    metadata: texts by name, kept in the header.
+    """
+    return b"".join(chunks(tensors, metadata))
 
 
-def chunks(tensors: Mapping[str, np.ndarray]) -> list[bytes | memoryview]:
+def chunks(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> list[bytes | memoryview]:
     """dumps() in pieces: the header, then the arrays where they are, copied only if they are not in C order."""
-    header: dict[str, Any] = {}
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     parts: list[bytes | memoryview] = []
     end = 0
     for name, array in tensors.items():
@@ -56,22 +66,15 @@ def chunks(tensors: Mapping[str, np.ndarray]) -> list[bytes | memoryview]:
     return [_LENGTH.pack(len(text)), text, *parts]
 
 
-def loads(data: bytes | memoryview, copy: bool = True) -> dict[str, np.ndarray]:
+def loads(data: bytes | memoryview, copy: bool = True, foreign: bool = False) -> dict[str, np.ndarray]:
     """The arrays of a safetensors file, in its header's order. Raises FormatError for any irregular byte.
 
-    copy False: they may be views into `data`, then read-only and as long-lived, where they are aligned.
+    copy False: they may be views into `data`, then read-only and as long-lived, where they are aligned. foreign: dtypes that
+    are not written here are read, too; bfloat16 becomes float32.
     """
-    view = memoryview(data).cast("B")
-    if len(view) < _LENGTH.size:
-        raise FormatError(f"safetensors: at least {_LENGTH.size} bytes are needed, got {len(view)}")
-    (length,) = _LENGTH.unpack_from(view)
-    if length > min(MAX_HEADER_BYTES, len(view) - _LENGTH.size):
-        raise FormatError(
-            f"safetensors: the header claims {length} bytes, of {len(view)} in all; at most {MAX_HEADER_BYTES} are allowed"
-        )
-    header = _parse_header(bytes(view[_LENGTH.size : _LENGTH.size + length]))
-    payload = view[_LENGTH.size + length :]
-    entries = {name: _entry(name, fields) for name, fields in header.items()}
+    header, payload = _parts(data)
+    dtypes = DTYPES | FOREIGN if foreign else DTYPES
+    entries = {name: _entry(name, fields, dtypes) for name, fields in header.items() if name != "__metadata__"}
     expected = 0
     for begin, end, name in sorted((begin, end, name) for name, (_, _, begin, end) in entries.items()):
         if begin != expected:
@@ -82,6 +85,26 @@ def loads(data: bytes | memoryview, copy: bool = True) -> dict[str, np.ndarray]:
     return {name: _array(name, payload[begin:end], dtype, shape, copy) for name, (dtype, shape, begin, end) in entries.items()}
 
 
+def metadata(data: bytes | memoryview) -> dict[str, str]:
+    """The texts by name in a file's header. Raises FormatError where there is no header."""
+    found: dict[str, str] = _parts(data)[0].get("__metadata__", {})
+    return found
+
+
+def _parts(data: bytes | memoryview) -> tuple[dict[str, Any], memoryview]:
+    """(the header, the bytes of the arrays)."""
+    view = memoryview(data).cast("B")
+    if len(view) < _LENGTH.size:
+        raise FormatError(f"safetensors: at least {_LENGTH.size} bytes are needed, got {len(view)}")
+    (length,) = _LENGTH.unpack_from(view)
+    if length > min(MAX_HEADER_BYTES, len(view) - _LENGTH.size):
+        raise FormatError(
+            f"safetensors: the header claims {length} bytes, of {len(view)} in all; at most {MAX_HEADER_BYTES} are allowed"
+        )
+    header = _parse_header(bytes(view[_LENGTH.size : _LENGTH.size + length]))
+    return header, view[_LENGTH.size + length :]
+
+
 def _parse_header(text: bytes) -> dict[str, Any]:
     if not text.startswith(b"{"):
         raise FormatError("safetensors: the header starts with '{'; is this a safetensors file?")
@@ -89,7 +112,7 @@ def _parse_header(text: bytes) -> dict[str, Any]:
         header = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"safetensors: the header is not valid JSON: {error}") from None
-    metadata = header.pop("__metadata__", {})
+    metadata = header.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise FormatError("safetensors: __metadata__ maps text to text")
     assert isinstance(header, dict)
@@ -111,11 +134,11 @@ def _check_name(name: str) -> None:
         raise FormatError(f"safetensors: {name!r} is not possible as a name")
 
 
-def _entry(name: str, fields: Any) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
+def _entry(name: str, fields: Any, dtypes: Mapping[str, np.dtype[Any]]) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
     _check_name(name)
     if not isinstance(fields, dict) or fields.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"safetensors: {name!r} needs exactly dtype, shape and data_offsets")
-    dtype = DTYPES.get(fields["dtype"]) if isinstance(fields["dtype"], str) else None
+    dtype = dtypes.get(fields["dtype"]) if isinstance(fields["dtype"], str) else None
     if dtype is None:
         raise FormatError(f"safetensors: {name!r} has unknown dtype {fields['dtype']!r}; possible: {', '.join(DTYPES)}")
     shape, offsets = fields["shape"], fields["data_offsets"]
@@ -140,5 +163,7 @@ def _array(name: str, data: memoryview, dtype: np.dtype[Any], shape: tuple[int, 
     if dtype == np.bool_ and np.frombuffer(data, np.uint8).max(initial=0) > 1:
         raise FormatError(f"safetensors: {name!r} is BOOL and holds a byte that is neither 0 nor 1")
     found = np.frombuffer(data, dtype).reshape(shape)
+    if dtype.metadata:
+        return (found.astype(np.uint32) << 16).view(np.float32)
     # a copy is aligned, may be written to, and does not keep the whole frame alive
     return found.copy() if copy or not found.flags.aligned else found

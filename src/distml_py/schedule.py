@@ -57,6 +57,7 @@ from .op import (
 from .operands import through
 from .ops.atlas import PART, Spot, sizes
 from .ops.elementwise import NORMALIZE
+from .prologue import begun
 from .scattering import scatter
 from .siblings import paired
 from .variant import DEFAULT, Variant
@@ -202,6 +203,7 @@ class _Scheduler:
             assert isinstance(value, Load)
             outputs.append(value.input)
         planned = Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts)
+        planned = begun(planned, set(self.results), lambda launch: self._variant(launch.step).prologue)
         return paired(joined(finished(planned, self.results)))
 
     def _shared(self, number: int, value: Expression) -> bool:
@@ -313,8 +315,8 @@ class _Scheduler:
             case _:
                 return self._convolve(step, values, shapes)
 
-    def _variant(self) -> Variant:
-        return DEFAULT if self.choose is None else self.choose(self.graph, self.now)
+    def _variant(self, number: int | None = None) -> Variant:
+        return DEFAULT if self.choose is None else self.choose(self.graph, self.now if number is None else number)
 
     def _convolve(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
         stride, padding, dilation, size, groups = step.attrs

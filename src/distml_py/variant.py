@@ -11,11 +11,13 @@ class Variant:
 
     enough: fragments that keep the device busy; a contraction with fewer has its long sums cut into parts. 0: no sum is cut.
     fetch: texels are read by texelFetch, not by texture().
+    prologue: what an operand is made of is made at each read, not stored, where every number is read so many times at most.
     """
 
     layers: int = 8
     enough: int = 1 << 8
     fetch: bool = False
+    prologue: int = 4
 
 
 DEFAULT = Variant()

@@ -45,7 +45,7 @@ class Case:
         self.optimizer = optim.SGD(self.model.parameters(), lr=0.05)
     def step(self, x, labels):
         self.optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(self.model(x), labels)
+        loss = nn.functional.cross_entropy(self.model((x * 2 - 0.5).tanh()), labels)
         loss.backward()
         self.optimizer.step()
         return loss
@@ -99,11 +99,12 @@ numbers | {"ops": ops, "left": report.left, "lines": str(report).splitlines()}
     assert len(found["lines"]) == found["known"] + 1
 
 
-VARIANTS = [(layers, enough, fetch) for layers in (1, 2, 4, 6, 8) for enough, fetch in ((0, False), (256, True), (1 << 14, False))]
+OTHERS = ((0, False, 0), (256, True, 1 << 20), (1 << 14, False, 1 << 20))  # enough, fetch, prologue
+VARIANTS = [(layers, *others) for layers in (1, 2, 4, 6, 8) for others in OTHERS]
 
 
-@pytest.mark.parametrize(("layers", "enough", "fetch"), VARIANTS)
-def test_every_variant_trains_alike_on_webgl(lab: Lab, layers: int, enough: int, fetch: bool) -> None:
+@pytest.mark.parametrize(("layers", "enough", "fetch", "prologue"), VARIANTS)
+def test_every_variant_trains_alike_on_webgl(lab: Lab, layers: int, enough: int, fetch: bool, prologue: int) -> None:
     """All contractions in one variant; one with more layers than the device has is drawn with as many as there are."""
     found = tuning(
         lab,
@@ -113,7 +114,7 @@ wanted = on_numpy(lambda: after(2))
 gpu.choices = plain
 after(1)
 names = [name_of(graph, number) for graph in engine.planned() for number in problems(graph)]
-gpu.choices = plain.with_({{name: Variant({layers}, {enough}, {fetch}) for name in names}})
+gpu.choices = plain.with_({{name: Variant({layers}, {enough}, {fetch}, {prologue}) for name in names}})
 off = apart(after(2), wanted)
 gpu.choices = plain
 [off, len(names)]

@@ -117,6 +117,8 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
     kernel, size = launch.kernel, launch.size
     if size == 0:
         return np.zeros(0)
+    if isinstance(kernel, (Product, Convolution, WeightGradient)):
+        inputs = [*inputs, *(Made(body, inputs, scalars) for body in reversed(kernel.before))]  # type: ignore[list-item]
     match kernel:
         case Map():
             return element(kernel.body, np.arange(size), inputs, scalars)
@@ -145,6 +147,16 @@ def run_kernel(launch: Launch, inputs: list[np.ndarray], scalars: list[float]) -
             return chain(kernel, inputs[0])
         case ScatterChains():
             return scatter_chains(kernel, inputs)
+
+
+class Made:
+    """An operand that is no array: its numbers are made where they are read."""
+
+    def __init__(self, body: Expression, inputs: list[np.ndarray], scalars: list[float]):
+        self.body, self.inputs, self.scalars = body, list(inputs), scalars
+
+    def __getitem__(self, places: np.ndarray) -> np.ndarray:
+        return element(self.body, places.reshape(-1), self.inputs, self.scalars).astype(self.body.dtype).reshape(places.shape)
 
 
 def layered(found: np.ndarray, axis: int, launch: Launch) -> np.ndarray:

@@ -30,7 +30,7 @@ LIMITS: dict[str, dict[str, int | Variant]] = {
     },
     "wide limits": {
         **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500, "FOLD_LENGTH": 1 << 20},
-        **{"DEFAULT": Variant(enough=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
+        **{"DEFAULT": Variant(enough=1 << 20, prologue=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
     },
 }
 
@@ -236,7 +236,7 @@ FOLLOWED: dict[str, tuple[Callable[[], Tensor], list[str]]] = {
     ),
     "heads": (
         lambda: (q := (data(16, 24) + 1).reshape(2, 8, 6, 4).permute(0, 2, 1, 3)) @ q.mT.sin() @ q,
-        ["Map", "Map", "Product", "Product", "Map"],
+        ["Map", "Product", "Product", "Map"],
     ),
     "a sum at another place": (lambda: ((data(8, 8) @ data(8, 12)).flip(0) + 1).sum(1), ["Product", "Fold"]),
     "a chain that somebody else reads before its end": (

@@ -321,10 +321,10 @@ def test_item_tolist_and_bool() -> None:
 
 
 def test_repr_is_readable() -> None:
-    assert repr(dm.tensor([1.0, 2.5])) == "tensor([1. , 2.5])"
-    assert repr(dm.arange(3)) == "tensor([0, 1, 2], dtype=int32)"
+    assert repr(dm.tensor([1.0, 2.5])) == "tensor([1.0000, 2.5000])"
+    assert repr(dm.arange(3)) == "tensor([0, 1, 2])"
     assert repr(dm.ones(1, requires_grad=True)) == "tensor([1.], requires_grad=True)"
-    assert repr(dm.tensor([True])) == "tensor([ True])"
+    assert repr(dm.tensor([True])) == "tensor([True])"
 
 
 def test_shape_and_its_relatives() -> None:

@@ -23,7 +23,7 @@ from distml_py.backends.choices import Choices, bounded, read, written
 from distml_py.backends.problems import alone, multiplications, name_of, problems, shrunk
 from distml_py.backends.tuner import Finding, Tuner
 from distml_py.errors import BackendError, CaptureError, GpuLostError
-from distml_py.graph import LEAF
+from distml_py.graph import CONST, LEAF
 from distml_py.kernel import Product, WeightGradient
 from distml_py.layout import layout_of
 from distml_py.schedule import Graph, graph_of, linearize, schedule
@@ -173,7 +173,8 @@ def test_everyone_is_warm_and_turns_alternate() -> None:
     device = Device(faster(FAST, 1.0))
     tuned(device)
     size = max(times for _, times in device.runs)
-    of_two = [variant for variant, times in device.runs if times == size and (variant.fetch or variant == DEFAULT)]
+    until = next(n for n, (variant, _) in enumerate(device.runs) if variant.prologue != DEFAULT.prologue)  # the next stage
+    of_two = [variant for variant, times in device.runs[:until] if times == size and (variant.fetch or variant == DEFAULT)]
     first = next(n for n, variant in enumerate(of_two) if variant.fetch)
     race = of_two[first - 1 :]  # both warm up, then take turns
     assert race[:2] == [DEFAULT, replace(DEFAULT, fetch=True)]
@@ -278,26 +279,29 @@ def test_no_variant_has_more_layers_than_the_device(layers: int, default: int) -
 def some_graphs() -> dict[str, Graph]:
     """Products and convolutions of odd sizes with all their gradients."""
     a, b = data(17, 130).requires_grad_(), data(130, 5).requires_grad_()
-    (a @ b * data(17, 5)).sum().backward()
+    (a @ b).backward(data(17, 5))
     x, w = data(3, 4, 9, 7).requires_grad_(), data(6, 2, 3, 3).requires_grad_()
     out = nn.functional.conv2d(x, w, stride=(2, 1), padding=1, groups=2)
-    (out * data(*out.shape)).sum().backward()
+    out.backward(data(*out.shape))
     assert a.grad is not None and b.grad is not None and x.grad is not None and w.grad is not None
     return {
         "product": graph(a @ b), "left": graph(a.grad), "right": graph(b.grad), "long": graph(data(2, 1024) @ data(1024, 3)),
         "convolution": graph(out), "image": graph(x.grad), "weight": graph(w.grad),
+        "a chain before": graph((data(17, 30) * data(30) + 0.5).relu().T @ (data(17, 5) * 2.0)),
+        "a chain before an image": graph(nn.functional.conv2d((data(2, 4, 9, 7) + data(4, 1, 1)).exp(), data(6, 4, 3, 3))),
     }  # fmt: skip
 
 
 GRAPHS = some_graphs()
-VARIANTS = [Variant(layers, enough) for layers in choosing.LAYERS for enough in (0, 1 << 8, 1 << 20)]
+VARIANTS = [Variant(n, enough, False, reads) for n in choosing.LAYERS for enough in (0, 1 << 8, 1 << 20) for reads in (0, 1 << 20)]
 
 
 def numbers_of(one: Graph, variant: Variant) -> np.ndarray:
     leaves = [step.shape for step in one.steps if step.op is LEAF]
     found = [np.random.default_rng(n).uniform(-1, 1, math.prod(shape)).astype(np.float32) for n, shape in enumerate(leaves)]
     backend = KernelBackend()
-    (result,) = backend.run(schedule(one, lambda graph, number: variant), found, [])
+    constants = [0.5] * sum(step.op is CONST for step in one.steps)
+    (result,) = backend.run(schedule(one, lambda graph, number: variant), found, constants)
     return result[: math.prod(one.steps[-1].shape)]
 
 
@@ -392,7 +396,7 @@ def test_integers_and_empty_products_are_no_problems() -> None:
 
 # ---------------------------------------------------------------- choices and their record
 
-variants = st.builds(Variant, st.sampled_from(choosing.LAYERS), st.integers(0, 1 << 20), st.booleans())
+variants = st.builds(Variant, st.sampled_from(choosing.LAYERS), st.integers(0, 1 << 20), st.booleans(), st.integers(0, 1 << 20))
 
 
 @given(st.dictionaries(st.text(max_size=30), variants, max_size=8))
@@ -416,9 +420,10 @@ def test_what_is_no_record_is_ignored(text: str) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"format": 2}, {"variants": []}, {"variants": {"x": None}}, {"variants": {"x": {}, "y": {"color": 1}}},
+        {"format": 1}, {"variants": []}, {"variants": {"x": None}}, {"variants": {"x": {}, "y": {"color": 1}}},
         {"variants": {"x": {"layers": 3}}}, {"variants": {"x": {"layers": True}}}, {"variants": {"x": {"enough": -1}}},
-        {"variants": {"x": {"enough": 1e9}}}, {"variants": {"x": {"fetch": 1}}},
+        {"variants": {"x": {"enough": 1e9}}}, {"variants": {"x": {"fetch": 1}}}, {"variants": {"x": {"prologue": True}}},
+        {"variants": {"x": {"prologue": -1}}},
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_ignored(damage: dict[str, Any]) -> None:
@@ -549,5 +554,5 @@ def test_the_heaviest_problem_comes_first_and_the_lightest_not_at_all() -> None:
 
 
 def test_a_finding_says_what_was_gained() -> None:
-    assert str(Finding("a product", FAST, 1.5)) == f" 1.50 x  {'layers 4, enough 256, texture()':<40} a product"
+    assert str(Finding("a product", FAST, 1.5)) == f" 1.50 x  {'layers 4, enough 256, texture(), prologue 4':<53} a product"
     assert "default" in str(Finding("a product"))

@@ -11,7 +11,7 @@ from ..schedule import Graph
 from ..variant import DEFAULT, Variant
 from .problems import name_of
 
-FORMAT = 1  # of the record; goes up when a field of Variant or the name of a problem means something else
+FORMAT = 2  # of the record; goes up when a field of Variant or the name of a problem means something else
 LAYERS = (1, 2, 4, 6, 8)
 
 
@@ -68,7 +68,7 @@ def read(text: str, device: str, version: str) -> dict[str, Variant] | None:
 
 def _variant(fields: dict[str, Any]) -> Variant:
     found = Variant(**fields)
-    whole = type(found.layers) is int and type(found.enough) is int and type(found.fetch) is bool
-    if not whole or found.layers not in LAYERS or not 0 <= found.enough <= 1 << 20:
+    whole = all(type(number) is int for number in (found.layers, found.enough, found.prologue)) and type(found.fetch) is bool
+    if not whole or found.layers not in LAYERS or not all(0 <= number <= 1 << 20 for number in (found.enough, found.prologue)):
         raise ValueError(f"no such variant: {fields}")
     return found

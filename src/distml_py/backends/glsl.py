@@ -39,7 +39,10 @@ MOST_BRANCHES = 16  # in one text: a software renderer compiled 96 of them, in a
 
 def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout, region: bool = False) -> Program:
     """The program of one kernel for inputs and an output of these layouts; region: the output is a part of its texture."""
-    writer = Writer(layouts, out, region, isinstance(kernel, (Product, Convolution, WeightGradient)) and kernel.fetch)
+    if isinstance(kernel, (Product, Convolution, WeightGradient)):
+        writer = Writer(layouts, out, region, kernel.fetch, kernel.before)
+    else:
+        writer = Writer(layouts, out, region)
     match kernel:
         case Map():
             return _map(writer, kernel)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from ..graph import LEAF
+from ..epilogue import MOST_WORK
+from ..graph import CONST, LEAF
 from ..layout import layout_of
-from ..op import Conv2d, Conv2dImage, Conv2dWeight, MatMul, Move, float32
+from ..op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, MatMul, Move, float32
 from ..ops.move import PERMUTE
-from ..schedule import Graph, Step
+from ..schedule import CONTRACTIONS, Graph, Step
 from ..view import Shape
 
 TUNED = (MatMul, Conv2d, Conv2dImage, Conv2dWeight)
@@ -17,48 +18,88 @@ LEAST_ROWS = 64  # of a product that is measured in a part
 LARGER = 2  # times an operand: an array from which a part is read stands for the part up to this size
 
 
-def operands(graph: Graph, number: int) -> list[tuple[Step, list[Step]]]:
-    """For each operand of a contraction the array it is read from, and the moves on the way, outermost last.
+def operand_of(graph: Graph, number: int) -> tuple[list[int], set[int]]:
+    """(steps on the way to an operand, it last; the arrays among them): moves, and a chain that might be made at each read.
 
-    A part of a far larger array stands for itself: tuning makes arrays of these shapes.
+    A part of a far larger array stands for itself: tuning makes arrays of these shapes. A chain that follows a contraction
+    is that one's.
     """
-    found = []
-    for parent in graph.steps[number].inputs:
-        own, moves = graph.steps[parent], list[Step]()
-        while isinstance(graph.steps[parent].op, Move):
-            moves.insert(0, graph.steps[parent])
-            parent = graph.steps[parent].inputs[0]
-        source = graph.steps[parent]
-        found.append((source, moves) if math.prod(source.shape) <= LARGER * math.prod(own.shape) else (own, []))
-    return found
+    found, arrays = _walked(graph, number)
+    size = math.prod(graph.steps[number].shape)
+    if any(math.prod(graph.steps[one].shape) > LARGER * size for one in arrays):
+        return [number], {number}
+    return found, arrays
+
+
+def _walked(graph: Graph, number: int) -> tuple[list[int], set[int]]:
+    source = number
+    moves = []
+    while isinstance(graph.steps[source].op, Move):
+        moves.append(source)
+        source = graph.steps[source].inputs[0]
+    known: dict[int, bool] = {}  # is it an array?
+    work, waiting = 0, [source]
+    while waiting:
+        one = waiting.pop()
+        step = graph.steps[one]
+        inner = isinstance(step.op, (Elementwise, Move)) or step.op is CONST
+        if one not in known:
+            known[one] = not inner
+            work += isinstance(step.op, Elementwise)
+            waiting += step.inputs if inner else ()
+    if work > MOST_WORK or any(array and isinstance(graph.steps[one].op, CONTRACTIONS) for one, array in known.items()):
+        known = {source: True}
+    return sorted({*known, *moves}), {one for one, array in known.items() if array}
 
 
 def name_of(graph: Graph, number: int) -> str:
     """What a contraction computes, as text: equal names are equal problems, in any graph."""
     step = graph.steps[number]
     parts = [step.op.name + "".join(f" {value}" for value in step.attrs)]
-    for source, moves in operands(graph, number):
-        parts.append(" ".join([str(source.shape), *(move.op.name + "".join(f" {v}" for v in move.attrs) for move in moves)]))
+    for parent in step.inputs:
+        steps, arrays = operand_of(graph, parent)
+        parts.append(" ".join(_said(graph, one, steps, one in arrays) for one in steps))
     return "; ".join(parts)
 
 
+def _said(graph: Graph, number: int, steps: list[int], array: bool) -> str:
+    """An array's shape; what another step does, and, where that is not plain, with which of the steps."""
+    step = graph.steps[number]
+    if array or step.op is CONST:
+        return str(step.shape)
+    said = step.op.name + "".join(f" {value}" for value in step.attrs)
+    return said if isinstance(step.op, Move) else f"{said}[{','.join(str(steps.index(one)) for one in step.inputs)}]"
+
+
 def alone(graph: Graph, number: int) -> Graph:
-    """A graph of this contraction only: its operands' arrays are leaves."""
+    """A graph of this contraction only: the arrays its operands are read from are leaves."""
     steps: list[Step] = []
-    inputs = []
-    for leaf, (source, moves) in enumerate(operands(graph, number)):
-        steps.append(Step(LEAF, (), (leaf, layout_of(source.shape)), source.shape, source.dtype))
-        for move in moves:
-            steps.append(dataclasses.replace(move, inputs=(len(steps) - 1,)))
+    inputs, leaves, scalars = [], 0, 0
+    for parent in graph.steps[number].inputs:
+        places: dict[int, int] = {}
+        way, arrays = operand_of(graph, parent)
+        for one in way:
+            step = graph.steps[one]
+            if one in arrays:
+                step = Step(LEAF, (), (leaves, layout_of(step.shape)), step.shape, step.dtype)
+                leaves += 1
+            elif step.op is CONST:
+                step, scalars = dataclasses.replace(step, attrs=(scalars,)), scalars + 1
+            else:
+                step = dataclasses.replace(step, inputs=tuple(places[before] for before in step.inputs))
+            places[one] = len(steps)
+            steps.append(step)
         inputs.append(len(steps) - 1)
     steps.append(dataclasses.replace(graph.steps[number], inputs=tuple(inputs)))
     return Graph(tuple(steps), (len(steps) - 1,))
 
 
 def shrunk(problem: Graph, share: float) -> Graph:
-    """About that share of a contraction, alone: of its batch, or of the rows of a single product."""
+    """About that share of a contraction, alone: of its batch, or of the rows of a single product; one with a chain stays whole."""
     step = problem.steps[-1]
     first, second = (problem.steps[parent].shape for parent in step.inputs)
+    if any(isinstance(before.op, Elementwise) for before in problem.steps):
+        return problem
     if isinstance(step.op, MatMul):
         batch, rows = first[0], first[1]
         if batch > 1:

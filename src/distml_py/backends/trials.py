@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import LEAF
+from ..graph import CONST, LEAF
 from ..layout import layout_of
 from ..op import float32
 from ..schedule import Graph, schedule
 from ..variant import Variant
 from .textures import Buffer
 from .webgl import WebGLBackend
+
+CONSTANT = 0.5  # what a problem's constants are
 
 
 class Trials:
@@ -31,8 +33,9 @@ class Trials:
         if self._problem != problem:
             self._leaves.clear()  # before the next are made: both may be large
             random = np.random.default_rng(0)
-            shapes = [step.shape for step in problem.steps if step.op is LEAF]
-            self._leaves += [self._backend.upload(random.uniform(-1, 1, shape).astype(float32)) for shape in shapes]
+            leaves = [step for step in problem.steps if step.op is LEAF]
+            arrays = (random.uniform(-1, 1, step.shape) for step in leaves)
+            self._leaves += [self._backend.upload(array.astype(step.dtype)) for array, step in zip(arrays, leaves, strict=True)]
             self._problem = problem
         return Drawing(self._backend, self._fitted(problem), variant, self._leaves)
 
@@ -51,7 +54,8 @@ class Drawing:
     def __init__(self, backend: WebGLBackend, problem: Graph, variant: Variant, leaves: list[Buffer]):
         self._backend, self._shape = backend, problem.steps[-1].shape
         self._plan = backend.plan(problem, lambda graph, number: variant)  # kept: it owns the scratch textures
-        self._draw, self._output = backend.repeated(self._plan, leaves)
+        scalars = [CONSTANT for step in problem.steps if step.op is CONST]
+        self._draw, self._output = backend.repeated(self._plan, leaves, scalars)
 
     def run(self, times: int) -> None:
         self._draw(times)

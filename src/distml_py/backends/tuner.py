@@ -33,6 +33,7 @@ BEATEN = 0.95  # of the incumbent's time: more than noise, and worth other numbe
 MOST_PAIRS = 0.75  # of the pairs that must say so
 CLOSE = 1e-4  # of the largest number: a sum in another order
 ENOUGH = (0, 1 << 8, 1 << 10, 1 << 12)  # see Variant
+PROLOGUE = (0, 4, 1 << 20)
 
 Clock = Callable[[], float]
 
@@ -74,8 +75,9 @@ class Finding:
 
     def __str__(self) -> str:
         v = self.variant
-        said = "default" if v == DEFAULT else f"layers {v.layers}, enough {v.enough}, {'texelFetch' if v.fetch else 'texture()'}"
-        return f"{self.gain:5.2f} x  {said:<40} {self.name}"
+        read = "texelFetch" if v.fetch else "texture()"
+        said = "default" if v == DEFAULT else f"layers {v.layers}, enough {v.enough}, {read}, prologue {v.prologue}"
+        return f"{self.gain:5.2f} x  {said:<53} {self.name}"
 
 
 @dataclass
@@ -188,7 +190,7 @@ class Tuner:
         ratios = {runner.variant: found for runner in runners[1:] if (found := _ratios(runner, incumbent))}
         medians = {variant: statistics.median(found) for variant, found in ratios.items()}
         least = LONG_LEAST_TURNS if long else LEAST_TURNS
-        better = [runner for runner in racing[1:] if _beats(ratios.get(runner.variant, []), least)]
+        better = [one for one in racing[1:] if _beats(ratios.get(one.variant, []), least) and _quicker(one, incumbent)]
         return min(better, key=lambda runner: medians[runner.variant], default=incumbent), medians
 
     def _sized(self, trial: Trial) -> tuple[int, bool]:
@@ -210,13 +212,24 @@ def _stages(layers: int) -> list[list[dict[str, Any]]]:
         [{"layers": most} for most in reversed(LAYERS) if most <= layers],
         [{"enough": enough} for enough in ENOUGH],
         [{"fetch": fetch} for fetch in (False, True)],
+        [{"prologue": reads} for reads in PROLOGUE],
     ]
 
 
-def _ratios(runner: _Runner, incumbent: _Runner) -> list[float]:
-    """The runner's time over the incumbent's, of each turn in which the clock can be believed."""
+def _pairs(runner: _Runner, incumbent: _Runner) -> list[tuple[float, float]]:
+    """The runner's time and the incumbent's, of each turn in which the clock can be believed."""
     pairs = zip(runner.samples, incumbent.samples, strict=False)
-    return [mine / its for mine, its in pairs if 0 < mine < math.inf and 0 < its < math.inf]
+    return [(mine, its) for mine, its in pairs if 0 < mine < math.inf and 0 < its < math.inf]
+
+
+def _ratios(runner: _Runner, incumbent: _Runner) -> list[float]:
+    return [mine / its for mine, its in _pairs(runner, incumbent)]
+
+
+def _quicker(runner: _Runner, incumbent: _Runner) -> bool:
+    """At their best, too: what disturbs a machine only adds time, so the shortest samples are the least disturbed."""
+    pairs = _pairs(runner, incumbent)
+    return min(mine for mine, _ in pairs) <= BEATEN * min(its for _, its in pairs)
 
 
 def _beats(ratios: list[float], least: int) -> bool:

@@ -56,11 +56,14 @@ class Writer:
 
     region: the output begins elsewhere in its texture. Where that is, and where inputs that are parts begin, comes in scalars
     before the kernel's own: two each, for the output first; then, where the output is a stack, the layer that is drawn.
-    fetch: read by texelFetch, at whole coordinates, not by texture().
+    fetch: read by texelFetch, at whole coordinates, not by texture(). before: what the inputs of negative numbers are made of.
     """
 
-    def __init__(self, layouts: Sequence[Layout], out: Layout, region: bool = False, fetch: bool = False):
+    def __init__(
+        self, layouts: Sequence[Layout], out: Layout, region: bool = False, fetch: bool = False, before: Sequence[Expression] = ()
+    ):
         self.layouts = layouts
+        self.before = before
         self.out = out
         self.region = region
         self.fetch = fetch
@@ -206,6 +209,11 @@ class Writer:
 
     def texel(self, input: int, place: Place, dtype: np.dtype[Any]) -> Value:
         """Texel number `place` of an input."""
+        if input < 0:
+            values = [self.element(input, place.times(4).plus(k), dtype) for k in range(4)]
+            kind = "vec4" if dtype == float32 else "ivec4"
+            text = f"{kind}({', '.join(value.text for value in values)})"
+            return self.let(kind, text, max(value.depth for value in values), "x")
         self.inputs[input] = dtype
         layout = self.layouts[input]
         layer = Place()
@@ -256,6 +264,8 @@ class Writer:
 
     def element(self, input: int, place: Place, dtype: np.dtype[Any]) -> Value:
         """Number `place` of an input."""
+        if input < 0:
+            return self.expression(self.before[-1 - input], place)
         number_of_texel, component = self.split(place, 4)
         texel = self.texel(input, number_of_texel, dtype)
         if not component.terms:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from .. import random
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, stack
 from .dataset import Dataset, IterableDataset, TensorDataset
@@ -38,6 +40,15 @@ def default_collate(batch: Sequence[Any]) -> Any:
         fields = [default_collate(column) for column in zip(*batch, strict=True)]
         return type(first)(*fields) if hasattr(first, "_fields") else fields
     raise DtypeError(f"default_collate takes tensors, arrays, numbers, text and groups of them, got {type(first).__name__}")
+
+
+@dataclass
+class _Position:
+    """Where a pass stands: the random state and the generator's when it began, and how many batches it has given."""
+
+    random: tuple[int, int, int, int]
+    generator: Any
+    given: int = 0
 
 
 class DataLoader:
@@ -72,6 +83,8 @@ class DataLoader:
         self.dataset, self.num_workers, self.generator = dataset, num_workers, generator
         self.drop_last, self.collate_fn, self.pin_memory = drop_last, collate_fn or default_collate, pin_memory
         self._streamed = isinstance(dataset, IterableDataset)
+        self._position: _Position | None = None  # of the pass that began last
+        self._resumed: _Position | None = None  # of the next one
         self._check(batch_size, shuffle, sampler, batch_sampler)
         self.batch_size = batch_size if batch_sampler is None else None
         if self._streamed:
@@ -103,13 +116,74 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
+        """One pass; after load_state_dict() first the rest of the pass that was stored."""
+        position, self._resumed = self._resumed, None
+        if position is None:
+            position = _Position(random.state(), self._generator_state())
+            places = self._places()
+        else:
+            places = self._continued(position)
+        self._position = position
+        for place in places:
+            position.given += 1
+            yield self._batch(place)
+        if self._position is position:
+            self._position = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far the pass at work has come, for load_state_dict(): {} between two passes. As torchdata's StatefulDataLoader."""
+        position = self._position
+        if position is None:
+            return {"position": None, "generator": self._generator_state()}
+        known = {"given": position.given, "random": list(position.random), "began": position.generator}
+        return {"position": known, "generator": self._generator_state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The next pass is the rest of the one whose state_dict() this is: the same samples in the same order.
+
+        A sampler of your own must give the same order again. An IterableDataset is read from its begin, without what was given.
+        """
+        known = state_dict["position"]
+        if self.generator is not None and state_dict["generator"] is not None:
+            self.generator.set_state(tuple(state_dict["generator"]))
+        self._resumed = None
+        if known is not None:
+            began = None if known["began"] is None else tuple(known["began"])
+            self._resumed = _Position(tuple(known["random"]), began, known["given"])
+
+    def _generator_state(self) -> Any:
+        return None if self.generator is None else self.generator.get_state()
+
+    def _continued(self, position: _Position) -> Iterator[Any]:
+        """The places of a pass that began in another random state, without those that were given."""
+        now, own = random.state(), self._generator_state()
+        random.restore(position.random)
+        if position.generator is not None:
+            self.generator.set_state(position.generator)
+        try:
+            places = iter(self._places())
+            for _ in islice(places, position.given):
+                pass
+        finally:
+            random.restore(now)
+            if own is not None:
+                self.generator.set_state(own)
+        return places
+
+    def _places(self) -> Iterable[Any]:
+        """What each batch is made of: numbers of samples, or, of a stream, the samples."""
         if self._streamed:
             return self._stream()
+        return (self.sampler or ()) if self.batch_sampler is None else self.batch_sampler
+
+    def _batch(self, place: Any) -> Any:
+        if self._streamed:
+            return place
         if self.batch_sampler is None:
-            return (self._alone(self.dataset[number]) for number in self.sampler or ())
+            return self._alone(self.dataset[place])
         if isinstance(self.dataset, TensorDataset) and self.collate_fn is default_collate:
-            return (list(self.dataset.batch(np.asarray(numbers, np.int64))) for numbers in self.batch_sampler)
-        return (self.collate_fn([self.dataset[number] for number in numbers]) for numbers in self.batch_sampler)
+            return list(self.dataset.batch(np.asarray(place, np.int64)))
+        return self.collate_fn([self.dataset[number] for number in place])
 
     def _alone(self, sample: Any) -> Any:
         return sample if self.collate_fn is default_collate else self.collate_fn(sample)

@@ -91,6 +91,7 @@ from ..missing import getter as _getter
 from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, made, where
+from ..tensor.grad_fn import named as _named
 from ..tensor.reduction import exp_sum
 
 Sizes = int | Sequence[int]
@@ -370,4 +371,5 @@ def scaled_dot_product_attention(
     return dropout(weights, dropout_p) @ value
 
 
+_named(globals())
 __getattr__ = _getter("torch.nn.functional", globals())

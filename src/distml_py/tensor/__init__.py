@@ -22,11 +22,11 @@ from . import (
     scan,
     shape,
 )
+from . import grad_fn as _grad_fn
 from .choosing import maximum, minimum, where
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .host_data import host_data
-from .joining import broadcast_dtypes, cat, stack
-from .products import matmul
+from .joining import broadcast_dtypes
 from .tensor import Later, Tensor, apply, made
 
 FAMILIES = (
@@ -47,6 +47,10 @@ FAMILIES = (
     scan,
     shape,
 )
+
+for _family in FAMILIES:
+    _grad_fn.named(_family)
+cat, matmul, stack = joining.cat, products.matmul, joining.stack  # those that say who made their results
 
 
 def functions() -> dict[str, Callable[..., Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import engine
 from ..errors import BackendError
@@ -23,7 +23,7 @@ class device:
         if isinstance(type, int):
             self.type, self.index = "cuda", type
         if self.type not in KNOWN:
-            raise _absent(str(type))
+            _refuse(str(type))
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -53,10 +53,10 @@ def current() -> device:
 def check(given: Any) -> None:
     """Raises BackendError for a device that is not here. None, "cpu" and "webgl" all mean the current backend."""
     if given is not None and (given if isinstance(given, device) else device(given)).type not in HERE:
-        raise _absent(str(given))
+        _refuse(str(given))
 
 
-def _absent(asked: str) -> BackendError:
-    return BackendError(
+def _refuse(asked: str) -> NoReturn:
+    raise BackendError(
         f"there is no device {asked!r} here; use 'cpu' or 'webgl': everything runs on the current backend, {engine.backend().name}"
     )

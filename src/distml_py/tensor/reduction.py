@@ -25,6 +25,9 @@ class Best(NamedTuple):
     values: Tensor
     indices: Tensor
 
+    def __repr__(self) -> str:
+        return f"torch.return_types.{type(self).__name__}(\nvalues={self.values!r},\nindices={self.indices!r})"
+
 
 class MinMax(NamedTuple):
     min: Tensor

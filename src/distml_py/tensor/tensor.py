@@ -18,8 +18,8 @@ from ..graph import Node
 from ..missing import missing
 from ..op import DTYPES, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
-from ..view import Shape
-from . import sharing
+from ..size import Size
+from . import sharing, text
 from .device import current, device
 from .grad_mode import is_grad_enabled
 from .host_data import host_data, resolve
@@ -74,8 +74,8 @@ class Tensor:
     # ------------------------------------------------------------ what it is
 
     @property
-    def shape(self) -> Shape:
-        return self._node.shape
+    def shape(self) -> Size:
+        return Size(self._node.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -176,12 +176,20 @@ class Tensor:
         return (self[n] for n in range(len(self)))
 
     def __repr__(self) -> str:
-        text = np.array2string(self.numpy(), separator=", ", precision=4, threshold=100, prefix="tensor(")
-        extra = "" if self.dtype in (float32, bool_) else f", dtype={self.dtype.name}"
-        return f"tensor({text}{extra}{', requires_grad=True' if self.requires_grad else ''})"
+        array = engine.fetch(self._node)
+        words = text.shown(array, 7) if array.size else "[]"
+        more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
+        if self.dtype not in (float32, bool_, *((int32,) if array.size else ())):
+            more.append(f"dtype=torch.{'int64' if self.dtype == int32 else self.dtype.name}")
+        maker = self.grad_fn
+        if maker is not None:
+            more.append(f"grad_fn=<{maker.name()}>")
+        elif self.requires_grad:
+            more.append("requires_grad=True")
+        return text.with_suffixes(f"tensor({words}", 7, more) + ")"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
+        return format(self.item(), spec) if not self._node.shape else object.__format__(self, spec)
 
     # ------------------------------------------------------------ its numbers
 
@@ -396,11 +404,6 @@ class Tensor:
         return "strided"
 
     @property
-    def grad_fn(self) -> str | None:
-        """The op that made it, by name, where gradients pass; None for leaves."""
-        return None if self.is_leaf else f"<{self._node.op.name}>"
-
-    @property
     def H(self) -> Tensor:
         return self.t()
 
@@ -416,6 +419,9 @@ class Tensor:
         raise missing("torch.Tensor", name, dir(type(self)))
 
     if TYPE_CHECKING:  # the families' methods
+
+        @property
+        def grad_fn(self) -> Any: ...
 
         def __getitem__(self, key: Any) -> Tensor: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
