@@ -98,7 +98,7 @@ def test_the_wheel_names_the_command_and_few_dependencies(built_wheel: Path) -> 
     metadata = archive.read(f"{info}/METADATA").decode()
     needed = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]
     names = {re.split(r"[<>=;\s]", line.removeprefix("Requires-Dist: "))[0] for line in needed}
-    assert names == {"aiohttp", "msgspec", "numpy", "pypi-simple", "remotezip", "segno"}
+    assert names == {"aiohttp", "msgspec", "numpy", "packaging", "pypi-simple", "remotezip", "segno"}
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(archive.namelist())
 
 
