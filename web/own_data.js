@@ -119,7 +119,7 @@ class Wizard {
       const about = table.about(target.value);
       if (!about.columns.length) throw new Error(t("No column but {name} holds numbers alone: there is nothing to learn from.", { name: target.value }));
       await this.put([{ path: "/data/table.csv", data: new TextEncoder().encode(table.clean(about)).buffer }]);
-      this.done("own_table", tableRecipe(file.name, target.value, about));
+      this.done("own_table", tableRecipe(file.name, target.value, about, table.rows.length - about.dropped));
     });
   }
 
@@ -139,6 +139,7 @@ class Wizard {
   /** @param {Shot[]} shots */
   async pictures(shots) {
     const counts = countsOf(shots);
+    if (shots.length > 0 && shots.length < 10) throw new Error(t("{n} pictures are too few to learn and to check: take at least 10.", { n: shots.length }));
     if (counts.size < 2) throw new Error(t("Found {n} pictures in {classes} folders. Put the pictures of each class into a folder of its own, at least two.", { n: shots.length, classes: counts.size }));
     if (shots.length > LIMITS.pictures || counts.size > LIMITS.classes) throw new Error(t("{n} pictures of {classes} classes are more than a tab takes: at most {most} pictures of {classesMost} classes.", { n: shots.length, classes: counts.size, most: LIMITS.pictures, classesMost: LIMITS.classes }));
     const side = make("select");
@@ -159,7 +160,7 @@ class Wizard {
     this.show(t("{n} pictures in {classes} classes", { n: words.count(shots.length), classes: counts.size }), [list, field], t("Use these pictures"), async () => {
       const pixels = Number(side.value);
       await this.put([await packed(shots, [...counts.keys()], pixels)]);
-      this.done("own_pictures", picturesRecipe([...counts.keys()], pixels));
+      this.done("own_pictures", picturesRecipe([...counts.keys()], pixels, shots.length));
     });
   }
 

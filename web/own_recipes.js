@@ -6,8 +6,8 @@ const SPLIT = `        order = np.random.default_rng(0).permutation(len(inputs))
 `;
 const PARTS = "(slice(first), slice(first, second), slice(second, None))";
 
-/** @param {string} file @param {string} target @param {import("./csv.js").About} about */
-export function tableRecipe(file, target, { columns, classes }) {
+/** @param {string} file @param {string} target @param {import("./csv.js").About} about @param {number} rows */
+export function tableRecipe(file, target, { columns, classes }, rows) {
   const curve = classes === null;
   const outputs = curve ? "1" : "len(self.classes)";
   const named = curve ? "" : `    classes = ${python(classes.map(([name]) => name))}\n`;
@@ -32,7 +32,7 @@ from distml_py.data import CSVDataset, Splits, TensorDataset
 ${curve ? "from distml_py.nn import functional as F\n" : ""}
 
 class OwnTable(Recipe):
-    batch_size = 32
+    batch_size = ${batchOf(rows)}
     steps = 600
     width = 32
 ${named}
@@ -61,8 +61,8 @@ if __name__ == "__main__":
 `;
 }
 
-/** @param {string[]} classes @param {number} side */
-export function picturesRecipe(classes, side) {
+/** @param {string[]} classes @param {number} side @param {number} count  of pictures */
+export function picturesRecipe(classes, side, count) {
   return `"""My pictures: ${classes.length} classes. They lie in this tab alone."""
 
 from pathlib import Path
@@ -76,7 +76,7 @@ SIDE = ${side}
 
 
 class OwnPictures(Recipe):
-    batch_size = 32
+    batch_size = ${batchOf(count)}
     steps = 300
     width = 8
     classes = ${python(classes)}
@@ -154,6 +154,11 @@ class OwnText(Recipe):
 if __name__ == "__main__":
     train(OwnText())
 `;
+}
+
+/** At most 32, and no more than there are training samples. @param {number} samples */
+function batchOf(samples) {
+  return Math.max(4, Math.min(32, Math.floor(samples * 0.6)));
 }
 
 /** Text as a Python literal: JSON's escapes are Python's, too. @param {string | string[]} value */

@@ -186,6 +186,7 @@ export const STRINGS = {
   "No column but {name} holds numbers alone: there is nothing to learn from.": "{name} のほかに数値だけの列がありません。学ぶ材料がありません。",
   "Found {n} pictures in {classes} folders. Put the pictures of each class into a folder of its own, at least two.": "{classes} 個のフォルダーに画像が {n} 枚ありました。種類ごとにフォルダーを分け、二つ以上にしてください。",
   "{n} pictures of {classes} classes are more than a tab takes: at most {most} pictures of {classesMost} classes.": "{classes} 種類・{n} 枚は多すぎます。{classesMost} 種類・{most} 枚までです。",
+  "{n} pictures are too few to learn and to check: take at least 10.": "{n} 枚では足りません。10 枚以上にしてください。",
   "Shrink the pictures to": "画像を縮める大きさ",
   "{n} pictures in {classes} classes": "{classes} 種類の画像 {n} 枚",
   "Use these pictures": "この画像を使う",

@@ -143,6 +143,7 @@ def test_the_webcam_gives_samples_where_browsers_allow_it_and_says_so_where_not(
         assert page.get_by_text("pages on https or localhost alone").is_visible()
         return
     page.get_by_role("button", name="Webcam").click()
+    expect(page.get_by_role("button", name="Hold to take").first).to_be_visible(timeout=10_000)
     for button in page.get_by_role("button", name="Hold to take").all():
         button.hover()
         page.mouse.down()
