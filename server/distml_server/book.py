@@ -11,7 +11,7 @@ from distml_py import wire
 from distml_py.exchange import exchange_of
 
 from .effects import Effect, Reject, Send, SendWeights
-from .leases import EVALUATION_S, LATE_S, Lease, Pace, Worker, bounds
+from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
 from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
@@ -190,6 +190,7 @@ class Book:
         """Each shard goes to who will have done it first, so that all are done together and shares follow speeds.
 
         A worker has at most LEASES_AHEAD in hand: what else it will do first waits for it. Among equals, who has done less.
+        Who is too slow to be asked like that still gets a shard now and then: everybody who takes part counts.
         """
         effects: list[Effect] = []
         if not self.waiting or self.version >= self.run.steps or not joined:
@@ -199,6 +200,8 @@ class Book:
         line = []
         for number, worker in enumerate(_prompt(joined, now)):
             own_s = worker.piece_s(size, usual_s, now)
+            if self.waiting and own_s <= self._waited_s() and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s):
+                effects += self._issue(worker, self.version, self.waiting.popleft(), "", now)
             done_s = worker.left_s(own_s, size, now) + own_s
             line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
         heapq.heapify(line)
@@ -228,7 +231,7 @@ class Book:
             for lease in list(late.leases.values()):
                 in_hand += lease.size
                 lapsed = now > lease.deadline_s
-                if idle and (lapsed or self._worth_a_second_try(lease, in_hand, now)):
+                if idle and (lapsed or self._worth_a_second_try(late, lease, in_hand, now)):
                     unit = None if lease.shard is None else self._unit(lease)
                     effects += self._issue(idle.pop(), lease.version, unit, lease.split, now)
                     if lapsed:
@@ -237,17 +240,22 @@ class Book:
                         self._late(late, lease, now)
         return effects
 
-    def _worth_a_second_try(self, lease: Lease, in_hand: int, now: float) -> bool:
+    def _worth_a_second_try(self, worker: Worker, lease: Lease, in_hand: int, now: float) -> bool:
         if lease.shard is None:
             return False
-        return len(self.out[self._unit(lease)]) == 1 and now - lease.issued_s > self.pace.overdue_s(in_hand)
+        own_s = OVERDUE * (worker.pace.mean_s or 0.0) * in_hand
+        overdue_s = max(self.pace.overdue_s(in_hand), min(own_s, self._waited_s()))
+        return len(self.out[self._unit(lease)]) == 1 and now - max(lease.issued_s, worker.free_since_s) > overdue_s
+
+    def _waited_s(self) -> float:
+        """How long a step may wait for somebody who is slow."""
+        return max(WAITED_STEPS * (self.round_pace.mean_s or 0.0), WAITED_S)
 
     def _late(self, worker: Worker, lease: Lease, now: float) -> None:
-        elapsed = now - max(lease.issued_s, worker.free_since_s)
-        if lease.shard is not None and len(worker.leases) == 1:
-            worker.pace.at_least(elapsed, lease.size)
-        worker.forget(lease, "stale")
-        worker.late_until_s = now + LATE_S
+        late = now - max(lease.issued_s, worker.free_since_s) > self.pace.overdue_s(lease.size)
+        worker.lose(lease, self.pace.mean_s or 0.0, now)
+        if late:  # and not just overtaken
+            worker.late_until_s = now + LATE_S
 
     def _unit(self, lease: Lease) -> int:
         assert lease.shard is not None
@@ -266,7 +274,7 @@ class Book:
         in_hand = sum(lease.size for lease in worker.leases.values()) + count * steps
         seconds = self.pace.lease_s(in_hand) + (EVALUATION_S if shard is None else 0)
         lease = Lease(f"{worker.id}.{self._issued}", worker.id, version, shard, split, count, now, now + seconds, step, steps)
-        worker.leases[lease.id] = lease
+        worker.leases[lease.id], worker.asked_s = lease, now
         if shard is None or unit is None:
             self.evaluations[version, split] = lease
             return [*effects, Send(worker.id, wire.Evaluate(run.run, version, version, lease.id, split))]

@@ -25,7 +25,7 @@ from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, de
 from .door import Door
 from .downstream import Downstream
 from .rounds import Rounds
-from .sockets import FORBIDDEN, REPLACED, THREAD_BYTES, Connection, Inspected
+from .sockets import FORBIDDEN, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
 from .store import Record, Store, Stored
 
@@ -34,6 +34,7 @@ TICK_PER_CONNECTION_S = 0.001
 STATUS_EVERY_S = 0.5
 STATUS_PER_CONNECTION_S = 0.01  # with many tabs each hears less often, so that telling costs no more than training
 DURABLE_S = 1.0
+THREAD_BYTES = 4 << 20  # gradients of so many are summed outside the event loop
 SLACK_BYTES = 64 * 1024
 START_BYTES = 64 << 20
 MOST_STEPS = 10**8

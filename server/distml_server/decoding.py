@@ -48,19 +48,29 @@ def _message(fields: dict[str, Any]) -> wire.FromWorker:
 
 def _check_scalars(value: Any, where: str) -> None:
     """Numbers that fit 64 bits and text that is valid Unicode, however deep."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind is dict:
         for key, item in value.items():
             _check_scalars(key, where)
-            _check_scalars(item, f"{where}.{key:.50}")
-    elif isinstance(value, list):
+            if type(item) in (dict, list) or _trouble(item):  # the place is worked out only then
+                _check_scalars(item, f"{where}.{key:.50}")
+    elif kind is list:
         for item in value:
             _check_scalars(item, where)
-    elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
-        raise FormatError(f"{where}: a number has at most 64 bits")
-    elif isinstance(value, float) and not abs(value) < 1e300:
-        raise FormatError(f"{where}: a number is finite")  # JSON's 1e999 is an infinity
-    elif isinstance(value, str) and ("\x00" in value or not value.isascii() and not _is_unicode(value)):
-        raise FormatError(f"{where}: the text holds a zero or half a character")
+    elif trouble := _trouble(value):
+        raise FormatError(f"{where}: {trouble}")
+
+
+def _trouble(value: Any) -> str:
+    """What is wrong with a number or text; nothing, as a rule."""
+    kind = type(value)
+    if kind is str:
+        wrong = "\x00" in value or not value.isascii() and not _is_unicode(value)
+        return "the text holds a zero or half a character" if wrong else ""
+    if kind is int:
+        return "" if -LARGEST <= value < LARGEST else "a number has at most 64 bits"
+    # JSON's 1e999 is an infinity
+    return "a number is finite" if kind is float and not abs(value) < 1e300 else ""
 
 
 def _is_unicode(text: str) -> bool:

@@ -9,13 +9,16 @@ UNKNOWN_S = 30.0  # before the first answer: a tab compiles its programs then
 EVALUATION_S = 30.0  # on top of a shard's lease: a split is larger than a shard
 SOONEST_S = 0.05  # nothing is tried a second time before that
 OVERDUE = 1.25  # times the usual: then an idle worker may try the same piece
-SMOOTHING = 0.2
+SMOOTHING, QUICKLY = 0.2, 0.5  # of all workers' pace, and of one's own
+SLOWER = 4  # times as slow as thought: more is not learnt from one answer, which may just have been frozen
 CONTRIBUTING_S = 10.0
 LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its answer comes, if others can work
-FORGIVEN_S = 5.0  # an idle worker counts as twice as fast after so long, so that it is tried again
+FORGIVEN_S = 5.0  # an idle worker counts as twice as fast each time so long, so that it is tried again
 NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
-REMEMBERED = 256
+HEARD_S, HEARD_PIECES = 2.0, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
+WAITED_S, WAITED_STEPS = 0.25, 1.25  # and is waited for so long, or so many of the usual steps
+REMEMBERED, MISSED = 256, 8
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,18 @@ class Lease:
 class Pace:
     """Exponentially weighted mean of the time that a sample takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, smoothing: float = SMOOTHING) -> None:
         self.mean_s: float | None = None
+        self._smoothing = smoothing
 
     def add(self, seconds: float, size: int = 1) -> None:
         found = seconds / max(size, 1)
-        self.mean_s = found if self.mean_s is None else self.mean_s + SMOOTHING * (found - self.mean_s)
+        self.mean_s = found if self.mean_s is None else self.mean_s + self._smoothing * (found - self.mean_s)
 
-    def at_least(self, seconds: float, size: int = 1) -> None:
-        """Work that is not done yet already took so long."""
-        self.mean_s = max(self.mean_s or 0.0, seconds / max(size, 1))
+    def slower(self, seconds: float, size: int, usual_s: float) -> None:
+        """Work that was not awaited took, or takes, so long; usual_s: what a sample takes others."""
+        most = SLOWER * (self.mean_s or usual_s)
+        self.mean_s = max(self.mean_s or 0.0, min(seconds / max(size, 1), most))
 
     def lease_s(self, size: int = 1) -> float:
         """How long a worker may take until all that it has in hand is done: clamp(3 x mean, 5 s, 60 s)."""
@@ -81,6 +86,7 @@ class Worker:
     version: int = -1
     leases: dict[str, Lease] = field(default_factory=dict)
     past: dict[str, str] = field(default_factory=dict)  # lease id -> why it is over
+    missed: dict[str, Lease] = field(default_factory=dict)  # taken away for being late: how long they took is still learnt
     shards_done: int = 0
     strikes: int = 0
     samples_per_s: float | None = None  # while it steps alone
@@ -88,7 +94,8 @@ class Worker:
     contributed_s: float | None = None
     free_since_s: float = 0.0
     late_until_s: float = 0.0
-    pace: Pace = field(default_factory=Pace)
+    asked_s: float = 0.0  # when it was last given something
+    pace: Pace = field(default_factory=lambda: Pace(QUICKLY))
 
     @property
     def evaluates(self) -> bool:
@@ -109,11 +116,30 @@ class Worker:
         while len(self.past) > REMEMBERED:
             del self.past[next(iter(self.past))]
 
+    def lose(self, lease: Lease, usual_s: float, now: float) -> None:
+        """Somebody else did it, or is to do it: that it takes at least so long is known, and the rest when its answer comes."""
+        if lease.shard is not None and len(self.leases) == 1:
+            self.pace.slower(now - max(lease.issued_s, self.free_since_s), lease.size, usual_s)
+        self.forget(lease, "stale")
+        self.missed[lease.id] = lease
+        while len(self.missed) > MISSED:
+            del self.missed[next(iter(self.missed))]
+
+    def learn(self, lease_id: str, usual_s: float, now: float) -> None:
+        """The late answer to a lease that was lost."""
+        lease = self.missed.pop(lease_id, None)
+        if lease is not None and lease.shard is not None:
+            self.pace.slower(now - max(lease.issued_s, self.free_since_s), lease.size, usual_s)
+            self.free_since_s = now
+
+    def idle_s(self, now: float) -> float:
+        """For how long it has had nothing to do and was asked for nothing."""
+        return 0.0 if self.leases else max(now - max(self.free_since_s, self.asked_s), 0.0)
+
     def piece_s(self, size: int, usual_s: float, now: float) -> float:
         """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
-        if not self.leases:
-            found = max(found / (1 + max(now - self.free_since_s, 0.0) / FORGIVEN_S), min(found, usual_s))
+        found = max(found * 0.5 ** min(self.idle_s(now) / FORGIVEN_S, 60), min(found, usual_s))
         return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
 
     def left_s(self, piece_s: float, usual_size: int, now: float) -> float:

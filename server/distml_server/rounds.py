@@ -10,7 +10,7 @@ from distml_py import wire
 
 from .book import Book
 from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, SendSolo, SendWeights, Take
-from .leases import Pace, Worker
+from .leases import QUICKLY, Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
 COMMANDS = "pause, resume, step, stop, kick, lock or unlock"
@@ -55,7 +55,7 @@ class Rounds:
         self._left.clear()
         for worker in self.workers.values():
             worker.joined, worker.version, worker.shards_done, worker.contributed_s = False, -1, 0, None
-            worker.pace = Pace()
+            worker.pace = Pace(QUICKLY)
             for lease in list(worker.leases.values()):
                 worker.forget(lease, "stale")
 
@@ -295,6 +295,8 @@ class Rounds:
 
     def _gradient(self, worker: Worker, message: wire.Gradient, now: float) -> list[Effect]:
         worker.late_until_s = now  # it is heard of again
+        if self.book is not None:
+            worker.learn(message.lease, self.book.pace.mean_s or 0.0, now)
         refusal = self.gradient_refusal(worker.id, message)
         if refusal is not None or self.book is None:
             of_run = self.book is not None and message.run == self.book.run.run and message.lease in worker.leases

@@ -23,7 +23,7 @@ MOST_BAD = 3
 MOST_FORBIDDEN = 2
 CONTROL_PER_S, CONTROL_BURST = 20.0, 60.0
 REFUSED, FORBIDDEN, REPLACED = 4401, 4403, 4409
-THREAD_BYTES = 64 * 1024  # a frame of so many is decoded and checked outside the event loop
+THREAD_BYTES = 1 << 20  # a frame of so many is decoded and checked outside the event loop; below, going there costs more
 FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answers something that was asked for
 
 
@@ -117,14 +117,21 @@ class Connection:
                 while self._outbox:
                     _, _, content = self._outbox.popleft()
                     for frame in content() if callable(content) else (content,):
-                        sending = self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
-                        await asyncio.wait_for(sending, SEND_S)
+                        await self._send(frame)
             code, reason = self._closing
             await asyncio.wait_for(self._socket.close(code=code, message=reason.encode()[:120]), SEND_S)
         except TimeoutError:
             self.abort()
         except (ConnectionError, RuntimeError):
             pass  # it closed on us; the reader notices as well
+
+    async def _send(self, frame: bytes | str) -> None:
+        """One frame. A timer and not wait_for, which takes as long as sending a small one."""
+        timer = asyncio.get_running_loop().call_later(SEND_S, self.abort)
+        try:
+            await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
+        finally:
+            timer.cancel()
 
     # ------------------------------------------------------------ in
 

@@ -16,6 +16,7 @@ from . import (
     models,
     multiprocessing,
     nn,
+    onnx,
     optim,
     recipe,
     special,

@@ -60,7 +60,7 @@ def teach(module: ModuleType) -> None:
             product: Tensor = functions()["einsum"](pattern, *x)
             return product
 
-    vars(module)["DistmlBackend"] = DistmlBackend  # subclasses are known only while they live
+    vars(module)[f"backend of {__package__}"] = DistmlBackend  # subclasses are known only while they live
 
 
 class Watch:

@@ -110,6 +110,7 @@ class Training:
         # no method of our own in them: a cycle would keep textures alive
         self._step: Callable[..., Any] = partial(_step, recipe.loss, self.model, self.optimizer)
         self._shard: Callable[..., Any] = partial(_shard, recipe.loss, self.model, self.optimizer, self.parameters)
+        self._first = self._step  # after weights were loaded, which lie elsewhere then: the form of its graph is another one
         if recipe.compile:
             self._step, self._shard = compile(self._step, fallback=True), compile(self._shard, fallback=True)
 
@@ -152,7 +153,7 @@ class Training:
         before = {name: Tensor(array) for name, array in self.weights().items()}
         losses, cpu_ops = [], 0
         for number in range(step, step + steps):
-            loss = self._measured(number, start, count, self._step)
+            loss = self._measured(number, start, count, self._first if number == step else self._step)
             cpu_ops = max(cpu_ops, self.cpu_ops)
             losses.append(Coming(number, loss.item_later(), self._spent, self.recipe))
         self.cpu_ops = cpu_ops

@@ -5,7 +5,6 @@ magic ``DML1`` | header length (u32, little-endian) | CRC-32 of all that follows
 The header ends with spaces, so that the numbers lie at a multiple of 8 and can be used where they are. See docs/protocol.md.
 """
 
-import dataclasses
 import json
 import struct
 import types
@@ -332,7 +331,8 @@ def encode(message: Message, tensors: Tensors | None = None) -> bytes | str:
     """The frame of a message: str is a text frame, bytes a binary one. Raises FormatError when tensors don't fit."""
     if (tensors is not None) != (type(message) in WITH_TENSORS):
         raise FormatError(f"{type(message).__name__} {'needs' if tensors is None else 'takes no'} tensors")
-    header = json.dumps({"type": type(message).__name__.lower(), **dataclasses.asdict(message)}, allow_nan=False)
+    # vars, not asdict: that copies dictionaries to their depth
+    header = json.dumps({"type": type(message).__name__.lower(), **vars(message)}, allow_nan=False)
     if tensors is None:
         return header
     text = header.encode()

@@ -27,6 +27,18 @@ RUN = """(source) => {
     catch (error) { return { error: String(error) }; }
 }"""
 
+# Several tabs that take turns by the clock, or what is timed itself: beside other browsers they would judge the machine.
+ALONE = {"test_cluster", "test_context_loss", "test_live_page", "test_self_test", "test_tuner"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks those that run alone; of the others, a file that shares a page stays in one process."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem in ALONE:
+            item.add_marker(pytest.mark.alone)
+        if {"lab", "verdicts"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
 
 TABLE = pytest.StashKey[UxTable]()
 

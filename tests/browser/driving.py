@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from axe_finder import axe_source
+
 ENGINE_TIMEOUT_S = 90
 VIOLATIONS = (
     "addEventListener('securitypolicyviolation', e => (window.violations ??= []).push(e.violatedDirective + ' ' + e.blockedURI))"
 )
+SERIOUS = """() => axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations
+    .filter(v => ['serious', 'critical'].includes(v.impact))
+    .map(v => v.id + ': ' + v.nodes.slice(0, 4).map(n => n.target + ' ' + (n.any[0]?.message ?? '')).join(' | ')))"""
 PASTE = """(text) => {
     const data = new DataTransfer();
     data.setData("text/plain", text);
@@ -55,3 +60,10 @@ def code_of(page: Page) -> str:
 def train(page: Page, steps: int) -> None:
     page.get_by_label("Steps", exact=True).fill(str(steps))
     page.get_by_role("button", name="Train", exact=True).click()
+
+
+def complaints(page: Page) -> list[str]:
+    """What axe-core finds that is serious or critical."""
+    page.evaluate(axe_source())
+    found: list[str] = page.evaluate(SERIOUS)
+    return found

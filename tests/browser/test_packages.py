@@ -27,7 +27,8 @@ TURNED = (
 def typed(tab: Tab, code: str) -> None:
     """Puts a recipe into the editor and presses Train."""
     tab.until("the engine", lambda s: s["backend"], 90)
-    tab.page.get_by_label("Code", exact=True).fill(code)
+    until_editor(tab.page)
+    edit(tab.page, code)
     tab.page.locator("#steps").fill("30")
     tab.page.get_by_role("button", name="Train").click()
 

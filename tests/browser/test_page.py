@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
-from driving import ENGINE_TIMEOUT_S, VIOLATIONS, code_of, edit, status, train, until, until_editor, until_state
+from driving import ENGINE_TIMEOUT_S, VIOLATIONS, code_of, complaints, edit, status, train, until, until_editor, until_state
 
 KEYS = {
     "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy",
@@ -75,7 +75,7 @@ def test_loading_tells_its_stages_by_name_and_its_bar_never_runs_backwards(conte
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.ux(34, 35)
+@pytest.mark.ux(32, 34, 35)
 def test_nothing_scrolls_sideways_at_320_pixels(browser: Browser, coordinator: Any, scheme: Any) -> None:
     context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     host, guest = context.new_page(), context.new_page()
@@ -93,6 +93,7 @@ def test_nothing_scrolls_sideways_at_320_pixels(browser: Browser, coordinator: A
             " && !e.classList.contains('unseen') && e.getBoundingClientRect().height < 24).map(e => e.id || e.textContent)"
         )
         assert small == []
+        assert complaints(page) == []
     ground = host.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (int(ground.split("(")[1].split(",")[0]) < 80) == (scheme == "dark")
     context.close()

@@ -35,7 +35,7 @@ def test_values_and_gradients_are_the_reference_backends(gpu: Lab, kind: str) ->
     faults: dict[str, str] = {}
     for first in range(0, len(gradient_cases.CASES[kind]), PART):
         part = f"gradient_cases.CASES[{kind!r}][{first}:{first + PART}]"
-        faults |= gpu.run(JUDGE + f"import gradient_cases\njson.dumps({{e.name: f for e in {part} if (f := judged(e))}})")
+        faults |= gpu.run(JUDGE + f"import gradient_cases\njson.dumps({{n: f for n, f in verdicts({part}).items() if f}})")
     assert faults == {}
 
 

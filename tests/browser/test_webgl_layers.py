@@ -29,7 +29,7 @@ def page(new_lab: Callable[[], Lab]) -> Lab:
 
 
 def faults(lab: Lab, table: str) -> Any:
-    found = f"json.dumps({{e.name: f for e in {table} if (f := judged(e))}})"
+    found = f"json.dumps({{name: fault for name, fault in verdicts({table}).items() if fault}})"
     return lab.run(JUDGE + "import functional_examples, layer_cases\n" + found)
 
 

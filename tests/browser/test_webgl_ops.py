@@ -19,8 +19,10 @@ class Lab(Protocol):
 PART = 200  # examples a page
 CASES = [example.name for example in op_examples.EXAMPLES]
 
-# In the tab: judged(example) -> "" or what is wrong. Floats: within 1e-5 of the number and 2e-6 of the largest one, since
-# GLSL allows exp, log and pow a few more bits of error than NumPy has; integers and booleans are exact.
+# In the tab: verdicts(examples) -> {name: "" or what is wrong}. A read that waits costs more than most examples, so all the
+# numbers of a batch are on their way while the next example is planned and the reference backend computes. Floats: within
+# 1e-5 of the number and 2e-6 of the largest one, since GLSL allows exp, log and pow a few more bits of error than NumPy has;
+# integers and booleans are exact.
 JUDGE = """
 import json, sys
 import numpy as np
@@ -56,14 +58,38 @@ def difference(found, wanted):
         same = np.allclose(found, wanted, rtol=1e-5, atol=2e-6 * max(1.0, finite.max(initial=0)), equal_nan=True)
     return "" if same else f"found {found.ravel()[:12]}, wanted {wanted.ravel()[:12]}"
 
-def judged(example):
+def begun(example):
+    # what will be its outputs and gradients, or what went wrong
+    def later():
+        outputs, gradients = op_examples.computed(dm, example, example.inputs)
+        return [[None if tensor is None else engine.fetch_later(tensor.node) for tensor in part] for part in (outputs, gradients)]
     try:
-        found, wanted = (on(b, lambda: op_examples.evaluate(dm, example, example.inputs)) for b in (gpu, cpu))
+        return on(gpu, later)
+    except Exception as error:
+        return error
+
+def verdict(example, coming):
+    try:
+        if isinstance(coming, Exception):
+            raise coming
+        found = [[None if pending is None else pending.result() for pending in part] for part in coming]
+        wanted = on(cpu, lambda: op_examples.evaluate(dm, example, example.inputs))
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:1500]}"
     names = [f"output {n}" for n in range(len(found[0]))] + [f"gradient {n}" for n in range(len(found[1]))]
     faults = [difference(a, b) for a, b in zip(found[0] + found[1], wanted[0] + wanted[1], strict=True)]
     return "; ".join(f"{name}: {fault}" for name, fault in zip(names, faults) if fault)
+
+def verdicts(examples, batch=32):
+    examples, found = list(examples), {}
+    for first in range(0, len(examples), batch):
+        part = examples[first : first + batch]
+        coming = [begun(example) for example in part]
+        found |= {example.name: verdict(example, its) for example, its in zip(part, coming)}
+    return found
+
+def judged(example):
+    return verdicts([example])[example.name]
 """
 
 
@@ -92,7 +118,7 @@ def verdicts(new_lab: Callable[[], Lab]) -> dict[str, str]:
     found: dict[str, str] = {}
     for first in range(0, len(CASES), PART):
         page = equipped(new_lab())
-        found |= run(page, f"json.dumps({{e.name: judged(e) for e in op_examples.EXAMPLES[{first}:{first + PART}]}})")
+        found |= run(page, f"json.dumps(verdicts(op_examples.EXAMPLES[{first}:{first + PART}]))")
         page.page.close()
     return found
 
@@ -115,11 +141,11 @@ def calls(n):
     yield "gather", lambda lib, x, k: x[k], (x, op_examples.whole(7, low=0, high=n))
     yield "matmul", lambda lib, x: (x @ x.t(), x.t() @ x), (square,)
 
-faults = {}
+examples = []
 for n in SIZES:
     for name, call, inputs in calls(n):
-        faults[f"{name} of {n}"] = judged(op_examples.Example(name, call, inputs))
-json.dumps({name: fault for name, fault in faults.items() if fault})
+        examples.append(op_examples.Example(f"{name} of {n}", call, inputs))
+json.dumps({name: fault for name, fault in verdicts(examples).items() if fault})
 """
 
 
@@ -192,7 +218,7 @@ CALLS = {
     "what was drawn before, read twice": lambda lib, x, w: conv2d(y := x[..., :5].exp().sin().cos(), w, padding=1).sum() + y.sum(),
 }
 inputs = op_examples.numbers(2, 2, 8, 8), op_examples.numbers(2, 2, 3, 3, seed=1)
-faults = {name: judged(op_examples.Example(name, call, inputs)) for name, call in CALLS.items()}
+faults = verdicts(op_examples.Example(name, call, inputs) for name, call in CALLS.items())
 json.dumps({name: fault for name, fault in faults.items() if fault})
 """,
     )
@@ -253,7 +279,7 @@ CALLS = {
     "scatter": lambda lib, x: lib.zeros(2, dtype=lib.int32).scatter_add(0, lib.tensor([1, 0, 1]), x[:3]),
     "ranges": lambda lib, x: (lib.arange(16777215, 16777230), lib.arange(5, dtype=lib.int32) * 16777217),
 }
-faults = {name: judged(op_examples.Example(name, call, (big,))) for name, call in CALLS.items()}
+faults = verdicts(op_examples.Example(name, call, (big,)) for name, call in CALLS.items())
 json.dumps({name: fault for name, fault in faults.items() if fault})
 """,
     )

@@ -39,7 +39,7 @@ def judged(new_lab: Callable[[], Lab], names: list[str]) -> dict[str, str]:
         found |= page.run(
             JUDGE
             + f"import surface_examples, warnings\nwarnings.simplefilter('ignore')\nnames = {part!r}\n"
-            + "json.dumps({e.name: judged(e) for e in surface_examples.EXAMPLES if e.name in names})"
+            + "json.dumps(verdicts(e for e in surface_examples.EXAMPLES if e.name in names))"
         )
         page.page.close()  # type: ignore[attr-defined]
     return found

@@ -86,6 +86,13 @@ def loss_of(lib: Any, outputs: Sequence[Any]) -> Any:
 
 def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
     """(outputs, gradients): one gradient an input, None where none is asked or none arrives."""
+    outputs, gradients = computed(lib, example, inputs)
+    found = [None if gradient is None else gradient.numpy() for gradient in gradients]
+    return [out.numpy() for out in outputs], found
+
+
+def computed(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[Any], list[Any]]:
+    """evaluate() whose numbers are still where they were computed."""
     tensors = [lib.tensor(array) for array in inputs]
     wanted = [tensor for tensor in tensors if tensor.is_floating_point() and example.differentiable]
     for tensor in wanted:
@@ -98,8 +105,8 @@ def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[
     if hasattr(lib, "engine"):  # all at once, as a training step does
         grads = [tensor.grad for tensor in wanted if tensor.grad is not None]
         lib.engine.realize(tensor.node for tensor in (*outputs, *grads))
-    found = [None if tensor.grad is None else tensor.grad.detach().numpy() for tensor in tensors]
-    return [out.detach().numpy() for out in outputs], found
+    gradients = [None if tensor.grad is None else tensor.grad.detach() for tensor in tensors]
+    return [out.detach() for out in outputs], gradients
 
 
 # ---------------------------------------------------------------- element-wise

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
 import re
 import signal
 import statistics
@@ -93,6 +94,11 @@ class Server:
     def memory_mb(self) -> float:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.split("VmHWM:")[1].split()[0]) / 1024
+
+    def cpu_s(self) -> float:
+        """Processor time that the coordinator has used: what is left to compare on a machine that others use, too."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -180,15 +186,16 @@ async def row(numbers: int, workers: int, seconds: float) -> dict[str, Any]:
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
                 tasks = [asyncio.create_task(worker(server, gradients, seen, client, n)) for n in range(workers)]
                 await until(lambda: seen.joined == workers and len(seen.versions) > 3, 120)
-                began, sent, refused = time.monotonic(), seen.sent, seen.refused
+                began, sent, refused, cpu_s = time.monotonic(), seen.sent, seen.refused, server.cpu_s()
                 await asyncio.sleep(seconds)
-                elapsed = time.monotonic() - began
+                elapsed, cpu_s = time.monotonic() - began, server.cpu_s() - cpu_s
                 times = sorted(when for when in seen.versions.values() if when >= began)
                 gaps = sorted(after - before for before, after in zip(times, times[1:], strict=False)) or [elapsed]
                 found = {
                     "payload_bytes": 4 * numbers, "workers": workers, "steps_per_s": len(times) / elapsed,
                     "p50_ms": statistics.median(gaps) * 1e3, "p99_ms": gaps[int(len(gaps) * 0.99)] * 1e3,
-                    "rss_mb": server.memory_mb(), "msgs_per_s": (seen.sent - sent) / elapsed, "refused": seen.refused - refused,
+                    "rss_mb": server.memory_mb(), "cpu_ms_per_msg": cpu_s * 1e3 / max(seen.sent - sent, 1),
+                    "msgs_per_s": (seen.sent - sent) / elapsed, "refused": seen.refused - refused,
                 }  # fmt: skip
                 await cancel(tasks)
                 return found
@@ -261,7 +268,7 @@ def main() -> None:
     options = parser.parse_args()
     wanted = [tuple(map(int, item.split(":"))) for item in options.only.split(",") if item]
     rows = []
-    print("| payload | workers | steps/s | msgs/s | p50 / p99 ms | RSS MB | asked for |\n|---|---|---|---|---|---|---|")
+    print("| payload | workers | steps/s | msgs/s | p50 / p99 ms | RSS MB | CPU ms/msg | asked for |\n" + 8 * "|---" + "|")
     for numbers, workers, asked in ROWS:
         if wanted and (numbers, workers) not in wanted:
             continue
@@ -269,7 +276,7 @@ def main() -> None:
         rows.append(found)
         print(
             f"| {4 * numbers / 1000:.0f} KB | {workers} | {found['steps_per_s']:.1f} | {found['msgs_per_s']:.0f} |"
-            f" {found['p50_ms']:.0f} / {found['p99_ms']:.0f} | {found['rss_mb']:.0f} | {asked} |",
+            f" {found['p50_ms']:.0f} / {found['p99_ms']:.0f} | {found['rss_mb']:.0f} | {found['cpu_ms_per_msg']:.2f} | {asked} |",
             flush=True,
         )
     report: dict[str, Any] = {"rows": rows}

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from distml_py import io, wire
-from distml_server import sockets
+from distml_server import coordinator, sockets
 from peers import CODE, Peer, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
@@ -76,7 +76,13 @@ async def last_weights(peer: Peer, version: int) -> tuple[str, str]:
             return message.sha256, io.weights_sha256(peer.tensors)
 
 
-async def test_all_workers_get_the_same_weights_and_share_the_work(served: Served) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the event loop", "in threads"])
+async def test_all_workers_get_the_same_weights_and_share_the_work(
+    served: Served, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if elsewhere:
+        for module in (sockets, coordinator):
+            monkeypatch.setattr(module, "THREAD_BYTES", 0)
     served.coordinator.begin(start(steps=3), weights())
     async with served.worker() as one, served.worker() as two:
         await one.join()

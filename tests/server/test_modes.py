@@ -236,6 +236,15 @@ def test_a_worker_twice_as_fast_gets_about_twice_the_shards() -> None:
     assert 1.6 < simulation.done["fast"] / simulation.done["slow"] < 2.5
 
 
+def test_a_tab_much_slower_than_a_terminals_worker_still_counts_now_and_then() -> None:
+    found = World(shards=4, batch_size=16, steps=10**6, evaluate_every=10**6)
+    simulation = Simulation(found, {"terminal": 0.003, "tab": 0.05})
+    simulation.run(10)
+    tab = found.rounds.workers["tab"]
+    assert simulation.done["tab"] >= 2 and tab.contributing(found.now)
+    assert simulation.done["terminal"] > 20 * simulation.done["tab"]
+
+
 def test_two_tabs_of_one_machine_share_fairly() -> None:
     """Equal workers, or two that take turns in being slow: neither gets less than a third."""
     for speeds in ({"a": 0.01, "b": 0.0101}, {"a": 0.0125, "b": 0.01}):
@@ -250,13 +259,13 @@ def test_two_tabs_of_one_machine_share_fairly() -> None:
 
 def test_an_idle_worker_that_was_slow_once_is_tried_again() -> None:
     found = World(shards=2, steps=10**6, evaluate_every=10**6)
-    speeds = {"a": 0.01, "b": 0.5}
+    speeds = {"a": 0.04, "b": 2.0}
     simulation = Simulation(found, speeds)
-    simulation.run(10)
+    simulation.run(20)
     before = simulation.done["b"]
-    speeds["b"] = 0.01
-    simulation.run(40)
-    assert simulation.done["b"] - before > 100
+    speeds["b"] = 0.04
+    simulation.run(60)
+    assert simulation.done["b"] - before > 50
 
 
 def test_a_joiner_comes_in_with_the_next_step() -> None:

@@ -557,9 +557,19 @@ NAMES = [f"w{number}" for number in range(4)]
 class Schedules(RuleBasedStateMachine):
     """Workers come, answer in any order, repeat themselves, send rubbish, fall silent and die; the host interferes."""
 
-    @initialize(shards=st.integers(1, 4), steps=st.integers(1, 4), every=st.integers(1, 3), strict=st.booleans())
-    def begin(self, shards: int, steps: int, every: int, strict: bool) -> None:
-        self.world = World(strict, shards=shards, steps=steps, evaluate_every=every)
+    @initialize(
+        shards=st.integers(1, 4),
+        steps=st.integers(1, 4),
+        every=st.integers(1, 3),
+        strict=st.booleans(),
+        mode=st.sampled_from(["sync", "sync", "local", "async"]),
+        number=st.integers(0, 3),
+    )
+    def begin(self, shards: int, steps: int, every: int, strict: bool, mode: str, number: int) -> None:
+        exchange = {"mode": "sync" if strict else mode, "local_steps": number, "staleness": number}
+        self.world = World(strict, shards=shards, steps=steps, evaluate_every=every, exchange=exchange)
+        self.mode = exchange["mode"]
+        self.base = 0  # the version that the coordinator began with
         self.seen: list[tuple[str, wire.Gradient]] = []
         self.generation = 0
         self.alive: dict[str, str] = {}
@@ -587,7 +597,8 @@ class Schedules(RuleBasedStateMachine):
         if lease.shard is None:
             self.world.evaluate(worker)
         else:
-            gradient = wire.Gradient("run", lease.version, lease.version, lease.shard, lease.id, lease.count, 0.5, 0)
+            version = self.world.rounds.version if self.mode == "async" else lease.version
+            gradient = wire.Gradient("run", lease.step, version, lease.shard, lease.id, lease.count, 0.5, 0)
             self.seen.append((worker, gradient))
             assert rejections(self.world.say(worker, gradient)) == []
 
@@ -605,6 +616,27 @@ class Schedules(RuleBasedStateMachine):
         worker = data.draw(st.sampled_from(sorted(self.alive.values())))
         message = wire.Gradient("run", step, step, shard, f"nobody.{number}", 3, 0.1, 0)
         assert rejections(self.world.say(worker, message)) != []
+
+    @rule(slot=st.sampled_from(NAMES))
+    def resync(self, slot: str) -> None:
+        """A worker whose weights are wrong: what it had in hand goes to others, or to itself again."""
+        if slot in self.alive:
+            self.world.say(self.alive[slot], wire.Resync("run", 0))
+
+    @rule(lost=st.integers(0, 2))
+    def restart(self, lost: int) -> None:
+        """Another coordinator, from a checkpoint that is some steps old; nobody is connected to it yet."""
+        version = max(self.world.rounds.version - lost, 0)
+        if self.world.rounds.state == "finished":
+            return
+        run, strict = self.world.run, self.world.rounds.deterministic
+        self.world.rounds = Rounds(strict)
+        self.world.log.clear()
+        self.world.took.clear()
+        self.base = version
+        self.seen.clear()
+        self.alive.clear()
+        self.world.note(self.world.rounds.start(run, version))
 
     @rule(slot=st.sampled_from(NAMES), steps=st.integers(0, 3), reason=st.sampled_from(["periodic", "yield"]))
     def step_solo(self, slot: str, steps: int, reason: str) -> None:
@@ -630,15 +662,20 @@ class Schedules(RuleBasedStateMachine):
     def history_is_gap_free_and_each_shard_counts_once(self) -> None:
         if not hasattr(self, "world"):
             return
-        version = 0
-        taken: set[int] = set()
+        version, shards = self.base, self.world.run.shards
+        ever: set[tuple[int, int]] = set()
+        taken: set[tuple[int, int]] = set()
         for effect in self.world.log:
             match effect:
-                case do.Take(shard):
-                    assert shard not in taken  # P2
-                    taken.add(shard)
+                case do.Take(shard, _, step, weight):
+                    assert (step, shard) not in ever and 0 < weight <= 1  # P2
+                    ever.add((step, shard))
+                    taken.add((step, shard))
                 case do.Commit(committed):
-                    assert committed == version + 1 and taken == set(range(self.world.run.shards))  # P1
+                    assert len(taken) == shards and version < committed <= self.world.run.steps  # P1
+                    assert committed == version + 1 or self.mode == "local"
+                    if self.mode != "async":
+                        assert taken == {(version, shard) for shard in range(shards)}
                     version, taken = committed, set()
                 case do.Adopt(adopted):
                     assert adopted >= version and not taken
@@ -672,5 +709,5 @@ class Schedules(RuleBasedStateMachine):
 
 TestSchedules: Callable[..., Any] = Schedules.TestCase
 TestSchedules.settings = settings(  # type: ignore[attr-defined]
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings().max_examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -1,6 +1,7 @@
 """PyTorch's words for nodes: a Tensor, and its families of functions, which are its methods, too."""
 
 from collections.abc import Callable
+from functools import cache
 from inspect import isfunction
 from typing import Any
 
@@ -53,6 +54,7 @@ for _family in FAMILIES:
 cat, matmul, stack = joining.cat, products.matmul, joining.stack  # those that say who made their results
 
 
+@cache  # asked for once a name of PyTorch's while the library is imported
 def functions() -> dict[str, Callable[..., Any]]:
     """Every function of the families under its names, those that are methods only in PyTorch included."""
     return {

@@ -5,19 +5,8 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from axe_finder import axe_source
-from driving import status, train, until, until_editor, until_state
+from driving import complaints, status, train, until, until_editor, until_state
 from page_desk import Desk
-
-SERIOUS = """() => axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations
-    .filter(v => ['serious', 'critical'].includes(v.impact))
-    .map(v => v.id + ': ' + v.nodes.slice(0, 4).map(n => n.target + ' ' + (n.any[0]?.message ?? '')).join(' | ')))"""
-
-
-def complaints(page: Page) -> list[str]:
-    page.evaluate(axe_source())
-    found: list[str] = page.evaluate(SERIOUS)
-    return found
 
 
 def door(page: Page, name: str) -> None:

@@ -1,0 +1,18 @@
+"""Which of the library's tests do not run in a tab, and why: a file, or a test's name before its parameters, and the reason."""
+
+SCHEDULES = "it draws in NumPy what the tab draws on WebGL2, for minutes: what the drawn numbers mean is judged by other files"
+LEFT_OUT = {
+    "test_schedule.py": SCHEDULES,
+    "test_glsl.py": "it reads the text of kernels, which WebGL2 itself compiles here",
+    "test_surface.py::test_the_kernels_of_a_call_compute_what_its_rows_mean": SCHEDULES,
+    "test_gradients.py": "differences in float64 on NumPy, for minutes: nothing of it is drawn",
+    "test_digits_data.py": "scikit-learn, its judge, is compiled for no tab",
+    "test_ops_against_torch.py::test_every_public_word_of_tensor_and_functional_has_an_example": "it reads names",
+    "test_errors.py::test_every_raise_statement_has_a_row": "it reads the whole checkout",
+    "test_missing.py::test_the_list_of_names_is_that_of_the_pytorch_that_judges": "PyTorch itself is asked",
+    "test_missing.py::test_the_table_of_support_is_current": "PyTorch itself is asked",
+    "test_attention.py::test_second_derivatives_are_pytorchs": "it asks PyTorch for one of its ways to compute (sdpa_kernel)",
+    "test_attention.py::test_nothing_attends_to_nothing": "PyTorch alone says what a maximum of nothing is there",
+    "test_torchvision_names.py::test_resize_is_pils": "it asks PyTorch for antialiased pictures",
+    "test_einops.py::test_the_order_of_the_imports_does_not_matter": "it starts processes",
+}
