@@ -5,6 +5,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext
 
+from driving import edit, until_editor
 from tabs import Tab
 
 MLP = (Path(__file__).parents[2] / "web" / "recipes" / "digits_mlp.py").read_text()
