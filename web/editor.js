@@ -68,7 +68,7 @@ export class Editor {
         marks,
         changed,
         this.readOnly.of(cm.EditorState.readOnly.of(this.locked)),
-        cm.EditorView.contentAttributes.of({ id: "code", "aria-label": LABEL, "aria-describedby": "code-hint", spellcheck: "false", autocapitalize: "off" }),
+        cm.EditorView.contentAttributes.of({ id: "code", tabindex: "0", "aria-label": LABEL, "aria-describedby": "code-hint", spellcheck: "false", autocapitalize: "off" }),
       ],
     });
     this.plain.replaceWith(this.view.dom);

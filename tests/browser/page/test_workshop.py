@@ -169,7 +169,7 @@ def test_runs_are_laid_over_each_other_and_reset_forgets_them(page: Page) -> Non
     assert keys.count() >= 2
     keys.first.uncheck()
     page.locator("#log-scale").check()
-    page.locator("#smoothing").fill("0.6")
+    page.locator("#smoothing").fill("0.5")
     page.get_by_text("The charts as a table").click()
     assert page.locator("#table-rows tr").count() >= 1
     page.locator("#log-scale").uncheck()
