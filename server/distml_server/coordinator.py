@@ -99,7 +99,7 @@ class Coordinator:
         """How the run's workers exchange: as the recipe says, but for what was asked of this coordinator."""
         exchange = exchange_of({**start.exchange, **self.exchange})
         if not self.rounds.deterministic:
-            return exchange
+            return exchange.settled()
         kept = exchange.deterministic()
         for name, value in self.exchange.items():
             if getattr(kept, name) != value:
@@ -272,7 +272,7 @@ class Coordinator:
                     assert opened is not None
                     self._taken[step, shard] = dataclasses.replace(opened, samples=samples, weight=weight)
                 case do.Adopt(step):
-                    self._publish(step, set())
+                    self._publish(step, set(), whole=True)
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._keep(now=True)
                 case do.Finish():
@@ -363,11 +363,11 @@ class Coordinator:
         self._tell(list(self._connections.values()))
         self.over.set()
 
-    def _publish(self, version: int, needed: set[int]) -> None:
+    def _publish(self, version: int, needed: set[int], whole: bool = False) -> None:
         assert self.model is not None and self._downstream is not None
         weights = self.model.weights()
         self.sha256, self._version = io.weights_sha256(weights), version
-        self._downstream.publish(version, weights, self.model.buffers, self.sha256, needed)
+        self._downstream.publish(version, weights, self.model.buffers, self.sha256, needed, whole)
 
     def _ended(self) -> wire.Ended:
         assert self.rounds.run is not None

@@ -41,12 +41,17 @@ class Downstream:
         self._vector: np.ndarray | None = None
         self._newest = -1
 
-    def publish(self, version: int, weights: Arrays, buffers: Arrays, sha256: str, needed: set[int]) -> None:
-        """The weights after `version` steps; needed: older versions that may still be asked for."""
+    def publish(
+        self, version: int, weights: Arrays, buffers: Arrays, sha256: str, needed: set[int], whole: bool = False
+    ) -> None:
+        """The weights after `version` steps; needed: older versions that may still be asked for.
+
+        whole: somebody has just these, so all others get them as they are.
+        """
         shown, delta = Shown(version, weights, buffers, sha256, ""), None
         if self._codec.name != "fp32":
             vector, base = self._manifest.join(weights), self._newest
-            if self._vector is not None and base < version < self._last:
+            if self._vector is not None and base < version < self._last and not whole:
                 parts = self._codec.encode(vector - self._vector)
                 vector = self._vector + self._codec.decode(parts, vector.size)
                 mark = rolling(vector, self._shown[base].rolling)

@@ -16,7 +16,7 @@ LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its an
 FORGIVEN_S = 5.0  # an idle worker counts as twice as fast each time so long, so that it is tried again
 NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
-HEARD_S, HEARD_PIECES = 2.0, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
+HEARD_S, HEARD_PIECES = 0.5, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
 WAITED_S, WAITED_STEPS = 0.25, 1.25  # and is waited for so long, or so many of the usual steps
 REMEMBERED, MISSED = 256, 8
 

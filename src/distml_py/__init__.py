@@ -72,29 +72,37 @@ from .creation import (
     zeros,
     zeros_like,
 )
+from .dtypes import BFLOAT16 as bfloat16
+from .dtypes import BOOL as bool
+from .dtypes import FLOAT16 as float16
+from .dtypes import FLOAT16 as half
+from .dtypes import FLOAT32 as float
+from .dtypes import FLOAT32 as float32
+from .dtypes import FLOAT64 as double
+from .dtypes import FLOAT64 as float64
+from .dtypes import INT8 as int8
+from .dtypes import INT16 as int16
+from .dtypes import INT16 as short
+from .dtypes import INT32 as int
+from .dtypes import INT32 as int32
+from .dtypes import INT64 as int64
+from .dtypes import INT64 as long
+from .dtypes import UINT8 as uint8
 from .engine import memory, use_backend
 from .kinds import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
     CharTensor,
     DoubleTensor,
     FloatTensor,
+    HalfTensor,
     IntTensor,
     LongTensor,
     ShortTensor,
     set_default_tensor_type,
 )
 from .missing import getter as _getter
-from .op import bool_ as bool
-from .op import float32, float64, int32
-from .op import float32 as float
-from .op import float64 as double
-from .op import int32 as int
-from .op import int32 as int8
-from .op import int32 as int16
-from .op import int32 as int64
-from .op import int32 as long
-from .op import int32 as short
 from .profiler import profile
 from .random import Generator, initial_seed, manual_seed, seed
 from .recipe import Recipe, train
@@ -118,8 +126,6 @@ from .stand_in import as_torch
 from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
 from .tensor import functions as _functions
 from .tensor.device import device
-from .tensor.host_data import bfloat16, float16, uint8
-from .tensor.host_data import float16 as half
 from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from . import graph, ops
 from .differentiation import gradients_of
 from .errors import GradientError
@@ -13,6 +15,7 @@ from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
 from .tensor.gradient import seed_of
+from .tensor.tensor import in_dtype
 
 Tensors = Tensor | Sequence[Tensor]
 
@@ -51,9 +54,11 @@ def grad(
         if node is None and not (allow_unused or materialize_grads):
             raise GradientError("grad: one of the inputs was not used for the outputs; set allow_unused=True if that is meant")
         if node is None:
-            found.append(Tensor(graph.full(0, tensor.shape, tensor.dtype)) if materialize_grads else None)
+            found.append(tensor._named(graph.full(0, tensor.shape, tensor._node.dtype)) if materialize_grads else None)
             continue
-        found.append(Tensor(node if create_graph else graph.apply(ops.DETACH, node)))
+        if tensor._kind is not None:
+            node, _ = in_dtype(node, tensor._kind)
+        found.append(tensor._named(node if create_graph else graph.apply(ops.DETACH, node)))
         if create_graph:
             found[-1]._requires_grad = True  # type: ignore[union-attr]
     return tuple(found)
@@ -141,7 +146,7 @@ class Function:
                 ctx._outputs[id(out)] = number
                 node = graph.apply(ops.DETACH, out._node)
                 node.link = Link((joint,), None, number)
-                out = Tensor(node)
+                out = out._named(node)
                 out._requires_grad = True
             made.append(out)
         return tuple(made) if isinstance(found, (tuple, list)) else made[0]
@@ -162,7 +167,7 @@ class _Backward:
                 ctx._now[number] = _inside(arrived[number][0])
                 given.append(_inside(arrived[number][1]))
             elif like is not None and ctx._zeros:
-                given.append(Tensor(graph.full(0, like[0], like[1] if like[1].kind == "f" else float32)))
+                given.append(Tensor(graph.full(0, like[0], np.dtype(like[1] if like[1].kind == "f" else float32))))
             else:
                 given.append(None)
         try:

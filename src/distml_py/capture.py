@@ -77,7 +77,7 @@ class Compiled:
         if engine.watched():
             waiting = iter(inputs)
             return _detached(self.fn(*_replaced(args, waiting), **_replaced(named, waiting)))
-        shapes = [(t._node.shape, t._node.dtype, t._requires_grad) for t in inputs]
+        shapes = [(t._node.shape, t.dtype, t._requires_grad) for t in inputs]
         known = self._fitting(inputs, plain, shapes)
         if known is not None and known.ready:
             self.replays += 1
@@ -396,9 +396,9 @@ class Program:
             if tensor._root is not None:
                 sharing.tell(tensor)
         for slot, place, shape, dtype in self.filled:
-            slot.state[slot.name] = _named(_leaf(backend, values[place], shape, dtype))
+            slot.state[slot.name] = _named(_leaf(backend, values[place], shape, dtype), dtype)
         for given, tensor, place, shape, dtype in self.graded:
-            (tensor if given is None else inputs[given])._grad = _named(_leaf(backend, values[place], shape, dtype))
+            (tensor if given is None else inputs[given])._grad = _named(_leaf(backend, values[place], shape, dtype), dtype)
         for given, tensor, grad in self.emptied:
             (tensor if given is None else inputs[given])._grad = grad
         outputs: list[Any] = []
@@ -408,7 +408,7 @@ class Program:
             elif result[0] == "input":
                 outputs.append(inputs[result[1]])
             else:
-                outputs.append(_named(_leaf(backend, values[result[0]], result[1], result[2])))
+                outputs.append(_named(_leaf(backend, values[result[0]], result[1], result[2]), result[2]))
         return outputs[0] if self.template == 0 else _filled(self.template, outputs)
 
     # ------------------------------------------------------------ is it right?
@@ -551,7 +551,7 @@ def _detached(value: Any) -> Any:
     if isinstance(value, Tensor):
         if not value._requires_grad or value.is_leaf:
             return value
-        return value.detach() if value._node.inputs else _named(value._node)
+        return value._aside() if value._node.inputs else _named(value._node, value.dtype)
     if isinstance(value, (tuple, list)):
         done = [_detached(part) for part in value]
         return type(value)(*done) if hasattr(value, "_fields") else type(value)(done)
@@ -566,14 +566,15 @@ def _is_part_of(tensor: Tensor, homes: dict[int, Tensor]) -> bool:
 
 
 def _leaf(backend: Any, buffer: Any, shape: Any, dtype: Any) -> Node:
-    node = Node(LEAF, (), (), shape, dtype)
+    node = Node(LEAF, (), (), shape, np.dtype(dtype))
     node.buffer = engine.Held(backend, buffer)
     return node
 
 
-def _named(node: Node) -> Tensor:
-    """Tensor(node), without its questions."""
+def _named(node: Node, kind: Any = None) -> Tensor:
+    """Tensor(node) of a dtype, without its questions."""
     tensor = Tensor.__new__(Tensor)
+    tensor._kind = kind if kind is not None and kind.own else None
     tensor._node, tensor._grad, tensor._requires_grad = node, None, False
     tensor._view = tensor._root = None
     return tensor

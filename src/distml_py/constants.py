@@ -7,54 +7,79 @@ from typing import Any
 
 import numpy as np
 
+from . import graph
 from .broadcast import Number, kind_of, promoted
-from .graph import Node
+from .dtypes import STORED, DType, dtype_of, promoted_names
+from .errors import DtypeError
 from .op import DTYPES
 from .size import Size as Size
 from .tensor import Tensor, text
-from .tensor.host_data import resolve
+from .tensor.tensor import kept
 
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
-dtype = np.dtype
+dtype = DType
 
 
 class finfo:
     """bits, eps, max, min, tiny, smallest_normal and resolution of a floating-point dtype."""
 
     def __init__(self, type: Any = None):
-        self.dtype = resolve("float32" if type is None else type)
-        known = np.finfo(self.dtype)
-        self.bits = int(known.bits)
+        kind = dtype_of("float32" if type is None else type)
+        if not kind.is_floating_point:
+            raise DtypeError(f"torch.finfo takes a floating-point dtype, got {kind}; use torch.iinfo")
+        self.dtype = kind.name
+        known = np.finfo(np.float32 if kind.numpy is None else kind.numpy)
+        self.bits = 8 * kind.itemsize
         self.eps, self.max, self.min = float(known.eps), float(known.max), float(known.min)
         self.tiny = self.smallest_normal = float(known.tiny)
         self.resolution = float(known.resolution)
+        if kind.numpy is None:  # bfloat16
+            self.eps, self.resolution, self.max = 2.0**-7, 0.01, float.fromhex("0x1.fep127")
+            self.min = -self.max
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"
 
 
 class iinfo:
-    """bits, max and min of an integer dtype. int64 is int32 here."""
+    """bits, max and min of an integer dtype: PyTorch's, though no integer here is wider than 32 bits."""
 
     def __init__(self, type: Any):
-        found = np.iinfo(np.uint8 if np.dtype(type) == np.uint8 else resolve(type))
+        kind = dtype_of(type)
+        if kind.numpy is None or kind.numpy.kind not in "iu":
+            raise DtypeError(f"torch.iinfo takes an integer dtype, got {kind}; use torch.finfo")
+        found = np.iinfo(kind.numpy)
+        self.dtype = kind.name
         self.bits, self.max, self.min = int(found.bits), int(found.max), int(found.min)
 
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
-def promote_types(type1: Any, type2: Any) -> np.dtype[Any]:
-    """The dtype that holds both."""
-    return max(resolve(type1), resolve(type2), key=DTYPES.index)
+
+def promote_types(type1: Any, type2: Any) -> DType:
+    """The dtype of an op on tensors of both."""
+    one, two = dtype_of(type1), dtype_of(type2)
+    if one.kind == two.kind:
+        return promoted_names([one, two])
+    return max(one, two, key=lambda kind: "bif".index(kind.kind))
 
 
 def can_cast(from_: Any, to: Any) -> bool:
     """Does the kind of number stay or widen (bool, integers, floats)?"""
+    one, two = dtype_of(from_), dtype_of(to)
     order = "bif"
-    return order.index(resolve(from_).kind) <= order.index(resolve(to).kind)
+    return order.index(one.kind) <= order.index(two.kind) and (two.name != "uint8" or not one.is_signed or one.kind == "b")
 
 
-def result_type(tensor1: Tensor | Number, tensor2: Tensor | Number) -> np.dtype[Any]:
+def result_type(tensor1: Tensor | Number, tensor2: Tensor | Number) -> DType:
     """The dtype of an op on both."""
+    tensors = [value for value in (tensor1, tensor2) if isinstance(value, Tensor)]
     values = [value._node if isinstance(value, Tensor) else value for value in (tensor1, tensor2)]
-    if any(isinstance(value, Node) for value in values):
-        return promoted(*values)
-    return max((kind_of(value) for value in values), key=DTYPES.index)
+    if not tensors:
+        return STORED[max((kind_of(value) for value in values), key=DTYPES.index)]
+    node, kind = kept(graph.full(0, (), promoted(*values)), tensors)
+    return kind or STORED[node.dtype]
 
 
 # ---------------------------------------------------------------- settings of what is not here

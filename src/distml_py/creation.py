@@ -10,6 +10,7 @@ import numpy as np
 
 from . import graph, ops
 from .broadcast import Number, kind_of
+from .dtypes import FLOAT32, DType, dtype_of
 from .errors import ShapeError, UnsupportedError
 from .op import float32, int32
 from .sampling import bernoulli as bernoulli
@@ -64,7 +65,8 @@ def full(
 ) -> Tensor:
     check(device)
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return Tensor(graph.full(value, shape_of((size,)), resolve(dtype or kind_of(value))), requires_grad=requires_grad)
+    kind = dtype or kind_of(value)
+    return Tensor(graph.full(value, shape_of((size,)), resolve(kind)), kind, requires_grad)
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
@@ -122,7 +124,7 @@ def arange(
     kind = int32 if all(isinstance(value, int) for value in (start, end, step)) else float32
     count = max(0, math.ceil((end - start) / step))
     number = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((count,), 0)))
-    found = (number if (start, step) == (0, 1) else number * step + start).to(resolve(dtype or kind))
+    found = (number if (start, step) == (0, 1) else number * step + start).to(dtype or kind)
     return found.requires_grad_() if requires_grad else found
 
 
@@ -137,7 +139,7 @@ def linspace(
     if not count.is_floating_point():
         count = count.float()
     gap = (end - start) / max(steps - 1, 1)
-    found = where(count < steps / 2, count * gap + start, end - (steps - 1 - count) * gap).to(resolve(dtype or float32))
+    found = where(count < steps / 2, count * gap + start, end - (steps - 1 - count) * gap).to(dtype or float32)
     return found.requires_grad_() if requires_grad else found
 
 
@@ -149,7 +151,7 @@ def logspace(start: Number, end: Number, steps: int, base: float = 10.0, **optio
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
     check(device)
     rows, columns = arange(n).unsqueeze(1), arange(n if m is None else m)
-    return Tensor((rows == columns)._node, resolve(dtype or float32), requires_grad)
+    return Tensor((rows == columns)._node, dtype or float32, requires_grad)
 
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
@@ -190,13 +192,13 @@ def new_full(
 # ---------------------------------------------------------------- defaults
 
 
-def get_default_dtype() -> np.dtype[Any]:
-    return float32
+def get_default_dtype() -> DType:
+    return FLOAT32
 
 
 def set_default_dtype(d: Any) -> None:
     """float32, and no other: the GPU has one floating-point dtype."""
-    if resolve(d) != float32:
+    if dtype_of(d) is not FLOAT32:
         raise UnsupportedError(f"not implemented: torch.set_default_dtype({d}); nearest is dtype= where a tensor is made")
 
 

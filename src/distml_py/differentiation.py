@@ -35,7 +35,7 @@ def order(outputs: Iterable[Node]) -> list[Node]:
         elif id(node) not in done:
             done.add(id(node))
             stack.append((node, True))
-            stack.extend((parent, False) for parent in (parents_of(node) or node.inputs) if id(parent) not in done)
+            stack.extend((parent, False) for parent in parents_of(node) if id(parent) not in done)
     return found
 
 

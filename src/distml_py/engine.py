@@ -11,12 +11,13 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from . import live
+from . import held, live
 from .backends.protocol import Backend, Pending
 from .backends.reference import ReferenceBackend
 from .errors import BackendError, DtypeError
 from .graph import CONST, LEAF, Node
 from .kernel import Draw
+from .op import Move
 from .ops import DETACH, PART
 from .schedule import Graph, graph_of, linearize
 
@@ -55,6 +56,7 @@ class _State:
     companions: list[weakref.ref[Node]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     watcher: Watcher | None = None
+    eager: bool = False  # whether what a program holds is computed, wanted or not
     wholes: dict[int, tuple[Any, np.ndarray]] = field(default_factory=dict)  # atlases read since the last run
 
 
@@ -119,35 +121,83 @@ def keep(node: Node) -> None:
     _state.companions.append(weakref.ref(node))
 
 
-def realize(nodes: Iterable[Node]) -> None:
-    """Compute nodes, in one go. Raises BackendError when the device cannot, DtypeError for a dtype it has not."""
-    companions = [node for ref in _state.companions if (node := ref()) is not None]
-    _state.companions.clear()
-    wanted = {id(node): node for node in (*nodes, *companions) if node.buffer is None}
+def hold(tensor: Any) -> None:
+    """Compute this tensor with the next realization, if somebody still holds it then, and its numbers cost nothing more."""
+    if keeping() and live.state.recorder is None and held.hold(tensor):
+        realize(())
+
+
+def keeping() -> bool:
+    """Whether what a program holds is computed, wanted or not; see be_eager()."""
+    return _state.eager
+
+
+def be_eager(eager: bool) -> bool:
+    """Compute all that a program holds with each realization: for programs that know of no promises. Returns what was before."""
+    before, _state.eager = _state.eager, eager
+    return before
+
+
+def _held() -> tuple[list[Node], list[Node]]:
+    """What is held and can be computed; and those of it that need not remember how."""
+    found: list[Node] = []
+    final: list[Node] = []
+    for tensor in held.take():
+        node = tensor._node
+        while node.buffer is None and node.op is not DETACH and isinstance(node.op, Move):
+            node = node.inputs[0]  # a view is cheap once this is there
+        if node.buffer is None and node.op is not CONST:
+            found.append(node)
+            if not tensor._requires_grad and node is tensor._node:
+                final.append(node)
+    return found, final
+
+
+def realize(nodes: Iterable[Node], all_steps: bool = False) -> None:
+    """Compute nodes, in one go. Raises BackendError when the device cannot, DtypeError for a dtype it has not.
+
+    all_steps: keep what is found on the way, too, for the derivatives.
+    """
+    state = _state
+    companions = [node for ref in state.companions if (node := ref()) is not None]
+    state.companions.clear()
+    more, final = _held() if live.state.recorder is None and keeping() else ([], [])
+    wanted = {id(node): node for node in (*nodes, *companions, *more) if node.buffer is None}
     if not wanted:
         return
     outputs = list(wanted.values())
-    state = _state
     before: list[Any] = []
 
     def layout(leaf: Node) -> Any:
         before.append(leaf.buffer)
         return state.backend.layout(buffer_of(leaf))
 
-    seen: list[Node] | None = None if state.watcher is None else []
+    seen: list[Node] | None = None if state.watcher is None and not all_steps else []
     key, leaves, scalars = linearize(outputs, layout, seen)
+    if all_steps and seen is not None:
+        known = set(key[1])
+        places = [place for place, node in enumerate(seen) if place not in known and _is_step(node)]
+        key, outputs = (key[0], (*key[1], *places)), [*outputs, *(seen[place] for place in places)]
     plan = _plan(key)
-    held = [buffer_of(node) for node in leaves]
+    buffers = [buffer_of(node) for node in leaves]
     if state.watcher is not None and seen is not None:
         state.watcher.steps(seen)
     cpu_ops = 0 if state.backend.on_gpu else sum(step[0] is not LEAF and step[0] is not CONST for step in key[0])
-    found = run(plan, held, scalars, cpu_ops)
+    found = run(plan, buffers, scalars, cpu_ops)
     for node, buffer in zip(outputs, found, strict=True):
         node.buffer = Held(state.backend, buffer)
         if node.op is DETACH:  # neither numbers nor gradients ask for what lies behind it any more
             node.inputs = ()
+    for node in final:
+        if node.buffer is not None and not isinstance(node.op, Move):
+            node.inputs = ()
     if live.state.recorder is not None:
         live.state.recorder.ran(plan, leaves, before, scalars, outputs, cpu_ops)
+
+
+def _is_step(node: Node) -> bool:
+    """Whether a node is worth its memory: not what is there already, nor what is only read elsewhere."""
+    return node.buffer is None and node.op is not CONST and not isinstance(node.op, Move)
 
 
 def run(plan: Any, leaves: list[Any], scalars: list[float], cpu_ops: int) -> list[Any]:
@@ -165,8 +215,11 @@ def run(plan: Any, leaves: list[Any], scalars: list[float], cpu_ops: int) -> lis
     return found
 
 
-def fetch(node: Node) -> np.ndarray:
-    """The array of a node: computed if need be, then copied to the host."""
+def fetch(node: Node, differentiable: bool = False) -> np.ndarray:
+    """The array of a node: computed if need be, then copied to the host.
+
+    differentiable: backward() may follow, and should not have to compute all of it again.
+    """
     if live.state.recorder is not None:
         live.state.recorder.read()
     if isinstance(node.buffer, np.ndarray):
@@ -176,7 +229,9 @@ def fetch(node: Node) -> np.ndarray:
         part = part.inputs[0]
     if part.buffer is None and part.op is PART and part.inputs[0].buffer is not None:
         return np.array(PART.numpy(_whole(part.inputs[0]), *part.attrs), copy=True)
-    realize([node])
+    if node.buffer is None:
+        known = any(ref() is node for ref in _state.companions)  # backward() was called already
+        realize([node], differentiable and not known and keeping() and not _state.backend.on_gpu and live.state.recorder is None)
     return _download(node)
 
 

@@ -51,6 +51,15 @@ class Exchange:
     def config(self) -> dict[str, Any]:
         return asdict(self)
 
+    def settled(self) -> "Exchange":
+        """What a run does: with topk, each worker takes the recipe's step itself and sends what it changed.
+
+        Of gradients, most of which come late and many steps' worth at once, an Adam on the coordinator makes too small steps.
+        """
+        if (self.mode, self.codec) != ("sync", "topk"):
+            return self
+        return replace(self, mode="local", local_steps=1, outer_lr=1.0, outer_momentum=0.0)
+
     def deterministic(self) -> "Exchange":
         """What of it a run with equal bits may keep: every shard is waited for, and nothing is rounded away."""
         return replace(self, mode="sync", codec="fp32", quorum=1.0)

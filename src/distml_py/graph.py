@@ -131,6 +131,7 @@ def leaf(buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Node:
 
 def const(value: float | int | bool, dtype: np.dtype[Any]) -> Node:
     """A scalar node, shape ()."""
+    dtype = np.dtype(dtype)
     kind = bool if dtype == bool_ else int if dtype == int32 else float
     if kind is int and not -(2**31) <= value < 2**31:
         raise DtypeError(f"integers are 32 bits wide here, found {value}; use a float")

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .dtypes import DType
 from .errors import FormatError
 from .tensor import Tensor
 
@@ -95,7 +96,8 @@ def check_buffers(buffers: Mapping[str, np.ndarray], known: Mapping[str, Tensor]
         raise FormatError(f"expected the buffers {_some(known)} in this order, got {_some(buffers)}; odd: {_some(odd)}")
     for name, array in buffers.items():
         shape, dtype = tuple(known[name].shape), known[name].dtype
-        if array.dtype != dtype or array.shape != shape:
+        possible = (dtype.numpy, dtype.dtype) if isinstance(dtype, DType) else (dtype,)  # either as it is named or as it is stored
+        if array.dtype not in possible or array.shape != shape:
             raise FormatError(f"{name!r} should be {dtype} {shape}, got {array.dtype} {array.shape}")
         if np.isnan(array).any():
             raise FormatError(f"{name!r} holds a NaN")

@@ -10,6 +10,14 @@ from typing import Any
 from .errors import UnsupportedError
 
 
+class ScriptModule:
+    """No module is one: they stay Python."""
+
+
+class ScriptFunction:
+    """No function is one: they stay Python."""
+
+
 def script(obj: Any = None, *args: Any, **named: Any) -> Any:
     """obj itself."""
     return obj

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from . import creation
-from .op import bool_, float32, float64, int32
+from . import creation, dtypes
+from .dtypes import DType
 from .tensor import Tensor
-from .tensor.host_data import uint8
 
 
 class Kind(type):
     """FloatTensor([1, 2]) holds these numbers, FloatTensor(2, 3) has this shape; isinstance() asks for the kind of number."""
 
-    dtype: np.dtype[Any]
+    dtype: DType
 
     def __call__(cls, *data: Any, device: Any = None) -> Tensor:
         if len(data) == 1 and not isinstance(data[0], int):
@@ -30,37 +27,45 @@ class Kind(type):
 
 
 class FloatTensor(metaclass=Kind):
-    dtype = float32
+    dtype = dtypes.FLOAT32
 
 
 class DoubleTensor(metaclass=Kind):
-    dtype = float64
+    dtype = dtypes.FLOAT64
 
 
 class LongTensor(metaclass=Kind):
-    dtype = int32
+    dtype = dtypes.INT64
 
 
 class IntTensor(metaclass=Kind):
-    dtype = int32
+    dtype = dtypes.INT32
 
 
 class ShortTensor(metaclass=Kind):
-    dtype = int32
+    dtype = dtypes.INT16
 
 
 class CharTensor(metaclass=Kind):
-    dtype = int32
+    dtype = dtypes.INT8
 
 
 class ByteTensor(metaclass=Kind):
-    dtype = uint8
+    dtype = dtypes.UINT8
+
+
+class HalfTensor(metaclass=Kind):
+    dtype = dtypes.FLOAT16
+
+
+class BFloat16Tensor(metaclass=Kind):
+    dtype = dtypes.BFLOAT16
 
 
 class BoolTensor(metaclass=Kind):
-    dtype = bool_
+    dtype = dtypes.BOOL
 
 
 def set_default_tensor_type(t: Any) -> None:
     """FloatTensor, and no other: see set_default_dtype."""
-    creation.set_default_dtype(float32 if t == "torch.FloatTensor" else getattr(t, "dtype", t))
+    creation.set_default_dtype(dtypes.FLOAT32 if t == "torch.FloatTensor" else getattr(t, "dtype", t))

@@ -14,7 +14,6 @@ from .op import float32, int32
 from .random import Generator
 from .tensor import Tensor, where
 from .tensor.device import check
-from .tensor.host_data import resolve
 from .tensor.tensor import method
 from .view import Shape
 
@@ -42,7 +41,7 @@ def gaussian(shape: Shape, generator: Generator | None = None) -> Tensor:
 
 def _finished(found: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     check(device)
-    return Tensor(found._node, resolve(dtype or float32), requires_grad)
+    return Tensor(found._node, dtype or float32, requires_grad)
 
 
 def rand(
@@ -83,7 +82,7 @@ def randint(
     if size is None or high is None or not low < high <= low + 2**24:
         raise ShapeError(f"randint needs low < high <= low + 2**24, got {low} and {high}")
     check(device)
-    found = (uniform(shape_of((size,)), generator=generator) * float(high - low)).floor().int() + low
+    found = (uniform(shape_of((size,)), generator=generator) * float(high - low)).floor().long() + low
     return found if dtype is None else found.to(dtype)
 
 
@@ -133,7 +132,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         return where(weights > 0, late, math.inf).argsort(-1).narrow(-1, 0, num_samples)
     ends = weights.cumsum(-1)
     mark = uniform((*weights.shape[:-1], num_samples), generator=generator).unsqueeze(-1) * ends[..., -1:].unsqueeze(-1)
-    return (ends.unsqueeze(-2) <= mark).int().sum(-1).clamp(max=size - 1)
+    return (ends.unsqueeze(-2) <= mark).long().sum(-1).clamp(max=size - 1)
 
 
 # ---------------------------------------------------------------- in place

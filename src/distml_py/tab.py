@@ -335,6 +335,8 @@ class Tab:
         if work is None:
             return self._idle()
         assert self._training is not None
+        if isinstance(work, (wire.Lease, wire.Evaluate)) and not self._has(work):
+            return []  # its weights never came, or are gone: somebody else will do it
         match work:
             case wire.Solo():
                 return self._begin_solo(work)
@@ -343,6 +345,11 @@ class Tab:
             case wire.Evaluate():
                 return self._evaluation(work, self._training)
         raise AssertionError(work)
+
+    def _has(self, work: wire.Lease | wire.Evaluate) -> bool:
+        if isinstance(work, wire.Lease) and work.newest:
+            return bool(self._weights)
+        return work.version in self._weights or work.version == self._loaded
 
     def _idle(self) -> Frames:
         """No work is queued: the last weights of a finished run are still loaded, and hashed from the model itself."""

@@ -85,7 +85,7 @@ def loss_of(lib: Any, outputs: Sequence[Any]) -> Any:
 
 
 def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-    """(outputs, gradients): one gradient an input, None where none is asked or none arrives."""
+    """(outputs, gradients): one gradient an input, None where none is asked or none arrives. Integers are int64."""
     outputs, gradients = computed(lib, example, inputs)
     found = [None if gradient is None else gradient.numpy() for gradient in gradients]
     return [out.numpy() for out in outputs], found
@@ -93,7 +93,7 @@ def evaluate(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[
 
 def computed(lib: Any, example: Example, inputs: Sequence[np.ndarray]) -> tuple[list[Any], list[Any]]:
     """evaluate() whose numbers are still where they were computed."""
-    tensors = [lib.tensor(array) for array in inputs]
+    tensors = [lib.tensor(array.astype(np.int64) if array.dtype == np.int32 else array) for array in inputs]
     wanted = [tensor for tensor in tensors if tensor.is_floating_point() and example.differentiable]
     for tensor in wanted:
         tensor.requires_grad_()
@@ -1075,4 +1075,14 @@ for (nth, (reader, (read, more))), (place, (view, (shape, look))) in itertools.p
         numbers(*shape),
         *more,
         smooth=not kink,
+    )
+
+TINY_TO_HUGE = np.array([1e-9, -6e-8, 3e-6, -7e-5, 0.1, -1.5, 3.14159, 1000.3, -65519.0, 65521.0, 0.0, 2049.0, 2051.0], np.float32)
+for short in ("half", "bfloat16"):
+    example(
+        f"to {short} and back",
+        lambda lib, x, short=short: (getattr(x, short)().float(), (getattr(x, short)() * 3).float()),
+        TINY_TO_HUGE,
+        smooth=False,
+        differentiable=False,
     )

@@ -34,9 +34,11 @@ computes nothing, an implementation) of its own. **composed**: there, made of ot
 the CPU unsaid. What gives as many numbers as it finds (`nonzero`, `unique`, `masked_select`, an index by a mask) waits for the GPU
 and says so once. **no**: asking for it says "not implemented" and names the nearest thing.
 
-Numbers: `float32`, `int32` and `bool`, on the reference backend `float64`, too. `int64`, `int16`, `int8` are names of `int32`;
-integers beyond 32 bits are an error. `uint8` is accepted and kept as `int32`. `float16` and `bfloat16` have names, and are
-refused where they are used. A change in place reaches everything that shares its numbers (views of every kind, `detach()`, `.data`,
+Numbers are stored as `float32`, `int32` and `bool`, on the reference backend as `float64`, too. The other dtypes keep their names
+and rules: `int64` (what Python's integers are) holds 32 bits, more is an error where it enters and wraps in arithmetic; `int8`,
+`int16` and `uint8` wrap; `float16` and `bfloat16` are computed in float32 and rounded after each operation, so a sum of many is
+more exact than PyTorch's, and a composed function rounds more often. There are no complex and quantized dtypes.
+A change in place reaches everything that shares its numbers (views of every kind, `detach()`, `.data`,
 parameters that an optimizer moves on), with PyTorch's version checks. What is no view counts as contiguous: `view` never refuses,
 `numpy()` and `from_numpy` copy, and graphs stay as long as somebody holds them, whatever `retain_graph` says.
 """

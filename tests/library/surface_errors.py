@@ -171,7 +171,7 @@ FINDING: list[Row] = [
     (lambda: full(3).topk(4), IndexRangeError, "topk: k is from 0 to the 3 numbers along dim -1, got 4"),
     (lambda: full(3).kthvalue(0), IndexRangeError, "kthvalue: k counts from 1 to the size of dim -1 of (3,), got 0"),
     (lambda: full(0).median(0), ShapeError, "median of no elements: shape (0,), dim 0"),
-    (lambda: ints(1).quantile(0.5), DtypeError, "quantile needs floating-point numbers, got int32; use .float()"),
+    (lambda: ints(1).quantile(0.5), DtypeError, "quantile needs floating-point numbers, got int64; use .float()"),
     (
         lambda: full(3).quantile(0.5, interpolation="cubic"),
         DtypeError,
@@ -188,7 +188,7 @@ FINDING: list[Row] = [
         "searchsorted: all sizes but the last must agree, got (2, 3) and (3, 1)",
     ),
     (lambda: full(3).norm("nuc"), DtypeError, "norm: p is a number, math.inf or 'fro', got 'nuc'"),
-    (lambda: ints(1).norm(), DtypeError, "norm needs floating-point numbers, got int32; use .float()"),
+    (lambda: ints(1).norm(), DtypeError, "norm needs floating-point numbers, got int64; use .float()"),
     (
         lambda: dm.linalg.matrix_norm(full(2, 2), 2),
         UnsupportedError,
@@ -216,12 +216,12 @@ MAKING: list[Row] = [
     (
         lambda: dm.set_default_dtype(dm.float64),
         UnsupportedError,
-        "not implemented: torch.set_default_dtype(float64); nearest is dtype= where a tensor is made",
+        "not implemented: torch.set_default_dtype(torch.float64); nearest is dtype= where a tensor is made",
     ),
     (
         lambda: dm.multinomial(ints(1, 2), 1),
         DtypeError,
-        "multinomial needs floating-point weights (n,) or (m, n), got int32 (2,)",
+        "multinomial needs floating-point weights (n,) or (m, n), got int64 (2,)",
     ),
     (
         lambda: dm.multinomial(full(2), 3),
@@ -327,7 +327,7 @@ SHARING: list[Row] = [
     (
         lambda: full(4).view(dm.int32),
         UnsupportedError,
-        "not implemented: torch.Tensor.view(int32); nearest is torch.Tensor.to(int32)",
+        "not implemented: torch.Tensor.view(torch.int32); nearest is torch.Tensor.to(torch.int32)",
     ),
 ]
 ROWS: list[Row] = [*SHARING, *ELEMENTWISE, *AUTOGRAD, *WRITING, *FINDING, *MAKING, *SHAPES, *PRODUCTS]

@@ -305,7 +305,7 @@ def test_windows_of_a_text_are_samples() -> None:
         ([3, 4, 5], [4, 5, 6]),
     ]
     (x, y), *_ = data.DataLoader(windows, 2)
-    assert x.dtype == y.dtype == dm.int32 and x.shape == (2, 3)
+    assert x.dtype == y.dtype == dm.int64 and x.shape == (2, 3)
 
 
 TABLE = "width, height, kind\n1.5,2,cat\n-3,4e1,dog\n0,0,cat\n"
@@ -315,7 +315,7 @@ def test_a_table_is_features_and_a_target(tmp_path: Path) -> None:
     found = data.CSVDataset(TABLE, target="kind")
     assert found.columns == ["width", "height"] and found.classes == ["cat", "dog"]
     x, y = found.tensors
-    assert x.tolist() == [[1.5, 2], [-3, 40], [0, 0]] and y.tolist() == [0, 1, 0] and y.dtype == dm.int32
+    assert x.tolist() == [[1.5, 2], [-3, 40], [0, 0]] and y.tolist() == [0, 1, 0] and y.dtype == dm.int64
     (tmp_path / "table.csv").write_text(TABLE.replace(",", ";"))
     other = data.CSVDataset(tmp_path / "table.csv", "height", ["width"], ";")
     assert other.tensors[1].tolist() == [2, 40, 0] and other.tensors[1].dtype == dm.float32

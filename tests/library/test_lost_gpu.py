@@ -69,7 +69,7 @@ def test_a_lease_is_computed_again_from_the_coordinators_weights(times: int, mon
     bench.all()
     bench.give_weights(0)
     bench.give(lease(0))
-    Losses(monkeypatch, "gradient", *range(1, times + 1))
+    Losses(monkeypatch, "gradients", *range(1, times + 1))
     for _ in range(times):
         assert bench.turn() == [] and bench.tab.lost_s is not None
     (frame,) = bench.all()
@@ -96,7 +96,7 @@ def test_a_gpu_that_stays_away_for_long_is_a_problem(monkeypatch: pytest.MonkeyP
     bench.all()
     bench.give_weights(0)
     bench.give(lease(0))
-    Losses(monkeypatch, "gradient", *range(1, 100))
+    Losses(monkeypatch, "gradients", *range(1, 100))
     assert bench.turn() == []
     bench.clock.now += LONGEST_LOSS_S - 1
     assert bench.turn() == [] and bench.tab.lost_s == LONGEST_LOSS_S - 1
@@ -113,7 +113,7 @@ def test_who_leaves_forgets_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     bench.all()
     bench.give_weights(0)
     bench.give(lease(0))
-    Losses(monkeypatch, "gradient", 1)
+    Losses(monkeypatch, "gradients", 1)
     bench.turn()
     bench.tab.leave()
     assert bench.tab.lost_s is None and not bench.tab.busy

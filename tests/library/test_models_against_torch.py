@@ -171,7 +171,7 @@ def test_one_training_step_is_pytorchs(name: str) -> None:
         if mine[key].dtype == np.float64 and "running" not in key:
             mine[key] = mine[key] + dm.tensor(numbers(*mine[key].shape, low=-0.1, high=0.1).astype(np.float64))
     ours.load_state_dict(mine)
-    state = ours.state_dict()
+    state = {key: value.clone() for key, value in ours.state_dict().items()}
     assert [(key, value.shape) for key, value in state.items()] == [(k, tuple(v.shape)) for k, v in theirs.state_dict().items()]
     assert [key for key, _ in ours.named_parameters()] == [key for key, _ in theirs.named_parameters()]
     theirs.load_state_dict({key: torch.tensor(value.numpy()) for key, value in state.items()})

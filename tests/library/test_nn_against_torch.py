@@ -374,8 +374,8 @@ def test_buffers_are_state_and_no_parameters() -> None:
     net.load_state_dict(state)
     assert net.layer.running_mean.tolist() == [5, 6]
     assert net.layer.num_batches_tracked.tolist() == 7
-    assert net.layer.num_batches_tracked.dtype == dm.int32
-    assert {buffer.dtype.name for buffer in net.double().buffers()} == {"float64", "int32"}
+    assert net.layer.num_batches_tracked.dtype == dm.int64
+    assert {buffer.dtype.name for buffer in net.double().buffers()} == {"float64", "int64"}
     assert net.float().weight.dtype == dm.float32 and net.weight.requires_grad and net.weight.is_leaf
     with pytest.raises(ShapeError, match=r"Own.table is a buffer: it takes a tensor or None, got int"):
         net.table = 1

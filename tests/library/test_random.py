@@ -76,7 +76,7 @@ def test_randint_covers_its_range_evenly() -> None:
     dm.manual_seed(0)
     found = dm.randint(-2, 3, (50_000,)).numpy()
     numbers, counts = np.unique(found, return_counts=True)
-    assert numbers.tolist() == [-2, -1, 0, 1, 2] and found.dtype == np.int32
+    assert numbers.tolist() == [-2, -1, 0, 1, 2] and found.dtype == np.int64
     assert counts == pytest.approx([10_000] * 5, rel=0.05)
 
 

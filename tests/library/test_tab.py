@@ -155,7 +155,7 @@ def test_each_shard_begins_with_the_rounds_buffers_and_shard_0_sends_its_own() -
         assert isinstance(found.message, wire.Evaluation)
         evaluated.append(found.message.loss)
     assert sent[0] == sent[1] == sent[2] and evaluated[0] == evaluated[1] == evaluated[2]
-    assert np.frombuffer(sent[0]["buffers/0.num_batches_tracked"], np.int32).tolist() == [1]
+    assert np.frombuffer(sent[0]["buffers/0.num_batches_tracked"], np.int64).tolist() == [1]
 
 
 def test_a_lease_is_computed_at_its_own_weights() -> None:
@@ -168,6 +168,19 @@ def test_a_lease_is_computed_at_its_own_weights() -> None:
     reference = bench.reference()
     reference.load_weights(moved)
     assert isinstance(frame.message, wire.Gradient) and frame.message.loss == reference.gradient(1, 0, 4)[0]
+
+
+def test_work_whose_weights_never_came_is_left_to_others() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give(lease(0))
+    bench.give(wire.Evaluate("a", 0, 0, "e", "validation"))
+    bench.give(wire.Lease("a", 0, 0, "l", 0, 0, 4, 5.0, 1, True))
+    assert bench.all() == []
+    bench.give_weights(3)
+    bench.give(wire.Lease("a", 0, 0, "l", 0, 0, 4, 5.0, 1, True))
+    (frame,) = bench.all()
+    assert isinstance(frame.message, wire.Gradient) and frame.message.version == 3  # the newest at hand
 
 
 def test_newer_weights_drop_the_leases_on_older_ones_but_not_the_evaluation() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import distml_py as dm
-from distml_py import Tensor, float32, float64, int32, no_grad
+from distml_py import Tensor, float32, float64, int32, int64, no_grad
 from distml_py.errors import GradientError, ShapeError
 
 
@@ -256,7 +256,7 @@ def test_data_is_the_numbers_outside_the_graph_and_can_be_set() -> None:
 # ---------------------------------------------------------------- dtypes
 
 PROMOTED = [
-    (True, 1, "int32"),
+    (True, 1, "int64"),
     (1, 1.5, "float32"),
     (True, 1.5, "float32"),
     (np.float64(1), np.float32(1), "float64"),
@@ -272,27 +272,27 @@ def test_dtypes_meet_in_the_wider_one(one: object, two: object, name: str) -> No
 
 
 def test_a_number_lifts_the_kind_and_never_the_width() -> None:
-    assert (dm.arange(2) + 1).dtype == int32
+    assert (dm.arange(2) + 1).dtype == int64
     assert (dm.arange(2) + 1.0).dtype == float32
     assert (dm.arange(2) / 2).dtype == float32
     assert (dm.ones(2) + 1).dtype == float32
     assert (dm.ones(2, dtype=float64) + 1.5).dtype == float64
     assert (dm.ones(2) * np.float64(2)).dtype == (np.float64(2) * dm.ones(2)).dtype == float32
-    assert ((dm.ones(2) > 0) + 1).dtype == int32
+    assert ((dm.ones(2) > 0) + 1).dtype == int64
 
 
 def test_data_keeps_its_kind() -> None:
     found = [dm.tensor(value).dtype.name for value in (True, 1, 1.5, [1, 2.5], [True, False])]
-    assert found == ["bool", "int32", "float32", "float32", "bool"]
-    assert dm.tensor(np.ones(1)).dtype == float64 and dm.tensor(np.ones(1, np.int64)).dtype == int32
-    assert dm.tensor(np.ones(1, np.float16)).dtype == float32
+    assert found == ["bool", "int64", "float32", "float32", "bool"]
+    assert dm.tensor(np.ones(1)).dtype == float64 and dm.tensor(np.ones(1, np.int64)).dtype == int64
+    assert dm.tensor(np.ones(1, np.float16)).dtype == dm.float16
     assert dm.tensor([1, 2], dtype=float32).dtype == float32
     assert dm.tensor([], dtype=int32).shape == (0,)
 
 
 def test_conversions_cut_towards_zero_and_keep_the_gradient_between_floats() -> None:
     x = dm.tensor([-1.7, 0.0, 1.7], requires_grad=True)
-    assert x.int().tolist() == [-1, 0, 1] and x.long().dtype == int32
+    assert x.int().tolist() == [-1, 0, 1] and x.long().dtype == int64
     assert x.bool().tolist() == [True, False, True]
     assert x.float() is x and x.to(float32) is x
     (x.double() * 2).sum().backward()
@@ -376,7 +376,7 @@ MADE = {
 def test_creation_is_pytorchs(name: str) -> None:
     found, wanted = MADE[name](dm), MADE[name](torch)
     assert found.shape == tuple(wanted.shape)
-    assert found.dtype.name == str(wanted.dtype).removeprefix("torch.").replace("int64", "int32")
+    assert found.dtype.name == str(wanted.dtype).removeprefix("torch.")
     np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-6)
 
 
@@ -384,3 +384,10 @@ def test_an_index_computed_on_the_way_is_checked_when_it_is_read() -> None:
     labels = dm.tensor([0, 4]) + 0
     with pytest.raises(IndexError):
         dm.arange(12).reshape(3, 4)[dm.arange(2), labels].numpy()
+
+
+def test_an_integer_tensor_is_an_index() -> None:
+    assert [10, 20, 30][dm.tensor(1)] == 20 and list(range(dm.tensor(2))) == [0, 1]
+    assert dm.arange(5)[dm.tensor(1) : dm.tensor(3)].tolist() == [1, 2]
+    with pytest.raises(TypeError, match="only integer tensors of a single element can be converted to an index, got float32"):
+        _ = [1][dm.tensor(0.0)]

@@ -54,8 +54,13 @@ def test_a_tensor_comes_back_as_pytorch_wrote_it(name: str) -> None:
     found = dm.load(file_of({"x": tensor}))["x"]
     assert tuple(found.shape) == tuple(tensor.shape) and found.requires_grad == tensor.requires_grad
     assert isinstance(found, dm.nn.Parameter) == isinstance(tensor, torch.nn.Parameter)
-    wanted = tensor.detach().double().numpy()
-    np.testing.assert_array_equal(np.asarray(found.detach().numpy(), np.float64), wanted)
+    assert str(found.dtype) == str(tensor.dtype)
+    np.testing.assert_array_equal(found.detach().double().numpy(), tensor.detach().double().numpy())
+    file = io.BytesIO()
+    dm.save(found, file)
+    file.seek(0)
+    again = torch.load(file, weights_only=True)
+    assert again.dtype == tensor.dtype and torch.equal(again, tensor)
 
 
 PLAIN = {

@@ -156,7 +156,10 @@ REFUSED = {
     "a type that is a list": ('{"type": ["hello"]}', "unknown message type"),
     "a boolean for a number": ('{"type": "problem", "run": "a", "message": "m", "line": true}', "Problem.line"),
     "a fraction for a whole number": ('{"type": "problem", "run": "a", "message": "m", "line": 1.0}', "Problem.line"),
-    "text for a binary message": ('{"type": "weights", "run": "a", "version": 1, "sha256": "f", "rolling": ""}', "travels as a binary frame"),
+    "text for a binary message": (
+        '{"type": "weights", "run": "a", "version": 1, "sha256": "f", "rolling": ""}',
+        "travels as a binary frame",
+    ),
     "a binary frame for a text message": (binary({"type": "goodbye"}), "travels as a text frame"),
     "a payload that is not safetensors": (
         binary({"type": "weights", "run": "a", "version": 1, "sha256": "f", "rolling": ""}, b"xx"),

@@ -25,7 +25,7 @@ class Cluster:
         self.now, self.up, self.down = 0.0, 0, 0
         recipe = load_recipe(name, code)
         training = Training(recipe, seed)
-        settings = exchange_of({**recipe.exchange().config(), **exchange})
+        settings = exchange_of({**recipe.exchange().config(), **exchange}).settled()
         self.run = wire.Run(
             "run", name, code, hashlib.sha256(code.encode()).hexdigest(), seed, steps, recipe.batch_size, recipe.shards,
             training.train_size, steps, steps, training.optimizer.config(), list(training.parameters), False, settings.config(),
@@ -105,5 +105,3 @@ def accuracy_of(cluster: Cluster) -> tuple[float, float]:
     training = Training(load_recipe(cluster.run.recipe, cluster.run.code), cluster.run.seed)
     training.load_weights(cluster.model.weights() | cluster.model.buffers)
     return training.evaluate("validation")[1], training.evaluate("test")[1]
-
-

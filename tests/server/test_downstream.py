@@ -107,6 +107,18 @@ def test_the_last_version_is_exact() -> None:
     assert tab.report()["weights_sha256"] == io.weights_sha256(exact)
 
 
+def test_what_a_solo_worker_made_goes_to_the_others_as_it_is() -> None:
+    way = Way("int8")
+    tab = way.tab()
+    way.publish()
+    way.give(tab, -1)
+    exact = weights(4)
+    way.version = 4
+    way.down.publish(4, exact, {}, io.weights_sha256(exact), set(), whole=True)
+    assert way.give(tab, 0) == ["Weights"]
+    assert bits(tab, 4) == {name: array.tobytes() for name, array in exact.items()}
+
+
 def test_a_version_that_is_still_to_be_evaluated_can_be_had_and_others_not() -> None:
     way = Way("int8")
     way.publish()

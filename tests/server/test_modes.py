@@ -1,14 +1,20 @@
 """Local and asynchronous steps, quorum, shares by speed: the rounds under a clock that only moves when told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from distml_py import wire
-from distml_py.errors import FormatError
-from distml_py.exchange import Exchange, exchange_of
+from distml_py import Recipe, wire
+from distml_py.errors import FormatError, RecipeError
+from distml_py.exchange import NAMES, Exchange, exchange_of
+from distml_server import cli
 from distml_server import effects as do
+from distml_server.access import Access
+from distml_server.coordinator import Coordinator
+from distml_server.store import Store
 from distml_server.tempo import Tempo
+from peers import start, weights
 from test_rounds import World, rejections
 
 
@@ -94,6 +100,47 @@ def test_settings_that_make_no_sense_are_refused(changes: dict[str, Any], words:
 
 def test_a_deterministic_run_is_synchronous_with_fp32() -> None:
     assert Exchange("async", "topk", quorum=0.5).deterministic() == Exchange()
+
+
+def test_with_topk_workers_take_the_steps_themselves() -> None:
+    assert Exchange(codec="topk").settled() == Exchange("local", "topk", 1, 1.0, 0.0)
+    for kept in (Exchange("async", "topk"), Exchange("local", "topk", 4), Exchange(codec="int8")):
+        assert kept.settled() == kept
+
+
+def test_what_the_document_says_is_what_recipes_and_the_command_take() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "exchange.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    found: dict[str, Any] = {"Recipe": Recipe}
+    exec(code, found)
+    assert found["Mine"]().exchange() == Exchange("local", "int8")
+    command = text.split("```text\n")[1].split("```")[0].split()
+    options = cli.parser().parse_args(command[1:])
+    assert exchange_of({name: getattr(options, name) for name in NAMES if getattr(options, name) is not None}) == Exchange(
+        "local", "int8", 16
+    )
+
+
+def test_a_recipe_with_an_impossible_exchange_is_refused_by_name() -> None:
+    class Odd(Recipe):
+        codec = "zip"
+
+    with pytest.raises(RecipeError, match="Odd: a run's codec is fp32, fp16, int8, topk, got 'zip'"):
+        Odd().exchange()
+
+
+@pytest.mark.parametrize("asked", [{"codec": "int8"}, {"mode": "async"}, {"quorum": 0.5}])
+def test_a_deterministic_coordinator_refuses_what_would_not_repeat(tmp_path: Path, asked: dict[str, Any]) -> None:
+    store = Store(tmp_path)
+    try:
+        name = next(iter(asked))
+        with pytest.raises(FormatError, match=f"a deterministic run has {name} .*: leave one of them away"):
+            Coordinator(store, Access(False), True, exchange=asked).begin(start(), weights())
+        quiet = Coordinator(store, Access(False), True)
+        quiet.begin(start(exchange={"codec": "int8", "mode": "async"}), weights())  # a recipe's wish gives way
+        assert quiet.rounds.run is not None and quiet.rounds.run.exchange == Exchange().config()
+    finally:
+        store.close()
 
 
 # ---------------------------------------------------------------- local
@@ -308,5 +355,3 @@ def test_who_asks_for_its_weights_again_gets_them_and_its_work_is_free() -> None
     assert rejections(found.answer("a", leases[0])) == ["stale"]
     assert {lease.shard for lease in found.leases("a")} == {0, 1}
     assert found.say("a", wire.Resync("old", 0)) == []
-
-

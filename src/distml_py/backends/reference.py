@@ -56,8 +56,9 @@ class ReferenceBackend:
             for parent in step.inputs:
                 last[parent] = number
         drop: list[list[int]] = [[] for _ in graph.steps]
+        outputs = set(graph.outputs)
         for value, number in last.items():
-            if value not in graph.outputs:
+            if value not in outputs:
                 drop[number].append(value)
         return _Plan(graph, tuple(map(tuple, drop)))
 

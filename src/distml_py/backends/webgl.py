@@ -183,9 +183,7 @@ class WebGLBackend:
             self._sender.send(commands, leaves, list(buffers.values()))
         return [leaves[slot] if slot < len(plan.leaves) else buffers[slot] for slot in plan.outputs]
 
-    def repeated(
-        self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]
-    ) -> tuple[Callable[[int], None], Buffer]:
+    def repeated(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float]) -> tuple[Callable[[int], None], Buffer]:
         """(draws the plan of one output so many times and waits; its output), for the tuner."""
         commands, leaves, buffers = self._filled(plan, leaves, scalars)
         output = buffers[plan.outputs[0]]

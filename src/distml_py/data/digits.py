@@ -16,7 +16,7 @@ MEAN, DEVIATION = 0.305, 0.376
 
 
 def digits() -> Splits:
-    """A fixed, stratified split of 1,077 / 360 / 360. Images (n, 1, 8, 8), float32; labels (n,), int32.
+    """A fixed, stratified split of 1,077 / 360 / 360. Images (n, 1, 8, 8), float32; labels (n,), int64.
 
     Images are standardised: ink in [0, 1], less the training split's mean MEAN, in units of its deviation DEVIATION.
     """
@@ -25,6 +25,6 @@ def digits() -> Splits:
     def part(name: str) -> TensorDataset:
         images = data[f"{name}_images"].astype(np.float32)[:, None] / np.float32(16)
         images = (images - np.float32(MEAN)) / np.float32(DEVIATION)
-        return TensorDataset(images, data[f"{name}_labels"].astype(np.int32))
+        return TensorDataset(images, data[f"{name}_labels"].astype(np.int64))
 
     return Splits(part("train"), part("validation"), part("test"))

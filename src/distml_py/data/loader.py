@@ -19,7 +19,7 @@ from .sampler import BatchSampler, RandomSampler, SequentialSampler
 def default_collate(batch: Sequence[Any]) -> Any:
     """Samples as one batch: a tensor for tensors, arrays and numbers; tuples, lists and dictionaries field by field.
 
-    Text stays a list. Integers become int32 and Python's floats float32, the widest that every backend has.
+    Text stays a list. Python's integers become int64, its floats float32, the widest that every backend has.
     """
     first = batch[0]
     if isinstance(first, Tensor):

@@ -67,14 +67,14 @@ class ImageDataset(Dataset):
         )
 
     def as_tensors(self, mean: Any = 0.0, std: Any = 1.0) -> TensorDataset:
-        """All samples at once: images float32 (n, channels, height, width), (numbers / 255 - mean) / std; labels int32.
+        """All samples at once: images float32 (n, channels, height, width), (numbers / 255 - mean) / std; labels int64.
 
         mean and std: one number, or one for each channel. Batches of these are cut without a loop.
         """
         images = self.data[:, None] if self.data.ndim == 3 else self.data.transpose(0, 3, 1, 2)
         column = (1, -1, 1, 1)
         shift, scale = (np.asarray(value, np.float32).reshape(column) for value in (mean, std))
-        return TensorDataset((images.astype(np.float32) / np.float32(255) - shift) / scale, self.targets.astype(np.int32))
+        return TensorDataset((images.astype(np.float32) / np.float32(255) - shift) / scale, self.targets.astype(np.int64))
 
 
 def _refuse_download(name: str, download: bool, files: str) -> None:

@@ -17,7 +17,7 @@ class CSVDataset(TensorDataset):
     """Rows of a CSV file, with names in the first row. A sample is (features float32, target).
 
     text: what the file holds, or its path. target: the column to tell, None for none. Numbers make a float32 target, words
-    a class number (int32), in the order of `classes`; classification=True does so for numbers, too. columns: the
+    a class number (int64), in the order of `classes`; classification=True does so for numbers, too. columns: the
     features, by default all others. Raises FormatError naming the line and column of what is no number.
     """
 
@@ -52,7 +52,7 @@ class CSVDataset(TensorDataset):
                 set(values), key=lambda value: (not _is_number(value), float(value) if _is_number(value) else 0, value)
             )
             numbers = {value: number for number, value in enumerate(self.classes)}
-            super().__init__(features, np.asarray([numbers[value] for value in values], np.int32))
+            super().__init__(features, np.asarray([numbers[value] for value in values], np.int64))
         else:
             super().__init__(features, np.asarray([float(value) for value in values], np.float32))
 

@@ -167,13 +167,13 @@ def _loaded(path: str | Path, kind: str) -> dict[str, Any]:
 
 
 class TextDataset(Dataset):
-    """Windows of a long text. A sample is (tokens, the same one place later), int32 (block_size,) each.
+    """Windows of a long text. A sample is (tokens, the same one place later), int64 (block_size,) each.
 
     stride: from one window to the next, 1 by default. Raises ShapeError when the text is shorter than one window.
     """
 
     def __init__(self, tokens: Any, block_size: int, stride: int = 1):
-        self.tokens, self.block_size, self.stride = np.asarray(_plain(tokens), np.int32), block_size, stride
+        self.tokens, self.block_size, self.stride = np.asarray(_plain(tokens), np.int64), block_size, stride
         if block_size < 1 or stride < 1 or self.tokens.ndim != 1 or len(self.tokens) <= block_size:
             raise ShapeError(f"TextDataset: windows of {block_size} + 1 tokens, every {stride}, from {self.tokens.shape} tokens")
 

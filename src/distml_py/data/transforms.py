@@ -174,7 +174,7 @@ class RandomCrop(Transform):
         count, channels, rows, columns = images.shape
         if rows < height or columns < width:
             raise ShapeError(f"RandomCrop: {self.size} from images of {(rows, columns)}; give padding or pad_if_needed")
-        top, left = ((_chance(count) * float(room + 1)).floor().int() for room in (rows - height, columns - width))
+        top, left = ((_chance(count) * float(room + 1)).floor().long() for room in (rows - height, columns - width))
         down = (top + creation.arange(height).reshape(1, 1, -1, 1)).expand(count, channels, height, columns)
         across = (left + creation.arange(width)).expand(count, channels, height, width)
         return images.gather(2, down).gather(3, across)

@@ -13,7 +13,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int32, one more dimension of num_classes at the end; -1: the largest class and one, which is read from the device."""
     if num_classes < 0:
         num_classes = int(tensor.amax().item()) + 1
-    return (tensor.unsqueeze(-1) == creation.arange(num_classes)).int()
+    return (tensor.unsqueeze(-1) == creation.arange(num_classes)).long()
 
 
 def embedding(

@@ -11,8 +11,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from .. import live
-from ..errors import ShapeError, UnsupportedError
-from ..op import DTYPES, float32, float64
+from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
+from ..errors import DtypeError, ShapeError, UnsupportedError
+from ..op import float32, float64
 from ..tensor import Tensor, no_grad
 from ..tensor import device as devices
 from .hooks import Hooks, RemovableHandle
@@ -279,18 +280,19 @@ class Module:
         for value in target:
             if isinstance(value, Tensor):
                 dtype = value.dtype
-            elif isinstance(value, (np.dtype, type)):
+            elif isinstance(value, (DType, np.dtype, type)):
                 dtype = value
             elif not isinstance(value, bool):
                 device = value
         devices.check(device)
         if dtype is None:
             return self
-        if np.dtype(dtype) not in DTYPES or np.dtype(dtype).kind != "f":
-            raise UnsupportedError(f"not implemented: Module.to({np.dtype(dtype).name}); nearest is float32 or float64")
+        kind = dtype_of(dtype)
+        if not kind.is_floating_point:
+            raise DtypeError(f"Module.to takes a floating-point dtype, got {kind}; use .to() of a tensor")
         for _, tensor in self._walk(""):
             if tensor.is_floating_point():
-                tensor._convert(np.dtype(dtype))
+                tensor._convert(kind)
         return self
 
     def float(self) -> Self:
@@ -298,6 +300,15 @@ class Module:
 
     def double(self) -> Self:
         return self.to(float64)
+
+    def half(self) -> Self:
+        return self.to(FLOAT16)
+
+    def bfloat16(self) -> Self:
+        return self.to(BFLOAT16)
+
+    def type(self, dst_type: Any) -> Self:
+        return self.to(dst_type)
 
     def cpu(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import ShapeError
-from ..op import float32, int32
+from ..op import float32
 from ..tensor import Tensor
 from . import functional as F
 from .functional import Sizes
@@ -39,7 +39,7 @@ class _BatchNorm(Module):
         tracked = track_running_stats
         self.register_buffer("running_mean", Tensor(np.zeros(num_features, float32)) if tracked else None)
         self.register_buffer("running_var", Tensor(np.ones(num_features, float32)) if tracked else None)
-        self.register_buffer("num_batches_tracked", Tensor(np.zeros((), int32)) if tracked else None)
+        self.register_buffer("num_batches_tracked", Tensor(0) if tracked else None)
 
     running_mean: Tensor | None
     running_var: Tensor | None

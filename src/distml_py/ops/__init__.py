@@ -66,6 +66,7 @@ from .functions import (
 )
 from .index import GATHER, SCATTER_ADD
 from .move import DETACH, EXPAND, PAD, PERMUTE, RESHAPE, SLICE, WINDOW
+from .narrow import BRAIN, HALF
 from .ordering import ARGSORT, LAST_AT
 from .reduce import AMAX, ARGMAX, EXP_SUM, MOMENTS, SUM
 from .rounding import (

@@ -244,7 +244,7 @@ CAST = Elementwise(
 
 def cast(x: Node, dtype: np.dtype[Any] = float32) -> Node:
     """x in another dtype; x itself when it has it."""
-    return x if x.dtype == dtype else apply(CAST, x, attrs=(dtype,))
+    return x if x.dtype == dtype else apply(CAST, x, attrs=(np.dtype(dtype),))
 
 
 # The rows below take statistics of their own first input, expanded to its shape. Their derivatives count the way through

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,10 +206,11 @@ class Optimizer:
                 yield number, dict(parts)
 
     @property
-    def state(self) -> dict[int, Options]:
-        """Per parameter number, {slot: tensor or number}. What is changed there counts for the next step."""
-        self._take_apart(set(range(len(self._tensors()))))
-        return self._states  # type: ignore[return-value]
+    def state(self) -> States:
+        """Per parameter, or its number, {slot: tensor or number}. What is changed there counts for the next step."""
+        tensors = self._tensors()
+        self._take_apart(set(range(len(tensors))))
+        return States(self._states, {id(tensor): number for number, tensor in enumerate(tensors)})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         """The new parameter. state may be changed; it starts empty.
@@ -254,6 +255,37 @@ class Optimizer:
             group.update({name: value for name, value in saved.items() if name != "params"})
         self._states = dict(state.items())
         self._arranged.clear()
+
+
+class States(MutableMapping[Any, Options]):
+    """Slots by parameter or its number; a parameter that has none yet gets an empty dictionary, as in PyTorch."""
+
+    def __init__(self, states: dict[Any, Options], numbers: dict[int, int]):
+        self._states, self._numbers = states, numbers
+
+    def _key(self, key: Any) -> Any:
+        return self._numbers.get(id(key), key) if isinstance(key, Tensor) else key
+
+    def __getitem__(self, key: Any) -> Options:
+        return self._states.setdefault(self._key(key), {}) if isinstance(key, Tensor) else self._states[key]
+
+    def __setitem__(self, key: Any, slots: Options) -> None:
+        self._states[self._key(key)] = slots
+
+    def __delitem__(self, key: Any) -> None:
+        del self._states[self._key(key)]
+
+    def __contains__(self, key: object) -> bool:
+        return self._key(key) in self._states
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __repr__(self) -> str:
+        return repr(self._states)
 
 
 def _signature(state: Options) -> Any:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from .. import safetensors
 from ..errors import FormatError
 from ..tensor import Tensor
@@ -19,7 +17,7 @@ def save_file(tensors: Mapping[str, Tensor], filename: Any, metadata: Mapping[st
 
 
 def load_file(filename: Any, device: Any = None) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. float16 and bfloat16 become float32; device: accepted. Raises FormatError."""
+    """The tensors of a safetensors file. bfloat16 becomes float32; device: accepted. Raises FormatError."""
     return loads(bytes_of(filename, "load_file"))
 
 
@@ -37,8 +35,4 @@ def loads(data: bytes) -> dict[str, Tensor]:
     """load_file() from the bytes of a file."""
     if data.startswith(b"PK"):
         raise FormatError("this is a zip file, as torch.save writes them; read it with distml_py.load()")
-    return {name: Tensor(_kept(array)) for name, array in safetensors.loads(data, foreign=True).items()}
-
-
-def _kept(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    return {name: Tensor(array) for name, array in safetensors.loads(data, foreign=True).items()}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import nn
 from ..constants import Size, dtype
+from ..dtypes import BFLOAT16, BY_NAME, DType, dtype_of
 from ..errors import FormatError
-from ..op import bool_, float32, float64, int32
 from ..tensor import Tensor
 from ..tensor.device import device
 from .archive import Archive, bytes_of, put, written
@@ -23,8 +23,19 @@ STORAGES: dict[str, str] = {
     "FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "BFloat16Storage": "u2", "LongStorage": "i8",
     "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
 }  # fmt: skip
-WRITTEN = {float32: "FloatStorage", float64: "DoubleStorage", int32: "LongStorage", bool_: "BoolStorage"}
+WRITTEN = {
+    "float32": "FloatStorage", "float64": "DoubleStorage", "float16": "HalfStorage", "bfloat16": "BFloat16Storage",
+    "int64": "LongStorage", "int32": "IntStorage", "int16": "ShortStorage", "int8": "CharStorage", "uint8": "ByteStorage",
+    "bool": "BoolStorage",
+}  # fmt: skip
 SAFETENSORS = b"{"  # the first byte after a safetensors file's length
+
+
+class Storage(NamedTuple):
+    """Numbers of a file, and the dtype that they are of where the array does not say it."""
+
+    array: np.ndarray
+    dtype: DType | None
 
 
 class _Storages:
@@ -35,7 +46,7 @@ class _Storages:
         self.order = ">" if "byteorder" in archive.names() and archive.read("byteorder").strip() == b"big" else "<"
         self.known: dict[str, np.ndarray] = {}
 
-    def __call__(self, place: Any) -> np.ndarray:
+    def __call__(self, place: Any) -> Storage:
         if not isinstance(place, tuple) or len(place) < 5 or place[0] != "storage" or not isinstance(place[1], Name):
             raise FormatError("the file's pickle asks for something outside itself that is no storage: it was not read")
         kind, key = place[1].name, str(place[2])
@@ -50,7 +61,7 @@ class _Storages:
                 )
             found = np.frombuffer(data, form)
             self.known[key] = _widened(found) if kind == "BFloat16Storage" else found.astype(form.newbyteorder("="))
-        return self.known[key]
+        return Storage(self.known[key], BFLOAT16 if kind == "BFloat16Storage" else None)
 
 
 def _widened(halves: np.ndarray) -> np.ndarray:
@@ -60,8 +71,9 @@ def _widened(halves: np.ndarray) -> np.ndarray:
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None, *rest: Any) -> Tensor:
     """A tensor of its own from a part of a storage."""
     whole = (offset, *size, *stride)
-    if not isinstance(storage, np.ndarray) or len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in whole):
+    if not isinstance(storage, Storage) or len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in whole):
         raise FormatError("a tensor of the file has no storage, or a shape that is none: it is damaged")
+    kind, storage = storage.dtype, storage.array
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= storage.size:
         raise FormatError(
@@ -72,9 +84,7 @@ def _tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: An
     else:
         steps = tuple(step * storage.itemsize for step in stride)
         found = np.lib.stride_tricks.as_strided(storage[offset:], tuple(size), steps, writeable=False).copy()
-    if found.dtype == np.float16:
-        found = found.astype(np.float32)
-    tensor = Tensor(found)
+    tensor = Tensor(found, kind)
     return tensor.requires_grad_() if requires_grad else tensor
 
 
@@ -98,11 +108,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch.ComplexFloatStorage": lambda *_: _no_call(),
     "torch.ComplexDoubleStorage": lambda *_: _no_call(),
 }
-VALUES = {
-    **{f"torch.{name}": float32 for name in ("float32", "float", "float16", "half", "bfloat16")},
-    **{f"torch.{name}": int32 for name in ("int64", "long", "int32", "int", "int16", "short", "int8", "uint8")},
-    "torch.float64": float64, "torch.double": float64, "torch.bool": bool_,
-}  # fmt: skip
+VALUES = {f"torch.{name}": kind for name, kind in BY_NAME.items()}
 
 
 def _no_call() -> Any:
@@ -120,8 +126,8 @@ def load(
 ) -> Any:
     """What torch.save wrote: dictionaries, lists and tuples of tensors, numbers and text.
 
-    f: a path or an open binary file. Tensors come to where new tensors are, whatever map_location says. float16 and bfloat16 become
-    float32; integers keep their values, which must fit into 32 bits; tensors that shared a storage have numbers of their own.
+    f: a path or an open binary file. Tensors come to where new tensors are, whatever map_location says, in their
+    dtypes; integers must fit into 32 bits; tensors that shared a storage have numbers of their own.
     weights_only: as True, always: a file is read as data, and what else it names is a FormatError that says the name.
     Raises FormatError for a damaged file, and for one that is none of PyTorch's; FileNotFoundError.
     """
@@ -169,10 +175,10 @@ def dumps(obj: Any) -> bytes:
 
 
 def _written(tensor: Tensor, records: dict[str, bytes]) -> Call:
-    array = np.asarray(tensor.detach().numpy())
-    kind = WRITTEN.get(array.dtype)
-    if kind is None:
-        raise FormatError(f"torch.save: a tensor of {array.dtype} cannot be written")
+    kind = WRITTEN[tensor.dtype.name]
+    array = np.asarray((tensor.float() if tensor.dtype is BFLOAT16 else tensor).detach().numpy())
+    if tensor.dtype is BFLOAT16:
+        array = (array.view(np.uint32) >> 16).astype(np.uint16)
     key = str(len(records))
     records[f"data/{key}"] = np.ascontiguousarray(array, "<" + STORAGES[kind] if kind != "BoolStorage" else "?").tobytes()
     place = Elsewhere(("storage", Name("torch", kind), key, "cpu", array.size))
@@ -193,8 +199,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, device):
         return Call(Name("torch", "device"), ("cpu",))
     if isinstance(value, (dtype, np.dtype)):
-        names = {float32: "float32", float64: "float64", int32: "int64", bool_: "bool"}
-        return Name("torch", names[np.dtype(value)])
+        return Name("torch", dtype_of(value).name)
     if isinstance(value, nn.Module):
         raise FormatError(f"torch.save: a whole {type(value).__name__} is code as well as weights; save its state_dict()")
     raise FormatError(

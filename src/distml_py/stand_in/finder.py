@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import Any
 
+from .. import engine
 from ..errors import MissingModuleError
 
 ROOTS = ("torch", "torchvision")
@@ -120,18 +121,21 @@ def _source(fullname: str) -> Any:
 class as_torch:
     """From now on, or inside `with`, `import torch` and `import torchvision` find this library, until remove().
 
-    A real PyTorch that was imported before is set aside, and comes back with remove().
+    A real PyTorch that was imported before is set aside, and comes back with remove(). What a program holds is computed
+    with the next realization, as PyTorch would have done at once; distml_py's own programs compute what they use.
     """
 
     def __init__(self) -> None:
         self._finder = Finder()
         self._aside = _taken()
+        self._eager = engine.be_eager(True)
         sys.meta_path.insert(0, self._finder)
 
     def remove(self) -> None:
         """`import torch` is what it was before."""
         if self._finder in sys.meta_path:
             sys.meta_path.remove(self._finder)
+            engine.be_eager(self._eager)
             _taken()
             sys.modules.update(self._aside)
 

@@ -56,8 +56,8 @@ def _like(input: Tensor, value: Any) -> Tensor:
     if isinstance(value, (list, tuple, np.ndarray)):
         value = Tensor(value)
     if not isinstance(value, Tensor):
-        return Tensor(graph.full(value, (), input.dtype))
-    return made(cast(value._node, input.dtype), value)
+        return Tensor(graph.full(value, (), input._node.dtype))
+    return made(cast(value._node, input._node.dtype), value)
 
 
 def _by_mask(input: Tensor, mask: Tensor, value: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def _by_mask(input: Tensor, mask: Tensor, value: Tensor) -> Tensor:
     if value.ndim <= len(rest) or value.shape[0] == 1:
         return where(wide, value.reshape(*value.shape[1:]) if value.ndim > len(rest) else value, input)
     lines = value.expand(value.shape[0], *rest)
-    number = mask.flatten().int().cumsum(0) - 1
+    number = mask.flatten().long().cumsum(0) - 1
     return where(wide, lines[number.clamp(0, value.shape[0] - 1)].reshape(*input.shape), input)
 
 
@@ -180,7 +180,7 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     axis = broadcast.axis_of(dim, input.ndim, "scatter_reduce")
     if reduce not in ("sum", "mean"):
         raise UnsupportedError(f"not implemented: scatter_reduce(reduce={reduce!r}); nearest are 'sum' and 'mean'")
-    ones = Tensor(graph.full(1, index.shape, input.dtype))
+    ones = Tensor(graph.full(1, index.shape, input._node.dtype))
     counts = (input._aside() * 0).scatter_add(axis, index, ones)
     start = input if include_self else where(counts > 0, 0, input)
     total = start.scatter_add(axis, index, src)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from .. import broadcast, graph, ops
+from .. import broadcast, dtypes, graph, ops
+from ..dtypes import DType, dtype_of
 from ..errors import BackendError
-from ..op import bool_, float32, float64, int32
-from ..ops.elementwise import cast
 from . import device as devices
 from . import sharing
-from .host_data import float16, resolve, uint8
-from .tensor import Tensor, made, method
+from .grad_mode import is_grad_enabled
+from .tensor import Tensor, in_dtype, made, method
 
 
 @method
@@ -25,23 +25,27 @@ def to(
     for given in args:
         if isinstance(given, Tensor):
             dtype = given.dtype
-        elif isinstance(given, devices.device) or (isinstance(given, str) and given.partition(":")[0] not in _DTYPE_NAMES):
+        elif isinstance(given, devices.device) or (isinstance(given, str) and given.partition(":")[0] not in dtypes.BY_NAME):
             device = given
         elif not isinstance(given, bool_type):
             dtype = given
     devices.check(device)
     if dtype is None:
         return input.clone() if copy else input
-    if dtype == uint8 and input.dtype != bool_:
-        return (input if input.dtype == int32 else made(cast(input._node, int32), input)) & 255
-    dtype = resolve(dtype)
-    if dtype == input.dtype:
+    kind = dtype_of(dtype)
+    if kind is input.dtype:
         return input.clone() if copy else input
-    return made(cast(input._node, dtype), input)
+    node, name = in_dtype(input._node, kind)
+    found = Tensor(node)
+    found._kind = name
+    if input._requires_grad and not is_grad_enabled():
+        found._node = graph.apply(ops.DETACH, node)
+    elif input._requires_grad and kind.is_floating_point:
+        found._requires_grad = True
+    return found
 
 
 bool_type = bool
-_DTYPE_NAMES = frozenset(("float32", "float64", "float16", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool"))
 
 
 @method
@@ -49,55 +53,48 @@ def type_as(input: Tensor, other: Tensor) -> Tensor:
     return input.to(other.dtype)
 
 
+TYPES = {
+    "float32": "torch.FloatTensor",
+    "float64": "torch.DoubleTensor",
+    "float16": "torch.HalfTensor",
+    "bfloat16": "torch.BFloat16Tensor",
+    "int64": "torch.LongTensor",
+    "int32": "torch.IntTensor",
+    "int16": "torch.ShortTensor",
+    "int8": "torch.CharTensor",
+    "uint8": "torch.ByteTensor",
+    "bool": "torch.BoolTensor",
+}
+
+
 @method
 def type(input: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
     """PyTorch's name of the kind of tensor, or the numbers in a dtype."""
-    names = {float32: "torch.FloatTensor", float64: "torch.DoubleTensor", int32: "torch.LongTensor", bool_: "torch.BoolTensor"}
     if dtype is None:
-        return names[input.dtype]
-    kinds = {name: kind for kind, name in names.items()} | {"torch.IntTensor": int32}
-    return input.to(kinds.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+        return TYPES[input.dtype.name]
+    kinds = {name: kind for kind, name in TYPES.items()}
+    return input.to(kinds.get(dtype, dtype) if isinstance(dtype, str) else getattr(dtype, "kind_of_number", dtype))
 
 
-@method
-def float(input: Tensor) -> Tensor:
-    return input.to(float32)
+def _as(name: str, kind: DType) -> Callable[..., Tensor]:
+    def change(input: Tensor, memory_format: Any = None) -> Tensor:
+        return to(input, kind)
+
+    change.__doc__ = f"The numbers in {kind.name}."
+    change.__name__ = name
+    return method(change, name)
 
 
-@method
-def double(input: Tensor) -> Tensor:
-    return input.to(float64)
-
-
-@method
-def half(input: Tensor) -> Tensor:
-    """Raises DtypeError: there is no float16 here."""
-    return input.to(float16)
-
-
-@method
-def int(input: Tensor) -> Tensor:
-    return input.to(int32)
-
-
-@method
-def long(input: Tensor) -> Tensor:
-    """int32: the widest integer here."""
-    return input.to(int32)
-
-
-short, char = method(long, "short"), method(long, "char")
-
-
-@method
-def byte(input: Tensor) -> Tensor:
-    """0 to 255, kept as int32."""
-    return input.to(uint8)
-
-
-@method
-def bool(input: Tensor) -> Tensor:
-    return input.to(bool_)
+float = _as("float", dtypes.FLOAT32)
+double = _as("double", dtypes.FLOAT64)
+half = _as("half", dtypes.FLOAT16)
+bfloat16 = _as("bfloat16", dtypes.BFLOAT16)
+int = _as("int", dtypes.INT32)
+long = _as("long", dtypes.INT64)
+short = _as("short", dtypes.INT16)
+char = _as("char", dtypes.INT8)
+byte = _as("byte", dtypes.UINT8)
+bool = _as("bool", dtypes.BOOL)
 
 
 # ---------------------------------------------------------------- devices and storage
@@ -154,7 +151,7 @@ def storage_offset(input: Tensor) -> Any:
 @method
 def element_size(input: Tensor) -> Any:
     """Bytes a number takes."""
-    return 1 if input.dtype == bool_ else input.dtype.itemsize
+    return input.dtype.itemsize
 
 
 @method
@@ -174,7 +171,7 @@ def is_complex(input: Tensor) -> bool_type:
 
 @method
 def is_signed(input: Tensor) -> bool_type:
-    return input.dtype != bool_
+    return input.dtype.is_signed
 
 
 @method

@@ -34,9 +34,9 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     found = np.nonzero(read(input, "nonzero"))
     if as_tuple:
         return (
-            tuple(Tensor(part.astype(np.int32)) for part in found) if input.ndim else (Tensor(np.zeros(len(found[0]), np.int32)),)
+            tuple(Tensor(part.astype(np.int64)) for part in found) if input.ndim else (Tensor(np.zeros(len(found[0]), np.int64)),)
         )
-    return Tensor(np.stack(found, 1).astype(np.int32) if input.ndim else np.zeros((len(found[0]), 0), np.int32))
+    return Tensor(np.stack(found, 1).astype(np.int64) if input.ndim else np.zeros((len(found[0]), 0), np.int64))
 
 
 @method
@@ -50,7 +50,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if mask.dtype != bool_:
         raise DtypeError(f"masked_select takes a bool mask, got {mask.dtype.name}; use mask.bool()")
     shape = broadcast.common_shape("masked_select", input.shape, mask.shape)
-    found = np.flatnonzero(np.broadcast_to(read(mask, "masked_select"), shape)).astype(np.int32)
+    found = np.flatnonzero(np.broadcast_to(read(mask, "masked_select"), shape)).astype(np.int64)
     return input.broadcast_to(shape).flatten()[Tensor(found)]
 
 
@@ -61,11 +61,11 @@ def unique(
     known = read(input, "unique")
     axis = None if dim is None else broadcast.axis_of(dim, input.ndim, "unique")
     found, inverse, counts = np.unique(known, return_inverse=True, return_counts=True, axis=axis)
-    out = [Tensor(found)]
+    out = [Tensor(found, input.dtype)]
     if return_inverse:
-        out.append(Tensor(inverse.reshape(known.shape if axis is None else -1).astype(np.int32)))
+        out.append(Tensor(inverse.reshape(known.shape if axis is None else -1).astype(np.int64)))
     if return_counts:
-        out.append(Tensor(counts.astype(np.int32)))
+        out.append(Tensor(counts.astype(np.int64)))
     return out[0] if len(out) == 1 else tuple(out)
 
 
@@ -82,12 +82,12 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     first = np.ones(len(line), bool)
     first[1:] = (rows[1:] != rows[:-1]).any(1)
     found = line[first]
-    out = [Tensor(found if dim is None else np.moveaxis(found, 0, axis))]
+    out = [Tensor(found if dim is None else np.moveaxis(found, 0, axis), input.dtype)]
     if return_inverse:
-        inverse = (np.cumsum(first) - 1).astype(np.int32)
+        inverse = (np.cumsum(first) - 1).astype(np.int64)
         out.append(Tensor(inverse.reshape(known.shape) if dim is None else inverse))
     if return_counts:
-        out.append(Tensor(np.diff(np.append(np.flatnonzero(first), len(line))).astype(np.int32)))
+        out.append(Tensor(np.diff(np.append(np.flatnonzero(first), len(line))).astype(np.int64)))
     return out[0] if len(out) == 1 else tuple(out)
 
 
@@ -114,5 +114,5 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     same = low == high
     low, high = (low - 1).where(same, low), (high + 1).where(same, high)
     inside = (x >= low) & (x <= high)
-    place = ((x - low) / (high - low) * bins).floor().nan_to_num().clamp(0, bins - 1).int()
+    place = ((x - low) / (high - low) * bins).floor().nan_to_num().clamp(0, bins - 1).long()
     return made(graph.apply(ops.SCATTER_ADD, place._node, inside.to(x.dtype)._node, attrs=((bins,), 0)))

@@ -10,7 +10,7 @@ from .. import engine, graph, ops
 from ..differentiation import gradients_of, order
 from ..errors import GradientError, ShapeError
 from ..graph import Node
-from .tensor import Tensor, method
+from .tensor import Tensor, in_dtype, method
 
 Hook = Callable[[Tensor], Tensor | None]
 _numbers = itertools.count()
@@ -24,7 +24,7 @@ def seed_of(output: Tensor, gradient: Tensor | None) -> Node:
         raise GradientError(f"backward() without a gradient needs one element, got shape {output.shape}; sum it first")
     if gradient is not None and gradient.shape != output.shape:
         raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
-    return graph.full(1, output.shape, output.dtype) if gradient is None else gradient._node
+    return graph.full(1, output.shape, output._node.dtype) if gradient is None else gradient._node
 
 
 @method
@@ -50,7 +50,9 @@ def backward(
         if leaf is not None and found is not None:
             known = leaf.grad
             total = found if known is None else known._node + found
-            grad = Tensor(total if create_graph else graph.apply(ops.DETACH, total))
+            if leaf._kind is not None:
+                total, _ = in_dtype(total, leaf._kind)
+            grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
             grad._requires_grad = create_graph
             leaf.grad = grad
     engine.keep(input._node)

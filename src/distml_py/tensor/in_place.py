@@ -74,14 +74,14 @@ def copy_(input: Tensor, src: Tensor | Number, non_blocking: bool = False) -> Te
         return input.fill_(src)
     if broadcast.common_shape("copy_", input.shape, src.shape) != input.shape:
         raise ShapeError(f"copy_: {src.shape} does not broadcast to {input.shape}")
-    return input._move_to(made(broadcast.to_shape(cast(src._node, input.dtype), input.shape), src))
+    return input._move_to(made(broadcast.to_shape(cast(src._node, input._node.dtype), input.shape), src))
 
 
 @method
 def fill_(input: Tensor, value: Tensor | Number) -> Tensor:
     if isinstance(value, Tensor):
         return input.copy_(value)
-    return input._move_to(Tensor(graph.full(value, input.shape, input.dtype)))
+    return input._move_to(Tensor(graph.full(value, input.shape, input._node.dtype)))
 
 
 @method

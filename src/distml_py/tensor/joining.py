@@ -124,7 +124,7 @@ def cat(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:
 
 def broadcast_dtypes(tensors: Sequence[Tensor]) -> list[Node]:
     """The nodes of tensors, all in their promoted dtype."""
-    dtype = max((tensor.dtype for tensor in tensors), key=DTYPES.index)
+    dtype = max((tensor._node.dtype for tensor in tensors), key=DTYPES.index)
     return [cast(tensor._node, dtype) for tensor in tensors]
 
 

@@ -31,7 +31,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: b
     """The places of the numbers in order; equals stay in theirs, NaN counts as the largest."""
     axis = broadcast.axis_of(dim, input.ndim, "argsort")
     x = input._aside()
-    x = x.int() if x.dtype == bool_ else x
+    x = x.long() if x.dtype == bool_ else x
     if not x.ndim or x.shape[axis] < 2 or 0 in x.shape:
         return Tensor(graph.full(0, x.shape, int32))
     if not engine.backend().on_gpu:
@@ -49,8 +49,8 @@ def _keys(x: Tensor, descending: bool) -> tuple[Tensor, Tensor]:
         return (-1 - x if descending else x), numbers
     lost = x.isnan()
     if descending:
-        return where(lost, -math.inf, -x), numbers - lost.int() * size
-    return where(lost, math.inf, x), numbers + lost.int() * size
+        return where(lost, -math.inf, -x), numbers - lost.long() * size
+    return where(lost, math.inf, x), numbers + lost.long() * size
 
 
 def _before(x: Tensor, i: Tensor, y: Tensor, j: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def _before(x: Tensor, i: Tensor, y: Tensor, j: Tensor) -> Tensor:
 def _by_counting(keys: Tensor, ties: Tensor) -> Tensor:
     """A number's rank is how many come before it."""
     earlier = _before(keys.unsqueeze(-2), ties.unsqueeze(-2), keys.unsqueeze(-1), ties.unsqueeze(-1))
-    rank = earlier.int().sum(-1)
+    rank = earlier.long().sum(-1)
     numbers = places(keys.shape, keys.ndim - 1)
     return Tensor(graph.apply(ops.SCATTER_ADD, rank._node, numbers._node, attrs=(keys.shape, keys.ndim - 1)))
 
@@ -159,7 +159,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     if input.is_floating_point() and input.ndim:
         lost = input._aside().isnan()
         spoilt = lost.any(axis, keepdim=True)
-        indices = where(spoilt, lost.int().argmax(axis, keepdim=True), middle.indices)
+        indices = where(spoilt, lost.long().argmax(axis, keepdim=True), middle.indices)
         middle = Best(input.gather(axis, indices), indices)
     return middle if keepdim or not input.ndim else Best(middle.values.squeeze(axis), middle.indices.squeeze(axis))
 
@@ -178,9 +178,9 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     line = sort(input, axis).values.movedim(axis, -1)
     line = where(line.isnan().any(-1, keepdim=True), math.nan, line)
     place = shares.reshape(-1) * (line.shape[-1] - 1)
-    low, high = place.floor().int(), place.ceil().int()
+    low, high = place.floor().long(), place.ceil().long()
     if interpolation == "nearest":
-        low = high = place.round().int()
+        low = high = place.round().long()
     below, above = (line.index_select(-1, (high if interpolation == "higher" else low)), line.index_select(-1, high))
     weight = {"linear": place - low, "midpoint": (place != low).to(line.dtype) * 0.5}.get(interpolation)
     found = below if weight is None else below + (above - below) * weight
@@ -214,7 +214,7 @@ def searchsorted(
         raise ShapeError(f"searchsorted: all sizes but the last must agree, got {line.shape} and {values.shape}")
     line, wanted = line.unsqueeze(-2), values.reshape(-1, 1) if line.ndim == 1 else values.unsqueeze(-1)
     below = line <= wanted if right or side == "right" else line < wanted
-    return below.int().sum(-1).reshape(values.shape)
+    return below.long().sum(-1).reshape(values.shape)
 
 
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:

@@ -37,7 +37,7 @@ def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:
             if item.shape != shape or not item.ndim:
                 raise IndexRangeError(f"a mask of shape {item.shape} does not fit the dimensions {shape} it indexes")
             places = np.nonzero(read(item, "an index by a mask"))
-            found.extend(Tensor(part.astype(np.int32))._node for part in places)
+            found.extend(Tensor(part.astype(np.int64))._node for part in places)
             axis += item.ndim
             continue
         found.append(item._node if isinstance(item, Tensor) else item)

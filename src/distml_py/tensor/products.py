@@ -245,7 +245,7 @@ def trace(input: Tensor) -> Tensor:
 
 def _indices(row: int, col: int, offset: int, lower: bool) -> Tensor:
     found = [(i, j) for i in range(row) for j in range(col) if (j - i <= offset if lower else j - i >= offset)]
-    return Tensor([[i for i, _ in found], [j for _, j in found]]).int()
+    return Tensor([[i for i, _ in found], [j for _, j in found]]).long()
 
 
 def tril_indices(row: int, col: int, offset: int = 0, **options: Any) -> Tensor:

@@ -38,7 +38,7 @@ class MinMax(NamedTuple):
 def sum(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtype | None = None) -> Tensor:
     """Over dim (an int, several, or all). bool and int32 give int32."""
     x = input if dtype is None else input.to(dtype)
-    return reduced(ops.SUM, x.int() if x.dtype == bool_ else x, dim, keepdim)
+    return reduced(ops.SUM, x if x.is_floating_point() else x.long(), dim, keepdim)
 
 
 @method
@@ -65,7 +65,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtyp
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
     """The product over dim, or of all; bool and int32 give int32. Halves are multiplied: its gradient is right at zeros, too."""
     x = input if dtype is None else input.to(dtype)
-    x = x.int() if x.dtype == bool_ else x
+    x = x if x.is_floating_point() else x.long()
     if dim is None:
         return _product(x.flatten()._node, 0, x).reshape(*(1,) * (x.ndim if keepdim else 0))
     if not x.ndim:
@@ -145,7 +145,7 @@ def all(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    return input.bool().int().sum(dim, keepdim) > 0
+    return input.bool().long().sum(dim, keepdim) > 0
 
 
 # ---------------------------------------------------------------- sums of exponentials
@@ -192,11 +192,11 @@ def reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
     if op is not ops.SUM and builtins.any(x.shape[axis] == 0 for axis in axes):
         raise ShapeError(f"{op.name} of no elements: shape {x.shape}, dim {dim}; it has no identity")
     if not axes:
-        return x if op is not ops.ARGMAX else (x * 0).int()
+        return x if op is not ops.ARGMAX else (x * 0).long()
     if x.dtype == bool_:
-        numbers = reduced(op, x.int(), dim, keepdim)
+        numbers = reduced(op, x.long(), dim, keepdim)
         return numbers.bool() if op is ops.AMAX else numbers
-    out = made(graph.apply(op, x._node, attrs=(axes,)), x)
+    out = made(graph.apply(op, x._node, attrs=(axes,)), *() if op is ops.ARGMAX else (x,))
     return out if keepdim else out.reshape(*(size for axis, size in enumerate(x.shape) if axis not in axes))
 
 

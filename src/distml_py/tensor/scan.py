@@ -32,7 +32,7 @@ def _scanned(input: Tensor, dim: int, name: str, fill: float, combine: Callable[
 
 def _numbers(input: Tensor, dtype: Any) -> Tensor:
     x = input if dtype is None else input.to(dtype)
-    return x.int() if x.dtype == bool_ else x
+    return x if x.is_floating_point() else x.long()
 
 
 @method
@@ -60,7 +60,7 @@ def _running_best(input: Tensor, dim: int, name: str, turned: bool) -> Best:
     if not input.ndim:
         return Best(input, Tensor(graph.full(0, (), int32)))
     x = input._aside()
-    x = -x if turned else x.int() if x.dtype == bool_ else x
+    x = -x if turned else x.long() if x.dtype == bool_ else x
     fill = -np.inf if x.is_floating_point() else LEAST
     best, place, step = x, Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs(x.shape, axis))), 1
     while step < x.shape[axis]:

@@ -261,7 +261,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, ou
     counts = np.broadcast_to(counts, (input.shape[axis],)) if counts.size == 1 else counts
     if len(counts) != input.shape[axis] or (counts < 0).any():
         raise ShapeError(f"repeat_interleave: one count of at least 0 for each of {input.shape[axis]}, got {counts.tolist()}")
-    return input.index_select(axis, Tensor(np.repeat(np.arange(len(counts), dtype=np.int32), counts)))
+    return input.index_select(axis, Tensor(np.repeat(np.arange(len(counts), dtype=np.int64), counts)))
 
 
 @method

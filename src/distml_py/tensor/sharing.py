@@ -10,7 +10,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .. import graph, live, ops
+from .. import engine, graph, live, ops
 from ..errors import GradientError, ShapeError
 from ..graph import LEAF, Link, Node
 from ..op import Op, bool_, float32, int32
@@ -339,6 +339,7 @@ def _renamed(tensor: Tensor, node: Node, requires: bool) -> Node:
     if before.owner is not None:
         tensor._node = graph.apply(DETACH, node)
         tensor._node.owner, tensor._node.hooks = before.owner, before.hooks
+        engine.keep(tensor._node)  # a parameter that is changed by hand, step after step
     elif not is_grad_enabled() or not (requires or tensor._requires_grad):
         tensor._node = graph.apply(DETACH, node)
         if tensor._requires_grad:
@@ -346,6 +347,7 @@ def _renamed(tensor: Tensor, node: Node, requires: bool) -> Node:
     else:  # a node of its own all the same: node may be a leaf, with an owner
         tensor._node = graph.apply(RESHAPE, node, attrs=(node.shape,))
         tensor._requires_grad = True
+    engine.hold(tensor)
     return before
 
 
@@ -376,6 +378,7 @@ def _tell_views(root: Tensor) -> None:
             tensor._node.owner, tensor._node.hooks = before.owner, before.hooks
         else:
             tensor._requires_grad = not flat
+        engine.hold(tensor)
 
 
 def _tell_roots(root: Tensor) -> None:
@@ -401,8 +404,10 @@ def _changed_behind(tensor: Tensor, node: Node) -> None:
     before, tensor._node = tensor._node, node
     if before.owner is not None:
         node.owner, node.hooks = before.owner, before.hooks
+        engine.keep(node)
     elif tensor._requires_grad:
         _continue(node, before)
+    engine.hold(tensor)
 
 
 def _whole(root: Tensor, others: list[Tensor]) -> Node:

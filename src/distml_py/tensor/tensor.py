@@ -13,16 +13,17 @@ import numpy as np
 from .. import broadcast, engine, graph, live, ops
 from ..backends.protocol import Pending
 from ..broadcast import Number
+from ..dtypes import STORED, DType, dtype_of, promoted_names
 from ..errors import DtypeError, GradientError, ShapeError
 from ..graph import Node
 from ..missing import missing
-from ..op import DTYPES, Op, bool_, float32, float64, int32
+from ..op import DTYPES, Gather, Move, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
 from ..size import Size
 from . import sharing, text
 from .device import current, device
 from .grad_mode import is_grad_enabled
-from .host_data import host_data, resolve
+from .host_data import host_data
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -49,18 +50,20 @@ class Tensor:
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_node", "_requires_grad", "_root", "_view")
+    __slots__ = ("__weakref__", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
     __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
+        self._kind: DType | None = None
         if isinstance(data, Tensor):
+            self._kind = data._kind
             data = _outside(data._node)
         if not isinstance(data, Node):
-            array = host_data(data, dtype)
+            array, self._kind = host_data(data, dtype)
             data = graph.leaf(array, array.shape, array.dtype)
         elif dtype is not None:
-            data = cast(data, resolve(dtype))
+            data, self._kind = in_dtype(data, dtype_of(dtype))
         self._node: Node = data
         self._grad: Tensor | None = None
         self._requires_grad = False
@@ -68,6 +71,8 @@ class Tensor:
         self._root: sharing.Root | None = None
         if live.state.recorder is not None:
             live.state.recorder.born(self)
+        elif data.buffer is None:
+            engine.hold(self)
         if requires_grad:
             self.requires_grad_()
 
@@ -78,8 +83,8 @@ class Tensor:
         return Size(self._node.shape)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._node.dtype
+    def dtype(self) -> DType:
+        return self._kind or STORED[self._node.dtype]
 
     @property
     def ndim(self) -> int:
@@ -122,7 +127,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same numbers, outside the gradient's graph; no graph hears of their changes there."""
-        return sharing.detached(Tensor(graph.apply(ops.DETACH, self._node)), self, quiet=True)
+        return sharing.detached(self._named(graph.apply(ops.DETACH, self._node)), self, quiet=True)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -131,7 +136,7 @@ class Tensor:
             live.state.recorder.moved(self)
         before = self._node
         sharing.leave(self)
-        self._node = graph.apply(ops.DETACH, value._node)
+        self._node, self._kind = graph.apply(ops.DETACH, value._node), value._kind
         if before.owner is not None:
             self._node.owner, self._node.hooks = before.owner, before.hooks
         if value is not self:
@@ -151,7 +156,7 @@ class Tensor:
 
     def _alike(self) -> Tensor:
         """Another tensor with the same node."""
-        other = Tensor(self._node)
+        other = self._named(self._node)
         other._requires_grad = self._requires_grad
         return other
 
@@ -176,11 +181,12 @@ class Tensor:
         return (self[n] for n in range(len(self)))
 
     def __repr__(self) -> str:
-        array = engine.fetch(self._node)
+        array = self._fetched()
         words = text.shown(array, 7) if array.size else "[]"
         more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
-        if self.dtype not in (float32, bool_, *((int32,) if array.size else ())):
-            more.append(f"dtype=torch.{'int64' if self.dtype == int32 else self.dtype.name}")
+        plain = ("float32", "bool", "int64") if array.size else ("float32", "bool")
+        if self.dtype.name not in plain:
+            more.append(f"dtype={self.dtype}")
         maker = self.grad_fn
         if maker is not None:
             more.append(f"grad_fn=<{maker.name()}>")
@@ -195,19 +201,27 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """A copy of the numbers on the host; computes them first."""
-        return engine.fetch(self._node)
+        kind = self.dtype.numpy
+        if kind is None:
+            raise DtypeError("NumPy has no bfloat16; use .float().numpy()")
+        array = self._fetched()
+        return array if array.dtype == kind else array.astype(kind)
+
+    def _fetched(self) -> np.ndarray:
+        """The numbers as they are stored."""
+        return engine.fetch(self._node, self._requires_grad)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def tolist(self) -> Any:
-        return self.numpy().tolist()
+        return self._fetched().tolist()
 
     def item(self) -> Any:
         """The number of a tensor that holds one. Raises ShapeError otherwise."""
         if self.numel() != 1:
             raise ShapeError(f"item() needs one element, got shape {self.shape}; use .tolist() or reduce first")
-        return self.numpy().reshape(()).item()
+        return self._fetched().reshape(()).item()
 
     def item_later(self) -> Later:
         """The number of a tensor that holds one, without waiting for it: .ready(), .result(). Raises ShapeError otherwise."""
@@ -225,6 +239,15 @@ class Tensor:
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __index__(self) -> int:
+        """For slices, ranges and lists. Raises DtypeError for fractions."""
+        if self.dtype.kind == "f" or self.numel() != 1:
+            raise DtypeError(f"only integer tensors of a single element can be converted to an index, got {self.dtype.name}")
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
 
     def __bool__(self) -> bool:
         if self.numel() != 1:
@@ -250,11 +273,17 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same numbers, outside the gradient's graph; what is changed in place there changes here, too."""
-        return sharing.detached(Tensor(graph.apply(ops.DETACH, self._node)), self)
+        return sharing.detached(self._named(graph.apply(ops.DETACH, self._node)), self)
 
     def _aside(self) -> Tensor:
         """The numbers as they are now, outside the gradient's graph; what is changed later is not told."""
-        return Tensor(graph.apply(ops.DETACH, self._node))
+        return self._named(graph.apply(ops.DETACH, self._node))
+
+    def _named(self, node: Node) -> Tensor:
+        """A tensor of a node whose numbers are of this dtype."""
+        found = Tensor(node)
+        found._kind = self._kind
+        return found
 
     def _settle(self) -> None:
         """Forget how a realized, detached value was made: its history would otherwise live as long as it does."""
@@ -274,11 +303,12 @@ class Tensor:
         if self._root is not None:
             sharing.tell(self)
 
-    def _convert(self, dtype: np.dtype[Any]) -> None:
+    def _convert(self, dtype: DType) -> None:
         """Become the same numbers in another dtype, a leaf as before; its gradient is dropped."""
-        before, array = self._node, self.numpy().astype(dtype)
+        before = self._node
+        array, kind = host_data(engine.fetch(before), dtype)
         sharing.leave(self)
-        self._node = graph.leaf(array, array.shape, array.dtype)
+        self._node, self._kind = graph.leaf(array, array.shape, array.dtype), kind
         self._node.owner, self._node.hooks = before.owner, before.hooks
         self.grad = None
 
@@ -287,7 +317,7 @@ class Tensor:
         if live.state.recorder is not None:
             live.state.recorder.moved(self)
         self._node.stale = True
-        self._node = graph.apply(ops.DETACH, cast(value._node, self.dtype))
+        self._node = graph.apply(ops.DETACH, in_dtype(value._node, self.dtype)[0])
         engine.keep(self._node)
         if self._root is not None:
             sharing.tell(self)
@@ -301,7 +331,7 @@ class Tensor:
         if value.dtype.kind != self.dtype.kind and DTYPES.index(value.dtype) > DTYPES.index(self.dtype):
             raise DtypeError(f"in place, {self.dtype.name} must stay, the result is {value.dtype.name}; convert first")
         sharing.check_change(self, value._requires_grad)
-        sharing.change(self, cast(value._node, self.dtype), value._requires_grad, fresh)
+        sharing.change(self, in_dtype(value._node, self.dtype)[0], value._requires_grad, fresh)
         return self
 
     # ------------------------------------------------------------ arithmetic
@@ -443,13 +473,58 @@ def method(function: Function, name: str = "") -> Function:
 
 def made(node: Node, *sources: Any) -> Tensor:
     """The tensor of a node; it requires grad when a source does, and stands outside the graph under no_grad()."""
+    requires = False
+    kind: DType | None = None
+    for source in sources:
+        if isinstance(source, Tensor):
+            requires = requires or source._requires_grad
+            if source._kind is not None:
+                node, kind = kept(node, [one for one in sources if isinstance(one, Tensor)])
+                requires = any(isinstance(one, Tensor) and one._requires_grad for one in sources)
+                break
     out = Tensor(node)
-    if any(isinstance(source, Tensor) and source.requires_grad for source in sources):
+    out._kind = kind
+    if requires:
         if not is_grad_enabled():
             out._node = graph.apply(ops.DETACH, node)
         elif node.dtype in (float32, float64):
             out._requires_grad = True
     return out
+
+
+def kept(node: Node, sources: list[Tensor]) -> tuple[Node, DType | None]:
+    """(node, its name) where sources have names for their dtypes: PyTorch's rule among those of the node's storage."""
+    alike = [source for source in sources if source._node.dtype == node.dtype]
+    alike = [source for source in alike if source.shape] or alike
+    if not alike or node.dtype == bool_:
+        return node, None
+    kind = promoted_names([source.dtype for source in alike])
+    if not kind.own:
+        return node, None
+    same = isinstance(node.op, (Move, Gather)) or node.op in _KEEPING or node.owner is not None or not node.inputs
+    return (node if same else in_dtype(node, kind)[0]), kind
+
+
+def in_dtype(node: Node, kind: DType) -> tuple[Node, DType | None]:
+    """(node with numbers of this dtype, its name if storage does not tell it)."""
+    node = cast(node, kind.dtype)
+    if kind.name == "float16":
+        node = graph.apply(ops.HALF, node)
+    elif kind.name == "bfloat16":
+        node = graph.apply(ops.BRAIN, node)
+    elif kind.name == "uint8":
+        node = _low_bits(node, 255)
+    elif kind.name in ("int8", "int16"):
+        half = 128 if kind.name == "int8" else 2**15
+        node = _low_bits(node + half, 2 * half - 1) - half
+    return node, kind if kind.own else None
+
+
+def _low_bits(node: Node, mask: int) -> Node:
+    return graph.apply(ops.BITWISE_AND, node, graph.full(mask, node.shape, int32))
+
+
+_KEEPING = (ops.MAXIMUM, ops.MINIMUM, ops.WHERE, ops.RELU, ops.AMAX, ops.FLOOR, ops.ROUND, ops.TRUNC, ops.SIGN)
 
 
 def apply(op: Op, *tensors: Tensor, attrs: tuple[Any, ...] = ()) -> Tensor:
@@ -460,13 +535,16 @@ def apply(op: Op, *tensors: Tensor, attrs: tuple[Any, ...] = ()) -> Tensor:
 _ON_BOOLS = (ops.EQ, ops.NE, ops.LOGICAL_AND, ops.LOGICAL_OR, ops.LOGICAL_NOT)
 
 
+_OF_BOOLS = {ops.MUL: ops.LOGICAL_AND, ops.ADD: ops.LOGICAL_OR, ops.MAXIMUM: ops.LOGICAL_OR, ops.MINIMUM: ops.LOGICAL_AND}
+
+
 def unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
     """A row on one tensor. floating: integers become float32 first."""
     if not isinstance(x, Tensor):
         raise DtypeError(f"{op.name} takes a tensor, got {type(x).__name__}; wrap it in tensor(...)")
     if floating and not x.is_floating_point():
         x = x.float()
-    return made(graph.apply(op, (x.int() if x.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
+    return made(graph.apply(op, (x.long() if x._node.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
 
 
 def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtype[Any] | None = None) -> Tensor:
@@ -483,6 +561,8 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
         dtype = broadcast.promoted(*values)
         if floating and dtype not in (float32, float64):
             dtype = float32
+        elif dtype == bool_ and op in _OF_BOOLS:
+            op = _OF_BOOLS[op]
         elif dtype == bool_ and op not in _ON_BOOLS:
             dtype = int32
     one, two = broadcast.matched(op.name, *values, dtype=dtype)

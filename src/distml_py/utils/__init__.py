@@ -3,6 +3,6 @@
 import sys
 
 from .. import data
-from . import checkpoint, tensorboard
+from . import checkpoint, hooks, tensorboard
 
 sys.modules[f"{__name__}.data"] = data  # `import distml_py.utils.data` finds it, too

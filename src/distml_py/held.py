@@ -1,0 +1,26 @@
+"""Which tensors a program still holds that have no numbers yet. What it holds is computed with the next realization, as PyTorch
+would have done at once: else each later use would compute it again, and a sum that is added to grow without end."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+MOST = 1 << 14  # tensors that are remembered without asking which of them are still there
+_tensors: list[weakref.ref[Any]] = []  # what may change in this module, in one place
+
+
+def hold(tensor: Any) -> bool:
+    """Remember a tensor whose node is only promised. True when so many are there that it is time to compute."""
+    _tensors.append(weakref.ref(tensor))
+    if len(_tensors) < MOST:
+        return False
+    _tensors[:] = [ref for ref in _tensors if ref() is not None]
+    return len(_tensors) > MOST // 2
+
+
+def take() -> Iterator[Any]:
+    """The remembered tensors that are still there. They are forgotten."""
+    known, _tensors[:] = _tensors[:], ()
+    return (tensor for ref in known if (tensor := ref()) is not None)

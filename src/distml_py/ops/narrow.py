@@ -1,0 +1,55 @@
+"""Rows that round to fewer bits than float32 has: float16 and bfloat16, to the nearest, ties to even. Stored as float32."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..graph import Node, apply
+from ..op import Elementwise
+
+
+def _half(x: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return x.astype(np.float16).astype(x.dtype)
+
+
+def _brain(x: np.ndarray) -> np.ndarray:
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = (bits + (0x7FFF + ((bits >> np.uint32(16)) & np.uint32(1)))) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, rounded.view(np.float32).reshape(x.shape)).astype(x.dtype)
+
+
+def _half_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    return (apply(HALF, g),)
+
+
+def _brain_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    return (apply(BRAIN, g),)
+
+
+HALF: Elementwise = Elementwise(
+    name="half",
+    numpy=_half,
+    vjp=_half_vjp,
+    glsl="to_half({0})",
+    # below 2^-14 numbers are multiples of 2^-24; above, 13 of the 23 bits go
+    helper="""float to_half(float x) {
+    if (isnan(x) || isinf(x)) return x;
+    float a = abs(x);
+    if (a >= 65520.0) return x > 0.0 ? uintBitsToFloat(0x7f800000u) : uintBitsToFloat(0xff800000u);
+    if (a < 6.103515625e-5) return roundEven(x * 16777216.0) * 5.9604644775390625e-8;
+    uint bits = floatBitsToUint(x);
+    return uintBitsToFloat((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+}""",
+)
+BRAIN: Elementwise = Elementwise(
+    name="bfloat",
+    numpy=_brain,
+    vjp=_brain_vjp,
+    glsl="to_bfloat({0})",
+    helper="""float to_bfloat(float x) {
+    if (isnan(x) || isinf(x)) return x;
+    uint bits = floatBitsToUint(x);
+    return uintBitsToFloat((bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u);
+}""",
+)

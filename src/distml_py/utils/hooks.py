@@ -1,0 +1,3 @@
+"""PyTorch's torch.utils.hooks: what registering a hook returns."""
+
+from ..nn.hooks import RemovableHandle as RemovableHandle
