@@ -67,16 +67,20 @@ def _first(training: Training) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _kind(training: Training, inputs: np.ndarray, labels: np.ndarray | None) -> str:
-    if inputs.dtype == np.int32 and inputs.ndim == 2 and hasattr(training.model, "generate"):
+    if _whole(inputs) and inputs.ndim == 2 and hasattr(training.model, "generate"):
         return "text"
     picture = inputs.ndim == 4 and inputs.shape[1] in (1, 3)
     if labels is None:
         return "pictures again" if picture and hasattr(training.recipe, "again") else "other"
-    if labels.ndim == 1 and labels.dtype == np.int32:
+    if labels.ndim == 1 and _whole(labels):
         if picture or inputs.ndim != 2:
             return "picture classes" if picture else "other"
         return "plane classes" if inputs.shape[1] == 2 else "classes"
-    return "curve" if inputs.ndim == 2 and inputs.shape[1] == 1 and labels.dtype == np.float32 else "other"
+    return "curve" if inputs.ndim == 2 and inputs.shape[1] == 1 and not _whole(labels) else "other"
+
+
+def _whole(array: np.ndarray) -> bool:
+    return np.issubdtype(array.dtype, np.integer)
 
 
 def _classes(training: Training, labels: np.ndarray | None) -> list[str]:
