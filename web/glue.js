@@ -9,6 +9,8 @@ from distml_py import browser, packages, safetensors
 from distml_py.alone import Alone
 from distml_py.errors import BackendError, RecipeError
 from distml_py.inspection import look as looked
+from distml_py.onnx.export import exported
+from distml_py.serialization import pytorch_snippet
 from distml_py.tab import Tab, line_of
 
 def start(bridge, why, remembered, remember, alone):
@@ -46,10 +48,16 @@ def store(path, data):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data.to_bytes())
 
-def kept(kind):
-    if kind != "safetensors":
-        raise RecipeError(f"a model cannot be written as {kind} yet")
-    state = model().model.state_dict()
+def kept(kind, name):
+    training = model()
+    if kind == "snippet":
+        return pytorch_snippet(training.model, f"{name}.safetensors").encode()
+    if kind == "onnx":
+        copy = training.recipe.model()  # parameters of its own, where training has them together
+        copy.load_state_dict(training.model.state_dict())
+        inputs = training.splits.train.batch(numpy.arange(2))[0]
+        return exported(copy.eval(), inputs, ["input"], dynamic_axes={"input": {0: "batch"}})
+    state = training.model.state_dict()
     return safetensors.dumps({name: value.numpy() for name, value in state.items()})
 
 def fit(name, code, seed, weights):

@@ -66,7 +66,7 @@ export class Models {
     const { engine, known, recipes } = this.ship;
     const name = known.run?.recipe ?? recipes.picker.value;
     try {
-      const found = await engine.ask("save", format);
+      const found = await engine.ask("save", format, name);
       const [ending, type] = { safetensors: ["safetensors", "application/octet-stream"], onnx: ["onnx", "application/octet-stream"], snippet: ["py", "text/x-python"] }[format];
       download(new Blob([found], { type }), `${name}.${ending}`);
       say("models-note", t("{file} was saved by the browser.", { file: `${name}.${ending}` }));
@@ -85,7 +85,7 @@ export class Models {
     this.loaded = false;
     say("model-loaded", "");
     try {
-      const bytes = await engine.ask("save", "safetensors");
+      const bytes = await engine.ask("save", "safetensors", run.recipe);
       const status = known.coordinator ?? {};
       const { recipe, code, seed, steps } = run;
       await keepModel({ name: recipe, code, seed, steps, step: status.step ?? steps, when: Date.now(), accuracy: status.test_accuracy ?? status.accuracy ?? null, loss: status.loss ?? null, weights: bytes, points: runs.current?.history.points ?? [] });

@@ -1,15 +1,19 @@
 """Models as files and in the browser, people's own data, and what never leaves the tab."""
 
 import io
+import os
 import struct
 import zipfile
 import zlib
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from distml_py import safetensors
+from distml_py.data import digits
 from driving import code_of, status, train, until, until_editor, until_state
 from page_desk import Desk
 
@@ -48,6 +52,37 @@ def test_a_trained_model_is_downloaded_as_safetensors(desk: Desk) -> None:
     assert {name: array.shape for name, array in found.items()} == {
         "1.weight": (32, 64), "1.bias": (32,), "3.weight": (10, 32), "3.bias": (10,),
     }  # fmt: skip
+
+
+def downloaded(page: Page, button: str) -> tuple[str, bytes]:
+    with page.expect_download() as caught:
+        page.get_by_role("button", name=button).click()
+    return caught.value.suggested_filename, caught.value.path().read_bytes()
+
+
+@pytest.mark.ux(22)
+def test_it_is_downloaded_for_onnx_and_for_pytorch_and_computes_the_same_there(desk: Desk, tmp_path: Path) -> None:
+    import onnxruntime
+    import torch
+
+    page = desk.page
+    images = digits().validation.batch(np.arange(20))[0].numpy()
+    name, model = downloaded(page, "Download ONNX")
+    assert name == "digits_mlp.onnx"
+    (said,) = onnxruntime.InferenceSession(model).run(None, {"input": images})
+    _, weights = downloaded(page, "Download safetensors")
+    (tmp_path / "digits_mlp.safetensors").write_bytes(weights)
+    name, program = downloaded(page, "PyTorch snippet")
+    assert name == "digits_mlp.py"
+    here = os.getcwd()
+    try:
+        os.chdir(tmp_path)
+        namespace: dict[str, Any] = {}
+        exec(program.decode(), namespace)
+    finally:
+        os.chdir(here)
+    theirs = namespace["model"].eval()(torch.from_numpy(images)).detach().numpy()
+    assert np.abs(said - theirs).max() < 1e-4
 
 
 @pytest.mark.ux(23)
