@@ -47,7 +47,7 @@ def test_a_recipe_uses_a_package_that_the_coordinator_serves(serve: Any, context
         end = tab.until("the end", lambda s: s["state"] in ("finished", "error"), 120)
         assert end["state"] == "finished" and end["error"] is None, end
         assert end["cpu_ops"] in (0, None) and end["backend"].startswith("WebGL2")
-        assert any("/assets/with/" in url and "/einops-" in url for url in tab.requests)
+        assert any("/assets/" in url and "/with/" in url and "/einops-" in url for url in tab.requests)
         assert tab.foreign_requests(coordinator.url) == []
 
 
