@@ -38,6 +38,10 @@ class _Spent(Tensor):
             "call optimizer.zero_grad() before backward(), or return .grad from the step to see it"
         )
 
+    def __getattr__(self, name: str) -> Any:
+        """What else a tensor keeps: it has none of it."""
+        return self._node
+
 
 SPENT = _Spent()
 
@@ -225,6 +229,7 @@ class Program:
     def _guard(self, recording: Recording) -> None:
         found = self.found
         self.modules = [(m, tuple(map(id, vars(m).values())), dict(vars(m))) for m in recording.modules.values()]
+        self.hooks = [(module, module._hooks.numbers) for module in recording.modules.values()]
         self.options = list(recording.options.values())
         self.steppers = [
             (o, [(group, list(dict.__getitem__(group, "params"))) for group in o.param_groups]) for o in recording.steppers.values()
@@ -278,6 +283,9 @@ class Program:
                 for name, value in now.items():
                     if not same(value, values[name]):
                         return f"{type(module).__name__}.{name} is {brief(value)}, it was {brief(values[name])}"
+        for module, numbers in self.hooks:
+            if module._hooks.numbers != numbers:
+                return f"{type(module).__name__} has other forward hooks than it had"
         for group, name, truth, value in self.options:
             now_value = dict.get(group, name)
             if (bool(now_value) is not value) if truth else not same(now_value, value):

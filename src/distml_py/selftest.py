@@ -89,15 +89,19 @@ def _cases() -> list[_Case]:
     key = tuple(np.asarray(word, np.int32) for word in (7, 3, 2, 5))
     image, sent = number(3, 4, 7, 8), number(3, 6, 4, 4)
     window = ((2, 2), (1, 1), (1, 1))
+    query, key_of, value = number(2, 5, 4), number(2, 6, 4), number(2, 6, 8)
+    causal = (True, (2,))
+    normalizer = np.asarray(TABLE["attention_lse"].numpy(query, key_of, *causal))
     return [
         _Case("read-back of 129 numbers", "neg", (number(129),)),  # of 3: the sum's
         _Case("integers beyond 2^24", "neg", (whole,)),
         _Case("sum in several chunks", "sum", (number(3, 1301),), ((1,),)),
         _Case("place of the largest number", "argmax", (number(5, 37),), ((1,),)),
         _Case("matrix product, four rows at once", "matmul", (number(2, 4, 8), number(2, 8, 12))),
-        _Case("matrix product, eight rows at once, in parts", "matmul", (number(1, 9, 512), number(1, 512, 12))),
+        _Case("matrix product of odd sizes, eight rows at once, in parts", "matmul", (number(1, 9, 512), number(1, 512, 11))),
         _Case("convolution with stride and padding, in two groups", "conv2d", (image, number(6, 2, 3, 3)), (*window, (4, 4), 2)),
         _Case("gradient of a convolution's weight", "conv2d_weight", (image, sent), (*window, (3, 3), 2)),
+        _Case("attention", "attention", (query, key_of, value, normalizer), causal),
         _Case("scatter", "scatter_add", (rows, number(40, 8)), ((7, 8), 0)),
         _Case("gather", "gather", (number(2, 5), index), (1,)),
         _Case("random bits", "uniform", key, ((17,),)),

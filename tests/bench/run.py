@@ -10,6 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from bars import bars
 from browser_finder import LAUNCH_FLAGS, chromium_path
 from served import Coordinator
 from table import table
@@ -25,8 +26,22 @@ RUN = """(options) => bench.run({
 })"""
 
 
-def main() -> None:
+def main() -> int:
+    """Returns 1 where a bar that was asked about is missed."""
     asked = arguments()
+    runs = [whole_run(asked) for _ in range(asked.runs)]
+    found = runs[-1] | ({"runs": [run["rows"] for run in runs]} if asked.runs > 1 else {})
+    print(json.dumps(found["machine"]))
+    judged = bars([run["rows"] for run in runs])
+    if asked.check:
+        print(f"\nBars, medians of {asked.runs} whole runs", *judged, sep="\n")
+        found["bars"] = [{"row": bar.row, "what": bar.what, "found": bar.found, "reached": bar.reached} for bar in judged]
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    return int(asked.check and not all(bar.reached for bar in judged))
+
+
+def whole_run(asked: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         served = Coordinator(Path(folder))
         flags = [] if asked.gpu else list(LAUNCH_FLAGS)
@@ -38,9 +53,7 @@ def main() -> None:
             served.stop()
     found["machine"] |= machine()
     print(table(found["rows"]))
-    print(json.dumps(found["machine"]))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    return found
 
 
 def arguments() -> argparse.Namespace:
@@ -49,6 +62,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="NAMES", help="rows, separated by commas: mlp_step,conv")
     parser.add_argument("--contenders", metavar="NAMES", default=",".join(USUAL), help="default: %(default)s")
     parser.add_argument("--repeats", type=int, metavar="N", help="default: 7, and 2 for resnet18_step")
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="whole runs, of whose medians bars are judged (default 1)")
+    parser.add_argument("--check", action="store_true", help="judge the bars; exit code 1 where one is missed")
+    parser.add_argument("--patience", type=float, metavar="SECONDS", help="for a contender's first numbers (default: 900)")
     parser.add_argument("--tune", type=float, metavar="SECONDS", help="also captured with tuned kernels; so long in each row")
     parser.add_argument("--gpu", action="store_true", help="Chromium's own choice of GPU, not the software renderer")
     parser.add_argument("--tfjs-flags", metavar="NAME=0|1", help="settings of TensorFlow.js to try: WEBGL_EXP_CONV=1")
@@ -74,6 +90,7 @@ def measured(page: Page, url: str, asked: argparse.Namespace) -> dict[str, Any]:
         raise SystemExit(f"unknown rows {', '.join(wrong)}; known: {', '.join(known)}")
     options: dict[str, Any] = {"rows": rows, "contenders": asked.contenders.split(",")}
     options |= {"repeats": asked.repeats} if asked.repeats else {}
+    options |= {"patience_s": asked.patience} if asked.patience else {}
     if asked.tune:
         options["contenders"] = list(dict.fromkeys([*options["contenders"], "tuned"]))
         options["tune_s"] = asked.tune
@@ -94,4 +111,4 @@ def machine() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -36,6 +36,8 @@ KINDS = (
     "convolution",
     "weight",
     "scatter",
+    "attention",
+    "odd sizes",
     "random",
 )
 

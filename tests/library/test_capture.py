@@ -326,6 +326,10 @@ def set_attribute(bench: Bench) -> None:
     bench.scale = 0.5
 
 
+def add_hook(bench: Bench) -> None:
+    bench.model[1].register_forward_hook(lambda module, inputs, output: output * 0.5)
+
+
 def use_kernels(bench: Bench) -> None:
     engine.use_backend(KernelBackend())
 
@@ -340,6 +344,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], str]] = {
     "an option": (set_momentum, r"the optimizer's option momentum is 0.5, it was 0"),
     "groups": (add_group, r"SGD has 2 parameter groups, it had 1"),
     "a number nearby": (set_attribute, r"Bench.scale is 0.5, it was 1.0"),
+    "a forward hook": (add_hook, r"Tanh has other forward hooks than it had"),
     "the backend": (use_kernels, r"the backend is kernels in NumPy, it was reference"),
 }
 
@@ -371,6 +376,18 @@ def test_a_change_is_an_error_where_no_new_capture_is_wanted(name: str) -> None:
     with pytest.raises(CaptureError, match=f"step was captured and cannot be replayed: .*({message})"):
         bench.step()
     assert bench.weights() == before
+
+
+def test_a_hook_that_is_removed_is_missed() -> None:
+    bench = Bench(warm=0)
+    handle = bench.model[1].register_forward_hook(lambda module, inputs, output: output * 0.5)
+    for _ in range(4):
+        bench.step()
+    handle.remove()
+    other = Bench(warm=0)
+    other.model.load_state_dict(bench.model.state_dict())
+    batch = capture_cases.batch(9)
+    assert bench.compiled(*batch).item() == other.build()(*map(dm.tensor, batch)).item()
 
 
 def inputs_of(bench: Bench, kind: str) -> tuple[Any, ...]:

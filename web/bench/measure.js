@@ -61,12 +61,13 @@ function remote(name) {
  * @param {(message: object) => Promise<any>} [options.outside] "torch": a contender outside the page, which is sent a worker's messages
  * @param {number} [options.repeats]
  * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
+ * @param {number} [options.patience_s] how long the first numbers of ours and TensorFlow.js may take
  * @param {number} [options.tune_s] how long the contender "tuned" measures its kernels in each row
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
  */
-export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, say = () => {}, onRow = () => {} }) {
-  const arena = new Arena(contenders, outside, flags, tune_s);
+export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, patience_s = PATIENCE_S, say = () => {}, onRow = () => {} }) {
+  const arena = new Arena(contenders, outside, flags, tune_s, patience_s);
   const found = [];
   try {
     for (const name of rows) {
@@ -86,9 +87,11 @@ function machine() {
 
 /** The contenders, opened when first asked for. Rivals get a new worker for each row, so that no row inherits their memory. */
 class Arena {
-  /** @param {string[]} names @param {((message: object) => Promise<any>) | undefined} outside @param {object} flags @param {number} tune_s */
-  constructor(names, outside, flags, tune_s) {
+  /** @param {string[]} names @param {((message: object) => Promise<any>) | undefined} outside @param {object} flags
+   * @param {number} tune_s @param {number} patience_s */
+  constructor(names, outside, flags, tune_s, patience_s) {
     this.flags = flags;
+    this.patience_s = patience_s;
     this.tune_s = tune_s;
     this.names = names;
     this.outside = outside;
@@ -148,7 +151,7 @@ async function runRow(arena, name, repeats, say) {
     const work = /** @type {Work} */ (await (await arena.get("eager")).ask("describe", { row: name }));
     const first = async (/** @type {string} */ contender) => {
       say(`${name}: first numbers of ${contender}`);
-      const patience = CENTRAL.includes(contender) ? PATIENCE_S : LITTLE_PATIENCE_S;
+      const patience = CENTRAL.includes(contender) ? arena.patience_s : LITTLE_PATIENCE_S;
       // PyTorch makes the same numbers itself
       const asked = { row: name, work: contender === "torch" ? null : work, checked: work.checked };
       return attempt(arena, contender, row, async (one) => ready.set(contender, await one.ask("check", asked, patience)));
@@ -203,7 +206,7 @@ async function timeAll(arena, row, ready, work, repeats, say) {
   const told = /** @type {Map<string, any[]>} */ (new Map());
   const slow = new Set();
   const once = (/** @type {string} */ name) => attempt(arena, name, row, async (one) => {
-    const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) });
+    const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) }, arena.patience_s);
     told.get(name)?.push(answer);
     if (!CENTRAL.includes(name) && answer.ms > SLOW_REPEAT_MS) slow.add(name);
     if (!told.has(name)) rounds.set(name, Math.min(MOST_ROUNDS, Math.ceil(REPEAT_MS / answer.ms)));

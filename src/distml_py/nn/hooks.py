@@ -33,6 +33,11 @@ class Hooks:
         self.before: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
         self.after: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Which hooks there are, in the order they are called: what a compiled step compares."""
+        return (*self.before, -1, *self.after)
+
     def __bool__(self) -> bool:
         return bool(self.before or self.after)
 
