@@ -19,6 +19,7 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
+from . import robust
 from .access import Access
 from .aggregate import Model, Taken
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
@@ -50,9 +51,15 @@ class Coordinator:
         deterministic: bool = False,
         clock: Callable[[], float] = time.monotonic,
         exchange: dict[str, Any] | None = None,
+        aggregator: str = "mean",
     ) -> None:
-        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says."""
-        self.store, self.access, self._clock = store, access, clock
+        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says.
+
+        aggregator: of robust.AGGREGATORS, how the gradients of a step become one.
+        """
+        self.store, self.access, self._clock, self.aggregator = store, access, clock, aggregator
+        if robust.rule(aggregator) is not robust.mean and deterministic:
+            raise FormatError(f"a deterministic run has the aggregator mean, not {aggregator}: leave one of them away")
         self.rounds = Rounds(deterministic)
         self.model: Model | None = None
         self.sha256: str | None = None
@@ -85,7 +92,7 @@ class Coordinator:
         weights, buffers = io.split(tensors)
         _check(start, weights)
         exchange = self._settled(start)
-        model = Model(weights, start.optimizer, buffers, exchange)
+        model = Model(weights, start.optimizer, buffers, exchange, self.aggregator)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
         fields = {name: getattr(start, name) for name in start.__dataclass_fields__} | {"exchange": exchange.config()}
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
@@ -107,7 +114,8 @@ class Coordinator:
     def resume(self, stored: Stored) -> None:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
         weights = {name.removeprefix(io.WEIGHTS): a for name, a in stored.arrays.items() if name.startswith(io.WEIGHTS)}
-        model = Model(weights, stored.run.optimizer, io.split(stored.arrays)[1], exchange_of(stored.run.exchange))
+        buffers, exchange = io.split(stored.arrays)[1], exchange_of(stored.run.exchange)
+        model = Model(weights, stored.run.optimizer, buffers, exchange, self.aggregator)
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
