@@ -308,8 +308,8 @@ class Coordinator:
         if self.model.size_bytes * len(taken) < THREAD_BYTES:
             try:
                 self._step(taken, version, needed)
-            except NonFiniteError as error:
-                self._diverged(error)
+            except Exception as error:  # whatever it was: nobody may wait for a step that never comes
+                self._failed(error)
             else:
                 self._committed(version)
         else:
@@ -318,9 +318,9 @@ class Coordinator:
     async def _commit_elsewhere(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._arithmetic, self._step, taken, version, needed)
-        except NonFiniteError as error:
+        except Exception as error:
             self._committing = None
-            self._diverged(error)
+            self._failed(error)
         else:
             self._committing = None
             self._committed(version)
@@ -337,14 +337,14 @@ class Coordinator:
         every = self.rounds.run.checkpoint_every
         self._keep(now=version // every > self._stored // every)
 
-    def _diverged(self, error: NonFiniteError) -> None:
+    def _failed(self, error: Exception) -> None:
         """What would follow belongs to a step that does not exist; answers to others are still given."""
-        peers = self.rounds.joined()
-        self.rounds.fail(str(error), self._version)
+        peers, cause = self.rounds.joined(), str(error) or type(error).__name__
+        self.rounds.fail(cause, self._version)
         void = (do.SendWeights, do.SendSolo, do.SendEnded, do.Take, do.Finish)
         self._effects_left = deque(item for item in self._effects_left if not isinstance(item[0], void) and not _is_work(item[0]))
         for peer in peers:
-            self._say(peer.id, wire.Rejected("diverged", str(error)))
+            self._say(peer.id, wire.Rejected("diverged", cause))
         self._tell(list(self._connections.values()))
         self.over.set()
 

@@ -500,13 +500,14 @@ class Tab:
 
 
 def line_of(error: BaseException) -> int:
-    """The line of the recipe an error came from, 0 when none. Recipes run as modules named recipe_<name>."""
+    """The line of the recipe an error came from, 0 when none. Recipes run as modules named recipe_<name>, programs as __main__."""
     cause: BaseException | None = error
     while cause is not None:
         lines = [
             number
             for frame, number in traceback.walk_tb(cause.__traceback__)
             if str(frame.f_globals.get("__name__")).startswith("recipe_")
+            or (frame.f_globals.get("__name__") == "__main__" and "/" not in frame.f_code.co_filename)
         ]
         if lines:
             return lines[-1]

@@ -80,12 +80,27 @@ torch.multiprocessing.spawn(lambda rank, word: print(rank, word), args=("here",)
 """
 
 
+LATE = """
+import torch
+from torch.func import vmap
+from torch.utils.data import DistributedSampler as Sampler
+y = torch.zeros(2, 2)
+assert torch.matmul(torch.eye(2), torch.ones(2, 2), out=y) is y and y.tolist() == [[1, 1], [1, 1]]
+values, places = torch.zeros(1), torch.zeros(1, dtype=torch.long)
+torch.max(torch.tensor([[1.0, 3.0]]), 1, out=(values, places)); assert (values.item(), places.item()) == (3, 1)
+assert torch.add(torch.ones(3), 1, out=torch.zeros(0)).tolist() == [2, 2, 2]
+x = torch.arange(6).view(2, 3)
+assert x[range(2), [1, 2]].tolist() == [1, 5] and x[(0, 1), (0, 0)].tolist() == [0, 3] and not isinstance(x, Sampler)
+assert not hasattr(torch.utils.data, "DistributedSampler")
+"""
+
+
 def run(code: str, *arguments: str) -> tuple[int, str]:
     errors = io.StringIO()
     return run_program("program.py", arguments, code=code, errors=errors), errors.getvalue()
 
 
-@pytest.mark.parametrize("code", [IMPORTS, PASS_THROUGH], ids=["imports", "pass through"])
+@pytest.mark.parametrize("code", [IMPORTS, PASS_THROUGH, LATE], ids=["imports", "pass through", "out and late"])
 def test_what_ordinary_programs_import_and_ask_is_there(code: str) -> None:
     assert run(code) == (0, "")
 
@@ -109,6 +124,8 @@ def test_a_program_is_main_and_has_its_arguments(capsys: pytest.CaptureFixture[s
         ("import torch\ntorch.svd", 1, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
         ("import torch.fx", 1, "not implemented: torch.fx; nearest is the module's own Python"),
         ("import torchvision.ops.boxes", 1, "not implemented: torchvision.ops; nearest is its formula"),
+        ("from torch.utils.data import DistributedSampler\nDistributedSampler([1])", 1, "line 2, in <module>"),
+        ("from torch.utils.data import DistributedSampler as D\nD([1])", 1, "not implemented: torch.utils.data.DistributedSampler"),
         ("import torch.flibber", 1, "No module named 'torch.flibber'"),
         ("import torch.distributed as d\nd.init_process_group('nccl')", 1, "torch.distributed.is_available() = False"),
         ("import torch.multiprocessing as mp\nmp.spawn(print, nprocs=2)", 1, "nearest is one process, or a recipe"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -44,8 +47,29 @@ def compile(model: Any = None, **options: Any) -> Any:
     return model if model is not None else lambda given: given
 
 
+def _into(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that takes out= as PyTorch's do: a tensor that gets the result, and is returned."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        if "out" not in named:
+            return function(*args, **named)
+        out = named.pop("out")
+        found = function(*args, **named)
+        for target, value in zip(out, found, strict=True) if isinstance(out, (tuple, list)) else ((out, found),):
+            if target.shape == value.shape:
+                target.copy_(value)
+            else:
+                target.data = value  # PyTorch gives it the result's shape, too
+        return out
+
+    return call
+
+
 def __getattr__(name: str) -> Any:
-    return getattr(library, name)
+    found = getattr(library, name)
+    own = inspect.isfunction(found) and ".tensor." in found.__module__ and "out" not in inspect.signature(found).parameters
+    return _into(found) if own else found
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import importlib
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from .. import engine
-from ..errors import MissingModuleError
+from ..errors import MissingModuleError, MissingNameError
+from ..torch_names import NAMES
 
 ROOTS = ("torch", "torchvision")
 LIBRARY = __name__.split(".")[0]
@@ -73,10 +75,43 @@ class Alias(ModuleType):
         self.__dict__["__all__"] = list(public)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_source"], name)
+        try:
+            found = getattr(self.__dict__["_source"], name)
+        except MissingNameError as error:
+            if not _importing():
+                raise
+            return absent(name, str(error))
+        if callable(found):
+            self.__dict__[name] = found  # asked for once
+        return found
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *dir(self.__dict__["_source"])})
+
+
+class _Absent(type):
+    """A name that was imported and is not here: it is an error where it is used."""
+
+    def __call__(cls, *args: Any, **named: Any) -> Any:
+        raise MissingNameError(cls.__doc__)
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return False
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise MissingNameError(cls.__doc__)
+
+
+def absent(name: str, why: str) -> type:
+    return _Absent(name, (), {"__doc__": why})
+
+
+def _importing() -> bool:
+    """Whether a program says `from torch import name`: it may never use it, and must hear of it only then."""
+    frame = sys._getframe(2)
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM"
 
 
 class Finder(MetaPathFinder, Loader):
@@ -107,7 +142,8 @@ def _source(fullname: str) -> Any:
         return getattr(importlib.import_module(f"{LIBRARY}.backends.settings"), name, None)
     moved = parent in PLACES and parent not in ROOTS  # what is below a module that stands elsewhere
     own = PLACES.get(fullname, None if moved else fullname.removeprefix("torch."))
-    for place in (own, PLACES.get(f"{parent}.*")):
+    below = PLACES.get(f"{parent}.*") if name.islower() and name not in NAMES.get(parent, ()) else None
+    for place in (own, below):
         if place is None:
             continue
         try:

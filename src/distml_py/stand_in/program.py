@@ -23,6 +23,20 @@ def run_program(path: str, arguments: Sequence[str] = (), code: str | None = Non
     code: the script's text, where path is only its name. What it raises is told as Python would, on errors (standard error);
     of an error of this library the lines of the program alone.
     """
+    try:
+        execute(path, arguments, code)
+        return 0
+    except SystemExit as asked:
+        return _exit_code(asked, errors)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        _tell(error, errors)
+        return 1
+
+
+def execute(path: str, arguments: Sequence[str] = (), code: str | None = None) -> None:
+    """run_program(), and whatever the script raises is raised here."""
     if code is None:
         code = Path(path).read_text(encoding="utf-8")
     else:
@@ -35,14 +49,6 @@ def run_program(path: str, arguments: Sequence[str] = (), code: str | None = Non
     with as_torch():
         try:
             exec(builtins.compile(code, path, "exec"), module.__dict__)
-            return 0
-        except SystemExit as asked:
-            return _exit_code(asked, errors)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            _tell(error, errors)
-            return 1
         finally:
             sys.argv, sys.path[:], main = known
             if main is not None:
@@ -59,7 +65,9 @@ def _exit_code(asked: SystemExit, errors: TextIO | None) -> int:
 def _tell(error: BaseException, errors: TextIO | None) -> None:
     """The traceback from the program's first line on."""
     shown: Any = error
-    frames = error.__traceback__.tb_next if error.__traceback__ else None  # this file's own frame is left out
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:  # this file's own frames are left out
+        frames = frames.tb_next
     if isinstance(error, (DistmlError, AttributeError)):  # a name that is not here is an AttributeError
         frames = _outside(frames)
     traceback.print_exception(type(shown), shown, frames, file=errors or sys.stderr)

@@ -31,7 +31,8 @@ def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:
     found: list[Any] = []
     axis = 0
     for item in key if isinstance(key, tuple) else (key,):
-        item = Tensor(item, None if np.size(item) else int32) if isinstance(item, (list, np.ndarray)) else item
+        if isinstance(item, (list, range, tuple, np.ndarray)):
+            item = Tensor(item if isinstance(item, np.ndarray) else list(item), None if np.size(item) else int32)
         if isinstance(item, Tensor) and item.dtype == bool_:
             shape = input.shape[axis : axis + item.ndim]
             if item.shape != shape or not item.ndim:
