@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -42,21 +43,14 @@ def create_app(
     assets: Path | None,
     defaults: dict[str, Any],
     packages: Sequence[wheel.Package] = (),
+    per_address: int = MOST_CONNECTIONS,
 ) -> web.Application:
     """assets: the folder of Pyodide and NumPy, None for a coordinator without a page; defaults: recipe, steps, seed.
 
-    packages: what recipes may import besides.
+    packages: what recipes may import besides; per_address: connections that one address may have open.
     """
     app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
     app.on_response_prepare.append(_headers_for(access))
-    connections: set[Connection] = set()
-
-    async def socket(request: web.Request) -> web.StreamResponse:
-        if not access.origin_allowed(request.headers.get("Origin"), request.host):
-            raise web.HTTPForbidden(text="this page was not served by this coordinator")
-        if len(connections) >= MOST_CONNECTIONS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
-        return await serve(request, coordinator, connections, START_BYTES)
 
     def may_read(request: web.Request) -> bool:
         return access.may_read(request.headers.get("Authorization", ""), request.remote, request.host)
@@ -79,13 +73,38 @@ def create_app(
         code = segno.make(coordinator.join_url, error="m")
         return _json(request, {"rows": ["".join("1" if dark else "0" for dark in row) for row in code.matrix_iter(border=4)]})
 
-    app.router.add_get("/ws", socket)
     app.router.add_get("/api/qr", qr)
+    app.router.add_get("/ws", _socket(coordinator, access, per_address))
     app.router.add_get("/api/info", info)
     app.router.add_get("/api/status", status)
     if assets is not None:
         _add_page(app, assets, packages)
     return app
+
+
+def _socket(coordinator: Coordinator, access: Access, per_address: int) -> Handler:
+    """Lets connections in, or not, before there is a socket."""
+    connections: set[Connection] = set()
+    addresses: Counter[str] = Counter()
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        if not access.origin_allowed(request.headers.get("Origin"), request.host):
+            raise web.HTTPForbidden(text="this page was not served by this coordinator")
+        if len(connections) >= MOST_CONNECTIONS:
+            raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
+        address = request.remote or ""
+        if addresses[address] >= per_address:
+            text = f"{per_address} connections from your address are open; close a tab and try again"
+            raise web.HTTPTooManyRequests(text=text)
+        addresses[address] += 1
+        try:
+            return await serve(request, coordinator, connections, START_BYTES)
+        finally:
+            addresses[address] -= 1
+            if not addresses[address]:
+                del addresses[address]
+
+    return socket
 
 
 def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Package]) -> None:
