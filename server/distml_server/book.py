@@ -135,6 +135,7 @@ class Book:
         self.pace.add(elapsed, lease.size)
         worker.pace.add(elapsed, lease.size)
         self.tempo.add(elapsed, message.compute_s, lease.steps)
+        worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now
         worker.shards_done += 1
         worker.forget(lease, "duplicate")
@@ -232,7 +233,8 @@ class Book:
                 lapsed = now > lease.deadline_s
                 if idle and (lapsed or self._worth_a_second_try(late, lease, in_hand, now)):
                     unit = None if lease.shard is None else self._unit(lease)
-                    effects += self._issue(idle.pop(), lease.version, unit, lease.split, now)
+                    version = self.version if unit is not None else lease.version  # in async mode there may be newer weights
+                    effects += self._issue(idle.pop(), version, unit, lease.split, now)
                     if lapsed:
                         if unit is not None:
                             self.out[unit].remove(lease)

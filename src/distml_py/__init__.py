@@ -92,6 +92,7 @@ from .dtypes import INT64 as int64
 from .dtypes import INT64 as long
 from .dtypes import UINT8 as uint8
 from .engine import memory, use_backend
+from .func import vmap
 from .kinds import (
     BFloat16Tensor,
     BoolTensor,

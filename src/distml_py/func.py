@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .autograd import grad as _gradients
-from .errors import GradientError
+from .errors import GradientError, ShapeError
 from .missing import getter as _getter
 from .tensor import Tensor, enable_grad, stack
 
@@ -95,6 +95,129 @@ def jacrev(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         return stack([row for row in rows if row is not None]).reshape(*out.shape, *x.shape)
 
     return jacobian
+
+
+jacfwd = jacrev
+"""The same numbers: the way there is backwards, too."""
+
+
+def hessian(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+    """A function that gives the second derivatives of func by one argument, (*output, *input, *input)."""
+    return jacrev(jacrev(func, argnums), argnums)
+
+
+def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any, ...], *, has_aux: bool = False) -> Any:
+    """(func(*primals), its derivative along tangents): the derivative, by the cotangent, of what vjp() gives for it."""
+    out, pull, *aux = vjp(func, *primals, has_aux=has_aux)
+    seeds = _mapped(lambda tensor: (tensor * 0).detach().requires_grad_(), out)
+    with enable_grad():
+        pulled = pull(seeds)
+        along = [(g * t).sum() for g, t in zip(_leaves(pulled), _leaves(tangents), strict=True)]
+        total = along[0]
+        for part in along[1:]:
+            total = total + part
+    found = _gradients([total], _leaves(seeds), create_graph=True, materialize_grads=True)
+    slopes = _refilled(seeds, [tensor for tensor in found if tensor is not None])
+    return (out, slopes, *aux)
+
+
+def vmap(
+    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """A function that calls func for each slice along in_dims and stacks what it gives along out_dims.
+
+    It calls func as often as there are slices: the same numbers as PyTorch's, without its speed.
+    """
+
+    def mapped(*args: Any, **named: Any) -> Any:
+        dims = tuple(in_dims) if isinstance(in_dims, (tuple, list)) else (in_dims,) * len(args)
+        if len(dims) != len(args):
+            raise ShapeError(f"vmap: in_dims {in_dims} do not fit {len(args)} arguments")
+        pairs = [pair for arg, dim in zip(args, dims, strict=True) for pair in _along(arg, dim)]
+        sizes = {tensor.shape[dim] for tensor, dim in pairs if dim is not None}
+        if len(sizes) != 1 or 0 in sizes:
+            raise ShapeError(f"vmap needs one size of at least 1 along in_dims, got {sorted(sizes)}")
+        found = []
+        for n in range(sizes.pop()):
+
+            def row(tensor: Tensor, dim: Any, n: int = n) -> Tensor:
+                return tensor if dim is None else tensor.select(dim, n)
+
+            found.append(func(*(_mapped_by(arg, dim, row) for arg, dim in zip(args, dims, strict=True)), **named))
+        return _stacked(found, out_dims)
+
+    return mapped
+
+
+def _along(value: Any, dim: Any) -> list[tuple[Tensor, Any]]:
+    pairs: list[tuple[Tensor, Any]] = []
+
+    def seen(tensor: Tensor, dim: Any) -> Tensor:
+        pairs.append((tensor, dim))
+        return tensor
+
+    _mapped_by(value, dim, seen)
+    return pairs
+
+
+def _mapped_by(value: Any, dim: Any, change: Callable[[Tensor, Any], Tensor]) -> Any:
+    """A group of tensors changed, each with its dimension: one for all, or a group of the same form."""
+    if isinstance(value, Tensor):
+        return change(value, dim)
+    each = isinstance(dim, (list, tuple, dict))
+    if isinstance(value, dict):
+        return {key: _mapped_by(part, dim[key] if each else dim, change) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        dims = dim if each else [dim] * len(value)
+        return type(value)(_mapped_by(part, d, change) for part, d in zip(value, dims, strict=True))
+    return value
+
+
+def _stacked(found: list[Any], dims: Any) -> Any:
+    first = found[0]
+    if isinstance(first, Tensor):
+        return stack(found, dims)
+    if isinstance(first, dict):
+        return {key: _stacked([one[key] for one in found], dims) for key in first}
+    each = dims if isinstance(dims, (list, tuple)) else [dims] * len(first)
+    return type(first)(_stacked(list(parts), dim) for parts, dim in zip(zip(*found, strict=True), each, strict=True))
+
+
+def functional_call(
+    module: Any,
+    parameter_and_buffer_dicts: Any,
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
+    """module(*args, **kwargs) with these tensors in place of its own parameters and buffers, by their names."""
+    given: dict[str, Tensor] = {}
+    for part in [parameter_and_buffer_dicts] if isinstance(parameter_and_buffer_dicts, dict) else parameter_and_buffer_dicts:
+        given |= part
+    own = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
+    if (odd := given.keys() - own.keys()) or (strict and own.keys() - given.keys()):
+        missing = sorted(own.keys() - given.keys()) if strict else []
+        raise GradientError(f"functional_call: names that the module has not: {sorted(odd)}; names that are missing: {missing}")
+    if tie_weights:  # one tensor under two names is replaced under both
+        ties = {id(own[name]): tensor for name, tensor in given.items()}
+        given = {name: ties[id(tensor)] for name, tensor in own.items() if id(tensor) in ties}
+    kept: list[tuple[Any, dict[str, Any], str, Any]] = []
+    try:
+        for name, tensor in given.items():
+            path, _, last = name.rpartition(".")
+            home = module.get_submodule(path)
+            slots = home._parameters if last in home._parameters else home._buffers
+            kept.append((home, slots, last, slots[last]))
+            slots[last] = tensor
+            object.__setattr__(home, last, tensor)
+        inputs = () if args is None else args if isinstance(args, tuple) else (args,)
+        return module(*inputs, **(kwargs or {}))
+    finally:
+        for home, slots, last, tensor in reversed(kept):
+            slots[last] = tensor
+            object.__setattr__(home, last, tensor)
 
 
 __getattr__ = _getter("torch.func", globals())

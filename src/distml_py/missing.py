@@ -25,20 +25,18 @@ NEAREST = {
     "fft": "numpy.fft of x.numpy()",
     "gradcheck": "central differences of the function, in float64 on the reference backend",
     "jit": "distml_py.compile",
-    "jvp": "torch.func.vjp",
+    "linearize": "torch.func.jvp",
     "lgamma": "math.lgamma of a number",
     "load": "distml_py.io",
     "logdet": "numpy.linalg.slogdet of x.numpy()",
     "pinverse": "numpy.linalg.pinv of x.numpy()",
     "qr": "numpy.linalg.qr of x.numpy()",
     "save": "distml_py.io",
-    "set_printoptions": "numpy.set_printoptions and x.numpy()",
     "share_memory_": "nothing: workers are other tabs",
     "slogdet": "numpy.linalg.slogdet of x.numpy()",
     "solve": "numpy.linalg.solve of x.numpy()",
     "storage": "x.numpy()",
     "svd": "numpy.linalg.svd of x.numpy()",
-    "vmap": "broadcasting, or a leading batch dimension",
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import distml_py as dm
+from distml_py.errors import GradientError, ShapeError
 
 RNG = np.random.RandomState(0)
 X, Y = RNG.randn(3, 4).astype(np.float32), RNG.randn(4, 2).astype(np.float32)
@@ -50,3 +51,52 @@ def test_a_call_gives_what_pytorch_gives(name: str) -> None:
     for one, two in zip(mine, other, strict=True):
         assert one.shape == two.shape
         np.testing.assert_allclose(one, two, rtol=2e-5, atol=1e-6)
+
+
+def cubes(x: Any) -> Any:
+    return (x**3).sum() + x[0] * x[1]
+
+
+def test_second_derivatives_and_forward_ones_are_pytorchs() -> None:
+    found = []
+    for lib in (dm, torch):
+        func, x, t = lib.func, lib.tensor([1.0, 2.0, -0.5]), lib.tensor([0.3, -1.0, 2.0])
+        seen = [func.hessian(cubes)(x), func.jacfwd(lambda v: v * v[0])(x), *func.jvp(lambda v: v.sin() * v, (x,), (t,))]
+        seen += [func.hessian(lambda a, b: (a * b**2).sum(), argnums=1)(x, t)]
+        found.append([value.detach().numpy() for value in seen])
+    for mine, other in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-7)
+
+
+def test_a_function_is_mapped_over_slices() -> None:
+    found = []
+    for lib in (dm, torch):
+        func, x, y = lib.func, lib.arange(12.0).reshape(3, 4), lib.arange(4.0)
+        seen = [func.vmap(lib.dot, in_dims=(0, None))(x, y), func.vmap(lambda a: a.sum(), in_dims=1)(x)]
+        seen += [*func.vmap(lambda a, b: (a + b, a * b), out_dims=(1, 0))(x, x), lib.vmap(func.grad(lambda a: (a * a).sum()))(x)]
+        seen += [func.vmap(lambda d: d["a"] - d["b"][0])({"a": x, "b": (x * 2,)})]
+        found.append([value.detach().numpy() for value in seen])
+    for mine, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    with pytest.raises(ShapeError, match=r"vmap needs one size of at least 1 along in_dims, got \[2, 3\]"):
+        dm.func.vmap(lambda a, b: a)(dm.ones(2), dm.ones(3))
+    with pytest.raises(ShapeError, match="vmap: in_dims"):
+        dm.func.vmap(lambda a: a, in_dims=(0, 0))(dm.ones(2))
+
+
+def test_a_module_is_called_with_other_weights() -> None:
+    found = []
+    for lib in (dm, torch):
+        net = lib.nn.Sequential(lib.nn.Linear(2, 2), lib.nn.BatchNorm1d(2))
+        names = {name: lib.ones(*value.shape) * 0.5 for name, value in net.named_parameters()}
+        kept = net[0].weight
+        out = lib.func.functional_call(net.eval(), names, (lib.tensor([[1.0, 2.0]]),))
+        loss = lambda p: lib.func.functional_call(net, p, lib.tensor([[1.0, 2.0]])).sum()  # noqa: B023, E731
+        found.append([out.tolist(), {name: g.tolist() for name, g in lib.func.grad(loss)(names).items()}])
+        assert net[0].weight is kept
+    assert found[0][1].keys() == found[1][1].keys()
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-6)
+    for name, value in found[0][1].items():
+        np.testing.assert_allclose(value, found[1][1][name], rtol=1e-6)
+    with pytest.raises(GradientError, match="functional_call: names that the module has not"):
+        dm.func.functional_call(dm.nn.Linear(1, 1), {"w": dm.ones(1)}, dm.ones(1, 1))

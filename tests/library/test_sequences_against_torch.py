@@ -258,7 +258,7 @@ ONES = dm.ones(2, 3, 4)
         ),
         (lambda: nn.LSTM(3, 4, proj_size=4), "LSTM: proj_size is for LSTM, at least 0 and below hidden_size 4, got 4"),
         (lambda: nn.LSTM(3, 4)(ONES), r"LSTM needs \(time, n, 3\) or \(time, 3\), got \(2, 3, 4\)"),
-        (lambda: nn.LSTM(4, 4)([ONES]), "not implemented: LSTM of a list; nearest is a padded tensor"),
+        (lambda: nn.LSTM(4, 4)([ONES]), "LSTM takes a tensor or a PackedSequence, got list"),
         (lambda: nn.GRU(4, 5)(ONES, dm.ones(1, 2, 5)), r"GRU: the state's shapes are \[\(1, 2, 5\)\], \[\(1, 3, 5\)\] are needed"),
         (lambda: nn.GRU(4, 5)(dm.ones(0, 3, 4)), r"GRU needs at least one step, got \(0, 3, 4\)"),
         (lambda: nn.GRUCell(3, 5)(ONES[0]), r"GRUCell needs \(n, 3\) or \(3,\), got \(3, 4\)"),
@@ -298,12 +298,47 @@ def test_sequences_are_filled_up_as_pytorchs(options: dict[str, Any], shape: tup
         (lambda: nn.utils.rnn.pad_sequence([]), r"pad_sequence needs sequences \(length, ...\) that are equal otherwise, got \[\]"),
         (lambda: nn.utils.rnn.pad_sequence([ONES], padding_side="up"), "padding_side is 'left' or 'right', got 'up'"),
         (lambda: nn.utils.rnn.unpad_sequence(ONES, [1]), r"unpad_sequence: 1 lengths up to 1 for sequences \(2, 3, 4\)"),
-        (
-            lambda: nn.utils.rnn.pack_padded_sequence(ONES, [1]),
-            "rnn.pack_padded_sequence; nearest is the padded tensor, and a mask",
-        ),
+        (lambda: nn.utils.rnn.pack_padded_sequence(ONES, [9]), "pack_padded_sequence: lengths [9] for"),
     ],
 )
 def test_sequences_that_cannot_be_filled_up_are_named(wrong: Any, message: str) -> None:
     with pytest.raises(DistmlError, match=message):
         wrong()
+
+
+@pytest.mark.parametrize("sorted_", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}], ids=["plain", "two layers both ways"])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_a_recurrent_layer_takes_packed_sequences(kind: str, options: dict[str, Any], batch_first: bool, sorted_: bool) -> None:
+    lengths = [4, 2, 1] if sorted_ else [2, 4, 1]
+    data = np.random.RandomState(0).randn(*((3, 4, 5) if batch_first else (4, 3, 5)))
+    torch.manual_seed(0)
+    theirs = getattr(torch.nn, kind)(5, 3, batch_first=batch_first, **options).double()
+    ours = getattr(nn, kind)(5, 3, batch_first=batch_first, **options).double()
+    ours.load_state_dict({name: dm.tensor(value.numpy()) for name, value in theirs.state_dict().items()})
+    found = []
+    for lib, layer in ((dm, ours), (torch, theirs)):
+        rnn = lib.nn.utils.rnn
+        x = lib.tensor(data, requires_grad=True)
+        packed = rnn.pack_padded_sequence(x, lib.tensor(lengths), batch_first, enforce_sorted=sorted_)
+        out, last = layer(packed)
+        padded, known = rnn.pad_packed_sequence(out, batch_first, padding_value=-7.0, total_length=6)
+        last = last[0] if kind == "LSTM" else last
+        (padded.square().sum() + last.sum()).backward()
+        seen = [packed.data, out.data, padded, last, x.grad, layer.weight_ih_l0.grad]
+        found.append(([t.detach().numpy() for t in seen], packed.batch_sizes.tolist(), known.tolist()))
+    for mine, other in zip(found[0][0], found[1][0], strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-6, atol=1e-9)
+    assert found[0][1:] == found[1][1:]
+
+
+def test_sequences_are_packed_and_unpacked() -> None:
+    for lib in (dm, torch):
+        rnn, parts = lib.nn.utils.rnn, [lib.arange(3.0), lib.arange(5.0), lib.arange(1.0)]
+        packed = rnn.pack_sequence(parts, enforce_sorted=False)
+        assert packed.data.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 4] and packed.batch_sizes.tolist() == [3, 2, 2, 1, 1]
+        assert packed.sorted_indices.tolist() == [1, 0, 2] and packed.unsorted_indices.tolist() == [1, 0, 2]
+        assert [part.tolist() for part in rnn.unpack_sequence(packed)] == [part.tolist() for part in parts]
+        with pytest.raises(RuntimeError):
+            rnn.pack_sequence(parts)

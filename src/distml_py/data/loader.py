@@ -152,7 +152,7 @@ class DataLoader:
             self._resumed = _Position(tuple(known["random"]), began, known["given"])
 
     def _generator_state(self) -> Any:
-        return None if self.generator is None else self.generator.get_state()
+        return self.generator.get_state() if hasattr(self.generator, "get_state") else None
 
     def _continued(self, position: _Position) -> Iterator[Any]:
         """The places of a pass that began in another random state, without those that were given."""

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import creation
-from ..errors import ShapeError, UnsupportedError
-from ..tensor import Tensor, cat
+from ..errors import DtypeError, ShapeError
+from ..tensor import Tensor, cat, where
 from . import functional as F
 from .init import uniform
 from .module import Module
+from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State, "Weights"], State]
@@ -140,8 +141,10 @@ class RNNBase(Module):
         return parts
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
+        if isinstance(input, PackedSequence):
+            return self._packed(input, hx)
         if not isinstance(input, Tensor):
-            raise UnsupportedError(f"not implemented: {self.mode} of a {type(input).__name__}; nearest is a padded tensor")
+            raise DtypeError(f"{self.mode} takes a tensor or a PackedSequence, got {type(input).__name__}")
         if input.ndim not in (2, 3) or input.shape[-1] != self.input_size:
             raise ShapeError(f"{self.mode} needs (time, n, {self.input_size}) or (time, {self.input_size}), got {input.shape}")
         batched = input.ndim == 3
@@ -149,25 +152,45 @@ class RNNBase(Module):
         if not x.shape[0]:
             raise ShapeError(f"{self.mode} needs at least one step, got {input.shape}")
         state = self._started(hx, batched, x.shape[1], x)
-        last: list[State] = []
-        for layer in range(self.num_layers):
-            outs = []
-            for number, end in enumerate(self._ends(layer)):
-                first = tuple(part[layer * (1 + self.bidirectional) + number] for part in state)
-                out, final = self._run(x, first, end, backwards=number == 1)
-                outs.append(out)
-                last.append(final)
-            x = cat(outs, -1) if len(outs) > 1 else outs[0]
-            if layer < self.num_layers - 1:
-                x = F.dropout(x, self.dropout, self.training)
-        finals = tuple(_stacked([one[part] for one in last]) for part in range(len(state)))
+        x, finals = self._layers(x, state, None)
         if not batched:
             x, finals = x.squeeze(1), tuple(part.squeeze(1) for part in finals)
         elif self.batch_first:
             x = x.transpose(0, 1)
         return x, finals if self.mode == "LSTM" else finals[0]
 
-    def _run(self, x: Tensor, state: State, end: str, backwards: bool) -> tuple[Tensor, State]:
+    def _packed(self, input: PackedSequence, hx: Any) -> Any:
+        """Sequences of several lengths: a state stays what it is where its sequence has no step."""
+        order, back = input.sorted_indices, input.unsorted_indices
+        x, lengths = pad_packed_sequence(input._replace(sorted_indices=None, unsorted_indices=None))
+        if x.ndim != 3 or x.shape[-1] != self.input_size:
+            raise ShapeError(f"{self.mode} needs a PackedSequence of lines of {self.input_size}, got {input.data.shape}")
+        state = self._started(hx, True, x.shape[1], x)
+        if hx is not None and order is not None:
+            state = tuple(part.index_select(1, order) for part in state)
+        there = [Tensor([[step < length] for length in lengths.tolist()]) for step in range(x.shape[0])]
+        x, finals = self._layers(x, state, there)
+        if back is not None:
+            finals = tuple(part.index_select(1, back) for part in finals)
+        packed = pack_padded_sequence(x, lengths)._replace(sorted_indices=order, unsorted_indices=back)
+        return packed, finals if self.mode == "LSTM" else finals[0]
+
+    def _layers(self, x: Tensor, state: State, there: list[Tensor] | None) -> tuple[Tensor, State]:
+        """All layers over x (time, n, size). there: for each step which sequences have it; None: all."""
+        last: list[State] = []
+        for layer in range(self.num_layers):
+            outs = []
+            for number, end in enumerate(self._ends(layer)):
+                first = tuple(part[layer * (1 + self.bidirectional) + number] for part in state)
+                out, final = self._run(x, first, end, number == 1, there)
+                outs.append(out)
+                last.append(final)
+            x = cat(outs, -1) if len(outs) > 1 else outs[0]
+            if layer < self.num_layers - 1:
+                x = F.dropout(x, self.dropout, self.training)
+        return x, tuple(_stacked([one[part] for one in last]) for part in range(len(state)))
+
+    def _run(self, x: Tensor, state: State, end: str, backwards: bool, there: list[Tensor] | None) -> tuple[Tensor, State]:
         """One direction of one layer over all steps. Returns its outputs (time, n, size) and the last state."""
         bias = getattr(self, "bias_ih" + end, None)
         weights = Weights(
@@ -175,8 +198,9 @@ class RNNBase(Module):
         )
         rows = _apart(F.linear(x, getattr(self, "weight_ih" + end), bias))  # one product for all steps
         step, outs = STEPS[self.mode][1], []
-        for given in reversed(rows) if backwards else rows:
-            state = step(given, state, weights)
+        for number in reversed(range(len(rows))) if backwards else range(len(rows)):
+            now = step(rows[number], state, weights)
+            state = now if there is None else tuple(where(there[number], new, old) for new, old in zip(now, state, strict=True))
             outs.append(state[0])
         return _stacked(outs[::-1] if backwards else outs), state
 

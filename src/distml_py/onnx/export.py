@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..dtypes import INT64, DType
 from ..errors import UnsupportedError
 from ..serialization.archive import put
 from ..tensor import Tensor
@@ -71,7 +72,9 @@ def exported(
     first = trace(model, arguments)
     sizes = _sizes(model, arguments, first, axes)
     outputs = _names(output_names, len(first.outputs), "output", "output_names")
-    writer = Writer(first, sizes, _weights(model), inputs, outputs, opset_version)
+    stored = [_inner(name, argument.dtype) for name, argument in zip(inputs, arguments, strict=True)]
+    left = [_inner(name, kind) for name, kind in zip(outputs, first.dtypes, strict=True)]
+    writer = Writer(first, sizes, _weights(model), stored, left, opset_version)
     given = [
         protobuf.value(
             name,
@@ -80,9 +83,24 @@ def exported(
         )
         for number, (name, argument) in enumerate(zip(inputs, arguments, strict=True))
     ]
-    taken = [protobuf.value(name, kind, dims) for name, kind, dims in writer.results()]
+    wide, narrow = protobuf.kind_of(np.int64), protobuf.kind_of(np.int32)
+    taken = [
+        protobuf.value(name, kind if name == inner else wide, dims)
+        for name, (inner, kind, dims) in zip(outputs, writer.results(), strict=True)
+    ]
+    before = [_cast(name, inner, narrow) for name, inner in zip(inputs, stored, strict=True) if name != inner]
+    after = [_cast(inner, name, wide) for name, inner in zip(outputs, left, strict=True) if name != inner]
     title = type(model).__name__ if isinstance(model, nn.Module) else "model"
-    return protobuf.model(title, writer.nodes(), writer.constants(), given, taken, opset_version)
+    return protobuf.model(title, [*before, *writer.nodes(), *after], writer.constants(), given, taken, opset_version)
+
+
+def _inner(name: str, dtype: DType) -> str:
+    """What an input or output is called inside, where integers have 32 bits."""
+    return f"{name}_of_32_bits" if dtype is INT64 else name
+
+
+def _cast(name: str, made: str, kind: int) -> bytes:
+    return protobuf.node("Cast", (name,), [made], f"Cast_{made}", {"to": kind})
 
 
 def _names(given: Sequence[str] | None, count: int, usual: str, what: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import nn, random
+from ..dtypes import DType
 from ..errors import UnsupportedError
 from ..graph import CONST, LEAF, Node
 from ..tensor import Tensor, no_grad
@@ -29,11 +30,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Trace:
-    """nodes: in an order in which every input is there. Inputs and outputs are some of them."""
+    """nodes: in an order in which every input is there. Inputs and outputs are some of them. dtypes: the outputs', by name."""
 
     nodes: list[Node]
     inputs: list[Node]
     outputs: list[Node]
+    dtypes: list[DType]
 
 
 def trace(model: Callable[..., Any], arguments: Sequence[Tensor]) -> Trace:
@@ -49,8 +51,8 @@ def trace(model: Callable[..., Any], arguments: Sequence[Tensor]) -> Trace:
         for module in training:
             module.training = True
         random.restore(known)
-    outputs = [tensor.node for tensor in flattened(found)]
-    return Trace(_ordered(outputs, [argument.node for argument in arguments]), [argument.node for argument in arguments], outputs)
+    outputs, inputs = [tensor.node for tensor in flattened(found)], [argument.node for argument in arguments]
+    return Trace(_ordered(outputs, inputs), inputs, outputs, [tensor.dtype for tensor in flattened(found)])
 
 
 def flattened(found: Any) -> list[Tensor]:

@@ -1,13 +1,13 @@
-"""Sequences of different lengths as one tensor. PyTorch's torch.nn.utils.rnn, without packed sequences."""
+"""Sequences of different lengths as one tensor. PyTorch's torch.nn.utils.rnn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...errors import ShapeError, UnsupportedError
+from ...errors import ShapeError
 from ...functions.padding import pad
-from ...tensor import Tensor, stack
+from ...tensor import Tensor, stack, where
 
 
 def pad_sequence(
@@ -39,9 +39,81 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Any, batch_first: bool = F
     return [whole[number, :length] for number, length in enumerate(given)]
 
 
-def pack_padded_sequence(*arguments: Any, **options: Any) -> Any:
-    """Raises UnsupportedError: recurrent layers take padded tensors here."""
-    raise UnsupportedError("not implemented: torch.nn.utils.rnn.pack_padded_sequence; nearest is the padded tensor, and a mask")
+class PackedSequence(NamedTuple):
+    """Sequences without their padding. data: all first steps, all second steps ..., of the longest sequence first.
+
+    batch_sizes: how many sequences have each step. sorted_indices, unsorted_indices: the order they were brought into, and back.
+    """
+
+    data: Tensor
+    batch_sizes: Tensor
+    sorted_indices: Tensor | None = None
+    unsorted_indices: Tensor | None = None
+
+    def to(self, *target: Any, **named: Any) -> PackedSequence:
+        return self._replace(data=self.data.to(*target, **named))
+
+    def cpu(self) -> PackedSequence:
+        return self
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
 
 
-pad_packed_sequence = pack_sequence = pack_padded_sequence
+def _listed(lengths: Any) -> list[int]:
+    return [int(length) for length in (lengths.tolist() if isinstance(lengths, Tensor) else lengths)]
+
+
+def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False, enforce_sorted: bool = True) -> PackedSequence:
+    """Padded sequences (time, n, ...), or (n, time, ...) if batch_first, of these lengths, which are read, without the padding."""
+    given = _listed(lengths)
+    whole = input.transpose(0, 1) if batch_first else input
+    if len(given) != whole.shape[1] or not given or min(given) < 1 or max(given) > whole.shape[0]:
+        raise ShapeError(
+            f"pack_padded_sequence: lengths {given} for {whole.shape[1]} sequences of {whole.shape[0]} steps; each is at least 1"
+        )
+    order = list(range(len(given)))
+    if not enforce_sorted:
+        order.sort(key=lambda n: -given[n])
+    elif any(one < two for one, two in zip(given, given[1:], strict=False)):
+        raise ShapeError(f"pack_padded_sequence: lengths {given} do not decrease; pass enforce_sorted=False")
+    sizes = [sum(length > step for length in given) for step in range(max(given))]
+    steps = Tensor([step for step, size in enumerate(sizes) for _ in range(size)])
+    rows = Tensor([order[n] for size in sizes for n in range(size)])
+    back = sorted(range(len(order)), key=order.__getitem__)
+    places = (None, None) if enforce_sorted else (Tensor(order), Tensor(back))
+    return PackedSequence(whole[steps, rows], Tensor(sizes), *places)
+
+
+def pad_packed_sequence(
+    sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0, total_length: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """(padded sequences (time, n, ...), or (n, time, ...) if batch_first, their lengths)."""
+    sizes = _listed(sequence.batch_sizes)
+    steps, count = len(sizes), sizes[0]
+    if total_length is not None and total_length < steps:
+        raise ShapeError(f"pad_packed_sequence: total_length {total_length} is less than the longest sequence's {steps} steps")
+    back = None if sequence.unsorted_indices is None else _listed(sequence.unsorted_indices)
+    order = back or list(range(count))
+    begins = [sum(sizes[:step]) for step in range(steps)]
+    rows = [[begins[step] + n if n < sizes[step] else 0 for n in order] for step in range(steps)]
+    there = [[n < sizes[step] for n in order] for step in range(steps)]
+    found = sequence.data[Tensor(rows)]
+    mask = Tensor(there).reshape(steps, count, *(1,) * (found.ndim - 2))
+    found = where(mask, found, Tensor(padding_value).to(found.dtype))
+    if total_length is not None:
+        found = pad(found, (0, 0) * (found.ndim - 1) + (0, total_length - steps), value=padding_value)
+    lengths = Tensor([sum(n < size for size in sizes) for n in order])
+    return (found.transpose(0, 1) if batch_first else found), lengths
+
+
+def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
+    """Tensors (length, ...) as one PackedSequence."""
+    return pack_padded_sequence(pad_sequence(sequences), [len(sequence) for sequence in sequences], False, enforce_sorted)
+
+
+def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
+    """pack_sequence undone."""
+    padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
+    return unpad_sequence(padded, lengths, batch_first=True)
