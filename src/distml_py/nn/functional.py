@@ -39,6 +39,7 @@ from ..functions.activation import (
     tanhshrink,
     threshold,
 )
+from ..functions.changing import changed
 from ..functions.convolution import (
     Pair,
     Single,
@@ -372,4 +373,6 @@ def scaled_dot_product_attention(
 
 
 _named(globals())
+relu_, elu_, selu_, celu_, rrelu_ = (changed(function) for function in (relu, elu, selu, celu, rrelu))
+leaky_relu_, hardtanh_, threshold_ = (changed(function) for function in (leaky_relu, hardtanh, threshold))
 __getattr__ = _getter("torch.nn.functional", globals())
