@@ -85,6 +85,12 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session
+def attacks(session: nox.Session) -> None:
+    """Accuracy under each attack with each aggregator. Arguments after --: --steps, --seeds, --json FILE, --check."""
+    _session(session, "tests/security/attacks.py")
+
+
+@nox.session
 def data(session: nox.Session) -> None:
     """Rebuilds src/distml_py/data/digits.safetensors from scikit-learn's copy of the UCI digits."""
     session.install("-e", ".", "scikit-learn")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,21 +50,14 @@ def create_app(
     assets: Path | None,
     defaults: dict[str, Any],
     packages: Sequence[wheel.Package] = (),
+    per_address: int = MOST_CONNECTIONS,
 ) -> web.Application:
     """assets: the folder of Pyodide and NumPy, None for a coordinator without a page; defaults: recipe, steps, seed.
 
-    packages: what recipes may import besides.
+    packages: what recipes may import besides; per_address: connections that one address may have open.
     """
     app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
     app.on_response_prepare.append(_add_headers)
-    connections: set[Connection] = set()
-
-    async def socket(request: web.Request) -> web.StreamResponse:
-        if not access.origin_allowed(request.headers.get("Origin"), request.host):
-            raise web.HTTPForbidden(text="this page was not served by this coordinator")
-        if len(connections) >= MOST_CONNECTIONS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
-        return await serve(request, coordinator, connections, START_BYTES)
 
     def may_read(request: web.Request) -> bool:
         return access.may_read(request.headers.get("Authorization", ""), request.remote, request.host)
@@ -77,12 +71,37 @@ def create_app(
             raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
         return _json(request, coordinator.status())
 
-    app.router.add_get("/ws", socket)
+    app.router.add_get("/ws", _socket(coordinator, access, per_address))
     app.router.add_get("/api/info", info)
     app.router.add_get("/api/status", status)
     if assets is not None:
         _add_page(app, assets, packages)
     return app
+
+
+def _socket(coordinator: Coordinator, access: Access, per_address: int) -> Handler:
+    """Lets connections in, or not, before there is a socket."""
+    connections: set[Connection] = set()
+    addresses: Counter[str] = Counter()
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        if not access.origin_allowed(request.headers.get("Origin"), request.host):
+            raise web.HTTPForbidden(text="this page was not served by this coordinator")
+        if len(connections) >= MOST_CONNECTIONS:
+            raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
+        address = request.remote or ""
+        if addresses[address] >= per_address:
+            text = f"{per_address} connections from your address are open; close a tab and try again"
+            raise web.HTTPTooManyRequests(text=text)
+        addresses[address] += 1
+        try:
+            return await serve(request, coordinator, connections, START_BYTES)
+        finally:
+            addresses[address] -= 1
+            if not addresses[address]:
+                del addresses[address]
+
+    return socket
 
 
 def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Package]) -> None:

@@ -232,7 +232,8 @@ class Book:
                 lapsed = now > lease.deadline_s
                 if idle and (lapsed or self._worth_a_second_try(late, lease, in_hand, now)):
                     unit = None if lease.shard is None else self._unit(lease)
-                    effects += self._issue(idle.pop(), lease.version, unit, lease.split, now)
+                    version = self.version if unit is not None else lease.version  # in async mode there may be newer weights
+                    effects += self._issue(idle.pop(), version, unit, lease.split, now)
                     if lapsed:
                         if unit is not None:
                             self.out[unit].remove(lease)

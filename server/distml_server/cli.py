@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
     _add_exchange(serve)
+    _add_strangers(serve)
 
     worker = commands.add_parser("worker", help="compute for a run, without a browser")
     worker.set_defaults(command=_worker)
@@ -76,6 +77,14 @@ def _add_exchange(serve: argparse.ArgumentParser) -> None:
     exchange.add_argument("--outer-momentum", type=float, metavar="X", help="with --mode local")
     exchange.add_argument("--staleness", type=int, metavar="N", help="with --mode async: steps that an answer may be late")
     exchange.add_argument("--quorum", type=float, metavar="SHARE", help="of a step's samples that is enough when the rest is slow")
+
+
+def _add_strangers(serve: argparse.ArgumentParser) -> None:
+    strangers = serve.add_argument_group("when workers may be wrong on purpose (see SECURITY.md)")
+    strangers.add_argument("--aggregator", choices=("mean", "median", "trimmed_mean", "krum", "multi_krum", "centered_clipping"),
+                           help="of a step's gradients (default mean); the others bear a quarter of wrong ones")  # fmt: skip
+    strangers.add_argument("--untrusted", action="store_true",
+                           help="trimmed_mean unless told otherwise, and 4 connections from one address at most")  # fmt: skip
 
 
 def _serve(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
+from . import robust
 from .access import Access
 from .aggregate import Model, Taken
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
@@ -50,9 +51,15 @@ class Coordinator:
         deterministic: bool = False,
         clock: Callable[[], float] = time.monotonic,
         exchange: dict[str, Any] | None = None,
+        aggregator: str = "mean",
     ) -> None:
-        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says."""
-        self.store, self.access, self._clock = store, access, clock
+        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says.
+
+        aggregator: of robust.AGGREGATORS, how the gradients of a step become one.
+        """
+        self.store, self.access, self._clock, self.aggregator = store, access, clock, aggregator
+        if robust.rule(aggregator) is not robust.mean and deterministic:
+            raise FormatError(f"a deterministic run has the aggregator mean, not {aggregator}: leave one of them away")
         self.rounds = Rounds(deterministic)
         self.model: Model | None = None
         self.sha256: str | None = None
@@ -85,7 +92,7 @@ class Coordinator:
         weights, buffers = io.split(tensors)
         _check(start, weights)
         exchange = self._settled(start)
-        model = Model(weights, start.optimizer, buffers, exchange)
+        model = Model(weights, start.optimizer, buffers, exchange, self.aggregator)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
         fields = {name: getattr(start, name) for name in start.__dataclass_fields__} | {"exchange": exchange.config()}
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
@@ -107,7 +114,8 @@ class Coordinator:
     def resume(self, stored: Stored) -> None:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
         weights = {name.removeprefix(io.WEIGHTS): a for name, a in stored.arrays.items() if name.startswith(io.WEIGHTS)}
-        model = Model(weights, stored.run.optimizer, io.split(stored.arrays)[1], exchange_of(stored.run.exchange))
+        buffers, exchange = io.split(stored.arrays)[1], exchange_of(stored.run.exchange)
+        model = Model(weights, stored.run.optimizer, buffers, exchange, self.aggregator)
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
@@ -300,8 +308,8 @@ class Coordinator:
         if self.model.size_bytes * len(taken) < THREAD_BYTES:
             try:
                 self._step(taken, version, needed)
-            except NonFiniteError as error:
-                self._diverged(error)
+            except Exception as error:  # whatever it was: nobody may wait for a step that never comes
+                self._failed(error)
             else:
                 self._committed(version)
         else:
@@ -310,9 +318,9 @@ class Coordinator:
     async def _commit_elsewhere(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._arithmetic, self._step, taken, version, needed)
-        except NonFiniteError as error:
+        except Exception as error:
             self._committing = None
-            self._diverged(error)
+            self._failed(error)
         else:
             self._committing = None
             self._committed(version)
@@ -329,14 +337,14 @@ class Coordinator:
         every = self.rounds.run.checkpoint_every
         self._keep(now=version // every > self._stored // every)
 
-    def _diverged(self, error: NonFiniteError) -> None:
+    def _failed(self, error: Exception) -> None:
         """What would follow belongs to a step that does not exist; answers to others are still given."""
-        peers = self.rounds.joined()
-        self.rounds.fail(str(error), self._version)
+        peers, cause = self.rounds.joined(), str(error) or type(error).__name__
+        self.rounds.fail(cause, self._version)
         void = (do.SendWeights, do.SendSolo, do.SendEnded, do.Take, do.Finish)
         self._effects_left = deque(item for item in self._effects_left if not isinstance(item[0], void) and not _is_work(item[0]))
         for peer in peers:
-            self._say(peer.id, wire.Rejected("diverged", str(error)))
+            self._say(peer.id, wire.Rejected("diverged", cause))
         self._tell(list(self._connections.values()))
         self.over.set()
 

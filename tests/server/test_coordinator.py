@@ -185,6 +185,22 @@ async def test_a_step_that_diverges_is_not_committed(served: Served) -> None:
     assert io.weights_sha256(served.coordinator.model.weights()) == before
 
 
+async def test_a_step_that_cannot_be_computed_stops_the_run_and_hangs_nobody(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(coordinator, "THREAD_BYTES", 0)
+    served.coordinator.begin(start(shards=1), weights())
+    monkeypatch.setattr(served.coordinator.model, "apply", no_memory)
+    async with served.worker() as worker:
+        await worker.join()
+        await worker.gradient(await worker.get(wire.Lease), GOOD)
+        assert (await worker.get(wire.Rejected)).detail == "MemoryError"
+        assert served.coordinator.status()["state"] == "error" and served.coordinator.status()["step"] == 0
+
+
 async def test_a_failing_recipe_is_told_with_its_line_and_as_harmless_text(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     async with served.worker() as worker:
