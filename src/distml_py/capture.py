@@ -29,7 +29,7 @@ class _Spent(Tensor):
     __slots__ = ()
 
     def __init__(self) -> None:
-        pass
+        self._kind = None
 
     @property
     def _node(self) -> Node:  # type: ignore[override]

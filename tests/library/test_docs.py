@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from distml_server.cli import parser
+
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
@@ -27,11 +29,20 @@ def run_commands(code: str) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def understood(code: str) -> None:
+    """Commands that go on until somebody stops them: their words are known."""
+    for line in code.splitlines():
+        program, *words = shlex.split(line)
+        assert program == "distml", line
+        parser().parse_args(words)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "docs"}
     kinds: dict[str, Callable[[str], None]] = {"python": lambda code: run_python(code, names), "": run_commands}
+    kinds["text"] = understood
     for kind, code in BLOCK.findall((DOCS / page).read_text()):
         if kind.startswith("python as "):
             Path(kind.removeprefix("python as ")).write_text(code)

@@ -15,6 +15,12 @@ LEFT_OUT = {
     "test_attention.py::test_nothing_attends_to_nothing": "PyTorch alone says what a maximum of nothing is there",
     "test_tensor.py::test_an_index_computed_on_the_way_is_checked_when_it_is_read": "a GPU reads NaN there and cannot raise",
     "test_storage.py::test_devices_are_accepted_and_compared": "it asks for the name cpu, and a tab computes on webgl",
+    "test_recipe.py::test_what_a_step_cost_is_reported": "it expects operations on the CPU, and there are none on WebGL2",
+    "test_recipe.py::test_train_reports_its_way_and_reads_the_test_split_once": "it expects the name of the reference backend",
+    "test_tuner.py::test_on_numpy_there_is_nothing_to_choose": "it is about NumPy",
+    "test_capture.py::test_a_change_is_an_error_where_no_new_capture_is_wanted[the backend]": "it begins on NumPy, by name",
+    "test_capture.py::test_a_number_can_be_asked_for_without_waiting": "on NumPy a number is there at once",
+    "test_docs.py": "it runs commands, and tests/browser has the pages",
     "test_torchvision_names.py::test_resize_is_pils": "it asks PyTorch for antialiased pictures",
     "test_einops.py::test_the_order_of_the_imports_does_not_matter": "it starts processes",
 }

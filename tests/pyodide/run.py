@@ -31,7 +31,7 @@ PROGRAMS = 1200  # a page that has compiled so many is closed
 SILENT_S = 240.0  # without a word for so long, a page hangs
 SHIPPED = (
     "tests/library/*.py", "tests/library/state_dicts/*", "tests/pyodide/in_tab.py", "web/recipes/*.py", "web/bench/workloads.py",
-    "docs/*", "src/distml_py/data/*.safetensors",
+    "docs/*", "src/distml_py/data/*.safetensors", "package.json", "LICENSE",
 )  # fmt: skip
 INI = """[pytest]
 addopts = --import-mode=importlib --strict-markers
@@ -84,7 +84,9 @@ class Suite:
         report = json.loads(message.text.removeprefix("REPORT "))
         self.reports.append(report)
         if self.verbose or report["outcome"] == "failed":
-            print(f"{report['outcome'].upper()} {report['name']} ({report['backend']}, {report['seconds']:.2f} s)", flush=True)
+            why = [line for line in report["text"].splitlines() if line.startswith("E ")]
+            said = f"{report['outcome'].upper()} {report['name']} ({report['backend']}, {report['seconds']:.2f} s)"
+            print(said, *why[:3], sep="\n    ", flush=True)
 
 
 async def opened(browser: Browser, url: str, suite: Suite) -> Page:
