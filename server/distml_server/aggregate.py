@@ -1,6 +1,6 @@
 """The run's parameters on the coordinator: checks of what comes in, the float64 sum, the optimizer's step. No protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.exchange import Exchange
 from distml_py.manifest import Manifest
 from distml_py.tensor import Tensor
+
+from . import robust
 
 MOST_BYTES = 1 << 30
 NORM_JUMP = 1e6  # a gradient may be so many times larger than the largest that has counted, or than 1
@@ -38,9 +40,14 @@ class Model:
         config: dict[str, Any],
         buffers: Mapping[str, np.ndarray] | None = None,
         exchange: Exchange | None = None,
+        aggregator: str = "mean",
     ) -> None:
-        """Raises FormatError when the weights are not float32 and finite, or when there is no such optimizer."""
+        """aggregator: of robust.AGGREGATORS. All but the mean also shorten gradients that are much longer than usual.
+
+        Raises FormatError when the weights are not float32 and finite, or when there is no such optimizer or aggregator.
+        """
         self.exchange = exchange or Exchange()
+        self.rule, self.limit = robust.rule(aggregator), robust.Limit()
         self.codec = codecs.UP[self.exchange.codec]
         self.buffers = _copied(buffers or {})
         io.check_buffers(self.buffers, self.buffers)
@@ -121,10 +128,7 @@ class Model:
         """
         before = self.state()
         ordered = [found for _, found in sorted(taken.items(), key=lambda item: item[0])]
-        total, scaled = np.zeros(self.manifest.size, np.float64), np.empty(self.manifest.size, np.float64)
-        for found in ordered:
-            np.multiply(found.vector, found.samples / samples * found.weight, out=scaled, dtype=np.float64)
-            total += scaled
+        total = self._sum(ordered, samples) if self.rule is robust.mean else self._agreed(ordered, samples)
         for name, gradient in self.manifest.part(total.astype(np.float32)).items():
             self.parameters[name].grad = Tensor(gradient)
         self.optimizer.step()
@@ -134,6 +138,18 @@ class Model:
         left = [found.buffers for found in ordered if found.buffers]
         self.buffers = dict(left[-1]) if left else self.buffers
         self._largest_norm = max(self._largest_norm, *(norm(found.vector) for found in ordered))
+
+    def _sum(self, ordered: Sequence[Taken], samples: int) -> np.ndarray:
+        total, scaled = np.zeros(self.manifest.size, np.float64), np.empty(self.manifest.size, np.float64)
+        for found in ordered:
+            np.multiply(found.vector, found.samples / samples * found.weight, out=scaled, dtype=np.float64)
+            total += scaled
+        return total
+
+    def _agreed(self, ordered: Sequence[Taken], samples: int) -> np.ndarray:
+        """What a minority of wrong gradients cannot steer."""
+        shares = np.array([found.samples / samples * found.weight for found in ordered])
+        return self.rule(self.limit.shorten(np.stack([found.vector for found in ordered])), shares)
 
 
 def outer(exchange: Exchange) -> dict[str, Any]:

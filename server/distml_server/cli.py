@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -47,11 +48,18 @@ def parser() -> argparse.ArgumentParser:
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
     serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
                        help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
+    serve.add_argument("--embed", action="append", default=[], metavar="ORIGIN", help="a site whose pages may show this page")
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
     _add_exchange(serve)
+    _add_strangers(serve)
 
+    _add_others(commands)
+    return root
+
+
+def _add_others(commands: Any) -> None:
     worker = commands.add_parser("worker", help="compute for a run, without a browser")
     worker.set_defaults(command=_worker)
     worker.add_argument("link", help="the link that `distml serve` printed; - reads it from standard input")
@@ -64,7 +72,11 @@ def parser() -> argparse.ArgumentParser:
                      help="run a program written for PyTorch, with the arguments after it; import torch is distml_py")  # fmt: skip
     run.add_argument("--steps", type=int, metavar="N")
     run.add_argument("--seed", type=int, default=0, metavar="S")
-    return root
+
+    export = commands.add_parser("export-site", help="write the page as plain files, for any web server; each tab trains alone")
+    export.set_defaults(command=_export)
+    export.add_argument("folder", metavar="DIR", help="a new or an empty folder")
+    export.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
 
 def _add_exchange(serve: argparse.ArgumentParser) -> None:
@@ -78,10 +90,27 @@ def _add_exchange(serve: argparse.ArgumentParser) -> None:
     exchange.add_argument("--quorum", type=float, metavar="SHARE", help="of a step's samples that is enough when the rest is slow")
 
 
+def _add_strangers(serve: argparse.ArgumentParser) -> None:
+    strangers = serve.add_argument_group("when workers may be wrong on purpose (see SECURITY.md)")
+    strangers.add_argument("--aggregator", choices=("mean", "median", "trimmed_mean", "krum", "multi_krum", "centered_clipping"),
+                           help="of a step's gradients (default mean); the others bear a quarter of wrong ones")  # fmt: skip
+    strangers.add_argument("--untrusted", action="store_true",
+                           help="trimmed_mean unless told otherwise, and 4 connections from one address at most")  # fmt: skip
+
+
 def _serve(options: argparse.Namespace) -> int:
     from .serve import main as serve
 
     return serve(options)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from .export import export_site
+
+    export_site(Path(options.folder), Path(options.cache) if options.cache else None)
+    return 0
 
 
 def _worker(options: argparse.Namespace) -> int:

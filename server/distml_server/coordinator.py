@@ -19,12 +19,14 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
+from . import robust
 from .access import Access
 from .aggregate import Model, Taken
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
+from .door import Door
 from .downstream import Downstream
 from .rounds import Rounds
-from .sockets import REPLACED, Connection, Inspected
+from .sockets import FORBIDDEN, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
 from .store import Record, Store, Stored
 
@@ -50,13 +52,20 @@ class Coordinator:
         deterministic: bool = False,
         clock: Callable[[], float] = time.monotonic,
         exchange: dict[str, Any] | None = None,
+        aggregator: str = "mean",
     ) -> None:
-        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says."""
-        self.store, self.access, self._clock = store, access, clock
+        """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says.
+
+        aggregator: of robust.AGGREGATORS, how the gradients of a step become one.
+        """
+        self.store, self.access, self._clock, self.aggregator = store, access, clock, aggregator
+        if robust.rule(aggregator) is not robust.mean and deterministic:
+            raise FormatError(f"a deterministic run has the aggregator mean, not {aggregator}: leave one of them away")
         self.rounds = Rounds(deterministic)
         self.model: Model | None = None
         self.sha256: str | None = None
         self.join_url = ""
+        self.door = Door()
         self.over = asyncio.Event()
         self._record: Record | None = None
         self._connections: dict[str, Connection] = {}
@@ -85,7 +94,7 @@ class Coordinator:
         weights, buffers = io.split(tensors)
         _check(start, weights)
         exchange = self._settled(start)
-        model = Model(weights, start.optimizer, buffers, exchange)
+        model = Model(weights, start.optimizer, buffers, exchange, self.aggregator)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
         fields = {name: getattr(start, name) for name in start.__dataclass_fields__} | {"exchange": exchange.config()}
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
@@ -107,7 +116,8 @@ class Coordinator:
     def resume(self, stored: Stored) -> None:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
         weights = {name.removeprefix(io.WEIGHTS): a for name, a in stored.arrays.items() if name.startswith(io.WEIGHTS)}
-        model = Model(weights, stored.run.optimizer, io.split(stored.arrays)[1], exchange_of(stored.run.exchange))
+        buffers, exchange = io.split(stored.arrays)[1], exchange_of(stored.run.exchange)
+        model = Model(weights, stored.run.optimizer, buffers, exchange, self.aggregator)
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
@@ -134,7 +144,7 @@ class Coordinator:
         return not self._connections
 
     def status(self, most: int | None = None) -> dict[str, Any]:
-        return status(self.rounds, self.sha256, self._trouble, self._clock(), most)
+        return status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
 
     # ------------------------------------------------------------ connections (see sockets.Coordinator)
 
@@ -149,6 +159,9 @@ class Coordinator:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
             self.leave(before)
             before.close(REPLACED, "the same tab has connected again")
+        shut = self.door.refusal(session, role)
+        if shut is not None:
+            return shut
         self._count += 1
         connection.id, connection.role = f"w{self._count}", role
         self._connections[connection.id] = self._sessions[session] = connection
@@ -194,6 +207,8 @@ class Coordinator:
                     effects = self.rounds.refuse(sender, "", "forbidden", "only the host starts and steers runs", now)
                 case wire.Start():
                     effects = self._start(sender, message, frame.tensors, now)
+                case wire.Command(action="kick" | "lock" | "unlock"):
+                    return self._guard(sender, message)
                 case wire.Gradient() if inspected.error and self.rounds.gradient_refusal(sender, message) is None:
                     raise inspected.error
                 case wire.Checkpoint() if self.model and self.rounds.checkpoint_refusal(sender, message) is None:
@@ -229,6 +244,22 @@ class Coordinator:
         if [io.WEIGHTS + name for name in start.parameters] != list(named):
             raise FormatError("a Start's tensors are weights/<name> for each of its parameters, in order, and buffers")
         self.begin(start, {name.removeprefix(io.WEIGHTS): array for name, array in named.items()} | buffers)
+        return []
+
+    def _guard(self, sender: str, command: wire.Command) -> list[do.Effect]:
+        """The host's word on who may be here; it takes effect at once, and everybody is told."""
+        if command.action != "kick":
+            self.door.locked = command.action == "lock"
+        elif command.worker == sender or command.worker not in self._connections:
+            effects: list[do.Effect] = [do.Reject(sender, "no_worker", f"no other worker is called {command.worker!r:.40}")]
+            self._carry_out(effects)
+            return effects
+        else:
+            guest = self._connections[command.worker]
+            self.door.ban({session for session, connection in self._sessions.items() if connection is guest})
+            guest.close(FORBIDDEN, "the host removed this tab from the run")
+            self.leave(guest)
+        self._tell(list(self._connections.values()))
         return []
 
     # ------------------------------------------------------------ effects

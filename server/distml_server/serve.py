@@ -21,7 +21,7 @@ from distml_py.tab import line_of
 
 from . import access as rules
 from . import assets, packages
-from .app import create_app
+from .app import MOST_CONNECTIONS, create_app
 from .coordinator import Coordinator
 from .recipes import code_of
 from .store import Store
@@ -29,6 +29,7 @@ from .wheel import Package
 
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
+UNTRUSTED_PER_ADDRESS = 4  # connections; a home has a few tabs
 
 
 class ServeError(DistmlError, RuntimeError):
@@ -41,7 +42,7 @@ def main(options: argparse.Namespace) -> int:
     store = Store(folder)
     try:
         with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
-            access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
+            access = rules.load(folder / "access.json", options.lan, options.allow_host, options.resume, options.embed)
             found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
             if options.packages and found is None:
                 raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")
@@ -67,10 +68,13 @@ async def _serve(
             signal.signal(number, lambda *_: stop.set())  # Windows
     asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
     exchange.exchange_of(asked)
-    coordinator = Coordinator(store, access, options.deterministic, exchange=asked)
+    aggregator = options.aggregator or ("trimmed_mean" if options.untrusted else "mean")
+    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, aggregator=aggregator)
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
-    runner = web.AppRunner(create_app(coordinator, access, found, defaults, served), access_log=None, shutdown_timeout=2.0)
+    most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
+    app = create_app(coordinator, access, found, defaults, served, per_address=most)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     port = listening.getsockname()[1]
     host = rules.lan_address() if access.lan else "127.0.0.1"

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from distml_py import wire
 from distml_server.access import Access
-from distml_server.app import create_app
+from distml_server.app import MOST_CONNECTIONS, create_app
 from distml_server.coordinator import Coordinator
 from distml_server.store import Store
 
@@ -117,12 +117,15 @@ class Peer:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, lan: bool = False, deterministic: bool = False) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, lan: bool = False, deterministic: bool = False, per_address: int = MOST_CONNECTIONS
+) -> AsyncIterator[Served]:
     store = Store(folder)
     access = Access(lan, ("classroom.test",))
     coordinator = Coordinator(store, access, deterministic)
     defaults = {"recipe": "digits_mlp", "steps": 7, "seed": 3}
-    runner = web.AppRunner(create_app(coordinator, access, folder, defaults), access_log=None, shutdown_timeout=0.5)
+    app = create_app(coordinator, access, folder, defaults, per_address=per_address)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
