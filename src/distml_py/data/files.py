@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import FormatError
 
-MOST_BYTES = 2**31  # of one file, unpacked: a small file that grows beyond it is refused
+MOST_BYTES = 2**30  # of one file, unpacked, as a tab (32 bits) can count: a small file that grows beyond it is refused
 
 Source = str | Path | Mapping[str, bytes]
 
