@@ -12,7 +12,7 @@ from aiohttp import web
 
 from distml_py import wire
 
-from . import wheel
+from . import metrics, wheel
 from .access import Access, host_name
 from .assets import read_lock, shipped_folder
 from .coordinator import START_BYTES, Coordinator
@@ -71,12 +71,31 @@ def create_app(
             raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
         return _json(request, coordinator.status())
 
+    _add_health(app, coordinator, may_read)
     app.router.add_get("/ws", _socket(coordinator, access, per_address))
     app.router.add_get("/api/info", info)
     app.router.add_get("/api/status", status)
     if assets is not None:
         _add_page(app, assets, packages)
     return app
+
+
+def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callable[[web.Request], bool]) -> None:
+    async def alive(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok")
+
+    async def ready(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok" if coordinator.stores else "cannot store", status=200 if coordinator.stores else 503)
+
+    async def measured(request: web.Request) -> web.StreamResponse:
+        if not may_read(request):
+            raise web.HTTPUnauthorized(text="with --lan the metrics need the header `Authorization: Bearer TOKEN`")
+        clipped = coordinator.model.limit.clipped if coordinator.model else 0
+        return web.Response(text=metrics.exposition(coordinator.status(), clipped, coordinator.stores))
+
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", measured)
 
 
 def _socket(coordinator: Coordinator, access: Access, per_address: int) -> Handler:
