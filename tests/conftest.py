@@ -12,6 +12,10 @@ from served import Coordinator
 settings.register_profile("chaos", max_examples=500)  # pytest --hypothesis-profile=chaos
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ux", action="store_true", help="print the page's features and whether their tests pass")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright's synchronous API leaves an event loop running in this thread."""
     items.sort(key=lambda item: "/browser/" in item.path.as_posix())

@@ -37,7 +37,8 @@ LISTING = [
     ["recipe", "models", "utils", "uplink"],
     ["torchvision"],
     ["stand_in"],
-    ["tab"],
+    ["tab", "inspection"],
+    ["alone"],
 ]
 ROW = {name: number for number, row in enumerate(LISTING) for name in row}
 

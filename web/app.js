@@ -1,137 +1,78 @@
 // The page's wiring: what happens when a person clicks, the engine answers or the coordinator speaks. The one writer of `known`.
 
+import { AloneLink } from "./alone_link.js";
+import { Doors } from "./doors.js";
 import { element } from "./elements.js";
 import { Engine } from "./engine.js";
 import { FOR_ENGINE } from "./frames.js";
-import { History } from "./history.js";
 import { identity, tokenFromAddress } from "./identity.js";
+import { loadingEngine, nothingKnown } from "./known.js";
+import { openPanels } from "./panels.js";
+import { Pilot } from "./pilot.js";
+import { isStatic } from "./place.js";
 import { fromEngine, fromRefusal } from "./problems.js";
 import { RecipeList } from "./recipes.js";
+import { Runs } from "./runs.js";
 import { Connection } from "./socket.js";
-import { isActive, isWorking, runState, statusOf } from "./status.js";
+import { isActive, isWorking, statusOf } from "./status.js";
+import { chosenLanguage, t, useLanguage } from "./strings.js";
+import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
 const DRAW_EVERY_MS = 60;
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
-/** @type {import("./status.js").Knowledge} */
-const known = {
-  engine: { phase: "loading", stage: "Downloading the Python engine", loaded: 0, total: 0, backend: null },
-  link: { phase: "connecting" },
-  role: "",
-  worker: "",
-  join_url: "",
-  run: null,
-  coordinator: null,
-  train: "idle",
-  joined: false,
-  working: null,
-  report: null,
-  late: 0,
-  gpu: null,
-  problem: null,
-};
-const view = new View();
-const history = new History();
-const engine = new Engine({ stage, ready, gpu, prepared, frame: (data) => connection.send(data), report, print: (text) => view.print(text), error: engineFailed });
-const connection = new Connection({ token: tokenFromAddress(), ...identity() }, { link, frame: coordinatorSays });
+const known = nothingKnown();
+const runs = new Runs();
+startTheme(/** @type {HTMLSelectElement} */ (element("theme")));
+const view = new View(runs);
+const engine = new Engine({ stage, ready, gpu, prepared: (data) => pilot.prepared(data), frame: (data) => connection.send(data), told: coordinatorSays, report, print: (text) => view.print(text), error: engineFailed });
+const handlers = { link, frame: coordinatorSays };
+const token = tokenFromAddress();
+const connection = isStatic ? new AloneLink(engine, handlers) : new Connection({ token, ...identity() }, handlers);
 const recipes = new RecipeList(view.editor, {
-  loaded: startWhenReady,
-  failed: (message) => tell({ message, next: "Is the coordinator still running? Reload the page to try again." }),
+  loaded: () => pilot.startWhenReady(),
+  failed: (message) => tell({ message, next: t("Is the coordinator still running? Reload the page to try again.") }),
 });
-
 /** @type {string | ArrayBuffer | null} */
 let runFrame = null;
-let chartsChanged = true;
 let drawTimer = 0;
 let endTimer = 0;
+const pilot = new Pilot({ known, engine, connection, recipes, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun, restart: restartEngine, cleared, draw });
+const doors = new Doors(known, draw);
+const panels = openPanels({ known, engine, editor: view.editor, recipes, runs, pilot, token, tell, draw });
 
-window.distml = Object.freeze({ status });
-element("train").addEventListener("click", train);
-element("pause").addEventListener("click", () => command(runState(known) === "paused" ? "resume" : "pause"));
-element("stop").addEventListener("click", stop);
-element("join").addEventListener("click", join);
-element("leave").addEventListener("click", leave);
-element("copy").addEventListener("click", copyLink);
-element("join-link").addEventListener("focus", (event) => /** @type {HTMLInputElement} */ (event.target).select());
+window.distml = Object.freeze({ status, code: () => view.editor.code, ...panels.api });
+const clicks = { train: () => pilot.train(), pause: () => pilot.pause(), step: () => pilot.step(), stop: () => pilot.stop(), reset: () => pilot.reset(), join: () => pilot.join(), rest: () => pilot.rest(), leave: () => pilot.leave(), "boot-cancel": cancelBoot, "boot-again": restartEngine, "problem-retry": restartEngine };
+for (const [id, act] of Object.entries(clicks)) element(id).addEventListener("click", act);
 element("problem-close").addEventListener("click", () => tell(null));
-element("problem-retry").addEventListener("click", restartEngine);
 element("problem-line").addEventListener("click", () => view.editor.select(known.problem?.line ?? 0));
-element("code").addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) train();
+view.editor.run = () => pilot.train();
+addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.defaultPrevented) pilot.train();
 });
-addEventListener("hashchange", () => location.reload()); // another link was pasted: another token, another role
+addEventListener("hashchange", () => tokenFromAddress() !== token && location.reload()); // another link: another role
 setInterval(() => known.link.phase === "retry" && draw(), 1000);
+element("language").addEventListener("change", (event) => speak(/** @type {HTMLSelectElement} */ (event.target).value));
 
+/** @type {HTMLSelectElement} */ (element("language")).value = chosenLanguage();
+speak(chosenLanguage());
 engine.boot();
 connection.connect();
-recipes.load();
-draw();
+recipes.load(panels.wanted);
 
-// ---------------------------------------------------------------- people
-
-function train() {
-  if (known.role !== "host" || known.train !== "idle" || isActive(known) || !recipes.valid()) return;
-  tell(null);
-  view.clearPrinted();
-  known.train = "queued";
-  startWhenReady();
-}
-
-function startWhenReady() {
-  if (known.train === "queued" && known.engine.phase === "ready" && known.link.phase === "open" && !recipes.loading) {
-    known.train = "preparing";
-    engine.prepare(recipes.chosen());
-  }
-  draw();
-}
-
-function stop() {
-  if (known.train === "preparing") restartEngine(); // the recipe's own code is running: only a new worker ends it
-  else if (known.train === "idle") command("stop");
-  known.train = "idle";
-  draw();
-}
-
-/** @param {"pause" | "resume" | "stop"} action */
-function command(action) {
-  connection.send({ type: "command", action });
-}
-
-function join() {
-  tell(null);
-  known.joined = true;
-  handRun();
-  draw();
-}
-
-function leave() {
-  forgetRun();
-  engine.leave();
-  connection.close();
-  connection.connect();
-}
-
-/** This tab computes for no run any more. */
-function forgetRun() {
-  clearTimeout(endTimer);
-  known.joined = false;
-  known.working = null;
-  known.report = null;
-}
-
-async function copyLink() {
-  const field = /** @type {HTMLInputElement} */ (element("join-link"));
-  field.select();
-  // Plain http on a local network has no navigator.clipboard.
-  const copied = navigator.clipboard ? await navigator.clipboard.writeText(field.value).then(() => true, () => false) : document.execCommand("copy");
-  element("copy").textContent = copied ? "Copied" : "Press Ctrl + C";
-  setTimeout(() => (element("copy").textContent = "Copy"), 2000);
+/** @param {string} language */
+async function speak(language) {
+  await useLanguage(language);
+  view.curves.draw();
+  panels.relabel();
+  drawNow();
 }
 
 // ---------------------------------------------------------------- the engine
 
 /** @param {string} name @param {number} loaded @param {number} total */
 function stage(name, loaded, total) {
+  if (known.engine.phase !== "loading") return;
   const next = name !== known.engine.stage;
   Object.assign(known.engine, { stage: name, loaded, total });
   if (next) drawNow(); // however short, every stage is shown
@@ -143,8 +84,9 @@ function ready(backend) {
   const first = known.engine.phase === "loading"; // it may change its backend later, for a deterministic run
   Object.assign(known.engine, { phase: "ready", backend });
   if (!backend.startsWith("WebGL2")) known.gpu = null; // why it is not used stands beside the backend's name
-  if (first) handRun();
-  startWhenReady();
+  if (first) pilot.handRun();
+  panels.engineReady();
+  pilot.startWhenReady();
 }
 
 /** @param {boolean} back */
@@ -155,18 +97,20 @@ function gpu(back) {
 }
 
 function restartEngine() {
-  forgetRun();
+  pilot.forgetRun();
+  clearTimeout(endTimer);
   known.gpu = null;
   tell(null);
-  known.engine = { phase: "loading", stage: "Downloading the Python engine", loaded: 0, total: 0, backend: null };
+  known.engine = loadingEngine();
   engine.boot();
   draw();
 }
 
-/** @param {ArrayBuffer} data */
-function prepared(data) {
-  if (known.train !== "preparing") return;
-  known.train = connection.send(data) ? "starting" : "queued";
+/** The download is taken back; what has come stays in the browser's cache. */
+function cancelBoot() {
+  engine.stop();
+  known.train = "idle";
+  known.engine = { ...loadingEngine(), phase: "cancelled" };
   draw();
 }
 
@@ -187,7 +131,7 @@ function isShared() {
 /** @param {import("./engine.js").Failure} failure */
 function engineFailed(failure) {
   const fatal = known.engine.phase === "loading";
-  forgetRun();
+  pilot.forgetRun();
   known.train = "idle";
   tell(fromEngine(failure, known.role, fatal));
 }
@@ -211,7 +155,7 @@ function link(state) {
     known.working = null;
     if (known.train === "starting") known.train = "idle";
   }
-  if (state.phase === "refused") tell({ message: `The coordinator did not let this tab in: ${state.reason || "the link is not valid"}`, next: "Ask for a fresh link, or open the link that the coordinator printed." });
+  if (state.phase === "refused") tell({ message: t("The coordinator did not let this tab in: {why}", { why: state.reason || t("the link is not valid") }), next: t("Ask for a fresh link, or open the link that the coordinator printed.") });
   draw();
 }
 
@@ -220,7 +164,10 @@ function coordinatorSays(header, data) {
   switch (header.type) {
     case "welcome":
       Object.assign(known, { role: header.role, worker: header.worker, join_url: header.join_url });
-      startWhenReady();
+      if (known.role === "host") view.editor.open();
+      doors.open();
+      panels.welcome();
+      pilot.startWhenReady();
       break;
     case "run":
       return takeRun(header, data);
@@ -232,48 +179,44 @@ function coordinatorSays(header, data) {
       break;
     case "ended":
       endTimer = setTimeout(checkEnd, LONGEST_END_MS);
+      panels.ended();
       break;
   }
-  if (known.working !== null && FOR_ENGINE.has(header.type)) engine.frame(data);
+  if (known.working !== null && FOR_ENGINE.has(header.type) && !isStatic) engine.frame(data);
   draw();
 }
 
 /** @param {any} header @param {string | ArrayBuffer} data */
 function takeRun(header, data) {
+  if (header.run === known.dismissed) return;
   runFrame = data;
   const isNew = header.run !== known.run?.run;
   known.run = header;
   if (isNew) {
-    history.clear();
-    chartsChanged = true;
-    known.late = 0;
-    known.gpu = null;
-    known.report = null;
+    runs.begin(header.run, header.recipe);
+    view.curves.changed();
+    Object.assign(known, { reasons: {}, gpu: null, report: null });
     recipes.show(header);
   }
   if (known.train === "starting") {
     known.train = "idle";
     known.joined = true;
   }
-  handRun();
+  pilot.handRun();
   draw();
-}
-
-/** Gives the run to the engine, if the person wants that and the engine can take it: nothing of a run gets there before. */
-function handRun() {
-  if (!known.joined || known.run === null || runFrame === null || known.engine.phase !== "ready") return;
-  known.working = known.run.run;
-  engine.frame(runFrame);
 }
 
 /** @param {import("./status.js").CoordinatorStatus} status */
 function takeStatus(status) {
   const before = known.coordinator;
-  known.coordinator = status;
+  const gone = status.run !== null && status.run === known.dismissed;
+  known.coordinator = gone ? { ...status, run: null, state: "ready", mode: null } : status;
+  pilot.settleReset();
+  panels.status(status);
   if (!status.run || status.run !== known.run?.run || status.step === null) return;
   if (before !== null && before.run === status.run && status.step < before.step) {
-    history.backTo(status.step);
-    chartsChanged = true;
+    runs.current?.history.backTo(status.step);
+    view.curves.changed();
   }
   if (status.mode === "shared" || !isWorking(known)) addPoint(status.step, status);
 }
@@ -281,16 +224,25 @@ function takeStatus(status) {
 /** @param {number} step @param {{[key: string]: any}} measures */
 function addPoint(step, measures) {
   const { loss = null, val_loss = null, accuracy = null, train_accuracy = null } = measures;
-  chartsChanged = history.add({ step, loss, val_loss, accuracy, train_accuracy }) || chartsChanged;
+  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy })) view.curves.changed();
+}
+
+function cleared() {
+  runs.clear();
+  view.curves.draw();
+}
+
+/** A training was asked for. */
+function begun() {
+  view.clearPrinted();
+  recipes.pinned = false;
 }
 
 /** @param {string} reason @param {string} detail */
 function rejected(reason, detail) {
-  if (reason === "stale" || reason === "no_lease") {
-    known.late += 1; // nothing to do about it: another worker was faster
-    return;
-  }
-  if (reason === "deterministic") forgetRun();
+  known.reasons[reason] = (known.reasons[reason] ?? 0) + 1;
+  if (reason === "stale" || reason === "no_lease" || reason === "duplicate") return; // nothing to do about it: another worker was faster
+  if (reason === "deterministic") pilot.forgetRun();
   if (known.train === "starting") known.train = "idle";
   tell(fromRefusal(reason, detail));
 }
@@ -310,8 +262,9 @@ function draw() {
 function drawNow() {
   clearTimeout(drawTimer);
   drawTimer = 0;
-  view.render(known, chartsChanged ? history : null);
-  chartsChanged = false;
+  view.render(known);
+  doors.show();
+  panels.draw();
 }
 
 /** The documented snapshot. What is not drawn yet is drawn first: nobody finds the page behind its own word. */

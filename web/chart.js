@@ -1,5 +1,6 @@
-// One uPlot chart in the page's own colours, resized with its box, and the words that say the same to a screen reader.
+// One uPlot chart in the page's own colours, resized with its box. What is drawn in it is others' business.
 
+import { colour, onTheme } from "./theme.js";
 import uPlot from "./vendor/uPlot.esm.js";
 
 const Plot = /** @type {any} */ (uPlot); // the vendored file has no types
@@ -9,9 +10,9 @@ const Plot = /** @type {any} */ (uPlot); // the vendored file has no types
  * @property {string} label
  * @property {string} colour  the name of a CSS custom property
  * @property {boolean} dots   few points, worth marking each
+ * @property {boolean} [faint] an older run's, or the raw numbers behind a smoothed line
  * @typedef {object} Options
  * @property {HTMLElement} box
- * @property {Line[]} lines
  * @property {(value: number) => string} format
  * @property {(least: number, most: number) => [number, number]} range
  */
@@ -20,31 +21,37 @@ export class Chart {
   /** @param {Options} options */
   constructor(options) {
     this.options = options;
+    /** @type {Line[]} */
+    this.lines = [];
     /** @type {(number | null)[][]} */
-    this.data = [[], ...options.lines.map(() => [])];
+    this.data = [[]];
+    this.log = false;
     this.draw();
     new ResizeObserver(() => this.fit()).observe(options.box);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    onTheme(() => this.draw());
   }
 
-  /** @param {number[]} steps @param {(number | null)[][]} columns */
-  show(steps, columns) {
-    this.data = [steps, ...columns];
-    this.plot.setData(this.data);
+  /** @param {Line[]} lines @param {(number | null)[][]} data  the steps, then a column for each line @param {boolean} log */
+  show(lines, data, log = false) {
+    const same = log === this.log && JSON.stringify(lines) === JSON.stringify(this.lines);
+    Object.assign(this, { lines, data, log });
+    if (same) this.plot.setData(data);
+    else this.draw();
   }
 
-  /** Builds the plot anew: uPlot reads its colours once. */
+  /** Builds the plot anew: uPlot reads its colours and scales once. */
   draw() {
-    const { box, lines, format, range } = this.options;
-    const style = getComputedStyle(document.documentElement);
-    /** @param {string} name */
-    const colour = (name) => style.getPropertyValue(name).trim();
+    const { box, format, range } = this.options;
     const axis = {
       stroke: colour("--quiet"),
       grid: { stroke: colour("--line"), width: 1 },
       ticks: { show: false },
       font: "12px system-ui, sans-serif",
     };
+    /** @typedef {number | null} Edge */
+    const x = (/** @type {unknown} */ _, /** @type {Edge} */ least, /** @type {Edge} */ most) => [least ?? 0, Math.max(most ?? 0, (least ?? 0) + 10)];
+    const y = (/** @type {unknown} */ _, /** @type {Edge} */ least, /** @type {Edge} */ most) => range(least ?? 0, most ?? 1);
+    const decades = (/** @type {unknown} */ _, /** @type {Edge} */ least, /** @type {Edge} */ most) => [Math.max(least || 0.1, 1e-6) / 1.5, Math.max(most || 1, 1e-5) * 1.5];
     this.plot?.destroy();
     /** @type {any} */
     this.plot = new Plot(
@@ -53,20 +60,18 @@ export class Chart {
         padding: [12, 12, 0, 0],
         legend: { show: false },
         cursor: { show: false },
-        scales: {
-          x: { time: false, range: (/** @type {unknown} */ _, /** @type {number | null} */ least, /** @type {number | null} */ most) => [least ?? 0, Math.max(most ?? 0, (least ?? 0) + 10)] },
-          y: { range: (/** @type {unknown} */ _, /** @type {number | null} */ least, /** @type {number | null} */ most) => range(least ?? 0, most ?? 1) },
-        },
+        scales: { x: { time: false, range: x }, y: this.log ? { distr: 3, range: decades } : { range: y } },
         axes: [
           { ...axis, size: 28, space: 60 },
-          { ...axis, size: 46, space: 36, values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(format) },
+          { ...axis, size: 50, space: 36, values: (/** @type {unknown} */ _, /** @type {(number | null)[]} */ ticks) => ticks.map((one) => (one === null ? "" : format(one))) },
         ],
         series: [
           {},
-          ...lines.map((line) => ({
+          ...this.lines.map((line) => ({
             label: line.label,
             stroke: colour(line.colour),
-            width: line.dots ? 2.5 : 1.5,
+            alpha: line.faint ? 0.35 : 1,
+            width: line.dots ? 2.5 : 1.75,
             spanGaps: true,
             points: { show: line.dots, size: 6, fill: colour(line.colour) },
           })),

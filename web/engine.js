@@ -1,6 +1,7 @@
 // The page's side of the engine worker: starts it, speaks its message table, and lets only known frames out of it.
 
 import { FROM_ENGINE, readHeader } from "./frames.js";
+import { ASSETS, at, isStatic } from "./place.js";
 
 /**
  * @typedef {{message: string, line: number, recipe: boolean, traceback: string}} Failure  recipe: the person's Python, not the engine, failed
@@ -28,6 +29,7 @@ import { FROM_ENGINE, readHeader } from "./frames.js";
  * @property {(report: Report, run: string | null) => void} report
  * @property {(text: string) => void} print
  * @property {(failure: Failure) => void} error
+ * @property {(header: {type: string, [field: string]: any}, data: string | ArrayBuffer) => void} told  without a coordinator: what it would have said
  */
 
 export class Engine {
@@ -36,13 +38,21 @@ export class Engine {
     this.handlers = handlers;
     /** @type {Worker | null} */
     this.worker = null;
+    /** @type {Map<number, {resolve: (found: any) => void, reject: (error: Error) => void}>} questions that wait for their answer */
+    this.questions = new Map();
+    this.asked = 0;
+    /** When the worker last said anything, as of performance.now(). */
+    this.heardAt = 0;
   }
 
   /** Starts loading Pyodide; after a failure, starts again with a new worker. */
   boot() {
-    this.worker?.terminate();
-    const worker = new Worker("/web/engine_worker.js", { type: "module" });
-    worker.onmessage = (event) => this.take(event.data);
+    this.stop();
+    const worker = new Worker(at("web/engine_worker.js"), { type: "module" });
+    worker.onmessage = (event) => {
+      this.heardAt = performance.now();
+      this.take(event.data);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
       this.handlers.error({ message: `The engine could not start: ${event.message || "its script did not load"}`, line: 0, recipe: false, traceback: "" });
@@ -50,13 +60,39 @@ export class Engine {
     this.worker = worker;
     this.post({
       kind: "boot",
-      index_url: `${location.origin}/assets/`,
-      lock_url: `${location.origin}/assets/pyodide-lock.json`,
-      bridge_url: `${location.origin}/bridge/bridge.js`,
+      index_url: ASSETS,
+      lock_url: `${ASSETS}pyodide-lock.json`,
+      bridge_url: at("bridge/bridge.js"),
+      alone: isStatic,
     });
   }
 
-  /** @param {{name: string, code: string, seed: number, steps: number | null}} recipe */
+  /** Ends the worker, whatever it does. */
+  stop() {
+    this.worker?.terminate();
+    this.worker = null;
+    for (const { reject } of this.questions.values()) reject(new Error("the engine was loaded again"));
+    this.questions.clear();
+  }
+
+  /**
+   * A question that changes nothing of the run, answered between two units of work.
+   * @param {"look" | "save" | "fit" | "put"} what @param {any[]} values @returns {Promise<any>}
+   */
+  ask(what, ...values) {
+    const id = ++this.asked;
+    return new Promise((resolve, reject) => {
+      this.questions.set(id, { resolve, reject });
+      this.post({ kind: "ask", id, what, values });
+    });
+  }
+
+  /** One view of the model, see inspection.py. @param {string} view @param {object} [options] @returns {Promise<any>} */
+  async look(view, options = {}) {
+    return JSON.parse(await this.ask("look", view, JSON.stringify(options)));
+  }
+
+  /** @param {{name: string, code: string, seed: number, steps: number | null, weights?: ArrayBuffer | null}} recipe */
   prepare(recipe) {
     this.post({ kind: "prepare", ...recipe });
   }
@@ -68,6 +104,11 @@ export class Engine {
 
   leave() {
     this.post({ kind: "leave" });
+  }
+
+  /** How much of the time the engine computes. @param {number} share  0 to 1 */
+  duty(share) {
+    this.post({ kind: "duty", share });
   }
 
   /** @param {object} message @param {Transferable[]} [transfer] */
@@ -91,6 +132,17 @@ export class Engine {
       case "frame":
         if (FROM_ENGINE.has(readHeader(message.data)?.type ?? "")) this.handlers.frame(message.data);
         return;
+      case "told": {
+        const header = isStatic ? readHeader(message.data) : null;
+        return header === null ? undefined : this.handlers.told(header, message.data);
+      }
+      case "answer": {
+        const question = this.questions.get(message.id);
+        this.questions.delete(message.id);
+        if (message.error !== undefined) question?.reject(new Error(String(message.error)));
+        else question?.resolve(message.found);
+        return;
+      }
       case "report":
         return this.handlers.report(message.report, message.run ?? null);
       case "print":

@@ -1,55 +1,8 @@
 // The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
 
 import { countDownloads, missing } from "./downloads.js";
+import { GLUE } from "./glue.js";
 import { recall, remember } from "./tuning.js";
-
-/** Python's side of this file: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
-const GLUE = `
-import json, math, platform, time, traceback
-import numpy
-from pyodide.ffi import to_js
-from distml_py import browser, packages
-from distml_py.errors import BackendError
-from distml_py.tab import Tab, line_of
-
-def start(bridge, why, remembered, remember):
-    global tab
-    backend = browser.start(bridge, why, remembered=remembered, remember=remember)
-    kind = "webgl" if backend.startswith("WebGL2") else "reference"
-    device = backend.partition(": ")[2] if kind == "webgl" else "NumPy in the browser"
-    tab = Tab(kind, device, f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}", time.monotonic)
-    return backend
-
-def guarded(work):
-    def call(*values):
-        try:
-            return to_js([None, work(*values)])
-        except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
-            trace = "".join(traceback.format_exception(error))
-            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": trace, "recipe": not isinstance(error, (BackendError, MemoryError))}), None])
-    return call
-
-def finite(value):
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-prepare = guarded(lambda name, code, seed, steps: tab.prepare(name, code, seed, steps))
-receive = guarded(lambda data: tab.receive(data if isinstance(data, str) else data.to_bytes()))
-advance = guarded(lambda: tab.advance())
-report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
-leave = guarded(lambda: tab.leave())
-needed = guarded(packages.needed)
-busy = lambda: tab.busy
-lost_s = lambda: tab.lost_s
-
-async def install(names):
-    import micropip
-    await micropip.install(names.to_py())
-
-def fall_back(why):
-    tab.backend, tab.device = "reference", "NumPy in the browser"
-    return browser.start(None, why)
-`;
 
 /** The page. The type checker takes `self` for a window, whose postMessage is another one. */
 const page = /** @type {{postMessage: (message: object, transfer?: Transferable[]) => void}} */ (/** @type {unknown} */ (self));
@@ -73,6 +26,11 @@ let stageNow = "";
 let packages = null;
 /** What was asked comes in turn, also when one of it waits for a package to be installed. */
 let order = Promise.resolve();
+/** Whether there is no coordinator: what it would say is said here, and goes to the page as "told". */
+let alone = false;
+/** How much of the time this worker computes, and how long its last unit of work took. */
+let dutyShare = 1;
+let unit_ms = 0;
 /** Whether NumPy computes here, because there is no usable GPU or the run must repeat bit for bit. */
 let plain = false;
 
@@ -97,6 +55,11 @@ async function handle(asked) {
         return prepare(asked);
       case "frame":
         return await receive(asked.data);
+      case "ask":
+        return answer(asked);
+      case "duty":
+        dutyShare = Math.min(1, Math.max(0.05, asked.share));
+        return;
       case "leave":
         run = null;
         if (python === null) return;
@@ -111,8 +74,9 @@ async function handle(asked) {
   }
 }
 
-/** @param {{index_url: string, lock_url: string, bridge_url: string}} urls */
-async function boot({ index_url, lock_url, bridge_url }) {
+/** @param {{index_url: string, lock_url: string, bridge_url: string, alone: boolean}} how */
+async function boot({ index_url, lock_url, bridge_url, alone: without }) {
+  alone = without;
   stage("Downloading the Python engine");
   countDownloads(stage);
   const { loadPyodide } = await import(`${index_url}pyodide.mjs`);
@@ -129,7 +93,7 @@ async function boot({ index_url, lock_url, bridge_url }) {
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "receive", "advance", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install"].map((name) => [name, namespace.get(name)]));
+  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "fit", "put", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
 }
 
@@ -138,7 +102,7 @@ async function boot({ index_url, lock_url, bridge_url }) {
  * @param {string} [remembered] what the autotuner found on this device before @param {(text: string) => void} [keep] told what it finds
  */
 function start(bridge, why, remembered = "", keep = () => {}) {
-  ready(python.start(bridge, why, remembered, keep));
+  ready(python.start(bridge, why, remembered, keep, alone));
 }
 
 /** @param {string} backend */
@@ -151,7 +115,7 @@ function ready(backend) {
 async function openBridge(url) {
   try {
     const { createBridge } = await import(url);
-    const bridge = createBridge(new OffscreenCanvas(1, 1), (state) => {
+    const bridge = createBridge(new OffscreenCanvas(1, 1), (/** @type {string} */ state) => {
       page.postMessage({ kind: "gpu", state });
       if (state === "lost") setTimeout(revive, LOST_EVERY_MS, bridge, MOST_ASKED);
     });
@@ -187,9 +151,9 @@ async function install(code) {
   }
 }
 
-/** @param {{name: string, code: string, seed: number, steps: number | null}} recipe */
-function prepare({ name, code, seed, steps }) {
-  const bytes = ask("prepare", name, code, seed, steps ?? undefined);
+/** @param {{name: string, code: string, seed: number, steps: number | null, weights?: ArrayBuffer | null}} recipe */
+function prepare({ name, code, seed, steps, weights }) {
+  const bytes = ask("prepare", name, code, seed, steps ?? undefined, weights ?? undefined);
   if (bytes !== undefined) {
     const data = ownBuffer(bytes);
     page.postMessage({ kind: "prepared", data }, [data]);
@@ -207,7 +171,8 @@ async function receive(data) {
     if (header.deterministic && !plain) start(undefined, "this run has to repeat bit for bit, which graphics cards do not");
   }
   send(ask("receive", data));
-  if (header !== null && ["run", "ended", "yield"].includes(header.type)) report();
+  if (alone) report();
+  else if (header !== null && ["run", "ended", "yield"].includes(header.type)) report();
   else reportSoon();
   awaken();
 }
@@ -216,7 +181,8 @@ function awaken() {
   if (looping || !python.busy()) return;
   looping = true;
   const lost = python.lost_s();
-  if (lost === undefined) turns.port2.postMessage(null);
+  if (lost === undefined && dutyShare < 1) setTimeout(turn, unit_ms * (1 / dutyShare - 1));
+  else if (lost === undefined) turns.port2.postMessage(null);
   else if (lost < GIVE_UP_S || plain) setTimeout(turn, LOST_EVERY_MS);
   else {
     ready(python.fall_back(`the GPU was lost and did not come back within ${GIVE_UP_S} s; reload the page to try it again`));
@@ -227,7 +193,9 @@ function awaken() {
 /** One unit of work, then the queue again. */
 function turn() {
   looping = false;
+  const began = performance.now();
   send(ask("advance"));
+  unit_ms = performance.now() - began;
   reportSoon();
   awaken();
 }
@@ -243,6 +211,18 @@ function ask(name, ...values) {
   return undefined;
 }
 
+/**
+ * Answers one question of the page, between two units of work; what goes wrong concerns that question alone.
+ * @param {{id: number, what: "look" | "save" | "fit" | "put", values: any[]}} question
+ */
+function answer({ id, what, values }) {
+  if (python === null) return page.postMessage({ kind: "answer", id, error: "the engine is not ready yet" });
+  const [failure, found] = python[what](...values);
+  if (failure !== undefined && failure !== null) return page.postMessage({ kind: "answer", id, error: JSON.parse(failure).message });
+  const data = found instanceof Uint8Array ? ownBuffer(found) : found;
+  page.postMessage({ kind: "answer", id, found: data }, data instanceof ArrayBuffer ? [data] : []);
+}
+
 /** @param {{message: string, line: number, recipe: boolean, traceback: string}} failure */
 function fail(failure) {
   python?.leave(); // a tab that failed takes no more work: it would fail again, once for each lease
@@ -253,8 +233,15 @@ function fail(failure) {
 function send(frames) {
   for (const frame of frames ?? []) {
     const data = typeof frame === "string" ? frame : ownBuffer(frame);
-    page.postMessage({ kind: "frame", data }, typeof data === "string" ? [] : [data]);
+    if (alone) run = runOf(frame) ?? run;
+    page.postMessage({ kind: alone ? "told" : "frame", data }, typeof data === "string" ? [] : [data]);
   }
+}
+
+/** @param {string | Uint8Array} frame @returns {string | null} the run that a Run frame begins */
+function runOf(frame) {
+  const header = typeof frame === "string" ? JSON.parse(frame) : null;
+  return header?.type === "run" ? header.run : null;
 }
 
 /** The bytes as a buffer of their own, which can be transferred. @param {Uint8Array} bytes @returns {ArrayBuffer} */

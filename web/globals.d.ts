@@ -1,5 +1,5 @@
 // What the page adds to the window, for the type checker.
 
 interface Window {
-  distml: { status: () => ReturnType<typeof import("./status.js").statusOf> };
+  distml: { status: () => ReturnType<typeof import("./status.js").statusOf>; code: () => string };
 }

@@ -1,4 +1,6 @@
-// What went wrong, in words: the cause, and what to try next. Pure.
+// What went wrong, in words: the cause, and what to try next.
+
+import { t } from "./strings.js";
 
 /** What to try after a refusal, by its reason. */
 const AFTER_REFUSAL = new Map([
@@ -11,8 +13,8 @@ const AFTER_REFUSAL = new Map([
 
 /** @param {string} reason one stable word @param {string} detail */
 export function fromRefusal(reason, detail) {
-  const next = AFTER_REFUSAL.get(reason) ?? "Reload the page to start afresh; the run itself goes on without this tab.";
-  return { message: `The coordinator refused: ${detail || reason}`, next };
+  const next = t(AFTER_REFUSAL.get(reason) ?? "Reload the page to start afresh; the run itself goes on without this tab.");
+  return { message: t("The coordinator refused: {why}", { why: detail || reason }), next };
 }
 
 /**
@@ -22,15 +24,15 @@ export function fromRefusal(reason, detail) {
  */
 export function fromEngine(failure, role, fatal) {
   const { line, recipe, traceback } = failure;
-  const message = line > 0 ? `Line ${line}: ${failure.message}` : failure.message;
+  const message = line > 0 ? t("Line {line}: {message}", { line, message: failure.message }) : failure.message;
   return { message, next: afterFailure(failure, role, fatal), line, recipe, traceback, fatal };
 }
 
 /** @param {import("./engine.js").Failure} failure @param {"" | "host" | "worker"} role @param {boolean} fatal */
 function afterFailure({ line, recipe }, role, fatal) {
-  if (fatal) return "Check that the coordinator is still running and that this device has memory left, then load the engine again.";
-  if (line === 0 && recipe) return role === "host" ? "Change the recipe and press Train again." : "Tell the host, who can change the recipe and start again.";
-  if (line === 0) return "Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.";
-  if (role === "host") return `Line ${line} of the recipe is marked below. Change it and press Train again.`;
-  return `It happened in line ${line} of the recipe, marked below. Tell the host, who can change it and start again.`;
+  if (fatal) return t("Check that the coordinator is still running and that this device has memory left, then load the engine again.");
+  if (line === 0 && recipe) return t(role === "host" ? "Change the recipe and press Train again." : "Tell the host, who can change the recipe and start again.");
+  if (line === 0) return t("Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.");
+  if (role === "host") return t("Line {line} of the recipe is marked below. Change it and press Train again.", { line });
+  return t("It happened in line {line} of the recipe, shown below. Tell the host, who can change it and start again.", { line });
 }

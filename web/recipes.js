@@ -1,6 +1,9 @@
 // The recipe picker: the coordinator's list, the chosen one's code in the editor, and the numbers beside it.
 
 import { element } from "./elements.js";
+import { drawGallery } from "./gallery.js";
+import { isStatic, at } from "./place.js";
+import { t } from "./strings.js";
 
 /** @typedef {{name: string, title: string}} Recipe */
 
@@ -23,33 +26,66 @@ export class RecipeList {
     /** Whether a person chose the number of steps; else the code says it, and an edit of it must count. */
     this.typed = false;
     this.steps.addEventListener("input", () => (this.typed = this.steps.value !== ""));
-    element("code").addEventListener("input", () => {
-      if (!this.typed) this.steps.value = "";
+    editor.onChange((byHand) => {
+      if (byHand && !this.typed) this.steps.value = "";
     });
-    this.picker.addEventListener("change", () => {
-      this.typed = false;
-      this.steps.value = ""; // the last run's number would hide the new recipe's own
-      this.open(this.picker.value);
-    });
+    this.picker.addEventListener("change", () => this.pick(this.picker.value));
+    element("code-reset").addEventListener("click", () => this.pick(this.picker.value));
+    /** Whether the code came with a link, and stays until somebody trains. */
+    this.pinned = false;
     /** Whether a run's code is shown, which a late answer of load() must not replace. */
     this.taken = false;
   }
 
-  async load() {
+  /** @param {string | null} wanted  an example's name, from the address */
+  async load(wanted = null) {
     try {
-      const [recipes, info] = await Promise.all([json("/recipes/index.json"), json("/api/info")]);
+      const [recipes, info] = await Promise.all([json("recipes/index.json"), isStatic ? json("web/version.json") : json("api/info")]);
       this.recipes = recipes;
       for (const { name } of recipes) this.picker.add(new Option(name, name));
+      drawGallery(recipes, (name) => this.choose(name));
       element("version").textContent = `distml ${info.version}`;
       if (this.taken) return this.about();
       if (info.steps) this.steps.value = String(info.steps);
       this.seed.value = String(info.seed ?? 0);
-      const first = recipes.find((/** @type {Recipe} */ { name }) => name === info.recipe) ?? recipes[0];
+      const first = recipes.find((/** @type {Recipe} */ { name }) => name === (wanted ?? info.recipe)) ?? recipes[0];
       this.picker.value = first.name;
       await this.open(first.name);
     } catch (error) {
-      this.failed(`The recipes could not be loaded: ${error instanceof Error ? error.message : error}`);
+      this.failed(t("The recipes could not be loaded: {why}", { why: String(error instanceof Error ? error.message : error) }));
     }
+  }
+
+  /** @param {string} name */
+  choose(name) {
+    this.picker.value = name;
+    return this.pick(name);
+  }
+
+  /** Another recipe, or the same one from its file again. @param {string} name */
+  pick(name) {
+    this.typed = false;
+    this.steps.value = ""; // the last run's number would hide the new recipe's own
+    return this.open(name);
+  }
+
+  /** Code that is no example: a link's, a lesson's, a kept model's. @param {{name: string, code: string, seed?: number, steps?: number | null}} given */
+  put({ name, code, seed = 0, steps = null }) {
+    this.taken = true;
+    this.loading = false;
+    this.addOption(name);
+    this.picker.value = name;
+    this.editor.fill(code);
+    this.seed.value = String(seed);
+    this.steps.value = steps === null ? "" : String(steps);
+    this.typed = steps !== null;
+    this.about();
+    this.loaded();
+  }
+
+  /** @param {string} name */
+  addOption(name) {
+    if (![...this.picker.options].some(({ value }) => value === name)) this.picker.add(new Option(name, name));
   }
 
   /** @param {string} name */
@@ -58,13 +94,13 @@ export class RecipeList {
     this.loading = true;
     this.about();
     try {
-      const code = await text(`/recipes/${encodeURIComponent(name)}.py`);
+      const code = await text(`recipes/${encodeURIComponent(name)}.py`);
       if (this.taken || this.picker.value !== name) return; // another one was picked meanwhile
       this.editor.fill(code);
       this.loading = false;
       this.loaded();
     } catch (error) {
-      this.failed(`The recipe ${name} could not be loaded: ${error instanceof Error ? error.message : error}`);
+      this.failed(t("The recipe {name} could not be loaded: {why}", { name, why: String(error instanceof Error ? error.message : error) }));
     }
   }
 
@@ -74,10 +110,11 @@ export class RecipeList {
 
   /** Shows what a run runs. @param {import("./status.js").RunHeader} run */
   show(run) {
+    if (this.pinned) return;
     this.taken = true;
     this.loading = false;
     this.editor.fill(run.code);
-    if (![...this.picker.options].some(({ value }) => value === run.recipe)) this.picker.add(new Option(run.recipe, run.recipe));
+    this.addOption(run.recipe);
     this.picker.value = run.recipe;
     this.steps.value = String(run.steps);
     this.seed.value = String(run.seed);
@@ -102,7 +139,7 @@ export class RecipeList {
 
 /** @param {string} path */
 async function text(path) {
-  const response = await fetch(path);
+  const response = await fetch(at(path));
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
   return response.text();
 }

@@ -12,6 +12,8 @@
  * @property {number} shards_done
  * @property {boolean} contributing
  * @property {number} last_seen_s
+ * @property {number} strikes
+ * @property {number | null} samples_per_s
  *
  * @typedef {{[key: string]: any, worker_list?: WorkerRow[]}} CoordinatorStatus
  *
@@ -33,7 +35,7 @@
  * @property {boolean} fatal   the engine itself is gone
  *
  * @typedef {object} Knowledge  everything the page shows; app.js is the only writer
- * @property {{phase: "loading" | "ready", stage: string, loaded: number, total: number, backend: string | null}} engine
+ * @property {{phase: "loading" | "ready" | "cancelled", stage: string, loaded: number, total: number, backend: string | null}} engine
  * @property {import("./socket.js").LinkState} link
  * @property {"" | "host" | "worker"} role
  * @property {string} worker
@@ -41,10 +43,14 @@
  * @property {RunHeader | null} run
  * @property {CoordinatorStatus | null} coordinator
  * @property {"idle" | "queued" | "preparing" | "starting"} train
+ * @property {boolean} stepping       the run that begins is to take one step, and to pause
+ * @property {boolean} resetting      the run and its curves are to be forgotten as soon as it is over
+ * @property {string | null} dismissed  a run that the person has put away; nothing of it is shown
  * @property {boolean} joined         the person asked this tab to compute
+ * @property {boolean} resting        and then to rest for a while
  * @property {string | null} working  the run that was handed to the engine
  * @property {import("./engine.js").Report | null} report
- * @property {number} late            gradients of this tab that another worker had overtaken
+ * @property {Record<string, number>} reasons  how often something of this tab was refused, by reason
  * @property {{phase: "lost" | "back", step: number | null} | null} gpu  its last loss, and the step then; null: no run was in progress
  * @property {Problem | null} problem
  */
@@ -73,14 +79,14 @@ export function isActive(known) {
 /** @param {Knowledge} known @returns {State} */
 export function stateOf(known) {
   if (known.problem?.fatal || (known.problem && known.problem.line > 0)) return "error";
-  if (known.engine.phase === "loading" && (known.joined || known.train !== "idle" || !runState(known))) return "loading";
+  if (known.engine.phase !== "ready" && (known.joined || known.train !== "idle" || !runState(known))) return "loading";
   if (known.train !== "idle") return "waiting";
   const run = runState(known);
   if (isWorking(known)) return workingState(run, known.report?.state ?? null);
-  if (known.joined) return "waiting";
+  if (known.joined) return known.resting ? "paused" : "waiting";
   if (known.problem) return "error";
   if (known.role === "host" || (run !== null && OVER.has(run))) return run ?? "ready";
-  return known.engine.phase === "loading" ? "loading" : "ready";
+  return known.engine.phase === "ready" ? "ready" : "loading";
 }
 
 /**

@@ -1,48 +1,35 @@
 // Everything known, drawn onto the page's elements. It decides nothing and sends nothing: render(known) after every change.
 
-import { Chart } from "./chart.js";
+import { Curves } from "./curves.js";
 import { Editor } from "./editor.js";
 import { element, say, show } from "./elements.js";
+import { markGallery } from "./gallery.js";
+import { Knobs } from "./knobs.js";
 import { loadingShare } from "./loading.js";
+import { isStatic } from "./place.js";
+import { OwnPart } from "./own_part.js";
 import { isActive, runState, statusOf } from "./status.js";
+import { t } from "./strings.js";
 import { WorkerList } from "./workers.js";
 import * as words from "./words.js";
 
 /** @typedef {import("./status.js").Knowledge} Knowledge */
 
-const LAST_ROWS = 24;
 const TONES = { training: "busy", loading: "busy", waiting: "busy", finished: "good", ready: "good", error: "bad", paused: "", stopped: "" };
 
 export class View {
-  constructor() {
-    this.editor = new Editor(element("code"), element("gutter"));
-    this.lossChart = new Chart({
-      box: element("loss-chart"),
-      lines: [
-        { label: "training", colour: "--accent", dots: false },
-        { label: "validation", colour: "--valid", dots: true },
-      ],
-      format: (value) => String(+value.toPrecision(3)),
-      range: (_, most) => [0, most > 0 ? most * 1.05 : 1],
-    });
-    this.accuracyChart = new Chart({
-      box: element("accuracy-chart"),
-      lines: [
-        { label: "training", colour: "--accent", dots: true },
-        { label: "validation", colour: "--valid", dots: true },
-      ],
-      format: (value) => `${Math.round(value * 100)} %`,
-      range: () => [0, 1.02],
-    });
-    this.announced = "";
+  /** @param {import("./runs.js").Runs} runs */
+  constructor(runs) {
+    this.editor = new Editor(element("code-box"));
+    this.knobs = new Knobs(this.editor);
+    this.curves = new Curves(runs);
     this.workers = new WorkerList();
-    element("table").addEventListener("toggle", () => this.history && this.table(this.history));
-    /** @type {import("./history.js").History | null} */
-    this.history = null;
+    this.own = new OwnPart();
+    this.announced = "";
   }
 
-  /** @param {Knowledge} known @param {import("./history.js").History | null} history  null when the charts have not changed */
-  render(known, history) {
+  /** @param {Knowledge} known */
+  render(known) {
     const status = statusOf(known);
     document.body.dataset.state = status.state;
     this.link(known);
@@ -51,27 +38,29 @@ export class View {
     this.invite(known);
     this.controls(known, status.state);
     this.numbers(known, status);
-    this.own(known);
-    this.workers.show(known.coordinator?.worker_list ?? [], known.worker);
+    this.own.show(known);
+    this.workers.show(known);
     this.announce(known, status);
     show("share", known.join_url !== "");
     if (element("join-link").getAttribute("value") !== known.join_url) element("join-link").setAttribute("value", known.join_url);
     show("backend", status.backend !== null);
     say("backend", status.backend ?? "");
+    const memory = words.memory(known.report);
+    show("memory", memory !== "");
+    say("memory", memory);
     show("gpu", known.gpu !== null);
     say("gpu", words.gpu(known.gpu));
     document.title = status.step !== null && status.steps && isActive(known) ? `${Math.floor((100 * status.step) / status.steps)} % ${status.recipe} · distml` : "distml";
-    if (history) this.charts(history);
   }
 
   /** @param {Knowledge} known */
   link({ link }) {
     const node = element("link");
     const texts = {
-      connecting: () => "Connecting",
-      open: () => "Connected",
-      refused: () => "Not let in",
-      retry: () => `Connection lost, trying again in ${Math.max(0, Math.ceil((/** @type {any} */ (link).at - Date.now()) / 1000))} s`,
+      connecting: () => t("Connecting"),
+      open: () => t(isStatic ? "Alone, without a coordinator" : "Connected"),
+      refused: () => t("Not let in"),
+      retry: () => t("Connection lost, trying again in {s} s", { s: Math.max(0, Math.ceil((/** @type {any} */ (link).at - Date.now()) / 1000)) }),
     };
     // Only the seconds change: a screen reader hears the sentence once.
     node.setAttribute("aria-live", link.phase === "retry" && node.dataset.phase === "retry" ? "off" : "polite");
@@ -83,6 +72,7 @@ export class View {
   /** @param {Knowledge} known */
   boot({ engine, problem }) {
     show("boot", engine.phase === "loading" && !problem?.fatal);
+    show("boot-cancelled", engine.phase === "cancelled");
     say("boot-stage", words.stage(engine));
     element("boot-bar").setAttribute("value", String(loadingShare(engine)));
   }
@@ -90,15 +80,22 @@ export class View {
   /** @param {Knowledge} known */
   setup(known) {
     const host = known.role === "host";
+    const waiting = known.role === ""; // nobody has said yet who this tab is
     const editable = host && !isActive(known) && known.train === "idle";
-    show("pick", host);
-    show("recipe-about", host);
+    show("pick", host || waiting);
+    show("recipe-about", host || waiting);
+    show("knobs", host);
     show("code-hint", host);
-    show("editor", host || known.run !== null);
-    say("recipe-title", host ? "Recipe" : "What this tab will run");
-    show("controls", host);
-    for (const id of ["recipe", "steps", "seed"]) /** @type {HTMLInputElement} */ (element(id)).disabled = !editable;
-    /** @type {HTMLTextAreaElement} */ (element("code")).readOnly = !editable;
+    show("editor", host || waiting);
+    show("shown-code", !host && !waiting && known.run !== null);
+    if (!host && known.run !== null) say("plain-code", known.run.code);
+    say("recipe-title", t(host || waiting ? "Recipe" : "What this tab will run"));
+    show("controls", host || waiting);
+    for (const id of ["recipe", "steps", "seed"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && !editable;
+    /** @type {HTMLButtonElement} */ (element("code-reset")).disabled = !editable;
+    markGallery(/** @type {HTMLSelectElement} */ (element("recipe")).value, host && !editable);
+    this.editor.lock(!editable);
+    this.knobs.lock(!editable);
   }
 
   /** @param {Knowledge} known */
@@ -108,25 +105,32 @@ export class View {
     const wanted = role === "worker" || (role === "host" && isActive(known) && !joined);
     show("invite", wanted);
     if (!wanted) return;
-    const title = run === null ? "The host has not started a run yet" : over ? `The run of ${run.recipe} is over` : role === "host" ? `A run is in progress: ${run.recipe}` : run.recipe;
-    say("invite-title", title);
-    say(
-      "invite-facts",
-      run === null
-        ? "Its code will be shown here. Press Join to take part as soon as it starts."
-        : `${words.plural(run.steps, "step")} of ${words.plural(run.batch_size, "sample")}, each cut into ${words.plural(run.shards, "shard")} that the tabs share out; seed ${run.seed}.`,
-    );
+    say("invite-title", this.inviteTitle(known, over));
+    const parts = run && { steps: words.plural(run.steps, "{n} step", "{n} steps"), samples: words.plural(run.batch_size, "{n} sample", "{n} samples"), shards: words.plural(run.shards, "{n} shard", "{n} shards"), seed: run.seed };
+    say("invite-facts", parts === null ? t("Its code will be shown here. Press Join to take part as soon as it starts.") : t("{steps} of {samples}, each cut into {shards} that the tabs share out; seed {seed}.", parts));
     show("invite-privacy", !joined && role === "worker");
     show("join", !joined);
+    show("rest", joined && role === "worker");
+    say("rest", t(known.resting ? "Go on" : "Pause my tab"));
+    element("rest").setAttribute("aria-pressed", String(known.resting));
     show("leave", joined);
-    say("invite-hint", joined ? this.partWords(known) : role === "worker" ? "Nothing runs here before you press Join. You can leave at any time." : "This tab only watches until you press Join.");
+    show("duty-field", joined && role === "worker");
+    say("invite-hint", joined ? this.partWords(known) : t(role === "worker" ? "Nothing runs here before you press Join. You can leave at any time." : "This tab only watches until you press Join."));
+  }
+
+  /** @param {Knowledge} known @param {boolean} over */
+  inviteTitle({ run, role }, over) {
+    if (run === null) return t("The host has not started a run yet");
+    if (over) return t("The run of {recipe} is over", { recipe: run.recipe });
+    return role === "host" ? t("A run is in progress: {recipe}", { recipe: run.recipe }) : run.recipe;
   }
 
   /** @param {Knowledge} known */
   partWords(known) {
-    if (known.engine.phase === "loading") return "This tab joins as soon as the engine is ready.";
-    if (known.run === null) return "This tab joins as soon as the host starts a run.";
-    return isActive(known) ? "This tab takes part. It also works while it is in the background." : "This tab takes part in the host's next run, too, until you leave.";
+    if (known.resting) return t("This tab rests: others have taken its work. It stays with the run.");
+    if (known.engine.phase !== "ready") return t("This tab joins as soon as the engine is ready.");
+    if (known.run === null) return t("This tab joins as soon as the host starts a run.");
+    return isActive(known) ? t("This tab takes part. It also works while it is in the background, if the browser lets it.") : t("This tab takes part in the host's next run, too, until you leave.");
   }
 
   /** @param {Knowledge} known @param {import("./status.js").State} state */
@@ -136,31 +140,35 @@ export class View {
     /** @param {string} id @param {boolean} enabled */
     const enable = (id, enabled) => (/** @type {HTMLButtonElement} */ (element(id)).disabled = !enabled);
     const idle = known.train === "idle";
-    enable("train", idle && !active && !known.problem?.fatal);
-    enable("pause", active && idle && known.link.phase === "open");
-    enable("stop", (active && known.link.phase === "open") || known.train === "queued" || known.train === "preparing");
-    say("train", known.train === "queued" ? "Starting soon" : idle ? "Train" : "Starting");
-    say("pause", paused ? "Resume" : "Pause");
+    const open = known.link.phase === "open";
+    enable("train", idle && !active && !known.problem?.fatal && known.engine.phase !== "cancelled");
+    enable("pause", active && idle && open);
+    enable("step", idle && !known.problem?.fatal && known.engine.phase === "ready" && (active ? open && paused : true));
+    enable("stop", (active && open) || known.train === "queued" || known.train === "preparing");
+    enable("reset", idle && (open || !active));
+    say("train", t(known.train === "queued" ? "Starting soon" : idle ? "Train" : "Starting"));
+    say("pause", t(paused ? "Resume" : "Pause"));
     say("hint", this.hint(known, active, state));
   }
 
   /** @param {Knowledge} known @param {boolean} active @param {import("./status.js").State} state */
   hint(known, active, state) {
-    if (known.problem?.fatal) return "The engine did not load: see the message above.";
-    if (known.link.phase === "retry" || known.link.phase === "connecting") return "Waiting for the coordinator: training needs its answer.";
-    if (known.train === "queued") return "Training starts as soon as the engine is ready. Stop takes that back.";
-    if (known.train === "preparing") return "Loading the recipe. Stop ends it if it hangs.";
-    if (known.train === "starting") return "Asking the coordinator for a run.";
-    if (active) return state === "paused" ? "The run is paused." : "A run is in progress. To start another, stop it first.";
-    return known.engine.phase === "loading" ? "You can press Train now: it starts as soon as the engine is ready." : "";
+    if (known.problem?.fatal) return t("The engine did not load: see the message above.");
+    if (known.link.phase === "retry" || known.link.phase === "connecting") return t("Waiting for the coordinator: training needs its answer.");
+    if (known.train === "queued") return t("Training starts as soon as the engine is ready. Stop takes that back.");
+    if (known.train === "preparing") return t("Loading the recipe. Stop ends it if it hangs.");
+    if (known.train === "starting") return t("Asking the coordinator for a run.");
+    if (active && runState(known) === "waiting") return t("The run waits for a tab that computes.");
+    if (active) return t(state === "paused" ? "The run is paused." : "A run is in progress. To start another, stop it first.");
+    return known.engine.phase === "loading" ? t("You can press Train now: it starts as soon as the engine is ready.") : "";
   }
 
   /** @param {Knowledge} known @param {ReturnType<typeof statusOf>} status */
   numbers(known, status) {
-    say("state", status.state);
+    say("state", t(status.state));
     element("state").dataset.tone = TONES[status.state];
     const step = element("n-step");
-    const of = status.steps ? ` of ${words.count(status.steps)}` : "";
+    const of = status.steps ? t(" of {n}", { n: words.count(status.steps) }) : "";
     if (step.textContent !== words.count(status.step) + of) {
       const small = document.createElement("small");
       small.textContent = of;
@@ -169,61 +177,19 @@ export class View {
     say("n-loss", words.loss(status.loss));
     say("n-val", words.loss(status.val_loss));
     const tested = status.test_accuracy !== null;
-    say("n-acc-label", tested ? "Test accuracy" : "Validation accuracy");
+    say("n-acc-label", t(tested ? "Test accuracy" : "Validation accuracy"));
     say("n-acc", words.percent(tested ? status.test_accuracy : status.accuracy));
     say("run-error", known.problem === null && status.error ? firstLine(status.error) : "");
     element("run-bar").setAttribute("value", String(status.steps && status.step ? status.step / status.steps : 0));
   }
 
-  /** @param {Knowledge} known */
-  own(known) {
-    const rows = known.coordinator?.worker_list ?? [];
-    const mine = rows.find((row) => row.id === known.worker);
-    const shown = known.joined && known.role === "worker" && known.run !== null;
-    show("own", shown);
-    if (!shown) return;
-    const all = rows.reduce((sum, row) => sum + row.shards_done, 0);
-    say("own-shards", words.count(mine?.shards_done ?? 0));
-    say("own-share", words.percent(all ? (mine?.shards_done ?? 0) / all : 0));
-    say("own-ms", known.report?.step_ms ? `${known.report.step_ms.toFixed(0)} ms` : "–");
-    say("own-late", words.count(known.late));
-    say("own-note", known.late ? "Not counted: it came when the run had gone on without it, with another worker's result." : "");
-  }
-
   /** @param {Knowledge} known @param {ReturnType<typeof statusOf>} status */
   announce(known, status) {
-    const stage = known.engine.phase === "loading" ? known.engine.stage : "";
-    const result = status.state === "finished" && status.test_accuracy !== null ? `, test accuracy ${words.percent(status.test_accuracy)}` : "";
-    const text = status.state === "loading" ? `Loading. ${stage}` : `Training state: ${status.state}${result}`;
+    const tested = status.state === "finished" && status.test_accuracy !== null;
+    const text = status.state === "loading" ? t("Loading. {stage}", { stage: t(known.engine.stage) }) : tested ? t("Training state: {state}, test accuracy {accuracy}", { state: t(status.state), accuracy: words.percent(status.test_accuracy) }) : t("Training state: {state}", { state: t(status.state) });
     if (text === this.announced) return;
     this.announced = text;
     say("announce", text);
-  }
-
-  /** @param {import("./history.js").History} history */
-  charts(history) {
-    this.history = history;
-    const steps = history.steps();
-    this.lossChart.show(steps, [history.column("loss"), history.column("val_loss")]);
-    this.accuracyChart.show(steps, [history.column("train_accuracy"), history.column("accuracy")]);
-    const last = history.points.at(-1);
-    const evaluated = history.points.findLast((point) => point.val_loss !== null);
-    element("loss-chart").setAttribute("aria-label", last ? `Loss chart. At step ${last.step}: training ${words.loss(last.loss)}, validation ${words.loss(evaluated?.val_loss)}.` : "Loss chart, empty");
-    element("accuracy-chart").setAttribute("aria-label", evaluated ? `Accuracy chart. At step ${evaluated.step}: training ${words.percent(evaluated.train_accuracy)}, validation ${words.percent(evaluated.accuracy)}.` : "Accuracy chart, empty");
-    this.table(history);
-  }
-
-  /** @param {import("./history.js").History} history */
-  table(history) {
-    if (!(/** @type {HTMLDetailsElement} */ (element("table")).open)) return;
-    const rows = history.sample(LAST_ROWS).map((point) => {
-      const row = document.createElement("tr");
-      for (const text of [words.count(point.step), words.loss(point.loss), words.loss(point.val_loss), words.percent(point.train_accuracy), words.percent(point.accuracy)]) {
-        row.insertCell().textContent = text;
-      }
-      return row;
-    });
-    element("table-rows").replaceChildren(...rows);
   }
 
   /** @param {import("./status.js").Problem | null} problem */
@@ -233,12 +199,11 @@ export class View {
     say("problem-title", firstLine(problem.message));
     say("problem-next", problem.next);
     show("problem-line", problem.line > 0);
-    say("problem-line", `Show line ${problem.line}`);
+    say("problem-line", t("Show line {n}", { n: problem.line }));
     show("problem-retry", problem.fatal || (problem.line === 0 && !problem.recipe && problem.traceback !== ""));
     show("problem-close", !problem.fatal);
     show("problem-details", problem.traceback !== "");
     say("problem-traceback", problem.traceback);
-    element("code").setAttribute("aria-invalid", String(problem.line > 0));
     if (problem.line > 0) {
       this.editor.mark(problem.line);
       this.editor.select(problem.line);

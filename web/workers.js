@@ -1,49 +1,93 @@
-// The list of workers, as the coordinator tells it; this tab's own row comes first.
+// The list of workers, as the coordinator tells it; this tab's own row comes first. Rows are kept and changed in place.
 
 import { element, say, show } from "./elements.js";
+import { t } from "./strings.js";
 import * as words from "./words.js";
 
 const SILENT_S = 5;
+const PARTS = /** @type {const} */ (["name", "done", "detail"]);
 
 /** @typedef {import("./status.js").WorkerRow} WorkerRow */
 
 export class WorkerList {
   constructor() {
-    this.drawn = "";
+    /** @type {Map<string, HTMLLIElement>} rows by worker */
+    this.rows = new Map();
+    /** @type {(worker: string) => void} */
+    this.kick = () => {};
+    element("workers").addEventListener("click", (event) => {
+      const button = /** @type {HTMLElement} */ (event.target).closest("button");
+      if (button?.dataset.worker) this.kick(button.dataset.worker);
+    });
   }
 
-  /** @param {WorkerRow[]} rows @param {string} own  this tab's id */
-  show(rows, own) {
-    const items = rows.toSorted((a, b) => Number(b.id === own) - Number(a.id === own)).map((row) => wordsOf(row, row.id === own));
-    const drawn = JSON.stringify(items);
-    if (drawn === this.drawn) return;
-    this.drawn = drawn;
-    say("workers-count", rows.length ? String(rows.length) : "");
-    show("workers-none", rows.length === 0);
-    element("workers").replaceChildren(...items.map(item));
+  /** @param {import("./status.js").Knowledge} known */
+  show({ coordinator, worker, role }) {
+    const list = (coordinator?.worker_list ?? []).toSorted((a, b) => Number(b.id === worker) - Number(a.id === worker));
+    const total = coordinator?.workers ?? list.length;
+    say("workers-count", total ? (total > list.length ? t("{n}, the first {shown} are listed", { n: total, shown: list.length }) : String(total)) : "");
+    show("workers-none", list.length === 0);
+    const box = element("workers");
+    const gone = new Set(this.rows.keys());
+    list.forEach((row, at) => {
+      gone.delete(row.id);
+      const item = this.rows.get(row.id) ?? this.make(row);
+      if (box.children[at] !== item) box.insertBefore(item, box.children[at] ?? null);
+      fill(item, row, row.id === worker, role === "host");
+    });
+    for (const id of gone) {
+      this.rows.get(id)?.remove();
+      this.rows.delete(id);
+    }
+    show("workers-tools", role === "host" && coordinator?.locked !== undefined);
+    const locked = coordinator?.locked === true;
+    element("lock").setAttribute("aria-pressed", String(locked));
+    say("lock", t(locked ? "Unlock the run" : "Lock the run"));
   }
+
+  /** @param {WorkerRow} row */
+  make({ id }) {
+    const item = document.createElement("li");
+    for (const part of PARTS) {
+      const span = document.createElement("span");
+      span.className = part;
+      item.append(span);
+    }
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "small plain";
+    button.dataset.worker = id;
+    item.append(button);
+    this.rows.set(id, item);
+    return item;
+  }
+}
+
+/** @param {HTMLLIElement} item @param {WorkerRow} row @param {boolean} own @param {boolean} host */
+function fill(item, row, own, host) {
+  item.classList.toggle("active", row.contributing);
+  const found = wordsOf(row, own);
+  PARTS.forEach((part, at) => put(item.children[at], found[part]));
+  const button = /** @type {HTMLButtonElement} */ (item.lastElementChild);
+  button.hidden = !host || own;
+  put(button, t("Remove"));
+  const label = t("Remove {name}", { name: row.name });
+  if (button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
+}
+
+/** @param {Element} node @param {string} text */
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 /** @param {WorkerRow} row @param {boolean} own */
 function wordsOf(row, own) {
-  const seen = row.last_seen_s > SILENT_S ? `silent for ${Math.round(row.last_seen_s)} s` : row.contributing ? "contributing" : "connected";
+  const seen = row.last_seen_s > SILENT_S ? t("silent for {s} s", { s: Math.round(row.last_seen_s) }) : t(row.contributing ? "contributing" : "connected");
+  const rate = row.samples_per_s ? t("{n} samples/s", { n: words.count(Math.round(row.samples_per_s)) }) : "";
+  const strikes = row.strikes ? t("{n} refused", { n: row.strikes }) : "";
   return {
-    active: row.contributing,
-    name: `${row.name}${own ? " (this tab)" : ""}`,
-    done: row.shards_done ? words.plural(row.shards_done, "shard") : "",
-    detail: [seen, row.role === "host" ? "host" : "", row.backend, row.device].filter(Boolean).join(" · "),
+    name: `${row.name}${own ? t(" (this tab)") : ""}`,
+    done: row.shards_done ? words.plural(row.shards_done, "{n} shard", "{n} shards") : "",
+    detail: [seen, rate, strikes, row.role === "host" ? t("host") : "", row.backend, row.device].filter(Boolean).join(" · "),
   };
-}
-
-/** @param {ReturnType<typeof wordsOf>} row */
-function item(row) {
-  const node = document.createElement("li");
-  node.classList.toggle("active", row.active);
-  for (const part of /** @type {const} */ (["name", "done", "detail"])) {
-    const span = document.createElement("span");
-    span.className = part;
-    span.textContent = row[part];
-    node.append(span);
-  }
-  return node;
 }

@@ -11,6 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from distml_py.errors import DistmlError
+
+
+class AccessError(DistmlError, ValueError):
+    """A rule that cannot be kept."""
+
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -20,6 +27,7 @@ class Access:
 
     lan: bool
     allowed_hosts: tuple[str, ...] = ()
+    embed: tuple[str, ...] = field(default=(), kw_only=True)  # origins whose pages may show this one
     host_token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
     worker_token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
 
@@ -40,7 +48,8 @@ class Access:
         elif self.lan:
             allowed = None
         else:
-            allowed = "host" if origin is not None else "worker"
+            # a page that embeds this one is another's: it needs a token, as other machines do
+            allowed = "host" if origin is not None and not self.embeds(origin) else "worker"
         return "worker" if allowed == "host" and wanted == "worker" else allowed
 
     def may_read(self, authorization: str, peer: str | None = None, host: str = "") -> bool:
@@ -50,6 +59,11 @@ class Access:
         """
         local = peer in LOOPBACK_NAMES and host_name(host) in LOOPBACK_NAMES
         return not self.lan or local or self.role_of_token(authorization.removeprefix("Bearer ")) is not None
+
+    def may_steer(self, authorization: str, peer: str | None = None, host: str = "") -> bool:
+        """The same for what is the host's alone, such as the join link: another machine needs the host's token."""
+        local = peer in LOOPBACK_NAMES and host_name(host) in LOOPBACK_NAMES
+        return not self.lan or local or self.role_of_token(authorization.removeprefix("Bearer ")) == "host"
 
     def host_allowed(self, host: str) -> bool:
         """Whether the Host header names this coordinator. A foreign name could be an attacker's that points here."""
@@ -66,7 +80,12 @@ class Access:
         if origin is None:
             return True  # not a browser
         parts = urlsplit(origin)
-        return parts.scheme in ("http", "https") and origin == f"{parts.scheme}://{host}"
+        return self.embeds(origin) or parts.scheme in ("http", "https") and origin == f"{parts.scheme}://{host}"
+
+    def embeds(self, page: str | None) -> bool:
+        """Whether a page of this address may show this coordinator's in itself (--embed)."""
+        parts = urlsplit(page or "")
+        return f"{parts.scheme}://{parts.netloc}" in self.embed
 
 
 def host_name(host: str) -> str | None:
@@ -81,16 +100,29 @@ def host_name(host: str) -> str | None:
     return parts.hostname.lower()
 
 
-def load(path: Path, lan: bool, allowed_hosts: Sequence[str], keep: bool) -> Access:
+def origin_of(text: str) -> str:
+    """An origin as browsers write it. Raises AccessError for what is none."""
+    try:
+        parts = urlsplit(text)
+        plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+        known = parts.scheme in ("http", "https") and host_name(parts.netloc) is not None
+    except ValueError:
+        plain = known = False
+    if not plain or not known or any(sign in text for sign in " ;,*'\""):
+        raise AccessError(f"--embed takes an origin such as https://school.example, got {text!r}")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def load(path: Path, lan: bool, allowed_hosts: Sequence[str], keep: bool, embed: Sequence[str] = ()) -> Access:
     """The rules with fresh tokens, or, to `keep` the links of a coordinator that is started again, with stored ones."""
-    hosts = tuple(host.lower() for host in allowed_hosts)
+    hosts, origins = tuple(host.lower() for host in allowed_hosts), tuple(map(origin_of, embed))
     if keep and path.exists():
         try:
             stored = json.loads(path.read_bytes())
-            return Access(lan, hosts, str(stored["host"]), str(stored["worker"]))
+            return Access(lan, hosts, str(stored["host"]), str(stored["worker"]), embed=origins)
         except (ValueError, KeyError, TypeError):
             pass  # damaged: new links are better than none
-    access = Access(lan, hosts)
+    access = Access(lan, hosts, embed=origins)
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w") as file:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from . import metrics, wheel
 from .access import Access, host_name
 from .assets import read_lock, shipped_folder
 from .coordinator import START_BYTES, Coordinator
+from .files import IMMUTABLE, Handler, file_of, folder_of
 from .recipes import listing
 from .sockets import Connection, serve
 
 MOST_CONNECTIONS = 2000
-IMMUTABLE = "public, max-age=31536000, immutable"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -32,16 +32,11 @@ HEADERS = {
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' {sockets};"
     " style-src 'self'; img-src 'self' data: blob:; font-src 'self'; form-action 'none'; base-uri 'none';"
-    " frame-ancestors 'none'"
+    " frame-ancestors {frames}"
 )
+PLAIN_ASSETS = 'content="assets/"'
 # what /bench compares the library with
 RIVALS = {"tfjs": "@tensorflow/tfjs", "jaxjs": "@jax-js/jax"}
-# the machine's own table may be wrong, and a module with a wrong type does not run
-TYPES = {".js": "text/javascript; charset=utf-8", ".mjs": "text/javascript; charset=utf-8", ".wasm": "application/wasm",
-         ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8", ".py": "text/x-python; charset=utf-8",
-         ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".zip": "application/zip"}  # fmt: skip
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def create_app(
@@ -57,14 +52,14 @@ def create_app(
     packages: what recipes may import besides; per_address: connections that one address may have open.
     """
     app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(_headers_for(access))
 
     def may_read(request: web.Request) -> bool:
         return access.may_read(request.headers.get("Authorization", ""), request.remote, request.host)
 
     async def info(request: web.Request) -> web.StreamResponse:
         known = defaults if may_read(request) else dict.fromkeys(defaults)
-        return _json(request, {"version": _version(), "protocol": wire.PROTOCOL, "lan": access.lan, **known})
+        return _json(request, {"version": code_version(), "protocol": wire.PROTOCOL, "lan": access.lan, **known})
 
     async def status(request: web.Request) -> web.StreamResponse:
         if not may_read(request):
@@ -72,6 +67,17 @@ def create_app(
         return _json(request, coordinator.status())
 
     _add_health(app, coordinator, may_read)
+
+    async def qr(request: web.Request) -> web.StreamResponse:
+        """The join link as rows of 0 and 1 with their quiet zone: for the projector, which a host opens."""
+        if not access.may_steer(request.headers.get("Authorization", ""), request.remote, request.host):
+            raise web.HTTPUnauthorized(text="the join link is the host's to show: open the host link")
+        import segno
+
+        code = segno.make(coordinator.join_url, error="m")
+        return _json(request, {"rows": ["".join("1" if dark else "0" for dark in row) for row in code.matrix_iter(border=4)]})
+
+    app.router.add_get("/api/qr", qr)
     app.router.add_get("/ws", _socket(coordinator, access, per_address))
     app.router.add_get("/api/info", info)
     app.router.add_get("/api/status", status)
@@ -127,10 +133,12 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
     page, bridge = shipped_folder("web"), shipped_folder("webgl_bridge")
 
     async def index(request: web.Request) -> web.StreamResponse:
-        return _file(page, "index.html")
+        """The page, told where this version's browser files lie: an address of their own, so that they are fetched once."""
+        body = (page / "index.html").read_text("utf-8").replace(PLAIN_ASSETS, f'content="assets/{pin}/"').encode()
+        return _tagged(request, web.Response(body=body, content_type="text/html", charset="utf-8"), body)
 
     async def bench(request: web.Request) -> web.StreamResponse:
-        return _file(page / "bench", "index.html")
+        return file_of(request, page / "bench", "index.html")
 
     async def recipes(request: web.Request) -> web.StreamResponse:
         return _json(request, listing(page / "recipes"))
@@ -147,21 +155,24 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
     async def asset(request: web.Request) -> web.StreamResponse:
         if request.match_info["name"] not in known:
             raise web.HTTPNotFound
-        return _file(assets, request.match_info["name"])
+        cache = IMMUTABLE if "pin" in request.match_info else "no-cache"
+        return file_of(request, assets, request.match_info["name"], cache)
 
-    known = frozenset(read_lock().files)
+    known = read_lock().files
+    pin = hashlib.sha256("".join(known[name].sha256 for name in sorted(known)).encode()).hexdigest()[:12]
     wheels = {package.path: package.wheel for package in packages}
     app.router.add_get("/", index)
     app.router.add_get("/bench", bench)
     for name, package in RIVALS.items():  # there after `npm ci` in a checkout; the page says so when they are not
-        app.router.add_get(f"/bench/{name}/" + "{path:.+}", _folder(page.parent / "node_modules" / package / "dist"))
+        app.router.add_get(f"/bench/{name}/" + "{path:.+}", folder_of(page.parent / "node_modules" / package / "dist"))
     app.router.add_get("/recipes/index.json", recipes)
-    app.router.add_get("/assets/pyodide-lock.json", lock)
-    app.router.add_get("/assets/lib/{path:.+}", library)
-    app.router.add_get("/assets/with/{path:.+}", served)
-    app.router.add_get("/assets/{name}", asset)
+    for prefix in ("/assets/", f"/assets/{{pin:{pin}}}/"):
+        app.router.add_get(prefix + "pyodide-lock.json", lock)
+        app.router.add_get(prefix + "lib/{path:.+}", library)
+        app.router.add_get(prefix + "with/{path:.+}", served)
+        app.router.add_get(prefix + "{name}", asset)
     for prefix, folder in (("/web/", page), ("/bridge/", bridge), ("/recipes/", page / "recipes")):
-        app.router.add_get(prefix + "{path:.+}", _folder(folder))
+        app.router.add_get(prefix + "{path:.+}", folder_of(folder))
 
 
 def _wheel(found: wheel.Wheel | None) -> web.Response:
@@ -170,33 +181,17 @@ def _wheel(found: wheel.Wheel | None) -> web.Response:
     return web.Response(body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
 
 
-def _folder(folder: Path) -> Handler:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        return _file(folder, request.match_info["path"])
-
-    return handler
-
-
-def _file(folder: Path, path: str) -> web.FileResponse:
-    """A file inside the folder, checked again by its ETag at every load. Its `.gz` sibling is sent where there is one."""
-    root = folder.resolve()
-    try:
-        found = (root / path).resolve()
-        inside = found.is_relative_to(root) and found.is_file()
-    except (OSError, ValueError):  # a zero byte, a name that is too long
-        inside = False
-    if not inside or any(part.startswith((".", "__")) for part in Path(path).parts):
-        raise web.HTTPNotFound
-    headers = {"Cache-Control": "no-cache", "Content-Type": TYPES.get(found.suffix, "application/octet-stream")}
-    return web.FileResponse(found, headers=headers)
-
-
 def _json(request: web.Request, value: Any) -> web.StreamResponse:
     body = json.dumps(value, allow_nan=False).encode()
-    response = web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
+    return _tagged(request, web.Response(body=body, content_type="application/json"), body)
+
+
+def _tagged(request: web.Request, response: web.Response, body: bytes) -> web.StreamResponse:
+    """The response, or 304 for who has it already."""
     tag = hashlib.sha256(body).hexdigest()[:32]
     if any(known.value == tag for known in request.if_none_match or ()):
-        response = web.Response(status=304, headers={"Cache-Control": "no-cache"})
+        response = web.Response(status=304)
+    response.headers["Cache-Control"] = "no-cache"
     response.etag = tag
     return response
 
@@ -215,15 +210,22 @@ def _only_for(access: Access) -> Any:
     return check
 
 
-async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
-    # 'self' covers sockets of the same host in Chromium, not in every Safari
-    sockets = f"ws://{request.host} wss://{request.host}" if host_name(request.host) else ""
-    response.headers["Content-Security-Policy"] = POLICY.format(sockets=sockets)
-    response.headers.setdefault("Cache-Control", "no-store")
+def _headers_for(access: Access) -> Any:
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(HEADERS)
+        # a resource policy names no origin; the header goes to who asks from a page that may embed this one
+        if access.embeds(request.headers.get("Origin") or request.headers.get("Referer")):
+            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        # 'self' covers sockets of the same host in Chromium, not in every Safari
+        sockets = f"ws://{request.host} wss://{request.host}" if host_name(request.host) else ""
+        frames = " ".join(access.embed) or "'none'"
+        response.headers["Content-Security-Policy"] = POLICY.format(sockets=sockets, frames=frames)
+        response.headers.setdefault("Cache-Control", "no-store")
+
+    return add
 
 
-def _version() -> str:
+def code_version() -> str:
     try:
         return version("distml-py")
     except PackageNotFoundError:

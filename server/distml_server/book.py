@@ -135,6 +135,7 @@ class Book:
         self.pace.add(elapsed, lease.size)
         worker.pace.add(elapsed, lease.size)
         self.tempo.add(elapsed, message.compute_s, lease.steps)
+        worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now
         worker.shards_done += 1
         worker.forget(lease, "duplicate")

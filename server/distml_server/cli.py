@@ -48,11 +48,17 @@ def parser() -> argparse.ArgumentParser:
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
     serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
                        help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
+    serve.add_argument("--embed", action="append", default=[], metavar="ORIGIN", help="a site whose pages may show this page")
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
     _add_exchange(serve)
 
+    _add_others(commands)
+    return root
+
+
+def _add_others(commands: Any) -> None:
     worker = commands.add_parser("worker", help="compute for a run, without a browser")
     worker.set_defaults(command=_worker)
     worker.add_argument("link", help="the link that `distml serve` printed; - reads it from standard input")
@@ -67,7 +73,11 @@ def parser() -> argparse.ArgumentParser:
                      help="run a program written for PyTorch, with the arguments after it; import torch is distml_py")  # fmt: skip
     run.add_argument("--steps", type=int, metavar="N")
     run.add_argument("--seed", type=int, default=0, metavar="S")
-    return root
+
+    export = commands.add_parser("export-site", help="write the page as plain files, for any web server; each tab trains alone")
+    export.set_defaults(command=_export)
+    export.add_argument("folder", metavar="DIR", help="a new or an empty folder")
+    export.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
 
 def _add_exchange(serve: argparse.ArgumentParser) -> None:
@@ -93,15 +103,11 @@ def _add_strangers(serve: argparse.ArgumentParser) -> None:
 def _add_stored(commands: Any) -> None:
     runs = commands.add_parser("runs", help="the runs in a run directory")
     runs.set_defaults(command=_runs)
-    runs.add_argument("action", choices=("list", "show", "check", "delete"), nargs="?", default="list",
-                      help="check: whether a run's ledger can be true and its checkpoint is what the ledger says")  # fmt: skip
+    runs.add_argument("action", choices=("list", "show", "check", "export", "delete"), nargs="?", default="list",
+                      help="check: whether ledger and checkpoint can be true; export: the weights as safetensors")  # fmt: skip
     runs.add_argument("run", nargs="?", metavar="RUN", help="check without one: all of them")
-    out = commands.add_parser("export", help="a run's weights as a safetensors file")
-    out.set_defaults(command=_export)
-    out.add_argument("run", metavar="RUN")
-    out.add_argument("--out", metavar="FILE", help="default RUN-STEP.safetensors")
-    for command in (runs, out):
-        command.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
+    runs.add_argument("--out", metavar="FILE", help="with export: default RUN-STEP.safetensors")
+    runs.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -117,9 +123,12 @@ def _runs(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .runs import export
+    from pathlib import Path
 
-    return export(options)
+    from .export import export_site
+
+    export_site(Path(options.folder), Path(options.cache) if options.cache else None)
+    return 0
 
 
 def _worker(options: argparse.Namespace) -> int:

@@ -23,9 +23,10 @@ from . import ledger, robust
 from .access import Access
 from .aggregate import Model, Taken
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
+from .door import Door
 from .downstream import Downstream
 from .rounds import Rounds
-from .sockets import REPLACED, Connection, Inspected
+from .sockets import FORBIDDEN, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
 from .store import CURVE, LEDGER, Record, Store, Stored
 
@@ -64,6 +65,7 @@ class Coordinator:
         self.model: Model | None = None
         self.sha256: str | None = None
         self.join_url = ""
+        self.door = Door()
         self.over = asyncio.Event()
         self._record: Record | None = None
         self._connections: dict[str, Connection] = {}
@@ -149,7 +151,7 @@ class Coordinator:
         return self._trouble is None
 
     def status(self, most: int | None = None) -> dict[str, Any]:
-        return status(self.rounds, self.sha256, self._trouble, self._clock(), most)
+        return status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
 
     # ------------------------------------------------------------ connections (see sockets.Coordinator)
 
@@ -164,6 +166,9 @@ class Coordinator:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
             self.leave(before)
             before.close(REPLACED, "the same tab has connected again")
+        shut = self.door.refusal(session, role)
+        if shut is not None:
+            return shut
         self._count += 1
         connection.id, connection.role = f"w{self._count}", role
         self._connections[connection.id] = self._sessions[session] = connection
@@ -209,6 +214,8 @@ class Coordinator:
                     effects = self.rounds.refuse(sender, "", "forbidden", "only the host starts and steers runs", now)
                 case wire.Start():
                     effects = self._start(sender, message, frame.tensors, now)
+                case wire.Command(action="kick" | "lock" | "unlock"):
+                    return self._guard(sender, message)
                 case wire.Gradient() if inspected.error and self.rounds.gradient_refusal(sender, message) is None:
                     raise inspected.error
                 case wire.Checkpoint() if self.model and self.rounds.checkpoint_refusal(sender, message) is None:
@@ -244,6 +251,22 @@ class Coordinator:
         if [io.WEIGHTS + name for name in start.parameters] != list(named):
             raise FormatError("a Start's tensors are weights/<name> for each of its parameters, in order, and buffers")
         self.begin(start, {name.removeprefix(io.WEIGHTS): array for name, array in named.items()} | buffers)
+        return []
+
+    def _guard(self, sender: str, command: wire.Command) -> list[do.Effect]:
+        """The host's word on who may be here; it takes effect at once, and everybody is told."""
+        if command.action != "kick":
+            self.door.locked = command.action == "lock"
+        elif command.worker == sender or command.worker not in self._connections:
+            effects: list[do.Effect] = [do.Reject(sender, "no_worker", f"no other worker is called {command.worker!r:.40}")]
+            self._carry_out(effects)
+            return effects
+        else:
+            guest = self._connections[command.worker]
+            self.door.ban({session for session, connection in self._sessions.items() if connection is guest})
+            guest.close(FORBIDDEN, "the host removed this tab from the run")
+            self.leave(guest)
+        self._tell(list(self._connections.values()))
         return []
 
     # ------------------------------------------------------------ effects

@@ -88,6 +88,8 @@ class Worker:
     past: dict[str, str] = field(default_factory=dict)  # lease id -> why it is over
     missed: dict[str, Lease] = field(default_factory=dict)  # taken away for being late: how long they took is still learnt
     shards_done: int = 0
+    strikes: int = 0
+    samples_per_s: float | None = None  # while it steps alone
     seen_s: float = 0.0
     contributed_s: float | None = None
     free_since_s: float = 0.0
@@ -101,6 +103,11 @@ class Worker:
 
     def contributing(self, now: float) -> bool:
         return self.joined and self.contributed_s is not None and now - self.contributed_s < CONTRIBUTING_S
+
+    @property
+    def rate(self) -> float | None:
+        """Samples a second, for people: by itself, or of its shards."""
+        return self.samples_per_s or (1 / self.pace.mean_s if self.pace.mean_s else None)
 
     def forget(self, lease: Lease, reason: str) -> None:
         """Takes the lease away; a late answer to it is refused for `reason`."""

@@ -13,6 +13,7 @@ from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, Sen
 from .leases import QUICKLY, Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
+COMMANDS = "pause, resume, step, stop, kick, lock or unlock"
 REMEMBERED = 1000  # sessions of workers that left
 METRICS = ("loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "cpu_ops")
 
@@ -45,6 +46,7 @@ class Rounds:
         self.book = Book(run, version) if run is not None else None
         self.solo: Solo | None = None
         self.stopping = False  # a stop waits for the solo worker's state
+        self.until: int | None = None  # the run pauses by itself after so many steps
         self.platform: str | None = None  # of the first worker of a deterministic run
         self.counted = False  # whether a gradient has counted since the run was opened
         self.solo_pace = Pace()
@@ -196,7 +198,11 @@ class Rounds:
         return effects
 
     def _counted(self, effects: list[Effect]) -> list[Effect]:
-        self.rejected.update(effect.reason for effect in effects if isinstance(effect, Reject))
+        for effect in effects:
+            if isinstance(effect, Reject):
+                self.rejected[effect.reason] += 1
+                if effect.bad and effect.to in self.workers:
+                    self.workers[effect.to].strikes += 1
         return effects
 
     # ------------------------------------------------------------ coming and going
@@ -256,16 +262,19 @@ class Rounds:
         return [SendWeights((worker.id,), self.version), *self._go_on(now)]
 
     def _command(self, worker: Worker, command: wire.Command, now: float) -> list[Effect]:
-        if command.action not in ("pause", "resume", "stop"):
-            return [Reject(worker.id, "invalid", f"a command is pause, resume or stop, got {command.action!r}", True)]
+        if command.action not in ("pause", "resume", "step", "stop"):
+            return [Reject(worker.id, "invalid", f"a command is {COMMANDS}, got {command.action!r}", True)]
         if self.state not in ACTIVE:
             return [Reject(worker.id, "no_run", f"there is no run to {command.action}")]
         match command.action, self.state:
             case "pause", "training":
                 self.state = "paused"
                 return self._ask_back(now)
-            case "resume", "paused":
-                self.state = "training"
+            case "resume", "training" | "paused":
+                self.state, self.until = "training", None
+                return self._go_on(now)
+            case "step", "paused":
+                self.state, self.until = "training", self.step + 1
                 return self._go_on(now)
             case "stop", _:
                 self.stopping = self.solo is not None
@@ -343,7 +352,11 @@ class Rounds:
         if self.solo:
             return self._ask_back(now) if len(joined) > 1 else []
         effects = book.lease_evaluations(joined, now)
-        alone = len(joined) == 1 and joined[0].role == "host" and not self.deterministic and book.exchange.mode == "sync"
+        if self.until is not None and self.until <= self.version < run.steps:
+            self.state, self.until = "paused", None
+            return effects
+        alone = len(joined) == 1 and joined[0].role == "host" and not self.deterministic and self.until is None
+        alone = alone and book.exchange.mode == "sync"
         if not alone or not book.untouched:
             return effects + book.lease_shards(joined, now)
         if book.evaluations:
@@ -377,7 +390,8 @@ class Rounds:
         if message.val_loss is not None:
             found = {"val_loss": message.val_loss, "accuracy": message.accuracy, "train_accuracy": message.train_accuracy}
             self.metrics.update(found)
-        if message.steps_per_s > 0:
+        if message.steps_per_s > 0 and self.run is not None:
+            worker.samples_per_s = message.steps_per_s * self.run.batch_size
             self.solo_pace.add(1 / message.steps_per_s)
         return []
 

@@ -1,4 +1,4 @@
-"""``distml runs`` and ``distml export``: what a run directory holds, whether it can be true, and a run's weights as a file."""
+"""``distml runs``: what a run directory holds, whether it can be true, and a run's weights as a file."""
 
 import argparse
 import dataclasses
@@ -27,6 +27,8 @@ def main(options: argparse.Namespace) -> int:
                 print(_line(name, record))
         case "show":
             print(json.dumps(dataclasses.asdict(_one(records, options.run, folder)), indent=1))
+        case "export":
+            _export(folder, options.run, _one(records, options.run, folder), options.out)
         case "delete":
             _one(records, options.run, folder)
             store = Store(folder)  # held: no coordinator is using it
@@ -41,17 +43,14 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def export(options: argparse.Namespace) -> int:
+def _export(folder: Path, run: str, record: Record, out: str | None) -> None:
     """The weights and buffers of the newest sound checkpoint, under their own names."""
-    folder = Path(options.run_dir)
-    record = _one(_records(folder), options.run, folder)
-    step, arrays = _sound(folder / options.run, record)
+    step, arrays = _sound(folder / run, record)
     weights, buffers = io.split(arrays)
     named = {name.removeprefix(io.WEIGHTS): array for name, array in weights.items() if name.startswith(io.WEIGHTS)}
-    target = Path(options.out or f"{options.run}-{step:08d}.safetensors")
+    target = Path(out or f"{run}-{step:08d}.safetensors")
     write_whole(target, safetensors.dumps({name: np.asarray(array) for name, array in (named | dict(buffers)).items()}))
-    print(f"{target}: {len(named)} parameters after step {step} of run {options.run}")
-    return 0
+    print(f"{target}: {len(named)} parameters after step {step} of run {run}")
 
 
 def _records(folder: Path) -> dict[str, Record]:

@@ -42,7 +42,7 @@ def main(options: argparse.Namespace) -> int:
     store = Store(folder)
     try:
         with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
-            access = rules.load(folder / "access.json", options.lan, options.allow_host, keep=options.resume)
+            access = rules.load(folder / "access.json", options.lan, options.allow_host, options.resume, options.embed)
             found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
             if options.packages and found is None:
                 raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")

@@ -38,6 +38,8 @@ def _row(worker: Worker, now: float) -> dict[str, Any]:
         "device": worker.device,
         "role": worker.role,
         "shards_done": worker.shards_done,
+        "strikes": worker.strikes,
+        "samples_per_s": None if worker.rate is None else round(worker.rate, 1),
         "contributing": worker.contributing(now),
         "last_seen_s": round(max(now - worker.seen_s, 0.0), 1),
     }

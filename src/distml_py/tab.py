@@ -95,22 +95,38 @@ class Tab:
         return bool(self._queue) or self._solo is not None or self._raise is not None or over
 
     @property
+    def training(self) -> Training | None:
+        """The model of the run, or of the recipe that was prepared last: what people may look at and keep."""
+        return self._training or (self._prepared[1] if self._prepared is not None else None)
+
+    def now(self) -> float:
+        return self._clock()
+
+    @property
     def lost_s(self) -> float | None:
         """For how long the GPU has been gone; None when it is there."""
         return self._clock() - self._lost_since if self._losses else None
 
     # ------------------------------------------------------------ from the page or the terminal
 
-    def prepare(self, name: str, code: str, seed: int, steps: int | None = None) -> bytes:
-        """The Start frame of a new run of this recipe; steps None: the recipe's own. Raises what the recipe raises."""
+    def prepare(
+        self, name: str, code: str, seed: int, steps: int | None = None, weights: Mapping[str, np.ndarray] | None = None
+    ) -> bytes:
+        """The Start frame of a new run of this recipe; steps None: the recipe's own. Raises what the recipe raises.
+
+        weights: where the run begins, names as in a model's state_dict; FormatError says what does not fit.
+        """
         self.leave()
         recipe = load_recipe(name, code)
         training = Training(recipe, seed)
         try:
-            weights = training.weights()
+            begin = training.weights()
         except GpuLostError:  # between two draws: the second time it is another GPU
             training = Training(recipe, seed)
-            weights = training.weights()
+            begin = training.weights()
+        if weights is not None:
+            training.load_weights(fitting(weights, training))
+            begin = training.weights()
         start = wire.Start(
             recipe=name,
             code=code,
@@ -126,7 +142,7 @@ class Tab:
             exchange=recipe.exchange().config(),
         )
         self._prepared = (_identity(name, code, seed), training)
-        frame = wire.encode(start, {f"weights/{name}": array for name, array in weights.items()} | training.buffers())
+        frame = wire.encode(start, {f"weights/{name}": array for name, array in begin.items()} | training.buffers())
         assert isinstance(frame, bytes)
         return frame
 
@@ -497,6 +513,25 @@ class Tab:
         self._solo, self._loaded, self._weights = None, solo.step, {solo.step: weights | training.buffers()}
         self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=weights_sha256(weights))
         return frames
+
+
+def fitting(weights: Mapping[str, np.ndarray], training: Training) -> dict[str, np.ndarray]:
+    """The arrays of a model file by the names that load_weights() takes, in its order. Raises FormatError in people's words."""
+    named = {name.removeprefix("weights/"): array for name, array in weights.items() if not name.startswith("optimizer/")}
+    wanted = {name: tuple(parameter.shape) for name, parameter in training.parameters.items()}
+    buffers = {name.removeprefix("buffers/"): array for name, array in training.buffers().items()}
+    wanted |= {name: tuple(array.shape) for name, array in buffers.items()}
+    named = {name.removeprefix("buffers/"): array for name, array in named.items()}
+    missing = [name for name in wanted if name not in named]
+    extra = [name for name in named if name not in wanted]
+    odd = [name for name in wanted if name in named and named[name].shape != wanted[name]]
+    wrong = [f"{name} is {named[name].shape}, the model's is {wanted[name]}" for name in odd]
+    faults = wrong + [f"{name} is missing" for name in missing] + [f"{name} is not in this model" for name in extra]
+    if faults:
+        more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
+        raise FormatError(f"the file does not fit this model: {'; '.join(faults[:4])}{more}. Pick the recipe it was trained with")
+    found = {name: np.asarray(named[name], np.float32) for name in training.parameters}
+    return found | {f"buffers/{name}": named[name] for name in buffers}
 
 
 def line_of(error: BaseException) -> int:

@@ -147,9 +147,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Command:
-    """The host's own controls. action: "pause", "resume" or "stop"."""
+    """The host's own controls. action: "pause", "resume", "step", "stop"; "kick" `worker`; "lock" and "unlock" joining."""
 
     action: str
+    worker: str = ""
 
 
 @dataclass(frozen=True)

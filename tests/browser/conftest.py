@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from browser_finder import LAUNCH_FLAGS, chromium_path
 from served import Coordinator
+from ux_table import UxTable
 
 BOOT = """async () => {
     const at = (path) => new URL(path, location.origin).href;
@@ -37,6 +38,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.alone)
         if {"lab", "verdicts"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+TABLE = pytest.StashKey[UxTable]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLE] = UxTable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    numbers = [number for mark in item.iter_markers("ux") for number in mark.args]
+    if numbers and (report.when == "call" or report.failed):
+        item.config.stash[TABLE].note(numbers, report.passed)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.getoption("--ux"):
+        terminalreporter.section("features of the page")
+        for line in config.stash[TABLE].lines():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, expect
 
+from driving import edit, until_editor
 from served import Coordinator
 from tabs import Tab
 
@@ -34,7 +35,8 @@ def test_an_edit_of_the_library_shows_after_a_reload(tmp_path: Path, context: Br
 def said(tab: Tab) -> str:
     """What a script prints in the tab, on the GPU."""
     tab.until("the engine", lambda s: s["backend"], 60)
-    tab.page.locator("#code").fill(PRINTING)
+    until_editor(tab.page)
+    edit(tab.page, PRINTING)
     tab.page.get_by_role("button", name="Train").click()
     printed = tab.page.locator("#printed")
     expect(printed).to_contain_text("library says", timeout=30_000)

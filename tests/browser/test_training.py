@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from served import Coordinator
 from tabs import Tab
 
 
+@pytest.mark.ux(1, 5, 4)
 def test_one_click_trains_the_digits_cnn_to_the_stated_accuracy(coordinator: Coordinator, context: BrowserContext) -> None:
     tab = Tab(context, coordinator.url)
     tab.train("digits_cnn")
@@ -44,6 +46,7 @@ def test_a_run_can_be_paused_resumed_and_stopped_by_its_buttons(coordinator: Coo
     assert coordinator.status()["weights_sha256"] == stopped["weights_sha256"], "stop keeps the model"
 
 
+@pytest.mark.ux(14)
 def test_a_second_run_with_the_same_seed_learns_the_same_and_another_seed_something_else(
     coordinator: Coordinator, context: BrowserContext
 ) -> None:

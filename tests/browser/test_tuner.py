@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from driving import edit, until_editor
 from served import Coordinator
 from tabs import Tab
 
@@ -332,7 +333,8 @@ def test_the_engine_worker_of_the_page_remembers_across_a_reload(coordinator: Co
 def said(tab: Tab) -> str:
     """What the script prints in the tab, on the GPU."""
     assert tab.until("the engine", lambda s: s["backend"])["backend"].startswith("WebGL2")
-    tab.page.locator("#code").fill(SCRIPT)
+    until_editor(tab.page)
+    edit(tab.page, SCRIPT)
     tab.page.get_by_role("button", name="Train").click()
     printed = tab.page.locator("#printed")
     expect(printed).to_contain_text(" left, ", timeout=90_000)

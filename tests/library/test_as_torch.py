@@ -92,6 +92,11 @@ assert torch.add(torch.ones(3), 1, out=torch.zeros(0)).tolist() == [2, 2, 2]
 x = torch.arange(6).view(2, 3)
 assert x[range(2), [1, 2]].tolist() == [1, 5] and x[(0, 1), (0, 0)].tolist() == [0, 3] and not isinstance(x, Sampler)
 assert not hasattr(torch.utils.data, "DistributedSampler")
+F = torch.nn.functional
+assert F.softmax(torch.ones(2, 4)).sum(1).tolist() == [1, 1] and F.log_softmax(torch.ones(4), dtype=torch.float32).shape == (4,)
+assert F.softmax(torch.ones(2, 4), dim=-1, dtype=torch.float32).shape == (2, 4)
+assert torch.zeros_like(x, memory_format=torch.preserve_format).sum() == 0
+x.contiguous(memory_format=torch.channels_last)
 """
 
 

@@ -234,3 +234,9 @@ def test_data_parallel_is_the_module_one_level_deeper() -> None:
     assert dm.equal(model(dm.ones(1, 2)), inner(dm.ones(1, 2)))
     with pytest.raises(DistmlError, match="DistributedDataParallel; nearest is a recipe for `distml serve`"):
         nn.parallel.DistributedDataParallel(inner)
+
+
+def test_a_list_keeps_places_for_modules_that_are_not_there() -> None:
+    found = [[type(part).__name__ for part in lib.nn.ModuleList([lib.nn.ReLU(), None])] for lib in (dm, torch)]
+    assert found[0] == found[1] == ["ReLU", "NoneType"]
+    assert len(list(nn.ModuleList([None, nn.ReLU()]).children())) == 1  # type: ignore[list-item]

@@ -331,7 +331,7 @@ def test_the_digits_recipes_reach_what_they_promise() -> None:
     ("wrong", "method"),
     [
         (("return digits()", "return 3"), "def data"),
-        (("nn.Linear(64, 32)", "nn.Linear(63, 32)"), "def model"),
+        (("nn.Linear(64, self.width)", "nn.Linear(63, self.width)"), "def model"),
         (("lr=0.2", "lr=1e30"), "def optimizer"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from distml_server import access as rules
-from distml_server.access import Access
+from distml_server.access import Access, AccessError, origin_of
 
 PAGE = "http://127.0.0.1:8000"
 
@@ -110,3 +110,29 @@ def test_with_lan_the_status_needs_a_token_in_its_header() -> None:
     assert not access.may_read("", "127.0.0.1", "192.168.1.5:8000"), "a proxy's request is somebody else's"
     assert not access.may_read("", "192.168.1.7", "localhost:8000")
     assert Access(False).may_read("")
+
+
+def test_a_site_that_may_embed_the_page_passes_the_origin_check_and_still_needs_a_token() -> None:
+    access = Access(False, embed=("https://school.example",))
+    assert access.origin_allowed("https://school.example", "127.0.0.1:8000")
+    assert not access.origin_allowed("https://other.example", "127.0.0.1:8000")
+    assert not Access(False).origin_allowed("https://school.example", "127.0.0.1:8000")
+    assert access.role("", "host", "https://school.example") == "worker"
+    assert access.role("", "host", "http://127.0.0.1:8000") == "host"
+    assert access.embeds("https://school.example/lesson.html") and not access.embeds("https://school.example.evil/")
+
+
+NO_ORIGINS = ["school.example", "https://a.example/path", "*", "https://a.example https://b.example", "ftp://a", ""]
+
+
+@pytest.mark.parametrize("text", NO_ORIGINS)
+def test_what_is_no_origin_cannot_be_named_for_embedding(text: str) -> None:
+    with pytest.raises(AccessError, match="--embed takes an origin"):
+        origin_of(text)
+    assert origin_of("HTTPS://School.Example:8443/") == "https://school.example:8443"
+
+
+def test_the_join_link_is_shown_to_the_host_alone() -> None:
+    access = Access(True)
+    assert access.may_steer(f"Bearer {access.host_token}") and not access.may_steer(f"Bearer {access.worker_token}")
+    assert access.may_steer("", "127.0.0.1", "127.0.0.1:8000") and not access.may_steer("", "192.168.1.9", "192.168.1.5:8000")

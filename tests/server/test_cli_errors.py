@@ -27,9 +27,9 @@ def test_a_link_that_is_none_is_refused_at_once(tmp_path: Path, link: str) -> No
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (("return digits()", "return 1 / 0"), "the recipe wrong fails in line 12: ZeroDivisionError: division by zero"),
+        (("return digits()", "return 1 / 0"), "the recipe wrong fails in line 13: ZeroDivisionError: division by zero"),
         (("steps = 400", "steps = = 400"), "the recipe wrong fails in line 9: SyntaxError"),
-        (("return digits()", "raise SystemExit(3)"), "the recipe wrong fails in line 12: SystemExit: 3"),
+        (("return digits()", "raise SystemExit(3)"), "the recipe wrong fails in line 13: SystemExit: 3"),
         (("return digits()", "return 3"), "data() returns a Splits, got int"),
     ],
 )

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
@@ -388,6 +389,34 @@ async def test_a_worker_cannot_steer_and_loses_its_connection_when_it_insists(se
     assert served.coordinator.status()["state"] == "waiting"
 
 
+async def test_the_host_sends_a_worker_away_and_it_cannot_come_back(served: Served) -> None:
+    served.coordinator.begin(start(), weights())
+    async with served.peer("", "host") as host, served.worker() as worker:
+        await worker.join()
+        await worker.get(wire.Lease)
+        (row,) = served.coordinator.status()["worker_list"]
+        await host.send(wire.Command("kick", "nobody"))
+        assert (await host.get(wire.Rejected)).reason == "no_worker"
+        await host.send(wire.Command("kick", row["id"]))
+        assert await worker.closed() == 4403
+    assert served.coordinator.door.refusal("worker somebody else", "worker") is None
+
+
+async def test_a_locked_run_lets_nobody_new_in_until_it_is_unlocked(served: Served) -> None:
+    async with served.peer("", "host") as host:
+        await host.send(wire.Command("lock"))
+        while not served.coordinator.status()["locked"]:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionError, match="4403"):
+            async with served.worker():
+                pass
+        await host.send(wire.Command("unlock"))
+        while served.coordinator.status()["locked"]:
+            await asyncio.sleep(0.01)
+        async with served.worker():
+            pass
+
+
 async def test_with_lan_everything_but_files_needs_a_token(tmp_path: Path) -> None:
     async with serving(tmp_path, lan=True) as served:
         with pytest.raises(ConnectionError, match="4401"):
@@ -501,8 +530,9 @@ STATUS_KEYS = {
     "state", "step", "steps", "loss", "val_loss", "accuracy", "train_accuracy",
     "test_accuracy", "workers", "workers_contributing", "run",
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
+    "locked",
 }  # fmt: skip
-ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s"}
+ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s", "strikes", "samples_per_s"}
 
 
 async def test_the_status_has_its_keys_and_no_token(served: Served) -> None:
@@ -563,6 +593,29 @@ async def test_files_are_checked_again_by_their_etag(served: Served) -> None:
             tag = response.headers["ETag"]
         async with served.client.get(served.url + path, headers={"If-None-Match": tag}) as response:
             assert response.status == 304, path
+
+
+async def test_texts_travel_compressed_and_keep_their_tags(served: Served) -> None:
+    path = f"{served.url}/web/vendor/codemirror.esm.js"
+    async with served.client.get(path, headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.headers["Content-Encoding"] == "gzip" and int(response.headers["Content-Length"]) < 200_000
+        packed, tag = await response.read(), response.headers["ETag"]
+    async with served.client.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": tag}) as response:
+        assert response.status == 304 and response.headers["ETag"] == tag
+    async with served.client.get(path, headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers and await response.read() == packed
+
+
+async def test_the_page_names_a_folder_of_browser_files_that_may_be_kept_for_good(served: Served) -> None:
+    async with served.client.get(served.url) as response:
+        (folder,) = re.findall(r'name="distml-assets" content="(assets/[0-9a-f]{12}/)"', await response.text())
+    async with served.client.get(f"{served.url}/{folder}pyodide-lock.json") as response:
+        assert response.status == 200 and response.headers["Cache-Control"] == "no-cache"
+        entry = (await response.json())["packages"]["distml-py"]
+    async with served.client.get(f"{served.url}/{folder}{entry['file_name']}") as response:
+        assert response.status == 200 and "immutable" in response.headers["Cache-Control"]
+    async with served.client.get(f"{served.url}/assets/0123456789ab/pyodide-lock.json") as response:
+        assert response.status == 404, "another version's"
 
 
 async def test_the_library_is_served_as_the_lock_file_names_it(served: Served) -> None:

@@ -1,4 +1,4 @@
-"""A real run's ledger is sound and any tampering is named; `distml runs` and `export`; health and metrics."""
+"""A real run's ledger is sound and any tampering is named; `distml runs`; health and metrics."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def test_a_runs_ledger_is_sound_and_its_commands_say_so(tmp_path: Path, ca
     assert main(["runs", *at]) == 0 and "step 4 of 4" in capsys.readouterr().out
     assert main(["runs", "show", run, *at]) == 0 and json.loads(capsys.readouterr().out)["run"]["run"] == run
     out = tmp_path / "w.safetensors"
-    assert main(["export", run, "--out", str(out), *at]) == 0
+    assert main(["runs", "export", run, "--out", str(out), *at]) == 0
     np.testing.assert_allclose(safetensors.loads(out.read_bytes())["w"], weights()["w"] - 4 * 0.5, rtol=1e-6)
     rows = [json.loads(line) for line in lines]
     rows[-1]["weights_sha256"] = "0" * 64

@@ -305,7 +305,7 @@ def test_a_busy_port_is_an_error_that_names_it(bench: Bench) -> None:
 
 
 CANNOT_BEGIN: dict[str, tuple[tuple[str, ...], str]] = {
-    "an unknown recipe": (("--recipe", "nope"), "there is no recipe 'nope'; there are digits_cnn, digits_mlp"),
+    "an unknown recipe": (("--recipe", "nope"), "there is no recipe 'nope'; there are char_gpt, digits_cnn, digits_mlp"),
     "a file that is not there": (("--recipe", "nope.py"), "cannot read the recipe nope.py"),
     "nothing to resume": (("--resume",), "nothing to resume: runs holds no run"),
     "exit without a run": (("--exit",), "--exit needs a run to wait for"),

@@ -32,7 +32,7 @@ def run(words: list[str], folder: Path, timeout_s: float = 120) -> str:
 def test_these_are_the_commands() -> None:
     assert [words[:2] for words in commands()] == [
         ["serve", "--lan"], ["worker", "JOIN_LINK"], ["serve", "--recipe"], ["serve", "--help"],
-        ["serve", "--with"], ["run", "web/recipes/digits_cnn.py"],
+        ["export-site", "site"], ["serve", "--with"], ["run", "web/recipes/digits_cnn.py"],
     ]  # fmt: skip
 
 
@@ -54,8 +54,13 @@ def test_a_run_without_any_tab_ends_with_its_result(tmp_path: Path) -> None:
     assert list((tmp_path / "runs" / "mlp").glob("*/checkpoint-*.safetensors"))
 
 
+def test_the_page_is_written_as_plain_files(tmp_path: Path) -> None:
+    said = run(commands()[4], tmp_path)
+    assert "The page is in site" in said and (tmp_path / "site" / "index.html").is_file()
+
+
 def test_a_package_is_served_to_tabs(serve: Callable[..., Coordinator]) -> None:
-    served = serve(*commands()[4][1:])
+    served = serve(*commands()[5][1:])
     assert "Serving to tabs: einops " in served.log.read_text()
     with urllib.request.urlopen(served.url + "assets/pyodide-lock.json", timeout=10) as answer:
         entry = json.loads(answer.read())["packages"]["einops"]
@@ -66,5 +71,5 @@ def test_a_package_is_served_to_tabs(serve: Callable[..., Coordinator]) -> None:
 
 def test_help_lists_the_options_and_a_recipe_trains_in_the_terminal() -> None:
     assert "--deterministic" in run(commands()[3], ROOT)
-    said = run(commands()[5], ROOT)
+    said = run(commands()[6], ROOT)
     assert float(re.findall(r"test: .* accuracy ([\d.]+)%", said)[0]) >= 96

@@ -331,6 +331,31 @@ def test_pause_gives_nothing_out_and_resume_goes_on() -> None:
     assert world.rounds.state == "finished"
 
 
+def test_a_step_of_a_paused_run_is_one_step_and_then_it_is_paused_again() -> None:
+    world = World()
+    world.join("h", role="host")
+    world.say("h", wire.Command("pause"))
+    world.say("h", wire.Checkpoint("run", 0, "yield", None))
+    before = world.rounds.version
+    world.say("h", wire.Command("step"))
+    assert world.rounds.mode == "shared", "a single step is leased, whoever is there"
+    world.work("h")
+    assert (world.rounds.state, world.rounds.version) == ("paused", before + 1)
+    world.say("h", wire.Command("resume"))
+    assert world.rounds.mode == "solo"
+
+
+def test_what_a_worker_did_and_how_often_it_was_refused_is_told() -> None:
+    world = World()
+    world.join("a", "b")
+    world.wait(1)
+    world.answer("a", world.leases("a")[0])
+    assert (world.rounds.workers["a"].rate or 0) > 0
+    assert world.rounds.workers["b"].rate is None and world.rounds.workers["b"].strikes == 0
+    world.say("b", wire.Command("explode"))
+    assert world.rounds.workers["b"].strikes == 1
+
+
 def test_stop_keeps_what_was_committed_and_refuses_the_rest() -> None:
     world = World()
     world.join("a", "b")

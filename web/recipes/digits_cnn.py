@@ -7,23 +7,24 @@ from distml_py.data import digits
 class DigitsCNN(Recipe):
     batch_size = 64
     steps = 300
+    width = 8
 
     def data(self):
         return digits()
 
     def model(self):
         return nn.Sequential(
-            nn.Conv2d(1, 8, 3, padding=1),
+            nn.Conv2d(1, self.width, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(8, 16, 3, padding=1),
+            nn.Conv2d(self.width, 2 * self.width, 3, padding=1),
             nn.ReLU(),
             nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1),
+            nn.Conv2d(2 * self.width, 4 * self.width, 3, padding=1),
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
             nn.Dropout(0.2),
-            nn.Linear(128, 10),
+            nn.Linear(16 * self.width, 10),
         )
 
     def optimizer(self, parameters):

@@ -7,6 +7,7 @@ from distml_py.data import digits
 class DigitsMLP(Recipe):
     batch_size = 64
     steps = 400
+    width = 32
 
     def data(self):
         return digits()
@@ -14,9 +15,9 @@ class DigitsMLP(Recipe):
     def model(self):
         return nn.Sequential(
             nn.Flatten(),
-            nn.Linear(64, 32),
+            nn.Linear(64, self.width),
             nn.ReLU(),
-            nn.Linear(32, 10),
+            nn.Linear(self.width, 10),
         )
 
     def optimizer(self, parameters):

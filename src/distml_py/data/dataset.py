@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -149,10 +149,18 @@ def random_split(dataset: Any, lengths: Sequence[int | float], generator: Any = 
     return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, accumulate(sizes), strict=True)]
 
 
+class Samples(Protocol):
+    """What a split is asked for: how many samples it has, and those of some numbers, one tensor a field."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, numbers: np.ndarray, /) -> tuple[Tensor, ...]: ...
+
+
 @dataclass(frozen=True)
 class Splits:
     """train: steps are taken on it; validation: watched while training; test: read once, when the run is over."""
 
-    train: TensorDataset
-    validation: TensorDataset
-    test: TensorDataset
+    train: Samples
+    validation: Samples
+    test: Samples

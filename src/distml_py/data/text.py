@@ -180,6 +180,12 @@ class TextDataset(Dataset):
     def __len__(self) -> int:
         return (len(self.tokens) - self.block_size - 1) // self.stride + 1
 
+    def batch(self, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        """The windows of these numbers, stacked: int32 (n, block_size) each. What a recipe's Splits need of their parts."""
+        places = np.asarray(numbers)[:, None] * self.stride + np.arange(self.block_size + 1)
+        windows = self.tokens[places]
+        return Tensor(np.ascontiguousarray(windows[:, :-1])), Tensor(np.ascontiguousarray(windows[:, 1:]))
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if not -len(self) <= index < len(self):
             raise IndexRangeError(f"window {index} of {len(self)}")

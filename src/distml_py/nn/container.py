@@ -52,8 +52,9 @@ class _Numbered(Module):
     def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self) -> Iterator[Module]:
-        return iter([module for module in self._modules.values() if module is not None])
+    def __iter__(self) -> Iterator[Any]:
+        """The modules, and None where a place is kept for one."""
+        return iter(list(self._modules.values()))
 
     def __getitem__(self, number: int | slice) -> Any:
         if isinstance(number, slice):

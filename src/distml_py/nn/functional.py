@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -97,12 +98,18 @@ from ..tensor.reduction import exp_sum
 Sizes = int | Sequence[int]
 
 
-def softmax(input: Tensor, dim: int) -> Tensor:
-    return input.softmax(dim)
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """dim: None takes the first dimension of 0, 1 or 3, else the second, as PyTorch's earlier programs expect."""
+    return input.softmax(_implicit(input) if dim is None else dim, dtype)
 
 
-def log_softmax(input: Tensor, dim: int) -> Tensor:
-    return input.log_softmax(dim)
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """The logarithm of softmax()."""
+    return input.log_softmax(_implicit(input) if dim is None else dim, dtype)
+
+
+def _implicit(input: Tensor) -> int:
+    return 0 if input.ndim in (0, 1, 3) else 1
 
 
 def nll_loss(

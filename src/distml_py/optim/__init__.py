@@ -29,5 +29,4 @@ def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
         raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
 
 
-required = object()  # the default of an option that must be given, for rules written long ago
 __getattr__ = _getter("torch.optim", globals())

@@ -15,6 +15,7 @@ from ..tensor import Tensor, enable_grad, no_grad
 
 Options = dict[str, Any]
 Numbers = tuple[int, ...]
+required = object()  # the default of an option that must be given, for rules that people wrote long ago
 
 
 class Group(dict[str, Any]):

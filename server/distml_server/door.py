@@ -1,0 +1,33 @@
+"""Who may come in beside those who hold the right link: the host can lock joining and send a tab away. No sockets."""
+
+from distml_py import wire
+
+MOST_REMEMBERED = 10_000
+
+
+class Door:
+    """Sessions are "role text", as the coordinator keeps them. A locked door lets those back in who were here before."""
+
+    def __init__(self) -> None:
+        self.locked = False
+        self._known: dict[str, None] = {}
+        self._banned: dict[str, None] = {}
+
+    def refusal(self, session: str, role: str) -> wire.Rejected | None:
+        """Why this session may not come in; None, and it is remembered, when it may. The host always may."""
+        if role != "host" and session in self._banned:
+            return wire.Rejected("kicked", "the host removed this tab from the run")
+        if role != "host" and self.locked and session not in self._known:
+            return wire.Rejected("locked", "the host lets nobody else join now; ask the host to unlock joining, then reload")
+        _remember(self._known, session)
+        return None
+
+    def ban(self, sessions: set[str]) -> None:
+        for session in sessions:
+            _remember(self._banned, session)
+
+
+def _remember(sessions: dict[str, None], session: str) -> None:
+    sessions[session] = None
+    while len(sessions) > MOST_REMEMBERED:
+        del sessions[next(iter(sessions))]

@@ -1,0 +1,235 @@
+"""Joining, the projector, the host's hand over the workers, lessons, languages, colours, and what screen readers get."""
+
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from driving import complaints, status, train, until, until_editor, until_state
+from page_desk import Desk
+
+
+def door(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+@pytest.mark.ux(32, 33, 34)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_behind_any_door(desk: Desk, scheme: str) -> None:
+    page = desk.page
+    page.locator("#theme").select_option(scheme)
+    ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (int(ground.split("(")[1].split(",")[0]) < 80) == (scheme == "dark")
+    if scheme == "light":
+        page.get_by_label("Example", exact=True).select_option("digits_mlp")
+        until(page, "distml.code().includes('multilayer')")
+        train(page, 40)
+        until_state(page, "finished", timeout_s=90)
+        until(page, "document.querySelector('#look-confusion') !== null", 20)
+    page.get_by_role("tab", name="Confusion").click()
+    until(page, "document.querySelector('.confusion button[data-kind=right]') !== null")
+    for name in ("Projector", "Lessons", "Workshop"):
+        door(page, name)
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") == (page.viewport_size or {})["width"], name
+        assert complaints(page) == [], name
+    page.reload()
+    until_editor(page)
+    assert page.locator("#theme").input_value() == scheme, "the choice is kept"
+    page.locator("#theme").select_option("system")
+
+
+@pytest.mark.ux(33)
+def test_who_wants_less_motion_gets_none(desk: Desk) -> None:
+    page = desk.page
+    page.emulate_media(reduced_motion="reduce")
+    moving = page.evaluate(
+        "[...document.querySelectorAll('*')].filter(e => parseFloat(getComputedStyle(e).transitionDuration) > 0"
+        " && !e.closest('.cm-editor')).length"
+    )
+    page.emulate_media(reduced_motion="no-preference")
+    assert moving == 0
+
+
+@pytest.mark.ux(38)
+def test_the_page_speaks_japanese_and_nothing_of_it_stays_english(desk: Desk) -> None:
+    page = desk.page
+    page.locator("#language").select_option("ja")
+    until(page, "document.documentElement.lang === 'ja'")
+    expect(page.locator("#train")).to_have_text("学習する")
+    page.wait_for_timeout(300)
+    left = page.evaluate("""() => {
+        const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        while (walk.nextNode()) {
+            const node = walk.currentNode, text = node.data.trim();
+            if (!node.parentElement.closest('[data-raw], script, noscript, .recipe-card, #run-keys, #output, [hidden], .shut')
+                && /[A-Za-z]{5}/.test(text.replaceAll(/distml|Python|NumPy|Jupyter|PyTorch|safetensors|ONNX|WebGL2|Enter/g, '')))
+                found.push(text);
+        }
+        return found;
+    }""")
+    assert left == []
+    page.reload()
+    until(page, "document.documentElement.lang === 'ja'")
+    page.locator("#language").select_option("en")
+    expect(page.locator("#train")).to_have_text("Train")
+
+
+@pytest.mark.ux(16, 17, 18, 20, 21, 36)
+def test_a_guest_joins_and_the_projector_shows_tabs_and_their_speed(desk: Desk) -> None:
+    page = desk.page
+    until_editor(page)
+    until_state(page, "ready", "finished")
+    page.get_by_label("Example", exact=True).select_option("digits_mlp")
+    until(page, "distml.code().includes('multilayer')")
+    train(page, 100_000)
+    until(page, "distml.status().state === 'training' && distml.status().step >= 10", 60)
+    door(page, "Projector")
+    assert page.locator("#qr svg path").get_attribute("d")
+    assert page.locator("#qr-link").inner_text() == status(page)["join_url"]
+    page.wait_for_timeout(6000)
+    guest = desk.open(desk.coordinator.join_link)
+    loaded: list[str] = guest.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
+    assert not [name for name in loaded if "codemirror" in name], "no heavy assets"
+    expect(guest.get_by_text("Raw data never leaves this device")).to_be_visible(timeout=20_000)
+    assert guest.evaluate("document.documentElement.scrollWidth") == (guest.viewport_size or {})["width"]
+    guest.get_by_role("button", name="Join").click()
+    until(page, "distml.status().workers_contributing === 2", 90)
+    until(guest, "parseInt(document.getElementById('own-shards').textContent) >= 2", 30)
+    until(guest, "/\\\\d/.test(document.getElementById('own-rate').textContent)", 10)
+    until(page, "document.querySelectorAll('.speed-row').length >= 2", 30)
+    assert "efficiency" in page.locator("#speedup").inner_text()
+    assert page.locator("#projector-workers").inner_text() == "2"
+    door(page, "Workshop")
+
+
+@pytest.mark.ux(18, 36)
+def test_a_guest_says_what_its_browser_does_to_it_and_may_rest(desk: Desk) -> None:
+    page, guest = desk.page, desk.context.pages[-1]
+    guest.locator("#duty").fill("50")
+    assert guest.locator("#duty-value").inner_text() == "50 %"
+    guest.evaluate("""() => { Object.defineProperty(document, 'hidden', {value: true, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange')); }""")
+    assert "in the background" in guest.locator("#hidden-note").inner_text()
+    guest.evaluate("""() => { Object.defineProperty(document, 'hidden', {value: false, configurable: true});
+        document.dispatchEvent(new Event('visibilitychange')); }""")
+    assert "this tab computed" in guest.locator("#hidden-note").inner_text()
+    guest.get_by_role("button", name="Pause my tab").click()
+    until(page, "distml.status().workers === 1", 10)
+    guest.get_by_role("button", name="Go on").click()
+    until(page, "distml.status().workers === 2", 20)
+    assert complaints(guest) == []
+
+
+@pytest.mark.ux(19, 17)
+def test_the_host_removes_a_worker_and_locks_the_run(desk: Desk) -> None:
+    page = desk.page
+    guest = desk.context.pages[-1]
+    assert guest is not page
+    page.get_by_role("button", name="Lock the run").click()
+    expect(page.get_by_role("button", name="Unlock the run")).to_be_visible(timeout=2000)
+    other = desk.open(desk.coordinator.join_link)
+    expect(other.locator("#problem")).to_contain_text("lets nobody else join", timeout=20_000)
+    other.close()
+    began = time.monotonic()
+    page.get_by_role("button", name="Remove ").first.click()
+    until(page, "distml.status().workers === 1", 10)
+    assert time.monotonic() - began < 2
+    expect(guest.locator("#problem")).to_contain_text("removed this tab", timeout=5000)
+    page.get_by_role("button", name="Unlock the run").click()
+    guest.close()
+    page.get_by_role("button", name="Pause", exact=True).click()
+    until_state(page, "paused", timeout_s=10)
+    page.get_by_role("button", name="Stop").click()
+    until_state(page, "stopped", timeout_s=10)
+
+
+@pytest.mark.ux(17)
+def test_two_hundred_rows_of_workers_change_without_jank(desk: Desk) -> None:
+    longest = desk.page.evaluate("""async () => {
+        const { WorkerList } = await import("/web/workers.js");
+        const list = new WorkerList();
+        const rows = (done) => Array.from({length: 200}, (_, n) => ({id: `w${n}`, name: `tab ${n}`, backend: "webgl", device: "d",
+            role: "worker", shards_done: done + n, contributing: true, last_seen_s: 0, strikes: 0, samples_per_s: 9}));
+        const times = [];
+        for (let turn = 0; turn < 20; turn++) {
+            const began = performance.now();
+            list.show({coordinator: {worker_list: rows(turn), workers: 200, locked: false}, worker: "w0", role: "host"});
+            document.body.getBoundingClientRect();
+            times.push(performance.now() - began);
+        }
+        const shown = document.querySelectorAll('#workers li').length;
+        list.show({coordinator: {worker_list: [], workers: 0, locked: false}, worker: "w0", role: "host"});
+        return {shown, median: times.sort((a, b) => a - b)[10]};
+    }""")
+    assert longest["shown"] >= 200 and longest["median"] < 50, longest
+
+
+@pytest.mark.ux(40)
+def test_the_first_lesson_is_done_from_beginning_to_end(desk: Desk) -> None:
+    page = desk.page
+    door(page, "Lessons")
+    assert page.locator(".lesson-card").count() == 3
+    page.get_by_role("button", name="Begin: A first neuron").click()
+    until(page, "distml.code().includes('A first neuron')")
+    next_ = page.get_by_role("button", name="Next")
+    assert next_.is_disabled()
+    page.get_by_role("button", name="Train").click()
+    until(page, "!document.getElementById('lesson-next').disabled", 60)
+    next_.click()
+    until_state(page, "finished", timeout_s=90)
+    until(page, "!document.getElementById('lesson-next').disabled", 10)
+    next_.click()
+    page.locator("#knob-lr").fill("0.01")
+    page.locator("#knob-lr").press("Tab")
+    page.get_by_role("button", name="Train").click()
+    until(page, "!document.getElementById('lesson-next').disabled", 90)
+    next_.click()
+    page.get_by_role("button", name="Finish").click()
+    assert not page.locator("#lesson").is_visible()
+
+
+@pytest.mark.ux(40)
+def test_the_lesson_of_the_digits_is_done(desk: Desk) -> None:
+    page = desk.page
+    page.get_by_role("button", name="Begin: A digit classifier").click()
+    until(page, "distml.code().includes('multilayer')")
+    page.get_by_role("button", name="Train").click()
+    for _ in range(2):
+        until(page, "!document.getElementById('lesson-next').disabled", 90)
+        page.get_by_role("button", name="Next").click()
+    page.get_by_role("tab", name="Confusion").click()
+    until(page, "document.querySelector('.confusion button[data-kind=right]') !== null")
+    page.locator(".confusion button[data-kind=right]").first.click()
+    until(page, "!document.getElementById('lesson-next').disabled", 20)
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("tab", name="Draw").click()
+    page.locator("#typed-drawing").fill("..##....\n" * 8)
+    until(page, "!document.getElementById('lesson-next').disabled", 20)
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Finish").click()
+    door(page, "Workshop")
+    until_state(page, "finished", timeout_s=90)
+
+
+@pytest.mark.ux(40)
+def test_the_lesson_of_the_class_room_is_done(desk: Desk) -> None:
+    page = desk.page
+    door(page, "Lessons")
+    page.get_by_role("button", name="Begin: A class-room cluster").click()
+    until(page, "distml.code().includes('convolutional')")
+    page.get_by_label("Steps", exact=True).fill("100000")
+    page.get_by_role("button", name="Train").click()
+    until(page, "!document.getElementById('lesson-next').disabled", 90)
+    page.get_by_role("button", name="Next").click()
+    guest = desk.open(desk.coordinator.join_link)
+    guest.get_by_role("button", name="Join").click(timeout=30_000)
+    for _ in range(2):
+        until(page, "!document.getElementById('lesson-next').disabled", 90)
+        page.get_by_role("button", name="Next").click()
+    guest.close()
+    until(page, "!document.getElementById('lesson-next').disabled", 20)
+    page.get_by_role("button", name="Finish").click()
+    door(page, "Workshop")
+    page.get_by_role("button", name="Stop").click()
+    until_state(page, "stopped", timeout_s=20)

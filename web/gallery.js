@@ -1,0 +1,44 @@
+// The examples as cards with a picture; picking one is the same as picking it in the list.
+
+import { element } from "./elements.js";
+import { at } from "./place.js";
+
+/**
+ * @param {{name: string, title: string}[]} recipes @param {(name: string) => void} pick
+ */
+export function drawGallery(recipes, pick) {
+  element("gallery").replaceChildren(
+    ...recipes.map(({ name, title }) => {
+      const item = document.createElement("li");
+      const card = document.createElement("button");
+      card.type = "button";
+      card.className = "recipe-card";
+      card.dataset.recipe = name;
+      card.setAttribute("aria-pressed", "false");
+      const picture = document.createElement("img");
+      picture.alt = "";
+      picture.width = 96;
+      picture.height = 64;
+      picture.src = at(`web/pictures/${name}.svg`);
+      picture.addEventListener("error", () => (picture.src = at("web/icon.svg")), { once: true });
+      const [head, ...rest] = title.split(/[:.]\s/);
+      const words = document.createElement("strong");
+      words.textContent = head;
+      const more = document.createElement("span");
+      more.textContent = rest.join(". ");
+      card.append(picture, words, more);
+      card.addEventListener("click", () => pick(name));
+      item.append(card);
+      return item;
+    }),
+  );
+}
+
+/** @param {string} name  the picked one @param {boolean} locked */
+export function markGallery(name, locked) {
+  for (const card of /** @type {NodeListOf<HTMLButtonElement>} */ (element("gallery").querySelectorAll("button"))) {
+    const picked = String(card.dataset.recipe === name);
+    if (card.getAttribute("aria-pressed") !== picked) card.setAttribute("aria-pressed", picked);
+    card.disabled = locked && picked === "false";
+  }
+}

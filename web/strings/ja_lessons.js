@@ -1,0 +1,33 @@
+// The lessons in Japanese.
+
+/** @type {Record<string, string>} */
+export const LESSONS_JA = {
+  Back: "戻る",
+  Next: "次へ",
+  Finish: "終える",
+  "End the lesson": "レッスンを終える",
+  "Begin: {title}": "始める：{title}",
+  "About five minutes, {n} steps": "約五分、{n} 段階",
+  "Step {n} of {all}": "{all} 段階のうち {n}",
+  "Done.": "できました。",
+  "This card notices when it is done.": "できると、このカードが気づきます。",
+  "A class-room cluster": "教室のクラスター",
+  "Open the join link in a second tab, or on another machine, and let both train one model.": "参加リンクを二つ目のタブか別の機械で開き、両方で一つのモデルを学習します。",
+  "Big models are trained by many machines at once. Here each machine is a browser tab. Press Train: this tab begins alone.": "大きなモデルは多くの機械で同時に学習します。ここでは、一つ一つの機械がブラウザーのタブです。「学習する」を押してください。まずこのタブだけで始まります。",
+  "Open the join link, below Invite others, in a second tab or on another device of this network, and press Join there. The projector view shows it as a QR code.": "「ほかの人を招く」の参加リンクを、別のタブか同じネットワークの端末で開き、「参加する」を押してください。投影の画面では QR コードになります。",
+  "Each step's samples are now cut into shards, and every tab computes the gradient of some. The coordinator adds them, so all tabs have the same weights. In the list of workers you see how many shards each has done.": "各ステップの標本が断片に分けられ、それぞれのタブがいくつかの勾配を計算します。コーディネーターが足し合わせるので、すべてのタブが同じ重みを持ちます。ワーカーの一覧で、誰が何個計算したかが分かります。",
+  "Close the second tab. The run goes on: what that tab had in hand is given to another. No machine is needed, and each one helps.": "二つ目のタブを閉じてください。学習は続きます。そのタブの仕事は別のタブに渡されます。どの機械も欠かせないわけではなく、どの機械も役に立ちます。",
+  "A digit classifier": "数字を読むモデル",
+  "A network learns to read handwritten digits; you look at its mistakes and draw your own.": "手書きの数字を読むことを学びます。間違いを調べ、自分でも描いてみます。",
+  "1,797 people's digits, 8 by 8 pixels each, wait in this page. The network sees the pixels and answers with a number for each digit; the largest one counts. Press Train.": "8 × 8 画素の手書き数字が 1,797 個あります。ネットワークは画素を見て、数字ごとに点数を答えます。一番大きいものが答えです。「学習する」を押してください。",
+  "The validation accuracy is measured on digits that the network does not learn from. Wait until it is above 90 percent.": "検証の正解率は、学習に使わない数字で測ります。90 パーセントを超えるまで待ってください。",
+  "Open Confusion in the panel Look into the model, and choose a red cell: it shows digits that were taken for another one.": "「モデルの中を見る」で混同行列を開き、赤いますを選んでください。ほかの数字と間違えた標本が見えます。",
+  "Open Draw and draw a digit, or type it with # signs. The network answers at once, also while it trains.": "「描く」を開いて数字を描くか、# で打ってください。学習中でもすぐに答えます。",
+  "It reads digits like those it has seen. Draw one very small or upside down, and it fails: a network knows its data, not the world.": "見たことのある形なら読めます。とても小さく、または逆さに描くと失敗します。ネットワークが知っているのはデータだけで、世界ではありません。",
+  "A first neuron": "はじめてのニューロン",
+  "One layer learns to tell two sides of a line apart, and what a learning rate is.": "一つの層が線の両側を見分けます。学習率とは何かも分かります。",
+  "A neuron multiplies what it is given by its weights and adds the results. Here it gets a point, two numbers, and is to say on which side of a line the point lies. The line `nn.Linear(2, 2)` in the code is all there is of the model. Press Train.": "ニューロンは、入力に重みを掛けて足し合わせます。ここでは点（二つの数）を受け取り、線のどちら側にあるかを答えます。コードの `nn.Linear(2, 2)` がモデルのすべてです。「学習する」を押してください。",
+  "The border view shows what the model says everywhere in the plane. At first it is wrong; with each step the weights move a little, so that the loss falls. Wait until the run has finished.": "境界の図は、平面のどこで何と答えるかを示します。初めは間違っていますが、一歩ごとに重みが少し動き、損失が下がります。終わるまで待ってください。",
+  "The learning rate says how far the weights move in a step. Set it to 0.01 with the control beside the code, watch the code change with it, and train again: the curve falls much more slowly.": "学習率は、一歩で重みがどれだけ動くかを決めます。コードの横の欄で 0.01 にして、コードが変わるのを確かめ、もう一度学習してください。曲線はずっとゆっくり下がります。",
+  "Both runs stay in the chart, each in a colour of its own. That is how people find good settings: change one thing, and compare. You have trained your first neuron.": "二つの学習が別々の色でグラフに残ります。一つだけ変えて比べる、それが良い設定の見つけ方です。はじめてのニューロンを学習できました。",
+};
