@@ -174,3 +174,38 @@ def test_a_part_keeps_nothing_alive() -> None:
     gone = weakref.ref(x)
     del x
     assert gone() is None and kept.add_(1).tolist() == [2, 2, 2]
+
+
+INPLACE: dict[str, tuple[object, ...]] = {
+    **{name: () for name in ("relu", "elu", "celu", "selu", "silu", "mish", "relu6", "hardsigmoid", "hardswish", "leaky_relu")},
+    **{"hardtanh": (-0.5, 0.7), "threshold": (0.1, 7.0), "dropout": (0.0,), "rrelu": ()},
+}
+LAYERS = ("ReLU", "ELU", "CELU", "SELU", "SiLU", "Mish", "ReLU6", "Hardsigmoid", "Hardswish", "LeakyReLU", "Hardtanh", "RReLU")
+
+
+@pytest.mark.parametrize("name", INPLACE)
+def test_inplace_of_a_function_changes_its_input(name: str) -> None:
+    found = []
+    for lib in (dm, torch):
+        w = lib.tensor([-2.0, -0.3, 0.2, 4.0], requires_grad=True)
+        x = w * 1
+        y = x.view(2, 2)
+        assert getattr(lib.nn.functional, name)(x, *INPLACE[name], inplace=True) is x
+        (y * y).sum().backward()
+        found.append((x.detach().numpy(), y.detach().numpy(), w.grad.numpy()))
+        if name in ("relu", "elu", "selu", "celu", "leaky_relu", "hardtanh", "threshold"):
+            z = lib.tensor([-1.0, 1.0])
+            assert getattr(lib.nn.functional, f"{name}_")(z, *INPLACE[name]) is z
+            found[-1] += (z.numpy(),)
+    for mine, other in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_inplace_of_a_layer_changes_its_input(name: str) -> None:
+    found = []
+    for lib in (dm, torch):
+        x = lib.tensor([-2.0, -0.3, 0.2, 4.0])
+        assert getattr(lib.nn, name)(inplace=True).eval()(x) is x
+        found.append(x.numpy())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)

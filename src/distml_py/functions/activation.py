@@ -1,6 +1,6 @@
 """Activations: one number for one number, without weights. PyTorch's torch.nn.functional.
 
-inplace is taken for PyTorch's sake: the result is always new, and costs no more.
+inplace: the input becomes the result.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import math
 from .. import creation, ops
 from ..errors import ShapeError
 from ..tensor import Tensor, apply, where
+from .changing import with_inplace
 
 # Klambauer et al. 2017: with these an activation keeps mean 0 and variance 1
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
+@with_inplace
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """inplace is taken for PyTorch's sake: the result is always new, and costs no more."""
+    """inplace: the input becomes the result."""
     return input.relu()
 
 
@@ -28,6 +30,7 @@ def sigmoid(input: Tensor) -> Tensor:
     return input.sigmoid()
 
 
+@with_inplace
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     return where(input > 0, input, input * negative_slope)
 
@@ -41,6 +44,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     return apply(ops.GELU_TANH, input)
 
 
+@with_inplace
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return input * input.sigmoid()
 
@@ -51,16 +55,19 @@ def _less_one(exponent: Tensor) -> Tensor:
     return half * 2.0 / (1.0 - half)
 
 
+@with_inplace
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above 0, alpha * (exp(x) - 1) below."""
     return where(input > 0, input, _less_one(input) * alpha)
 
 
+@with_inplace
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above 0, alpha * (exp(x / alpha) - 1) below. Source: Barron 2017."""
     return where(input > 0, input, _less_one(input / alpha) * alpha)
 
 
+@with_inplace
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Source: Klambauer et al. 2017."""
     return where(input > 0, input * SELU_SCALE, _less_one(input) * (SELU_SCALE * SELU_ALPHA))
@@ -78,11 +85,13 @@ def logsigmoid(input: Tensor) -> Tensor:
     return -softplus(-input, threshold=math.inf)
 
 
+@with_inplace
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x * tanh(softplus(x)). Source: Misra 2019."""
     return input * softplus(input).tanh()
 
 
+@with_inplace
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """Cut to [min_val, max_val]; the gradient is 0 on both ends."""
     if min_val > max_val:
@@ -90,15 +99,18 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     return where(input <= min_val, min_val, where(input >= max_val, max_val, input))
 
 
+@with_inplace
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0)
 
 
+@with_inplace
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """x / 6 + 1 / 2, cut to [0, 1]."""
     return hardtanh(input + 3.0, 0.0, 6.0) / 6.0
 
 
+@with_inplace
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x * hardsigmoid(x). Source: Howard et al. 2019."""
     return where(input <= -3.0, 0.0, where(input >= 3.0, input, input * (input + 3.0) / 6.0))
@@ -124,6 +136,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return where(input > lambd, input - lambd, where(input < -lambd, input + lambd, 0.0))
 
 
+@with_inplace
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x above threshold, value elsewhere."""
     return where(input > threshold, input, value)
@@ -138,6 +151,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return where(input > 0, input, input * weight.reshape(column))
 
 
+@with_inplace
 def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Tensor:
     """leaky_relu with a slope from [lower, upper): drawn for each number while training, else their mean."""
     if not 0 <= lower <= upper:

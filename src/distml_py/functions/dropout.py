@@ -8,6 +8,7 @@ from .. import creation
 from ..errors import ShapeError
 from ..tensor import Tensor, where
 from .activation import SELU_ALPHA, SELU_SCALE
+from .changing import with_inplace
 
 
 def _checked(name: str, p: float) -> None:
@@ -15,6 +16,7 @@ def _checked(name: str, p: float) -> None:
         raise ShapeError(f"{name}: p is a probability, got {p}")
 
 
+@with_inplace
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zeros with probability p, the rest scaled by 1 / (1 - p).
 
@@ -41,16 +43,19 @@ def _channels(name: str, input: Tensor, p: float, training: bool, ranks: tuple[i
     return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
 
 
+@with_inplace
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Whole channels of (n, channels, length) or (channels, length) become zeros. Source: Tompson et al. 2015."""
     return _channels("dropout1d", input, p, training, (2, 3))
 
 
+@with_inplace
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Whole channels of (n, channels, height, width) or (channels, height, width) become zeros."""
     return _channels("dropout2d", input, p, training, (3, 4))
 
 
+@with_inplace
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """For SELU: dropped numbers get its limit, then a scale and a shift keep mean 0 and variance 1. Klambauer et al. 2017."""
     _checked("alpha_dropout", p)

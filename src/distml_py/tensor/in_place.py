@@ -45,10 +45,16 @@ BY_INDEX = (
 )
 
 
+def before(input: Tensor) -> Tensor:
+    """input as it is now, for an operation that changes it: what that saves of it is not what changed."""
+    return input.clone() if input.requires_grad and is_grad_enabled() else input
+
+
 def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def change(input: Tensor, *args: Any, **named: Any) -> Tensor:
-        found = function(input, *args, **named)
-        return input._move_to(found, fresh=found._node is not input._node)
+        start = before(input)
+        found = function(start, *args, **named)
+        return input._move_to(found, fresh=found._node is not start._node)
 
     change.__doc__ = f"{function.__name__}(), and the tensor becomes the result."
     return change
