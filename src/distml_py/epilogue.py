@@ -196,9 +196,11 @@ def _moved(value: Expression, number: int, there: Expression) -> Expression:
             return there
         case Read(views, of):
             found = within(of)
+            if found == of:
+                return value
             for view in reversed(views):
                 found = through(view, found)
-            return found if found != of else value
+            return found  # may be the array itself, where two orders cancel out
         case Apply(args=args) | Make(args=args):
             return dataclasses.replace(value, args=tuple(map(within, args)))
         case Pick(of=of, index=index):

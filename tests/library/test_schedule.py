@@ -401,3 +401,21 @@ def test_nothing_is_drawn_for_arrays_without_elements(kernels: KernelBackend) ->
     x: Any = dm.zeros(0, 3)
     assert (x + 1).numpy().shape == (0, 3)
     assert (x.t() @ x).tolist() == np.zeros((3, 3)).tolist()
+
+
+@pytest.mark.parametrize("images", [31, 32, 33])
+def test_a_sum_finds_what_a_contraction_keeps_in_layers_also_where_both_orders_cancel_out(images: int) -> None:
+    """Of 32 images of 64 pixels in 8 channels each layer holds one channel, as the sum for a bias reads them."""
+    found = []
+    for backend in ("reference", KernelBackend()):
+        engine.use_backend(backend)
+        try:
+            dm.manual_seed(0)
+            model = dm.nn.Sequential(dm.nn.Conv2d(1, 8, 3, padding=1), dm.nn.ReLU(), dm.nn.Conv2d(8, 16, 3, padding=1))
+            (model(dm.tensor(numbers(images, 1, 8, 8))) ** 2).sum().backward()
+            grads = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+            engine.realize(grad.node for grad in grads)
+            found.append(grads[1].numpy())
+        finally:
+            engine.use_backend("reference")
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
