@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from aiohttp import web
 
 from distml_py import wire
 
-from . import wheel
+from . import metrics, wheel
 from .access import Access, host_name
 from .assets import read_lock, shipped_folder
 from .coordinator import START_BYTES, Coordinator
@@ -37,6 +37,8 @@ POLICY = (
 PLAIN_ASSETS = 'content="assets/"'
 # what /bench compares the library with
 RIVALS = {"tfjs": "@tensorflow/tfjs", "jaxjs": "@jax-js/jax"}
+
+
 def create_app(
     coordinator: Coordinator,
     access: Access,
@@ -64,6 +66,8 @@ def create_app(
             raise web.HTTPUnauthorized(text="with --lan the status needs the header `Authorization: Bearer TOKEN`")
         return _json(request, coordinator.status())
 
+    _add_health(app, coordinator, may_read)
+
     async def qr(request: web.Request) -> web.StreamResponse:
         """The join link as rows of 0 and 1 with their quiet zone: for the projector, which a host opens."""
         if not access.may_steer(request.headers.get("Authorization", ""), request.remote, request.host):
@@ -80,6 +84,24 @@ def create_app(
     if assets is not None:
         _add_page(app, assets, packages)
     return app
+
+
+def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callable[[web.Request], bool]) -> None:
+    async def alive(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok")
+
+    async def ready(request: web.Request) -> web.StreamResponse:
+        return web.Response(text="ok" if coordinator.stores else "cannot store", status=200 if coordinator.stores else 503)
+
+    async def measured(request: web.Request) -> web.StreamResponse:
+        if not may_read(request):
+            raise web.HTTPUnauthorized(text="with --lan the metrics need the header `Authorization: Bearer TOKEN`")
+        clipped = coordinator.model.limit.clipped if coordinator.model else 0
+        return web.Response(text=metrics.exposition(coordinator.status(), clipped, coordinator.stores))
+
+    app.router.add_get("/healthz", alive)
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", measured)
 
 
 def _socket(coordinator: Coordinator, access: Access, per_address: int) -> Handler:

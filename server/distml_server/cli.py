@@ -53,7 +53,6 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
     _add_exchange(serve)
-    _add_strangers(serve)
 
     _add_others(commands)
     return root
@@ -64,6 +63,8 @@ def _add_others(commands: Any) -> None:
     worker.set_defaults(command=_worker)
     worker.add_argument("link", help="the link that `distml serve` printed; - reads it from standard input")
     worker.add_argument("--name", default="", help="shown in the list of workers")
+
+    _add_stored(commands)
 
     run = commands.add_parser("run", help="train a recipe file, or run a program for PyTorch, here, alone, on NumPy")
     run.set_defaults(command=_run)
@@ -88,6 +89,7 @@ def _add_exchange(serve: argparse.ArgumentParser) -> None:
     exchange.add_argument("--outer-momentum", type=float, metavar="X", help="with --mode local")
     exchange.add_argument("--staleness", type=int, metavar="N", help="with --mode async: steps that an answer may be late")
     exchange.add_argument("--quorum", type=float, metavar="SHARE", help="of a step's samples that is enough when the rest is slow")
+    _add_strangers(serve)
 
 
 def _add_strangers(serve: argparse.ArgumentParser) -> None:
@@ -98,10 +100,26 @@ def _add_strangers(serve: argparse.ArgumentParser) -> None:
                            help="trimmed_mean unless told otherwise, and 4 connections from one address at most")  # fmt: skip
 
 
+def _add_stored(commands: Any) -> None:
+    runs = commands.add_parser("runs", help="the runs in a run directory")
+    runs.set_defaults(command=_runs)
+    runs.add_argument("action", choices=("list", "show", "check", "export", "delete"), nargs="?", default="list",
+                      help="check: whether ledger and checkpoint can be true; export: the weights as safetensors")  # fmt: skip
+    runs.add_argument("run", nargs="?", metavar="RUN", help="check without one: all of them")
+    runs.add_argument("--out", metavar="FILE", help="with export: default RUN-STEP.safetensors")
+    runs.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
+
+
 def _serve(options: argparse.Namespace) -> int:
     from .serve import main as serve
 
     return serve(options)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from .runs import main as runs
+
+    return runs(options)
 
 
 def _export(options: argparse.Namespace) -> int:

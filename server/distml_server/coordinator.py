@@ -19,7 +19,7 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
-from . import robust
+from . import ledger, robust
 from .access import Access
 from .aggregate import Model, Taken
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
@@ -28,7 +28,7 @@ from .downstream import Downstream
 from .rounds import Rounds
 from .sockets import FORBIDDEN, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
-from .store import Record, Store, Stored
+from .store import CURVE, LEDGER, Record, Store, Stored
 
 TICK_S = 0.05
 TICK_PER_CONNECTION_S = 0.001
@@ -74,6 +74,7 @@ class Coordinator:
         self.exchange = exchange or {}
         self._taken: dict[tuple[int, int], Taken] = {}
         self._downstream: Downstream | None = None
+        self._entry: ledger.Row = {}  # of the step that is being computed
         self._has: dict[str, int] = {}  # connection -> the newest weights it has been sent
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._committing: asyncio.Task[None] | None = None
@@ -100,6 +101,7 @@ class Coordinator:
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
         self._record = self.store.create(run)
         self._open(run, model, 0)
+        self._enter(ledger.begun(self.sha256))
         self._keep(now=True)
 
     def _settled(self, start: wire.Start) -> Exchange:
@@ -142,6 +144,11 @@ class Coordinator:
     def idle(self) -> bool:
         """Whether nobody is connected."""
         return not self._connections
+
+    @property
+    def stores(self) -> bool:
+        """Whether what is to be stored can be."""
+        return self._trouble is None
 
     def status(self, most: int | None = None) -> dict[str, Any]:
         return status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
@@ -282,6 +289,7 @@ class Coordinator:
                 case do.Adopt(step):
                     self._publish(step, set(), whole=True)
                     self._note(step, loss=self.rounds.metrics["loss"])
+                    self._enter(ledger.adopted(step, self.sha256))
                     self._keep(now=True)
                 case do.Finish():
                     self._finish()
@@ -351,12 +359,16 @@ class Coordinator:
 
     def _step(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
         assert self.model is not None
+        before = self.sha256
         self.model.apply(taken, sum(found.samples for found in taken.values()))
         self._publish(version, needed)
+        parts = {unit: (found.samples, found.weight) for unit, found in taken.items()}
+        self._entry = ledger.committed(version, before, self.sha256, parts)
 
     def _committed(self, version: int) -> None:
         assert self.rounds.run is not None
         self._note(version, loss=self.rounds.metrics["loss"])
+        self._enter(self._entry)
         every = self.rounds.run.checkpoint_every
         self._keep(now=version // every > self._stored // every)
 
@@ -407,9 +419,16 @@ class Coordinator:
 
     def _note(self, step: int, **numbers: float | None) -> None:
         """A line in the run's curve: of a committed step, or of an evaluation."""
+        self._add_line({"step": step, **numbers}, CURVE)
+
+    def _enter(self, row: ledger.Row) -> None:
+        """A line in the run's ledger."""
+        self._add_line(row, LEDGER)
+
+    def _add_line(self, row: dict[str, Any], file_name: str) -> None:
         assert self._record is not None
         try:
-            self.store.note(self._record, {"step": step, **numbers})
+            self.store.note(self._record, row, file_name)
         except OSError as error:
             self._trouble = f"cannot write to {self.store.folder}: {error.strerror or error}"
 

@@ -16,6 +16,7 @@ BORNE = 4  # one row of so many may be wrong
 CLIPPING_ROUNDS = 3
 REMEMBERED = 256  # norms
 LARGER = 3.0  # a gradient may be so many times longer than the median of the last ones
+FAR_LARGER = 9.0  # what is even longer than this counts as zero
 SCALE_BYTES = 1 << 22  # columns are sorted in pieces of about this size
 
 Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -82,6 +83,8 @@ def rule(name: str) -> Rule:
 class Limit:
     """How long a gradient may be: LARGER times the median of the last ones. Shortens, and counts what it shortened.
 
+    What is longer by far is taken for zero: shortened it would still push all its numbers the same way at every step.
+
     As long as less than half of what comes is wrong, so is less than half of what the median is taken of.
     """
 
@@ -97,6 +100,7 @@ class Limit:
         long = lengths > most
         self.clipped += int(long.sum())
         factors = np.where(long, most / np.maximum(lengths, 1e-30), 1.0)
+        factors[lengths > most / LARGER * FAR_LARGER] = 0.0
         return (rows * factors[:, None]).astype(np.float32) if long.any() else rows
 
 

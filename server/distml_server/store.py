@@ -1,5 +1,5 @@
 """The run directory: one folder per run with run.json and its last two checkpoints, each written whole or not at all,
-and curve.jsonl, a line a commit: each shared step, each checkpoint of a solo worker.
+and curve.jsonl, a line a commit: each shared step, each checkpoint of a solo worker; ledger.jsonl: see ledger.py.
 
 run.json names the checkpoints with their SHA-256; a checkpoint that does not match is not used, the one before it is.
 """
@@ -20,6 +20,7 @@ from distml_py import safetensors, wire
 from distml_py.errors import DistmlError, FormatError
 
 GENERATIONS = 2
+CURVE, LEDGER = "curve.jsonl", "ledger.jsonl"
 
 
 class StoreError(DistmlError, RuntimeError):
@@ -84,19 +85,20 @@ class Store:
             if path.name not in kept:
                 path.unlink(missing_ok=True)
 
-    def note(self, record: Record, row: dict[str, float | None]) -> None:
-        """Adds a line to the run's curve. Raises OSError."""
+    def note(self, record: Record, row: dict[str, Any], file_name: str = CURVE) -> None:
+        """Adds a line to the run's curve, or to its ledger. Raises OSError."""
         folder = self.folder / record.run["run"]
         folder.mkdir(exist_ok=True)
-        with open(folder / "curve.jsonl", "a", encoding="utf-8") as file:
+        with open(folder / file_name, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def forget_after(self, record: Record, step: int) -> None:
-        """Takes the lines of steps that a restart has lost out of the curve: they will be taken again."""
-        path = self.folder / record.run["run"] / "curve.jsonl"
-        if path.exists():
-            rows = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-            write_whole(path, "".join(row + "\n" for row in rows).encode())
+        """Takes the lines of steps that a restart has lost out of curve and ledger: they will be taken again."""
+        for name in (CURVE, LEDGER):
+            path = self.folder / record.run["run"] / name
+            if path.exists():
+                rows = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+                write_whole(path, "".join(row + "\n" for row in rows).encode())
 
     def open_newest(self, say: Callable[[str], None]) -> Stored:
         """The run that was created last, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
@@ -113,7 +115,7 @@ class Store:
         for checkpoint in record.checkpoints:
             path = self.folder / run.run / str(checkpoint["file"])
             try:
-                arrays = _read_checkpoint(path, checkpoint["sha256"])
+                arrays = read_checkpoint(path, checkpoint["sha256"])
             except (OSError, FormatError) as error:
                 say(f"The checkpoint {path} cannot be used: {error}. Trying the one before it.")
                 continue
@@ -148,7 +150,8 @@ def _step_of(line: str) -> float:
         return float("inf")
 
 
-def _read_checkpoint(path: Path, sha256: str) -> dict[str, np.ndarray]:
+def read_checkpoint(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint with this SHA-256. Raises OSError and FormatError."""
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:

@@ -302,6 +302,17 @@ PRODUCTS: list[Row] = [
 
 SHARING: list[Row] = [
     (
+        lambda: dm.func.functional_call(dm.nn.Linear(1, 1), {"w": full(1)}, full(1, 1)),
+        GradientError,
+        "functional_call: names that the module has not: ['w']; names that are missing: []",
+    ),
+    (lambda: dm.func.vmap(lambda a: a, in_dims=(0, 0))(full(2)), ShapeError, "vmap: in_dims (0, 0) do not fit 1 arguments"),
+    (
+        lambda: dm.func.vmap(lambda a, b: a)(full(2), full(3)),
+        ShapeError,
+        "vmap needs one size of at least 1 along in_dims, got [2, 3]",
+    ),
+    (
         lambda: full(1, 3).expand(2, 3).add_(1),
         ShapeError,
         "unsupported operation: more than one element of the written-to tensor refers to a single memory location; "

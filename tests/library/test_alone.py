@@ -9,7 +9,7 @@ from distml_py.alone import Alone
 from distml_py.recipe import load_recipe, train
 from distml_py.tab import Tab
 
-CODE = '''
+CODE = """
 import numpy as np
 from distml_py import Recipe, nn, optim
 from distml_py.data import Splits, TensorDataset
@@ -30,7 +30,7 @@ class Tiny(Recipe):
 
     def optimizer(self, parameters):
         return optim.SGD(parameters, lr=0.5)
-'''
+"""
 
 
 class Page:

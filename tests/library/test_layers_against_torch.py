@@ -20,7 +20,7 @@ ACTIVATIONS: list[Row] = [
     *((name, (), {}, (3, 17)) for name in ("Softsign", "Tanhshrink", "Hardshrink", "Softshrink", "PReLU", "Identity")),
     ("CELU", (0.7,), {}, (5,)),
     ("Hardtanh", (-0.3, 1.2), {}, (3, 5)),
-    ("Hardtanh", (), {"inplace": True}, (3, 5)),
+    ("Hardtanh", (), {"min_val": -0.5}, (3, 5)),
     ("Hardshrink", (1.1,), {}, (3, 5)),
     ("Softshrink", (1.1,), {}, (3, 5)),
     ("Threshold", (0.1, 20.0), {}, (3, 5)),

@@ -1,0 +1,104 @@
+"""``distml runs``: what a run directory holds, whether it can be true, and a run's weights as a file."""
+
+import argparse
+import dataclasses
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+
+from distml_py import io, safetensors
+from distml_py.errors import FormatError
+
+from . import ledger
+from .decoding import printable
+from .store import LEDGER, Record, Store, StoreError, read_checkpoint, write_whole
+
+
+def main(options: argparse.Namespace) -> int:
+    """Returns the exit code: 1 when a check finds faults."""
+    folder = Path(options.run_dir)
+    records = _records(folder)
+    match options.action:
+        case "list":
+            for name, record in records.items():
+                print(_line(name, record))
+        case "show":
+            print(json.dumps(dataclasses.asdict(_one(records, options.run, folder)), indent=1))
+        case "export":
+            _export(folder, options.run, _one(records, options.run, folder), options.out)
+        case "delete":
+            _one(records, options.run, folder)
+            store = Store(folder)  # held: no coordinator is using it
+            try:
+                shutil.rmtree(folder / options.run)
+            finally:
+                store.close()
+            print(f"Run {options.run} is deleted.")
+        case _:
+            names = list(records) if options.run is None else [options.run]
+            return max([_check(folder / name, _one(records, name, folder)) for name in names], default=0)
+    return 0
+
+
+def _export(folder: Path, run: str, record: Record, out: str | None) -> None:
+    """The weights and buffers of the newest sound checkpoint, under their own names."""
+    step, arrays = _sound(folder / run, record)
+    weights, buffers = io.split(arrays)
+    named = {name.removeprefix(io.WEIGHTS): array for name, array in weights.items() if name.startswith(io.WEIGHTS)}
+    target = Path(out or f"{run}-{step:08d}.safetensors")
+    write_whole(target, safetensors.dumps({name: np.asarray(array) for name, array in (named | dict(buffers)).items()}))
+    print(f"{target}: {len(named)} parameters after step {step} of run {run}")
+
+
+def _records(folder: Path) -> dict[str, Record]:
+    found = {}
+    for path in folder.glob("*/run.json"):
+        try:
+            found[path.parent.name] = Record(**json.loads(path.read_bytes()))
+        except (ValueError, TypeError):
+            print(f"{path} is damaged and left out")
+    return dict(sorted(found.items(), key=lambda item: item[1].created_s))
+
+
+def _one(records: dict[str, Record], name: str | None, folder: Path) -> Record:
+    if name is None or name not in records:
+        raise StoreError(f"{folder} holds no run {name!r:.40}; it holds {', '.join(records) or 'none'}")
+    return records[name]
+
+
+def _line(name: str, record: Record) -> str:
+    step = record.checkpoints[0]["step"] if record.checkpoints else 0
+    begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.created_s))
+    recipe = printable(str(record.run.get("recipe")), 64)
+    return f"{name}  {begun}  {record.state:<9} step {step} of {record.run.get('steps')}  {recipe}"
+
+
+def _sound(folder: Path, record: Record) -> tuple[int, dict[str, np.ndarray]]:
+    for checkpoint in record.checkpoints:
+        try:
+            return int(checkpoint["step"]), read_checkpoint(folder / Path(checkpoint["file"]).name, checkpoint["sha256"])
+        except (OSError, FormatError) as error:
+            print(f"The checkpoint {checkpoint['file']} cannot be used: {error}. Trying the one before it.")
+    raise StoreError(f"run {folder.name} has no sound checkpoint left; restore one from a copy")
+
+
+def _check(folder: Path, record: Record) -> int:
+    """The ledger by itself, and the checkpoint's weights against what the ledger says of their step."""
+    path = folder / LEDGER
+    if not path.exists():
+        print(f"{folder.name}: no ledger")
+        return 1
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = ledger.faults(lines)
+    step, arrays = _sound(folder, record)
+    weights = {name.removeprefix(io.WEIGHTS): array for name, array in arrays.items() if name.startswith(io.WEIGHTS)}
+    if ledger.weights_at(lines, step) != io.weights_sha256(weights):
+        found.append(f"the checkpoint's weights are not those that the ledger has after step {step}")
+    for fault in found:
+        print(f"{folder.name}: {fault}")
+    if not found:
+        print(f"{folder.name}: {len(lines)} lines, sound")
+    return 1 if found else 0
