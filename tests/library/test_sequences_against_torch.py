@@ -298,7 +298,7 @@ def test_sequences_are_filled_up_as_pytorchs(options: dict[str, Any], shape: tup
         (lambda: nn.utils.rnn.pad_sequence([]), r"pad_sequence needs sequences \(length, ...\) that are equal otherwise, got \[\]"),
         (lambda: nn.utils.rnn.pad_sequence([ONES], padding_side="up"), "padding_side is 'left' or 'right', got 'up'"),
         (lambda: nn.utils.rnn.unpad_sequence(ONES, [1]), r"unpad_sequence: 1 lengths up to 1 for sequences \(2, 3, 4\)"),
-        (lambda: nn.utils.rnn.pack_padded_sequence(ONES, [9]), "pack_padded_sequence: lengths [9] for"),
+        (lambda: nn.utils.rnn.pack_padded_sequence(ONES, [9]), r"pack_padded_sequence: lengths \[9\] for"),
     ],
 )
 def test_sequences_that_cannot_be_filled_up_are_named(wrong: Any, message: str) -> None:

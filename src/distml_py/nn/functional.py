@@ -40,7 +40,7 @@ from ..functions.activation import (
     tanhshrink,
     threshold,
 )
-from ..functions.changing import changed
+from ..functions.changing import changed as _changed
 from ..functions.convolution import (
     Pair,
     Single,
@@ -380,6 +380,6 @@ def scaled_dot_product_attention(
 
 
 _named(globals())
-relu_, elu_, selu_, celu_, rrelu_ = (changed(function) for function in (relu, elu, selu, celu, rrelu))
-leaky_relu_, hardtanh_, threshold_ = (changed(function) for function in (leaky_relu, hardtanh, threshold))
+relu_, elu_, selu_, celu_, rrelu_ = (_changed(function) for function in (relu, elu, selu, celu, rrelu))
+leaky_relu_, hardtanh_, threshold_ = (_changed(function) for function in (leaky_relu, hardtanh, threshold))
 __getattr__ = _getter("torch.nn.functional", globals())
