@@ -7,6 +7,8 @@ import { t } from "./strings.js";
 
 /** @typedef {{name: string, title: string}} Recipe */
 
+const FIRST = "digits_cnn"; // learns within seconds on every machine
+
 export class RecipeList {
   /**
    * @param {import("./editor.js").Editor} editor
@@ -48,7 +50,8 @@ export class RecipeList {
       if (this.taken) return this.about();
       if (info.steps) this.steps.value = String(info.steps);
       this.seed.value = String(info.seed ?? 0);
-      const first = recipes.find((/** @type {Recipe} */ { name }) => name === (wanted ?? info.recipe)) ?? recipes[0];
+      const named = (/** @type {string | null} */ asked) => recipes.find((/** @type {Recipe} */ { name }) => name === asked);
+      const first = named(wanted ?? info.recipe) ?? named(FIRST) ?? recipes[0];
       this.picker.value = first.name;
       await this.open(first.name);
     } catch (error) {
