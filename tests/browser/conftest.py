@@ -31,6 +31,7 @@ RUN = """(source) => {
 ALONE = {"test_cluster", "test_context_loss", "test_live_page", "test_self_test", "test_tuner"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks those that run alone; of the others, a file that shares a page stays in one process."""
     for item in items:

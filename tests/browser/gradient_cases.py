@@ -146,6 +146,8 @@ for n in SIZES:
 for name, (low, high) in MORE_UNARY.items():
     case("sizes", f"{name} of 17", lambda lib, x, name=name: getattr(x, name)(), numbers(17, low=low, high=high))
     case("special", name, lambda lib, x, name=name: getattr(x, name)(), SPECIAL[:7], differentiable=False)
+case("sizes", "half of 17", lambda lib, x: x.half().float() * x, numbers(17))
+case("sizes", "bfloat16 of 17", lambda lib, x: x.bfloat16().float() * x, numbers(17))
 for name, call in MORE_BINARY.items():
     case("sizes", f"{name} of 17", call, numbers(17, 1), numbers(1, 5, seed=1))
 

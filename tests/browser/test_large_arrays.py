@@ -53,6 +53,7 @@ CASES = {
     "reductions": (lambda x: [x.sum(), x.sum(0), x.sum(1), x.amax(1), x.argmax(0), x.mean()], (x,)),
     "few long rows": (lambda x: [x.sum(0), x.sum(1)], (numbers(2, 40_001),)),
     "a product": (lambda x, y: x @ y, (numbers(301, 40), numbers(40, 303))),
+    "a wider product": (lambda x, y: x @ y, (numbers(401, 40), numbers(40, 405))),
     "a product of turned matrices": (lambda x, y: x.t() @ y, (numbers(900, 90), numbers(900, 91))),
     "a product of few rows": (lambda x, y: x @ y, (numbers(3, 7), numbers(7, 30_001))),
     "slices": (lambda x: [x[::2, 3:290], x[5:].flip(1), x.t() * 2], (x,)),

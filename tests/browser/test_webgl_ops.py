@@ -62,7 +62,7 @@ def begun(example):
     # what will be its outputs and gradients, or what went wrong
     def later():
         outputs, gradients = op_examples.computed(dm, example, example.inputs)
-        return [[None if tensor is None else engine.fetch_later(tensor.node) for tensor in part] for part in (outputs, gradients)]
+        return [[None if t is None else (engine.fetch_later(t.node), t.dtype.numpy) for t in part] for part in (outputs, gradients)]
     try:
         return on(gpu, later)
     except Exception as error:
@@ -72,7 +72,7 @@ def verdict(example, coming):
     try:
         if isinstance(coming, Exception):
             raise coming
-        found = [[None if pending is None else pending.result() for pending in part] for part in coming]
+        found = [[None if its is None else its[0].result().astype(its[1], copy=False) for its in part] for part in coming]
         wanted = on(cpu, lambda: op_examples.evaluate(dm, example, example.inputs))
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:1500]}"
