@@ -188,6 +188,20 @@ def test_a_file_has_the_weights_by_their_names_and_pytorchs_arguments(tmp_path: 
     onnx.checker.check_model(onnx.load_from_string(out.getvalue()))
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_model_is_exported_while_it_is_trained(rows: int) -> None:
+    """Its parameters lie in an optimizer's atlas then; an example of one row stands for all."""
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 4))
+    optimizer = dm.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model.train()(floats(5, 8)).square().mean().backward()
+        optimizer.step()
+    judged(model, [floats(rows, 8)], [floats(6, 8)], [floats(1, 8)], axes=BATCH)
+    names = {constant.name for constant in onnx.load_from_string(exported(model, floats(3, 8))).graph.initializer}
+    assert {"0.weight", "0.bias", "3.weight", "3.bias"} <= names
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "no words": (lambda: exported(dm.erfinv, floats(3)), "the model uses erfinv, for which ONNX has no words here"),
     "an old opset": (lambda: exported(dm.exp, floats(3), opset_version=9), "opset_version is 17 to 21, got 9"),

@@ -69,6 +69,11 @@ def exported(
     arguments = [Tensor(argument.detach().numpy()) for argument in arguments]  # leaves of their own
     inputs = _names(input_names, len(arguments), "input", "input_names")
     axes = _axes(dynamic_axes or {}, inputs, arguments)
+    for name in {
+        name for argument, named in zip(arguments, axes, strict=True) for axis, name in named.items() if argument.shape[axis] == 1
+    }:
+        # what is 1 by chance is not expanded: another graph than for all other sizes
+        arguments = [_longer(argument, named, name, 1) for argument, named in zip(arguments, axes, strict=True)]
     first = trace(model, arguments)
     sizes = _sizes(model, arguments, first, axes)
     outputs = _names(output_names, len(first.outputs), "output", "output_names")

@@ -10,11 +10,11 @@ import numpy as np
 
 from .. import engine
 from ..errors import UnsupportedError
-from ..graph import CONST, LEAF, Node
+from ..graph import CONST, Node
 from ..op import Elementwise, bool_
 from ..tensor import Tensor
 from . import protobuf
-from .tracing import Size, Sizes, Trace
+from .tracing import Size, Sizes, Trace, is_given
 from .words import COMPOSED, WORDS
 
 Say = Callable[["Writer", Node], str]
@@ -159,7 +159,7 @@ class Writer:
             name, tensor = self.weights[id(node)]
             self._constants[name] = np.asarray(tensor.detach().numpy())
             return name
-        if node.op is CONST or node.op is LEAF:
+        if is_given(node):
             return self._given(node)
         if node.op.name in ROWS:
             return ROWS[node.op.name](self, node)

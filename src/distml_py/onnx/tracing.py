@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import nn, random
+from .. import graph, nn, random
 from ..dtypes import DType
 from ..errors import UnsupportedError
 from ..graph import CONST, LEAF, Node
@@ -40,7 +40,14 @@ class Trace:
 
 def trace(model: Callable[..., Any], arguments: Sequence[Tensor]) -> Trace:
     """One call of the model, in its eval mode and without gradients; random streams go on as if it had not been."""
-    known = random.state()
+    known, made = random.state(), set[int]()
+    kept: list[Node] = []  # so that ids stay theirs
+
+    def noted(node: Node) -> None:
+        made.add(id(node))
+        kept.append(node)
+
+    graph.watching.append(noted)
     training = [module for module in model.modules() if module.training] if isinstance(model, nn.Module) else []
     for module in training:
         module.training = False
@@ -72,6 +79,11 @@ def flattened(found: Any) -> list[Tensor]:
             )
 
 
+def is_given(node: Node) -> bool:
+    """Are its numbers there already, whatever the inputs are?"""
+    return node.buffer is not None or node.op is LEAF or node.op is CONST
+
+
 def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Node]:
     done = {id(node) for node in inputs}
     found: list[Node] = list(inputs)
@@ -83,7 +95,7 @@ def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Node]:
         elif id(node) not in done:
             done.add(id(node))
             stack.append((node, True))
-            parents = () if node.op is LEAF or node.op is CONST else node.inputs
+            parents = () if is_given(node) else node.inputs
             stack += [(parent, False) for parent in reversed(parents) if id(parent) not in done]
     return found
 
