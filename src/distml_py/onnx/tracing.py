@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import graph, nn, random
+from .. import nn, random
 from ..dtypes import DType
 from ..errors import UnsupportedError
 from ..graph import CONST, LEAF, Node
@@ -40,14 +40,7 @@ class Trace:
 
 def trace(model: Callable[..., Any], arguments: Sequence[Tensor]) -> Trace:
     """One call of the model, in its eval mode and without gradients; random streams go on as if it had not been."""
-    known, made = random.state(), set[int]()
-    kept: list[Node] = []  # so that ids stay theirs
-
-    def noted(node: Node) -> None:
-        made.add(id(node))
-        kept.append(node)
-
-    graph.watching.append(noted)
+    known = random.state()
     training = [module for module in model.modules() if module.training] if isinstance(model, nn.Module) else []
     for module in training:
         module.training = False
