@@ -36,7 +36,7 @@ def alone(recipe: str, steps: int) -> dict[int, float]:
 
 def test_two_tabs_and_a_headless_worker_train_one_run_together(coordinator: Coordinator, context: BrowserContext) -> None:
     host = Tab(context, coordinator.url)
-    host.train("digits_mlp", steps=1500)  # a terminal's worker does most of them, and quickly
+    host.train("digits_mlp", steps=6000)  # a terminal's worker does most of them, and quickly; a slow tab is asked twice a second
     start = host.until("solo steps", lambda s: s["mode"] == "solo" and (s["step"] or 0) >= 5)
     second = Tab(context, start["join_url"])
     invited = second.until("the invitation", lambda s: s["state"] in ("loading", "ready") and s["run"], 30)
@@ -46,6 +46,7 @@ def test_two_tabs_and_a_headless_worker_train_one_run_together(coordinator: Coor
     both = coordinator.until("all three at work", lambda s: s["workers_contributing"] == 3 and s["mode"] == "shared", 60)
     assert both["run"] == invited["run"] and {row["backend"] for row in both["worker_list"]} == {"webgl", "reference"}
     host.until("the page to say so", lambda s: s["workers"] == 3 and s["workers_contributing"] == 3, 10)
+    coordinator.until("a shard of every one", lambda s: all(row["shards_done"] > 0 for row in s["worker_list"]), 60)
     ends = [tab.until("the end", lambda s: s["state"] in ("finished", "error"), 120) for tab in (host, second)]
     theirs = coordinator.status()
     said, _ = worker.communicate(timeout=20)
@@ -54,8 +55,7 @@ def test_two_tabs_and_a_headless_worker_train_one_run_together(coordinator: Coor
     assert theirs["state"] == "finished" and theirs["loss"] < start["loss"] / 2
     for end in ends:
         assert end["state"] == "finished" and end["error"] is None
-        assert (end["weights_version"], end["weights_sha256"]) == (1500, theirs["weights_sha256"])
-    assert all(row["shards_done"] > 0 for row in theirs["worker_list"] if row["backend"] == "webgl")
+        assert (end["weights_version"], end["weights_sha256"]) == (6000, theirs["weights_sha256"])
 
 
 def test_closing_a_tab_and_killing_a_process_neither_stop_nor_change_the_run(
