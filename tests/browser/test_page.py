@@ -135,7 +135,7 @@ def test_a_run_is_started_from_the_keyboard_while_the_engine_still_loads(host: P
 def test_a_run_is_paused_resumed_and_stopped(host: Page) -> None:
     until_state(host, "ready")
     train(host, 100_000)
-    until(host, "(distml.status().step ?? 0) >= 2", 60)
+    until(host, "(distml.status().step ?? 0) >= 20", 60)  # captured by then: a step is short
     host.get_by_role("button", name="Pause").click()
     until_state(host, "paused", timeout_s=20)
     host.wait_for_timeout(500)  # the step that was under way may end
