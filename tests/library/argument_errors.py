@@ -30,7 +30,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.nn.Linear(3, 4, bais=False), ArgumentError, "Linear has no argument 'bais'; did you mean bias=?"),
     (lambda: dm.nn.Linear(3, "4"), DtypeError, "Linear: argument 'out_features' is int, got str '4'"),
     (lambda: dm.nn.Linear(3, -4), ShapeError, "a parameter's sizes are at least 0, got (-4, 3)"),
-    (lambda: dm.nn.Dropout(1.5), ShapeError, "Dropout: p is a probability, got 1.5"),
+    (lambda: dm.nn.Dropout(1.5), ShapeError, "dropout: p is a probability, got 1.5"),
     (lambda: dm.nn.Hardtanh(1.0, 0.0), ShapeError, "Hardtanh: min_val 1.0 must be below max_val 0.0"),
     (lambda: dm.nn.MultiMarginLoss(3), ShapeError, "MultiMarginLoss: p is 1 or 2, got 3"),
     (lambda: dm.nn.TripletMarginLoss(0.0), ShapeError, "TripletMarginLoss: margin is above 0, got 0.0"),

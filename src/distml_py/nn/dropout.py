@@ -12,7 +12,7 @@ class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
         if not 0 <= p <= 1:
-            raise ShapeError(f"{type(self).__name__}: p is a probability, got {p}")
+            raise ShapeError(f"dropout: p is a probability, got {p}")
         self.p = p
         self.inplace = inplace
 
