@@ -40,6 +40,7 @@ def test_krum_takes_a_row_and_multi_krum_leaves_the_two_farthest_out() -> None:
     np.testing.assert_allclose(robust.multi_krum(found, EIGHT), HONEST.mean(axis=0, dtype=np.float64), rtol=1e-6)
 
 
+@pytest.mark.fault("S23")
 @pytest.mark.parametrize("name", [name for name in AGGREGATORS if name != "mean"])
 @pytest.mark.parametrize("wrong", [-10.0, 0.0, 1e6, -1e6])
 def test_two_of_eight_cannot_steer(name: str, wrong: float) -> None:
@@ -69,6 +70,7 @@ def test_columns_are_sorted_in_pieces_without_a_seam(monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(robust.trimmed_mean(HONEST, EIGHT[:6]), whole)
 
 
+@pytest.mark.fault("S22")
 def test_s22_a_gradient_that_is_too_long_is_shortened_or_left_out_and_counted() -> None:
     limit = robust.Limit()
     np.testing.assert_array_equal(limit.shorten(HONEST), HONEST)
@@ -89,6 +91,7 @@ def stepped(aggregator: str, wrong: float) -> float:
     return float(model.weights()["w"][0])
 
 
+@pytest.mark.fault("S23")
 @pytest.mark.parametrize("name", [name for name in AGGREGATORS if name != "mean"])
 def test_s23_a_models_step_is_the_honest_ones_and_with_the_mean_it_is_not(name: str) -> None:
     assert stepped(name, -10.0) == pytest.approx(-1.0, abs=0.26)
@@ -108,6 +111,7 @@ async def _when_there_is_room(served: Served) -> aiohttp.ClientWebSocketResponse
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.fault("S11", "S26")
 @pytest.mark.parametrize("most", [1, 3])
 async def test_s26_one_address_has_so_many_connections_and_a_closed_one_makes_room(tmp_path: Path, most: int) -> None:
     async with serving(tmp_path, per_address=most) as served:
