@@ -26,7 +26,7 @@ from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, de
 from .door import Door
 from .downstream import Downstream
 from .rounds import Rounds
-from .sockets import FORBIDDEN, REPLACED, Connection, Inspected
+from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
 from .store import CURVE, LEDGER, Record, Store, Stored
 
@@ -35,6 +35,7 @@ TICK_PER_CONNECTION_S = 0.001
 STATUS_EVERY_S = 0.5
 STATUS_PER_CONNECTION_S = 0.01  # with many tabs each hears less often, so that telling costs no more than training
 DURABLE_S = 1.0
+ADMITTED_S = 1.0  # so often it is seen whether everybody's link is still good
 THREAD_BYTES = 4 << 20  # gradients of so many are summed outside the event loop
 SLACK_BYTES = 64 * 1024
 START_BYTES = 64 << 20
@@ -84,7 +85,7 @@ class Coordinator:
         self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
         self._save = asyncio.Event()
         self._saving = asyncio.Lock()
-        self._saved_s = -DURABLE_S
+        self._saved_s = self._admitted_s = -DURABLE_S
         self._trouble: str | None = None
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -133,6 +134,7 @@ class Coordinator:
 
     def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
         self.model, self._downstream = model, Downstream(run, model.manifest)
+        self.access.run = run.run
         self._taken.clear()
         self._has.clear()
         self.over.clear()
@@ -156,9 +158,10 @@ class Coordinator:
     # ------------------------------------------------------------ connections (see sockets.Coordinator)
 
     def welcome(self, connection: Connection, hello: wire.Hello, origin: str | None) -> wire.Rejected | None:
+        self.access.refresh()
         role = self.access.role(hello.token, hello.role, origin)
         if role is None:
-            link = "open the link that `distml serve` printed; a link from an earlier start is no longer good"
+            link = "open the link that `distml serve` printed; one from an earlier start, or that has ended, is no longer good"
             return wire.Rejected("token", link)
         spoken = wire.agree(hello.protocol, hello.oldest) or wire.PROTOCOL  # the socket has refused all others
         session = f"{role} {hello.session}"
@@ -212,6 +215,8 @@ class Coordinator:
             match message:
                 case wire.Start() | wire.Command() if connection.role != "host":
                     effects = self.rounds.refuse(sender, "", "forbidden", "only the host starts and steers runs", now)
+                case _ if connection.role == "viewer" and not isinstance(message, wire.Goodbye):
+                    effects = self.rounds.refuse(sender, "", "forbidden", "this link is for looking on: it takes no part", now)
                 case wire.Start():
                     effects = self._start(sender, message, frame.tensors, now)
                 case wire.Command(action="kick" | "lock" | "unlock"):
@@ -440,6 +445,17 @@ class Coordinator:
         while True:
             await asyncio.sleep(TICK_S + TICK_PER_CONNECTION_S * len(self._connections))
             self._carry_out(self.rounds.tick(self._clock()))
+            if self._clock() - self._admitted_s >= ADMITTED_S:
+                self._admitted_s = self._clock()
+                self._send_off()
+
+    def _send_off(self) -> None:
+        """Closes connections whose token has ended or was taken back since they came."""
+        self.access.refresh()
+        for connection in list(self._connections.values()):
+            if connection.token and self.access.role_of_token(connection.token) is None:
+                self.leave(connection)
+                connection.close(REFUSED, "this link has ended or was taken back; ask the host for another")
 
     async def _broadcast(self) -> None:
         while True:
