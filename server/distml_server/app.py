@@ -120,7 +120,7 @@ def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callab
     async def measured(request: web.Request) -> web.StreamResponse:
         if not may_read(request):
             raise web.HTTPUnauthorized(text="with --lan the metrics need the header `Authorization: Bearer TOKEN`")
-        clipped = coordinator.model.limit.clipped if coordinator.model else 0
+        clipped = coordinator.model.sieve.clipped if coordinator.model else 0
         return web.Response(text=metrics.exposition(coordinator.status(), clipped, coordinator.stores))
 
     app.router.add_get("/healthz", alive)

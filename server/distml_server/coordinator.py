@@ -20,7 +20,7 @@ from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
 from . import ledger, robust
-from .access import Access
+from .access import LOOPBACK_NAMES, Access
 from .aggregate import Model, Taken
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
 from .door import Door
@@ -54,15 +54,16 @@ class Coordinator:
         clock: Callable[[], float] = time.monotonic,
         exchange: dict[str, Any] | None = None,
         aggregator: str = "mean",
+        untrusted: bool = False,
     ) -> None:
         """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says.
 
-        aggregator: of robust.AGGREGATORS, how the gradients of a step become one.
+        aggregator: of robust.AGGREGATORS, how the gradients of a step become one. untrusted: strangers compute, see SECURITY.md.
         """
         self.store, self.access, self._clock, self.aggregator = store, access, clock, aggregator
         if robust.rule(aggregator) is not robust.mean and deterministic:
             raise FormatError(f"a deterministic run has the aggregator mean, not {aggregator}: leave one of them away")
-        self.rounds = Rounds(deterministic)
+        self.rounds, self.untrusted = Rounds(deterministic), untrusted
         self.model: Model | None = None
         self.sha256: str | None = None
         self.join_url = ""
@@ -169,15 +170,19 @@ class Coordinator:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
             self.leave(before)
             before.close(REPLACED, "the same tab has connected again")
+        # a session is what a tab says it is; of strangers the address is what they share, but not of this machine's own
+        address = connection.address if self.untrusted and connection.address not in LOOPBACK_NAMES else ""
         shut = self.door.refusal(session, role)
+        if self.rounds.conduct.banned(address or session) and role != "host":
+            shut = wire.Rejected("banned", "what was sent from here was wrong too often: nothing more is taken")
         if shut is not None:
             return shut
         self._count += 1
         connection.id, connection.role = f"w{self._count}", role
         self._connections[connection.id] = self._sessions[session] = connection
         connection.say(wire.Welcome(spoken, connection.id, role, self.join_url if role == "host" else ""))
-        name = printable(hello.name, NAME_CHARACTERS)
-        self._carry_out(self.rounds.connect(connection.id, name, role, self._clock(), hello.session and session))
+        who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), hello.session and session, address
+        self._carry_out(self.rounds.connect(connection.id, *who))
         self._tell([connection])
         return None
 

@@ -87,7 +87,8 @@ async def _serve(
     asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
     exchange.exchange_of(asked)
     aggregator = options.aggregator or ("trimmed_mean" if options.untrusted else "mean")
-    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, aggregator=aggregator)
+    strangers = {"aggregator": aggregator, "untrusted": options.untrusted}
+    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, **strangers)
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
