@@ -104,6 +104,7 @@ class Evil:
         return print, ("this ran",)
 
 
+@pytest.mark.fault("S17")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
