@@ -114,6 +114,8 @@ def without_derivative() -> None:
 
 
 ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    # names of arguments
+    (lambda: dm.ones(2, 2).sum(dim=1, axis=1), TypeError, "sum() got axis and dim, which are one argument"),
     # what a tensor is made of
     (lambda: dm.tensor(["a"]), DtypeError, "a tensor holds numbers or booleans, got <U1; convert the data first"),
     (

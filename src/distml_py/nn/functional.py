@@ -54,6 +54,8 @@ from ..functions.convolution import (
 )
 from ..functions.ctc import ctc_loss
 from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.grid import affine_grid, grid_sample
+from ..functions.legacy import legacy as _legacy
 from ..functions.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -380,6 +382,7 @@ def scaled_dot_product_attention(
 
 
 _named(globals())
+_legacy(globals())
 relu_, elu_, selu_, celu_, rrelu_ = (_changed(function) for function in (relu, elu, selu, celu, rrelu))
 leaky_relu_, hardtanh_, threshold_ = (_changed(function) for function in (leaky_relu, hardtanh, threshold))
 __getattr__ = _getter("torch.nn.functional", globals())

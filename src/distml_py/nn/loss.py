@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..functions.legacy import legacy as _legacy
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -272,3 +273,6 @@ class PairwiseDistance(Module):
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         return F.pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
+
+
+_legacy(globals())

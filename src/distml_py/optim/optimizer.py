@@ -12,6 +12,7 @@ from ..atlas import Atlas, groups
 from ..creation import zeros_like
 from ..errors import RecipeError, ShapeError
 from ..tensor import Tensor, enable_grad, no_grad
+from .ways import taking_ways
 
 Options = dict[str, Any]
 Numbers = tuple[int, ...]
@@ -51,6 +52,10 @@ class Optimizer:
     """
 
     elementwise = False
+
+    def __init_subclass__(cls) -> None:
+        if cls.__module__.startswith(__package__) and "__init__" in vars(cls):
+            cls.__init__ = taking_ways(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, params: Iterable[Any], defaults: Options):
         given = list(params)

@@ -5,6 +5,7 @@ from functools import cache
 from inspect import isfunction
 from typing import Any
 
+from . import aliases as _aliases
 from . import (
     arithmetic,
     assigning,
@@ -50,6 +51,7 @@ FAMILIES = (
 )
 
 for _family in FAMILIES:
+    _aliases.aliased(_family)
     _grad_fn.named(_family)
 cat, matmul, stack = joining.cat, products.matmul, joining.stack  # those that say who made their results
 
