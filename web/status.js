@@ -13,6 +13,7 @@
  * @property {boolean} contributing
  * @property {number} last_seen_s
  * @property {number} strikes
+ * @property {boolean} quarantined
  * @property {number | null} samples_per_s
  *
  * @typedef {{[key: string]: any, worker_list?: WorkerRow[]}} CoordinatorStatus

@@ -16,6 +16,7 @@ from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
 EVALUATIONS_OUT = 2  # evaluations that workers may be behind with before further ones are left out
+MOST_SHARE = 5  # with strangers one owner computes at most the fifth part of a step, or one shard
 PATIENCE = 2  # times the usual length of a step: then a quorum is enough
 
 
@@ -43,6 +44,7 @@ class Book:
     def _begin_step(self) -> None:
         run = self.run
         self.done: dict[int, tuple[float, int]] = {}  # unit -> loss, samples
+        self.owners: list[str] = []  # of what is done
         self.began_s: float | None = None
         self.span = 1  # steps that this round takes
         ahead = 0
@@ -144,6 +146,7 @@ class Book:
             if other.id != lease.id:  # somebody else tried the same shard
                 self._late(workers[other.worker], other, now)
         self.done[unit] = (message.loss, message.samples)
+        self.owners.append(worker.owner)
 
     def evaluation_refusal(self, worker: Worker, message: wire.Evaluation) -> Reject | None:
         lease = worker.leases.get(message.lease)
@@ -175,6 +178,17 @@ class Book:
 
     # ------------------------------------------------------------ giving out
 
+    def room(self, worker: Worker) -> bool:
+        """Whether its owner may have another shard of this step."""
+        if not worker.capped:
+            return True
+        out = sum(lease.owner == worker.owner for leases in self.out.values() for lease in leases)
+        return out + self.owners.count(worker.owner) < max(self.run.shards // MOST_SHARE, 1)
+
+    def crowded(self, able: list[Worker]) -> bool:
+        """Whether shards wait, none is out, and nobody who is here may have one."""
+        return bool(self.waiting and able) and not self.out and not any(map(self.room, able))
+
     def nothing_waits(self) -> bool:
         return not self.waiting and all(lease is not None for lease in self.evaluations.values())
 
@@ -200,14 +214,18 @@ class Book:
         line = []
         for number, worker in enumerate(_prompt(joined, now)):
             own_s = worker.piece_s(size, usual_s, now)
-            if self.waiting and own_s <= self._waited_s() and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s):
+            unheard = own_s <= self._waited_s() and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
+            if self.waiting and unheard and self.room(worker):
                 effects += self._issue(worker, self.version, self.waiting.popleft(), "", now)
             done_s = worker.left_s(own_s, size, now) + own_s
             line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
         heapq.heapify(line)
         kept: list[int] = []
-        while self.waiting:
+        while self.waiting and line:
             done_s, shards, number, own_s, held, worker = line[0]
+            if not self.room(worker):
+                heapq.heappop(line)
+                continue
             unit = self.waiting.popleft()
             if held < LEASES_AHEAD:
                 effects += self._issue(worker, self.version, unit, "", now)
@@ -224,7 +242,7 @@ class Book:
         until then a late answer is still the best that can come.
         """
         effects: list[Effect] = []
-        idle = [worker for worker in _prompt(joined, now) if not worker.leases]
+        idle = [worker for worker in _prompt(joined, now) if not worker.leases and self.room(worker)]
         idle.sort(key=lambda worker: (worker.piece_s(1, self.pace.mean_s or 1.0, now), worker.free_since_s), reverse=True)
         for late in joined if idle else []:
             in_hand = 0
@@ -274,7 +292,8 @@ class Book:
         steps = self.span if shard is not None else 1
         in_hand = sum(lease.size for lease in worker.leases.values()) + count * steps
         seconds = self.pace.lease_s(in_hand) + (EVALUATION_S if shard is None else 0)
-        lease = Lease(f"{worker.id}.{self._issued}", worker.id, version, shard, split, count, now, now + seconds, step, steps)
+        name, until_s = f"{worker.id}.{self._issued}", now + seconds
+        lease = Lease(name, worker.id, version, shard, split, count, now, until_s, step, steps, worker.owner)
         worker.leases[lease.id], worker.asked_s = lease, now
         if shard is None or unit is None:
             self.evaluations[version, split] = lease

@@ -38,6 +38,7 @@ class Lease:
     deadline_s: float
     step: int = 0
     steps: int = 1
+    owner: str = ""
 
     @property
     def size(self) -> int:
@@ -79,6 +80,9 @@ class Worker:
     name: str
     role: str
     session: str = ""
+    owner: str = ""  # whose conduct it shares, see conduct.py
+    capped: bool = False  # its owner computes but a share of each step
+    quarantined: bool = False  # it gets no work
     joined: bool = False
     backend: str = ""
     device: str = ""

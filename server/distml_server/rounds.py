@@ -9,6 +9,7 @@ from collections import Counter
 from distml_py import wire
 
 from .book import Book
+from .conduct import MOST_STRIKES, Conduct
 from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, SendSolo, SendWeights, Take
 from .leases import QUICKLY, Pace, Worker
 
@@ -34,6 +35,7 @@ class Rounds:
 
     def __init__(self, deterministic: bool = False) -> None:
         self.deterministic = deterministic
+        self.conduct = Conduct()
         self.workers: dict[str, Worker] = {}
         self.rejected: Counter[str] = Counter()
         self.run: wire.Run | None = None
@@ -75,6 +77,17 @@ class Rounds:
     def joined(self) -> list[Worker]:
         return [worker for worker in self.workers.values() if worker.joined]
 
+    def able(self) -> list[Worker]:
+        """Those who may be given work."""
+        return [worker for worker in self.workers.values() if worker.joined and not worker.quarantined]
+
+    @property
+    def short_of(self) -> str | None:
+        """Why nobody can go on though there are workers."""
+        if self.book is None or self.state != "training" or not self.book.crowded(self.able()):
+            return None
+        return "waiting for workers of other addresses: with --untrusted one address computes at most a fifth of a step"
+
     def versions_needed(self) -> set[int]:
         """Weights that SendWeights may still ask for."""
         return {self.version, *(version for version, _ in self.book.evaluations)} if self.book else set()
@@ -111,9 +124,15 @@ class Rounds:
         self._clear(state, run, version)
         self.metrics.update(metrics)
 
-    def connect(self, worker: str, name: str, role: str, now: float, session: str = "") -> list[Effect]:
-        """session: text of the worker's own; who comes back with it within the run is known again."""
-        found = Worker(worker, name, role, session, seen_s=now)
+    def connect(self, worker: str, name: str, role: str, now: float, session: str = "", address: str = "") -> list[Effect]:
+        """session: text of the worker's own; who comes back with it within the run is known again.
+
+        address: what workers have in common that may be one stranger's; strikes are then the address's, and its share of a
+        step is capped. "": the session is its own.
+        """
+        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now)
+        found.strikes = self.conduct.strikes(found.owner, now)
+        found.quarantined = self.conduct.quarantined(found.owner, now)
         before = self._left.pop(session, None) if session else None
         if before is not None:
             found.shards_done, found.pace, found.contributed_s = before.shards_done, before.pace, before.contributed_s
@@ -190,11 +209,14 @@ class Rounds:
         if self.solo and self.solo.yield_deadline_s is not None and now > self.solo.yield_deadline_s:
             self.solo = None  # its steps since the last checkpoint are lost; its late answer is `stale`
             effects += self._end("stopped") if self.stopping else []
+        for worker in self.workers.values():
+            if worker.quarantined and not self.conduct.quarantined(worker.owner, now) and worker.owner:
+                worker.quarantined = False
         effects += self._go_on(now)
         if self.book is not None and self.state == "training" and not self.solo and not self.closing:
             if self.book.enough(now):
                 effects += self._step(now) + self._go_on(now)
-            effects += self.book.retry(self.joined(), now)
+            effects += self.book.retry(self.able(), now)
         return effects
 
     def _counted(self, effects: list[Effect]) -> list[Effect]:
@@ -202,8 +224,23 @@ class Rounds:
             if isinstance(effect, Reject):
                 self.rejected[effect.reason] += 1
                 if effect.bad and effect.to in self.workers:
-                    self.workers[effect.to].strikes += 1
+                    self._strike(self.workers[effect.to])
         return effects
+
+    def _strike(self, worker: Worker) -> None:
+        """All that its owner has here are quarantined with it."""
+        now, before = worker.seen_s, worker.strikes
+        self.conduct.strike(worker.owner, now)
+        worker.strikes = max(before + 1, self.conduct.strikes(worker.owner, now))
+        for peer in self.workers.values():
+            if worker.strikes >= MOST_STRIKES and (peer is worker or worker.owner and peer.owner == worker.owner):
+                self._quarantine(peer)
+
+    def _quarantine(self, worker: Worker) -> None:
+        worker.quarantined = True
+        for lease in list(worker.leases.values()):
+            if self.book is not None:
+                self.book.release(worker, lease, "stale")
 
     # ------------------------------------------------------------ coming and going
 
@@ -225,6 +262,9 @@ class Rounds:
         if self.state not in ACTIVE:
             worker.version = self.version
             return [*effects, SendWeights((worker.id,), self.version), SendEnded(worker.id)]
+        if worker.quarantined:
+            detail = f"after {worker.strikes} refused messages this worker gets no work for a while; it need not be restarted"
+            return [*effects, Reject(worker.id, "quarantined", detail)]
         if self.state == "error":
             self.state, self.error = "training", None
         return effects + self._go_on(now)
@@ -346,7 +386,7 @@ class Rounds:
             return []
         if not self.solo and not book.untouched and book.nothing_waits():
             return []
-        joined = self.joined()
+        joined = self.able()
         if self.version >= run.steps and not book.evaluations:
             return self._end("finished")
         if self.solo:

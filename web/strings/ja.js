@@ -283,6 +283,7 @@ export const STRINGS = {
   connected: "接続中",
   "{n} samples/s": "毎秒 {n} 個",
   "{n} refused": "却下 {n} 件",
+  "in quarantine, {n} refused": "隔離中、却下 {n} 件",
   " (this tab)": "（このタブ）",
   ready: "準備完了",
   waiting: "待機中",
