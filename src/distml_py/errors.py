@@ -31,6 +31,10 @@ class IndexRangeError(DistmlError, RuntimeError, IndexError):
     """An index or a dimension outside its range."""
 
 
+class ArgumentError(DistmlError, RuntimeError, TypeError, ValueError, IndexError):
+    """Arguments that a function does not have, or cannot compute with."""
+
+
 class GradientError(DistmlError, RuntimeError):
     """A gradient that cannot be computed: no graph, no derivative, or a non-scalar without a gradient."""
 

@@ -16,6 +16,7 @@ from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..op import float32, float64
 from ..tensor import Tensor, no_grad
 from ..tensor import device as devices
+from ..tensor.arguments import guarded
 from .hooks import Hooks, RemovableHandle
 
 
@@ -53,7 +54,7 @@ class Module:
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
         if cls.__module__.startswith(__name__.rpartition(".")[0]) and "__init__" in vars(cls):
-            cls.__init__ = _placed(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = guarded(cls.__name__, _placed(cls.__init__), more=_PLACE)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})
@@ -365,6 +366,9 @@ class Module:
 
 
 T = TypeVar("T")
+
+
+_PLACE = frozenset({"device", "dtype"})
 
 
 def _placed(make: Callable[..., None]) -> Callable[..., None]:

@@ -10,9 +10,8 @@ import numpy as np
 from .. import engine, live
 from ..atlas import Atlas, groups
 from ..creation import zeros_like
-from ..errors import RecipeError, ShapeError
+from ..errors import ArgumentError, RecipeError, ShapeError
 from ..tensor import Tensor, enable_grad, no_grad
-from .ways import taking_ways
 
 Options = dict[str, Any]
 Numbers = tuple[int, ...]
@@ -53,11 +52,11 @@ class Optimizer:
 
     elementwise = False
 
-    def __init_subclass__(cls) -> None:
-        if cls.__module__.startswith(__package__) and "__init__" in vars(cls):
-            cls.__init__ = taking_ways(cls.__init__)  # type: ignore[method-assign]
-
     def __init__(self, params: Iterable[Any], defaults: Options):
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise ArgumentError(
+                f"{type(self).__name__} takes tensors or groups of them, got {type(params).__name__}; use [parameter]"
+            )
         given = list(params)
         if not given:
             raise RecipeError(f"{type(self).__name__} got no parameters; pass model.parameters()")
@@ -317,6 +316,8 @@ def not_negative(name: str, **options: float) -> None:
 
 
 def check_betas(name: str, betas: Sequence[float]) -> None:
+    if len(betas) != 2:
+        raise RecipeError(f"{name}: betas are two numbers, got {tuple(betas)}")
     if not all(0 <= beta < 1 for beta in betas):
         raise RecipeError(f"{name}: betas are in [0, 1), got {tuple(betas)}")
 

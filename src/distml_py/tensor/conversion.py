@@ -16,7 +16,13 @@ from .tensor import Tensor, in_dtype, made, method
 
 @method
 def to(
-    input: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: Any = False, copy: Any = False, **_: Any
+    input: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: Any = False,
+    copy: Any = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """to(dtype), to(device), to(device, dtype), to(other): the numbers in another dtype; fractions are cut off towards zero.
 
