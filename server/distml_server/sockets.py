@@ -29,11 +29,12 @@ FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answe
 
 @dataclass(frozen=True)
 class Inspected:
-    """A decoded frame. opened: of a gradient, its checked numbers; error: why there are none."""
+    """A decoded frame. opened: of a gradient, its checked numbers, and their sketch; error: why there are none."""
 
     frame: wire.Frame
     opened: Any = None
     error: DistmlError | None = None
+    sketch: Any = None
 
 
 class Coordinator(Protocol):

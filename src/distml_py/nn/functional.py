@@ -55,6 +55,7 @@ from ..functions.convolution import (
 )
 from ..functions.ctc import ctc_loss
 from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.grid import affine_grid, grid_sample
 from ..functions.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
