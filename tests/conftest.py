@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from faults import FaultTable
 from served import Coordinator
 
 settings.register_profile("chaos", max_examples=500)  # pytest --hypothesis-profile=chaos
@@ -15,10 +16,45 @@ settings.register_profile("chaos", max_examples=500)  # pytest --hypothesis-prof
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ux", action="store_true", help="print the page's features and whether their tests pass")
 
+    parser.addoption("--faults", choices=("R", "S"), help="only tests of docs/faults.md's rows of this letter; prints each row")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+
+TABLE = pytest.StashKey[FaultTable]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLE] = FaultTable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Browser tests last: Playwright's synchronous API leaves an event loop running in this thread."""
     items.sort(key=lambda item: "/browser/" in item.path.as_posix())
+    kind = config.getoption("--faults")
+    if kind:
+        others = [item for item in items if not any(name.startswith(kind) for name in rows_of(item))]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def rows_of(item: pytest.Item) -> list[str]:
+    return [str(name) for mark in item.iter_markers("fault") for name in mark.args]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    names = rows_of(item)
+    if names and (report.when == "call" or report.failed):
+        item.config.stash[TABLE].note(names, item.nodeid, report.passed)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    kind = config.getoption("--faults")
+    if kind:
+        terminalreporter.section("rows of docs/faults.md")
+        for line in config.stash[TABLE].lines(kind):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import distml_py
 from distml_py.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
+LOCK = (ROOT / "server" / "requirements.lock").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,20 @@ def test_without_root_nothing_is_installed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert browser_finder.install_debians() == "only root may install Debian's chromium: sudo apt-get install chromium"
+
+
+@pytest.mark.fault("S33")
+def test_every_foreign_byte_is_pinned_by_a_hash() -> None:
+    """The coordinator's packages, the page's and the browser files: who swaps one of them is refused by pip, npm and `serve`."""
+    pins = re.findall(r"^([\w.-]+)==(\S+)[^\\\n]*\\\n((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", LOCK, re.MULTILINE)
+    assert len(pins) == len(re.findall(r"^[\w.-]+==", LOCK, re.MULTILINE)) > 20, "each pin has its hashes"
+    known = {name.lower().replace("_", "-") for name, _, _ in pins}
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[><=!~ ;\[]", one)[0] for one in asked} <= known
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    assert all(entry["integrity"].startswith("sha512-") for name, entry in packages.items() if name)
+    noxfile = (ROOT / "noxfile.py").read_text()
+    assert '"npm", "install"' not in noxfile and noxfile.count('"npm", "ci", "--ignore-scripts"') == noxfile.count('"npm", "ci"')
+    files = json.loads((ROOT / "server/distml_server/assets.lock.json").read_text())
+    pinned = [entry for group in files.values() if isinstance(group, dict) for entry in group.values() if isinstance(entry, dict)]
+    assert pinned and all(re.fullmatch("[0-9a-f]{64}", entry["sha256"]) for entry in pinned)

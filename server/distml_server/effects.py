@@ -76,4 +76,12 @@ class Reject:
     lease: str = ""  # what was answered
 
 
-Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject
+@dataclass(frozen=True)
+class Eject:
+    """Close its connection: it was caught."""
+
+    worker: str
+    detail: str
+
+
+Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject | Eject

@@ -29,11 +29,12 @@ FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answe
 
 @dataclass(frozen=True)
 class Inspected:
-    """A decoded frame. opened: of a gradient, its checked numbers; error: why there are none."""
+    """A decoded frame. opened: of a gradient, its checked numbers, and their sketch; error: why there are none."""
 
     frame: wire.Frame
     opened: Any = None
     error: DistmlError | None = None
+    sketch: Any = None
 
 
 class Coordinator(Protocol):
@@ -60,6 +61,7 @@ class Connection:
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
         self.id = ""
         self.role = ""
+        self.token = self.address = ""
         self._socket, self._transport = socket, transport
         self._outbox: deque[tuple[type, int, Content]] = deque()  # message type, weights version, frame or what makes it
         self._wake = asyncio.Event()
@@ -169,6 +171,7 @@ class Connection:
         if not isinstance(hello, wire.Hello):
             self.close(1008, "the first frame is a hello")
             return False
+        self.token = hello.token
         refusal = coordinator.welcome(self, hello, origin)
         if refusal is not None:
             self.say(refusal)
@@ -228,6 +231,7 @@ async def serve(
     await socket.prepare(request)
     transport = request.transport
     connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None)
+    connection.address = request.remote or ""
     connections.add(connection)
     writer = asyncio.create_task(connection.write())
     try:

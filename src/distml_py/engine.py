@@ -19,7 +19,7 @@ from .graph import CONST, LEAF, Node
 from .kernel import Draw
 from .op import Move
 from .ops import DETACH, PART
-from .schedule import Graph, graph_of, linearize
+from .steps import Graph, graph_of, linearize
 
 T = TypeVar("T")
 PLANS = 256  # plans kept per backend; the least recently used goes first

@@ -23,7 +23,6 @@ NEAREST = {
     "inv": "numpy.linalg.inv of x.numpy()",
     "inverse": "numpy.linalg.inv of x.numpy()",
     "fft": "numpy.fft of x.numpy()",
-    "gradcheck": "central differences of the function, in float64 on the reference backend",
     "jit": "distml_py.compile",
     "linearize": "torch.func.jvp",
     "lgamma": "math.lgamma of a number",

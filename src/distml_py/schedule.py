@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 from .attending import attention
 from .epilogue import finished
-from .graph import CONST, LEAF, Node
+from .expressions import MAX_INPUTS, inputs_of, renumbered
+from .folding import fold, joined, statistics
+from .graph import CONST, LEAF
 from .kernel import (
     Apply,
-    Dtype,
     Expression,
     Fold,
-    Joint,
     Kernel,
     Launch,
     Load,
@@ -28,11 +26,9 @@ from .kernel import (
     Map,
     Part,
     Pick,
-    Read,
     Region,
     Scalar,
     Schedule,
-    Total,
     Window,
 )
 from .layout import MOST_SIDE, Layout, layout_of
@@ -47,7 +43,6 @@ from .op import (
     Gather,
     MatMul,
     Move,
-    Op,
     Pack,
     Reduce,
     ScatterAdd,
@@ -60,10 +55,10 @@ from .ops.elementwise import NORMALIZE
 from .prologue import begun
 from .scattering import scatter
 from .siblings import paired
+from .steps import Graph, Step
 from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
-MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
 MAX_WORK = 48  # ops in one kernel: longer texts compile slowly and gain nothing
 CHEAP_WORK = 8  # an expression this small is computed again rather than stored when a broadcast repeats it
 LIGHT_WORK = 2  # a value this cheap is computed again by up to MOST_COPIES readers; a normalised one by all, from the same bytes
@@ -77,84 +72,6 @@ CONTRACTIONS = (
     Attention,
     AttentionNormalizer,
 )  # they read stored arrays only
-FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
-
-
-@dataclass(frozen=True)
-class Step:
-    """One node of a Graph: inputs are numbers of earlier steps."""
-
-    op: Op
-    inputs: tuple[int, ...]
-    attrs: tuple[Any, ...]
-    shape: Shape
-    dtype: Dtype
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A graph without its data: equal Graphs share one plan. Leaves and constants are numbered in order of appearance."""
-
-    steps: tuple[Step, ...]
-    outputs: tuple[int, ...]
-
-
-def linearize(
-    outputs: Sequence[Node], layout: Callable[[Node], Any], seen: list[Node] | None = None
-) -> tuple[tuple[Any, ...], list[Node], list[float]]:
-    """(key, leaves, scalars). The key holds all that shapes a plan: graph_of(key) is the Graph it stands for.
-
-    layout: where the numbers of a realized node lie, as the backend says. seen: receives the node of each step.
-    """
-    number: dict[int, int] = {}
-    known: dict[tuple[Any, ...], int] = {}
-    steps: list[tuple[Any, ...]] = []
-    leaves: list[Node] = []
-    scalars: list[float] = []
-    for node in _pending(outputs):
-        if node.buffer is not None:
-            step: tuple[Any, ...] = (LEAF, (), (len(leaves), layout(node)), node.shape, node.dtype)
-            leaves.append(node)
-        elif node.op is CONST:
-            step = (CONST, (), (len(scalars),), node.shape, node.dtype)
-            scalars.append(node.attrs[0])
-        else:
-            step = (node.op, tuple([number[id(parent)] for parent in node.inputs]), node.attrs, node.shape, node.dtype)
-        place = known.setdefault(step, len(steps))
-        if place == len(steps):
-            steps.append(step)
-            if seen is not None:
-                seen.append(node)
-        number[id(node)] = place
-    return (tuple(steps), tuple([number[id(node)] for node in outputs])), leaves, scalars
-
-
-def graph_of(key: tuple[Any, ...]) -> Graph:
-    """The readable form of linearize's key."""
-    steps, outputs = key
-    return Graph(tuple(Step(*step) for step in steps), outputs)
-
-
-def _pending(outputs: Sequence[Node]) -> list[Node]:
-    """Nodes to compute and the realized ones they read, inputs first."""
-    done: set[int] = set()
-    found: list[Node] = []
-    stack: list[Node | None] = list(reversed(outputs))
-    waiting: list[Node] = []
-    while stack:
-        node = stack.pop()
-        if node is None:
-            found.append(waiting.pop())
-            continue
-        if id(node) in done:
-            continue
-        done.add(id(node))
-        waiting.append(node)
-        stack.append(None)
-        if node.buffer is None:
-            stack.extend([parent for parent in reversed(node.inputs) if id(parent) not in done])
-    return found
-
 
 Choose = Callable[[Graph, int], Variant]
 
@@ -291,8 +208,8 @@ class _Scheduler:
     def _limited(self, values: list[Expression], shapes: list[Shape]) -> list[Expression]:
         """values, the largest of them stored until the rest fits into one kernel."""
         values = list(values)
-        while len(set().union(*map(_inputs, values))) > MAX_INPUTS or sum(value.work for value in values) > MAX_WORK:
-            largest = max(range(len(values)), key=lambda n: (len(_inputs(values[n])), values[n].work))
+        while len(set().union(*map(inputs_of, values))) > MAX_INPUTS or sum(value.work for value in values) > MAX_WORK:
+            largest = max(range(len(values)), key=lambda n: (len(inputs_of(values[n])), values[n].work))
             stored = self.store(values[largest], shapes[largest])
             assert stored != values[largest], f"a row of {len(values)} arrays does not fit into a kernel of {MAX_INPUTS}"
             values[largest] = stored
@@ -301,9 +218,9 @@ class _Scheduler:
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
         match step.op:
             case Reduce():
-                return self._fold(step, values[0], shapes[0])
+                return fold(self, step, values[0], shapes[0])
             case Statistics():
-                return self._statistics(step, values[0], shapes[0])
+                return statistics(self, step, values[0], shapes[0])
             case ScatterAdd():
                 return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
             case Pack():
@@ -360,54 +277,6 @@ class _Scheduler:
             self.fused(Map(value, step.dtype), cell, Layout(spot.columns // 4, spot.rows), region, slot)
         return Load(slot, step.dtype)
 
-    def _fold(self, step: Step, value: Expression, shape: Shape) -> Expression:
-        """Reduced axes last, then folds of at most FOLD_LENGTH numbers until one is left."""
-        op, axes = step.op, step.attrs[0]
-        assert isinstance(op, Reduce)
-        kept = [axis for axis in range(len(shape)) if axis not in axes]
-        turn = tuple(kept) + tuple(axes)
-        line = contiguous_strides(shape)
-        view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
-        value = through(view, value)
-        length = math.prod(shape[axis] for axis in axes)
-        if len(_inputs(value)) > MAX_INPUTS:
-            value = self.store(value, view.shape)
-        rows = math.prod(step.shape)
-        while length > FOLD_LENGTH and op.glsl:
-            chunks = _chunks(length)
-            found = self.fused(Fold(op, value, length, chunks, rows, step.dtype), (chunks, rows))
-            value, length = through(View((rows, chunks), (1, rows)), found), chunks
-        return self.fused(Fold(op, value, length, 1, rows, step.dtype), step.shape)
-
-    def _statistics(self, step: Step, value: Expression, shape: Shape) -> Expression:
-        """As _fold: what each stage finds of its chunks is merged by the next one."""
-        op, axes = step.op, step.attrs[0]
-        assert isinstance(op, Statistics)
-        turn = (*(axis for axis in range(len(shape)) if axis not in axes), *axes)
-        line = contiguous_strides(shape)
-        view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
-        value = through(view, value)
-        if len(_inputs(value)) > MAX_INPUTS:
-            value = self.store(value, view.shape)
-        length, rows = math.prod(shape[axis] for axis in axes), math.prod(step.shape[1:])
-        kernel = Joint(op, (value,), length, 1, rows, step.dtype, True, step.attrs[1:])
-        while kernel.length > FOLD_LENGTH:
-            kernel = dataclasses.replace(kernel, chunks=_chunks(kernel.length), final=False)
-            found, layer = self._joint(kernel, (kernel.chunks, rows))
-            parts = tuple(through(View((rows, kernel.chunks), (1, rows), n * layer), found) for n in range(kernel.layers))
-            kernel = Joint(op, parts, kernel.chunks, 1, rows, step.dtype, True, step.attrs[1:], kernel.totals, True)
-        found, layer = self._joint(kernel, step.shape[1:])
-        return through(View((step.shape[0], rows), (layer, 1)), found)
-
-    def _joint(self, kernel: Joint, shape: Shape) -> tuple[Load, int]:
-        """(what a kernel with several results writes, how many numbers lie in each layer)."""
-        inputs: dict[int, int] = {}
-        scalars: dict[int, int] = {}
-        bodies = tuple(_renumber(body, inputs, scalars) for body in kernel.bodies)
-        local = dataclasses.replace(kernel, bodies=bodies)
-        found = self.launch(local, tuple(inputs), shape, layers=kernel.layers, scalars=tuple(scalars))
-        return found, self.launches[-1].layout.layer_size
-
     def store(self, value: Expression, shape: Shape) -> Load:
         """value in an array of its own; one that was stored before, in the same shape, is not stored again."""
         if isinstance(value, Load) and value.input not in self.layered:
@@ -423,7 +292,7 @@ class _Scheduler:
         """Launch a kernel whose body still uses graph-wide numbers: they become the kernel's own."""
         inputs: dict[int, int] = {}
         scalars: dict[int, int] = {}
-        body = _renumber(kernel.body, inputs, scalars)
+        body = renumbered(kernel.body, inputs, scalars)
         local = dataclasses.replace(kernel, body=body)
         if slot is None:
             return self.launch(local, tuple(inputs), shape, scalars=tuple(scalars))
@@ -440,97 +309,3 @@ class _Scheduler:
         if layers > 1:
             self.layered.add(slot)
         return Load(slot, kernel.dtype)
-
-
-def joined(plan: Schedule) -> Schedule:
-    """Where one map reads a fold's numbers, each at its own place, and nobody else does, the fold makes them at once."""
-    readers: dict[int, list[int]] = {}
-    for place, launch in enumerate(plan.launches):
-        for slot in launch.inputs:
-            readers.setdefault(slot, []).append(place)
-    launches: list[Launch | None] = list(plan.launches)
-    for place, launch in enumerate(plan.launches):
-        if not isinstance(launch.kernel, Fold) or launch.output in plan.outputs or len(readers.get(launch.output, [])) != 1:
-            continue
-        reader = launches[readers[launch.output][0]]
-        if reader is not None and isinstance(reader.kernel, Map) and reader.size == launch.size:
-            both = _joined(launch, launch.kernel, reader, reader.kernel)
-            if both is not None:
-                launches[place], launches[readers[launch.output][0]] = None, both
-    return dataclasses.replace(plan, launches=tuple(launch for launch in launches if launch is not None))
-
-
-def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None:
-    number = then.inputs.index(first.output)
-    inputs = list(first.inputs) + [slot for slot in then.inputs if slot not in first.inputs and slot != first.output]
-    places = [inputs.index(slot) if slot in inputs else -1 for slot in then.inputs]
-    after = _replaced(map_.body, number, Total(fold.dtype), places, len(first.scalars))
-    if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
-        return None
-    kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
-    return dataclasses.replace(then, kernel=kernel, inputs=tuple(inputs), scalars=first.scalars + then.scalars)
-
-
-def _replaced(
-    value: Expression, number: int, total: Total, places: list[int], scalars: int, moved: bool = False
-) -> Expression | None:
-    """value with input `number` as the fold's total and the others renumbered; None when it is read at another place."""
-
-    def within(part: Expression, elsewhere: bool = moved) -> Expression | None:
-        return _replaced(part, number, total, places, scalars, elsewhere)
-
-    match value:
-        case Load(input, kind):
-            return Load(places[input], kind) if input != number else None if moved else total
-        case Scalar(scalar, kind):
-            return Scalar(scalar + scalars, kind)
-        case Read(views, of, kind, work):
-            inner = within(of, True)
-            return None if inner is None else Read(views, inner, kind, work)
-        case Apply(args=args) | Make(args=args):
-            parts = [found for arg in args if (found := within(arg)) is not None]
-            return dataclasses.replace(value, args=tuple(parts)) if len(parts) == len(args) else None
-        case Pick(of=of, index=index):
-            whole, at = within(of, True), within(index)
-            return None if whole is None or at is None else dataclasses.replace(value, of=whole, index=at)
-        case _:
-            return value
-
-
-def _chunks(length: int) -> int:
-    """The fewest chunks of at most FOLD_LENGTH numbers; equal ones where a number near by divides the length."""
-    fewest = -(-length // FOLD_LENGTH)
-    return next((chunks for chunks in range(fewest, 4 * fewest) if length % (4 * chunks) == 0), fewest)
-
-
-def _inputs(value: Expression) -> set[int]:
-    match value:
-        case Load(input=number):
-            return {number}
-        case Read(of=of):
-            return _inputs(of)
-        case Apply(args=args) | Make(args=args):
-            return set().union(*map(_inputs, args))
-        case Pick(of=of, index=index):
-            return _inputs(of) | _inputs(index)
-        case _:
-            return set()
-
-
-def _renumber(value: Expression, inputs: dict[int, int], scalars: dict[int, int]) -> Expression:
-    match value:
-        case Load(number, dtype):
-            return Load(inputs.setdefault(number, len(inputs)), dtype)
-        case Scalar(number, dtype):
-            return Scalar(scalars.setdefault(number, len(scalars)), dtype)
-        case Read(views, of, dtype, work):
-            return Read(views, _renumber(of, inputs, scalars), dtype, work)
-        case Apply(op, args, dtype, work):
-            return Apply(op, tuple(_renumber(arg, inputs, scalars) for arg in args), dtype, work)
-        case Make(op, attrs, args, dtype, work):
-            return Make(op, attrs, tuple(_renumber(arg, inputs, scalars) for arg in args), dtype, work)
-        case Pick(of, index, shape, index_shape, axis, dtype, work):
-            of, index = _renumber(of, inputs, scalars), _renumber(index, inputs, scalars)
-            return Pick(of, index, shape, index_shape, axis, dtype, work)
-        case _:
-            return value

@@ -14,7 +14,7 @@ from .backends.trials import Trials
 from .backends.tuner import Finding, Tuner
 from .backends.webgl import WebGLBackend
 from .errors import CaptureError
-from .schedule import Graph
+from .steps import Graph
 from .variant import Variant
 
 HEAVY = 0.005  # of all multiplications: a problem with less is not worth its measuring

@@ -19,7 +19,7 @@ RATIOS = {
     "gpt_step": 2.0,
 }
 PYTHON_SHARE = 0.03  # of a captured step's time
-CALLS = 1.5  # of the bridge, a captured step: one, and a share of what reads a number at the end of each round
+CALLS = 1.0  # of the bridge, a captured step; the number that is read at the end of each round is not part of one
 
 
 @dataclass(frozen=True)

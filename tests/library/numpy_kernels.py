@@ -38,7 +38,8 @@ from distml_py.kernel import (
 )
 from distml_py.layout import MOST_SIDE
 from distml_py.op import DTYPES, bool_, int32
-from distml_py.schedule import Graph, schedule
+from distml_py.schedule import schedule
+from distml_py.steps import Graph
 from distml_py.view import View, contiguous_strides
 
 

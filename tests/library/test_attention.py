@@ -13,7 +13,8 @@ from distml_py.functions import attention
 from distml_py.functions.attention import MOST_SCORES, WIDEST, stores_scores
 from distml_py.kernel import Attended, Normalizer, Product
 from distml_py.layout import layout_of
-from distml_py.schedule import graph_of, linearize, schedule
+from distml_py.schedule import schedule
+from distml_py.steps import graph_of, linearize
 from numpy_kernels import KernelBackend
 
 F = dm.nn.functional

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import argument_errors
 import distml_py as dm
 from distml_py import engine
 from distml_py.data import DataLoader, Dataset, TensorDataset
@@ -374,7 +375,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 ]
 ROWS += WRONG
 
-ROWS += SURFACE_ROWS
+ROWS += SURFACE_ROWS + argument_errors.ROWS
 
 
 @pytest.mark.parametrize(("wrong", "error", "message"), ROWS, ids=[row[2] for row in ROWS])

@@ -13,7 +13,8 @@ from distml_py.backends.glsl import render
 from distml_py.backends.writer import Program
 from distml_py.kernel import Convolution, Kernel, Launch, Product
 from distml_py.layout import Layout, layout_of
-from distml_py.schedule import graph_of, linearize, schedule
+from distml_py.schedule import schedule
+from distml_py.steps import graph_of, linearize
 from distml_py.variant import Variant
 from numpy_kernels import KernelBackend
 from op_examples import Example, listed, loss_of, numbers

@@ -21,7 +21,7 @@ from distml_py.torch_names import NAMES
         (lambda: dm.ones(1).lgamma(), "not implemented: torch.Tensor.lgamma; nearest is math.lgamma of a number"),
         (lambda: dm.ones(1).logdet(), "not implemented: torch.Tensor.logdet; nearest is numpy.linalg.slogdet of x.numpy()"),
         (lambda: dm.linalg.svd, "not implemented: torch.linalg.svd; nearest is numpy.linalg.svd of x.numpy()"),
-        (lambda: dm.autograd.gradcheck, "not implemented: torch.autograd.gradcheck; nearest is central differences"),
+        (lambda: dm.autograd.enforce_grad_layout_policy, "not implemented: torch.autograd.enforce_grad_layout_policy; nearest is"),
         (lambda: dm.func.linearize, "not implemented: torch.func.linearize; nearest is torch.func.jvp"),
         (lambda: dm.nn.Conv3d, "not implemented: torch.nn.Conv3d; nearest is torch.nn.Conv"),
         (lambda: dm.nn.functional.conv3d, "not implemented: torch.nn.functional.conv3d; nearest is torch.nn.functional.conv"),

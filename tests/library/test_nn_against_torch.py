@@ -13,7 +13,7 @@ import distml_py as dm
 from distml_py import nn
 from distml_py.errors import DistmlError, ShapeError, UnsupportedError
 from distml_py.graph import Node
-from distml_py.schedule import linearize
+from distml_py.steps import linearize
 from op_examples import numbers, whole
 
 # layer, arguments, options, input shape

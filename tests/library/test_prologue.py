@@ -11,7 +11,8 @@ from distml_py import Tensor, engine, nn
 from distml_py.kernel import Convolution, Product, WeightGradient
 from distml_py.layout import layout_of
 from distml_py.prologue import reads
-from distml_py.schedule import Graph, Schedule, graph_of, linearize, schedule
+from distml_py.schedule import Schedule, schedule
+from distml_py.steps import Graph, graph_of, linearize
 from distml_py.variant import DEFAULT, Variant
 from numpy_kernels import KernelBackend
 from op_examples import numbers

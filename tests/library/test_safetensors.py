@@ -98,6 +98,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.fault("S16")
 @pytest.mark.parametrize("name", list(REFUSED))
 def test_it_refuses(name: str) -> None:
     data, words = REFUSED[name]

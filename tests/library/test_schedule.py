@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 import distml_py as dm
 import programs
-from distml_py import Tensor, engine, lowering, nn
+from distml_py import Tensor, engine, folding, lowering, nn
 from distml_py import schedule as scheduling
+from distml_py.folding import FOLD_LENGTH
 from distml_py.kernel import Apply, Convolution, Fold, Joint, Map, Product, Schedule
 from distml_py.layout import layout_of
-from distml_py.schedule import graph_of, linearize, schedule
+from distml_py.schedule import schedule
+from distml_py.steps import graph_of, linearize
 from distml_py.variant import Variant
 from numpy_kernels import KernelBackend
 from op_examples import EXAMPLES, Example, evaluate, numbers
@@ -37,8 +39,9 @@ LIMITS: dict[str, dict[str, int | Variant]] = {
 
 def limit(monkeypatch: pytest.MonkeyPatch, limits: str) -> None:
     for name, value in LIMITS[limits].items():
-        module = scheduling if hasattr(scheduling, name) else lowering
-        monkeypatch.setattr(module, name, value)
+        for module in (scheduling, folding, lowering):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -146,7 +149,7 @@ def test_a_sum_of_many_is_folded_in_stages_of_at_most_256() -> None:
     assert [(type(launch.kernel), launch.size) for launch in launches] == [(Fold, 350), (Fold, 2), (Fold, 1)]
     for launch in launches:
         assert isinstance(launch.kernel, Fold)
-        assert -(-launch.kernel.length // launch.kernel.chunks) <= scheduling.FOLD_LENGTH
+        assert -(-launch.kernel.length // launch.kernel.chunks) <= FOLD_LENGTH
 
 
 @pytest.mark.parametrize("size", [255, 256, 257, 512, 513, 65_537])

@@ -10,10 +10,10 @@ import distml_py as dm
 from distml_py import ops
 from distml_py.backends.glsl import render
 from distml_py.backends.sums import Tree, pairs
+from distml_py.folding import FOLD_LENGTH
 from distml_py.kernel import Fold, Load
 from distml_py.layout import layout_of
 from distml_py.op import float32, int32
-from distml_py.schedule import FOLD_LENGTH
 from test_schedule import kernels_of
 
 

@@ -138,6 +138,7 @@ class Harm:
         return os.mkdir, (str(self.path),)
 
 
+@pytest.mark.fault("S17")
 def test_no_code_of_a_file_is_run(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     with pytest.raises(FormatError, match=r"the file asks for (posix|nt)\.mkdir, which is not data"):

@@ -26,7 +26,8 @@ from distml_py.errors import BackendError, CaptureError, GpuLostError
 from distml_py.graph import CONST, LEAF
 from distml_py.kernel import Product, WeightGradient
 from distml_py.layout import layout_of
-from distml_py.schedule import Graph, graph_of, linearize, schedule
+from distml_py.schedule import schedule
+from distml_py.steps import Graph, graph_of, linearize
 from distml_py.variant import DEFAULT, Variant
 from numpy_kernels import KernelBackend
 

@@ -11,6 +11,7 @@ from distml_server.access import Access, AccessError, origin_of
 PAGE = "http://127.0.0.1:8000"
 
 
+@pytest.mark.fault("S3")
 @pytest.mark.parametrize(
     ("lan", "token", "wanted", "origin", "role"),
     [
@@ -38,6 +39,7 @@ def test_a_token_gives_its_role_and_a_plain_page_is_the_host_only_without_lan(
     assert access.role(tokens.get(token, token), wanted, origin) == role
 
 
+@pytest.mark.fault("S2")
 @pytest.mark.parametrize(
     ("host", "plain", "lan"),
     [
@@ -61,6 +63,7 @@ def test_only_this_machines_names_are_answered(host: str, plain: bool, lan: bool
     assert Access(True, ("classroom.test",)).host_allowed(host) is lan
 
 
+@pytest.mark.fault("S1")
 @pytest.mark.parametrize(
     ("origin", "allowed"),
     [
@@ -81,6 +84,7 @@ def test_only_pages_that_this_coordinator_served_may_open_a_socket(origin: str |
     assert Access(False).origin_allowed(origin, "127.0.0.1:8000") is allowed
 
 
+@pytest.mark.fault("S6")
 def test_tokens_are_new_each_time_and_never_shown() -> None:
     one, two = Access(True), Access(True)
     tokens = {one.host_token, one.worker_token, two.host_token, two.worker_token}
@@ -102,6 +106,7 @@ def test_a_damaged_token_file_is_replaced(tmp_path: Path) -> None:
     assert rules.load(path, False, [], keep=True).host_token
 
 
+@pytest.mark.fault("S28")
 def test_with_lan_the_status_needs_a_token_in_its_header() -> None:
     access = Access(True)
     assert not access.may_read("") and not access.may_read("Bearer wrong")

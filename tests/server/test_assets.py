@@ -254,6 +254,7 @@ def test_vendored_files_are_the_ones_the_lock_names() -> None:
     assert {path.name for path in folder.iterdir()} == set(lock.vendor)
 
 
+@pytest.mark.fault("S32")
 def test_a_flipped_byte_in_a_vendored_file_is_refused(tmp_path: Path) -> None:
     lock = assets.read_lock()
     source = assets.shipped_folder("web") / "vendor"

@@ -136,6 +136,7 @@ async def test_a_host_that_reloads_continues_from_its_last_checkpoint(served: Se
         assert io.weights_sha256({n.removeprefix("weights/"): a for n, a in again.tensors.items()}) == io.weights_sha256(new)
 
 
+@pytest.mark.fault("R33")
 async def test_a_tab_that_connects_again_takes_its_old_place(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     async with served.worker("s1") as old:
@@ -148,6 +149,7 @@ async def test_a_tab_that_connects_again_takes_its_old_place(served: Served) -> 
             assert [row["id"] for row in served.coordinator.status()["worker_list"]] == [new.welcome.worker]
 
 
+@pytest.mark.fault("R21")
 async def test_training_goes_on_in_memory_when_the_disk_is_full(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -202,6 +204,7 @@ async def test_a_step_that_cannot_be_computed_stops_the_run_and_hangs_nobody(
         assert served.coordinator.status()["state"] == "error" and served.coordinator.status()["step"] == 0
 
 
+@pytest.mark.fault("S20")
 async def test_a_failing_recipe_is_told_with_its_line_and_as_harmless_text(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     async with served.worker() as worker:
@@ -231,6 +234,7 @@ BAD_TENSORS: dict[str, tuple[wire.Tensors, str]] = {
 }
 
 
+@pytest.mark.fault("R11", "R12")
 @pytest.mark.parametrize("name", list(BAD_TENSORS))
 async def test_a_gradient_is_refused_and_its_shard_given_out_again_for(served: Served, name: str) -> None:
     tensors, reason = BAD_TENSORS[name]
@@ -248,6 +252,7 @@ async def test_a_gradient_is_refused_and_its_shard_given_out_again_for(served: S
     assert served.coordinator.status()["rejected"] == {reason: 3}
 
 
+@pytest.mark.fault("R11")
 async def test_subnormal_numbers_and_negative_zeros_are_numbers(served: Served) -> None:
     served.coordinator.begin(start(shards=1), weights())
     async with served.worker() as worker:
@@ -256,6 +261,7 @@ async def test_subnormal_numbers_and_negative_zeros_are_numbers(served: Served) 
         assert (await worker.get(wire.Lease)).step == 1
 
 
+@pytest.mark.fault("R10")
 async def test_a_gradient_with_any_bit_flipped_changes_nothing(served: Served) -> None:
     served.coordinator.begin(start(shards=1), weights())
     before = served.coordinator.sha256
@@ -275,6 +281,7 @@ async def test_a_gradient_with_any_bit_flipped_changes_nothing(served: Served) -
     assert (served.coordinator.sha256, served.coordinator.rounds.version) == (before, 0)
 
 
+@pytest.mark.fault("S8", "R7")
 async def test_a_recorded_gradient_is_worth_nothing_on_another_connection_nor_twice(served: Served) -> None:
     served.coordinator.begin(start(steps=9), weights())
     async with served.worker() as one, served.worker() as two:
@@ -331,6 +338,7 @@ async def test_no_run_starts_with(served: Served, name: str) -> None:
 # ---------------------------------------------------------------- who gets in
 
 
+@pytest.mark.fault("S1")
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1.evil.example", "http://127.0.0.1:1"])
 async def test_a_page_of_another_origin_cannot_open_a_socket(served: Served, origin: str) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
@@ -338,6 +346,7 @@ async def test_a_page_of_another_origin_cannot_open_a_socket(served: Served, ori
     assert caught.value.status == 403
 
 
+@pytest.mark.fault("S2")
 async def test_another_name_for_this_machine_is_not_answered(served: Served) -> None:
     for path in ("/", "/ws", "/api/status", "/nowhere"):
         async with served.client.get(served.url + path, headers={"Host": "rebound.example"}) as response:
@@ -346,6 +355,7 @@ async def test_another_name_for_this_machine_is_not_answered(served: Served) -> 
         assert response.status == 200
 
 
+@pytest.mark.fault("S3")
 async def test_a_wrong_token_is_refused_and_not_repeated(served: Served) -> None:
     async with served.socket(Origin=served.url) as raw:
         await raw.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, "wrong-token", "host", "x", ""))))
@@ -355,6 +365,7 @@ async def test_a_wrong_token_is_refused_and_not_repeated(served: Served) -> None
     assert served.coordinator.idle
 
 
+@pytest.mark.fault("R38")
 async def test_an_old_page_is_told_to_reload(served: Served) -> None:
     async with served.socket(Origin=served.url) as raw:
         await raw.send_str(str(wire.encode(wire.Hello(0, "", "host", "x", ""))))
@@ -362,6 +373,7 @@ async def test_an_old_page_is_told_to_reload(served: Served) -> None:
         assert (await raw.receive()).data == 4403
 
 
+@pytest.mark.fault("R16")
 async def test_who_does_not_say_hello_is_closed_in_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "HELLO_S", 0.2)
     async with served.socket() as raw:
@@ -378,6 +390,7 @@ async def test_the_first_frame_is_a_hello_or_the_last(served: Served, first: byt
     assert served.coordinator.idle
 
 
+@pytest.mark.fault("S4")
 async def test_a_worker_cannot_steer_and_loses_its_connection_when_it_insists(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     async with served.worker() as worker:
@@ -417,6 +430,7 @@ async def test_a_locked_run_lets_nobody_new_in_until_it_is_unlocked(served: Serv
             pass
 
 
+@pytest.mark.fault("S3", "S6", "S28")
 async def test_with_lan_everything_but_files_needs_a_token(tmp_path: Path) -> None:
     async with serving(tmp_path, lan=True) as served:
         with pytest.raises(ConnectionError, match="4401"):
@@ -441,6 +455,7 @@ async def test_with_lan_everything_but_files_needs_a_token(tmp_path: Path) -> No
 # ---------------------------------------------------------------- what a connection may cost
 
 
+@pytest.mark.fault("S9")
 async def test_frames_that_are_too_large_close_the_connection(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     most = served.coordinator.largest_frame("worker")
@@ -451,6 +466,7 @@ async def test_frames_that_are_too_large_close_the_connection(served: Served) ->
             assert await worker.closed() == code
 
 
+@pytest.mark.fault("S9", "R13")
 async def test_a_frame_that_claims_a_gigabyte_is_refused_before_it_arrives(served: Served) -> None:
     async with served.worker() as worker:
         transport = worker.socket._response.connection.transport  # type: ignore[union-attr]
@@ -458,6 +474,7 @@ async def test_a_frame_that_claims_a_gigabyte_is_refused_before_it_arrives(serve
         assert await worker.closed() == 1009
 
 
+@pytest.mark.fault("S13")
 async def test_rubbish_costs_the_connection_after_three_frames(served: Served) -> None:
     for data in ('{"type": "join", "run": NaN}', "[" * 5000, b"rubbish"):
         async with served.worker() as worker:
@@ -467,6 +484,7 @@ async def test_rubbish_costs_the_connection_after_three_frames(served: Served) -
             assert await worker.closed() == 1007
 
 
+@pytest.mark.fault("S10")
 async def test_a_flood_of_control_messages_costs_the_connection(served: Served) -> None:
     async with served.worker() as worker:
         for _ in range(100):
@@ -474,6 +492,7 @@ async def test_a_flood_of_control_messages_costs_the_connection(served: Served) 
         assert await worker.closed() == 1008
 
 
+@pytest.mark.fault("R9")
 async def test_a_worker_that_dies_in_the_middle_of_a_frame_leaves_nothing_behind(served: Served) -> None:
     served.coordinator.begin(start(steps=1), weights())
     before = served.coordinator.sha256
@@ -497,6 +516,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_frame_leaves_nothing_behind
         await worker.evaluate()
 
 
+@pytest.mark.fault("R14")
 async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "SEND_S", 0.5)
     large = weights(2_000_000)
@@ -532,9 +552,13 @@ STATUS_KEYS = {
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
     "locked",
 }  # fmt: skip
-ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s", "strikes", "samples_per_s"}
+ROW_KEYS = {
+    "id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s", "strikes", "quarantined",
+    "samples_per_s",
+}  # fmt: skip
 
 
+@pytest.mark.fault("S6")
 async def test_the_status_has_its_keys_and_no_token(served: Served) -> None:
     async with served.client.get(f"{served.url}/api/status") as response:
         status = await response.json()
@@ -551,6 +575,7 @@ async def test_the_status_has_its_keys_and_no_token(served: Served) -> None:
     assert served.access.worker_token not in text and served.access.host_token not in text
 
 
+@pytest.mark.fault("S31")
 async def test_every_answer_carries_the_security_headers(served: Served) -> None:
     for path in ("/", "/web/index.html", "/api/info", "/api/status", "/recipes/index.json", "/nowhere", "/ws"):
         async with served.client.get(served.url + path) as response:
@@ -563,6 +588,7 @@ async def test_every_answer_carries_the_security_headers(served: Served) -> None
         assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
 
 
+@pytest.mark.fault("S18")
 @pytest.mark.parametrize(
     "path",
     ["/web/../server/distml_server/app.py", "/web/%2e%2e/pyproject.toml", "/web/..%2fpyproject.toml", "/web/%00",
@@ -626,6 +652,7 @@ async def test_the_library_is_served_as_the_lock_file_names_it(served: Served) -
         assert hashlib.sha256(await response.read()).hexdigest() == entry["sha256"]
 
 
+@pytest.mark.fault("S7")
 async def test_nothing_takes_a_post(served: Served) -> None:
     for path in ("/", "/ws", "/api/status", "/api/info"):
         async with served.client.post(served.url + path, data="x") as response:
@@ -646,6 +673,7 @@ async def test_info_tells_what_the_command_line_asked_for(served: Served) -> Non
     }  # fmt: skip
 
 
+@pytest.mark.fault("S20")
 async def test_what_a_worker_says_of_itself_is_short_and_harmless_in_the_status(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     async with served.worker() as worker:

@@ -52,6 +52,7 @@ MORE = {
 }
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.parametrize("name", list(MORE))
 def test_it_refuses_by_name(name: str) -> None:
     data, words = MORE[name]
@@ -61,6 +62,7 @@ def test_it_refuses_by_name(name: str) -> None:
     assert len(str(caught.value)) < 1000
 
 
+@pytest.mark.fault("S13")
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300), st.binary(max_size=200).map(binary)))
 def test_no_bytes_raise_anything_else(data: bytes | str) -> None:
@@ -75,6 +77,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.fault("S14")
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(FROM_WORKER), st.data())
 def test_no_values_of_known_fields_raise_anything_else(cls: type, data: st.DataObject) -> None:
@@ -84,6 +87,7 @@ def test_no_values_of_known_fields_raise_anything_else(cls: type, data: st.DataO
         decode(binary(text.encode()) if cls in wire.WITH_TENSORS else text)
 
 
+@pytest.mark.fault("S20")
 def test_text_of_strangers_becomes_one_harmless_line() -> None:
     assert printable("\x1b[31mred\x1b[0m\r\n<b>", 64) == "[31mred [0m  <b>"
     assert printable("a" * 100, 8) == "aaaaaaaa"

@@ -80,6 +80,7 @@ def test_what_cannot_be_true_is_named(name: str) -> None:
     assert any(fault in found for found in ledger.faults(json.dumps(row) for row in rows))
 
 
+@pytest.mark.fault("S34")
 async def test_s34_metrics_need_a_token_where_the_status_does_and_health_needs_none(tmp_path: Path) -> None:
     async with serving(tmp_path, lan=True) as served:
         network = {"Host": f"192.168.1.7:{served.port}"}

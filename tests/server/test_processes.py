@@ -360,6 +360,7 @@ def test_a_worker_is_told_what_is_wrong_with_its_link(bench: Bench) -> None:
     assert bench.worker("ftp://somewhere").end() == 2
 
 
+@pytest.mark.fault("S6")
 def test_tokens_are_neither_in_the_output_of_workers_nor_in_the_status(bench: Bench) -> None:
     server = bench.serve("--recipe", bench.recipe(sleep_s=0.005))
     link = join_link(server)

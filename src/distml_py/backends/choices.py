@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..schedule import Graph
+from ..steps import Graph
 from ..variant import DEFAULT, Variant
 from .problems import name_of
 

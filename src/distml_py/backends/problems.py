@@ -10,7 +10,8 @@ from ..graph import CONST, LEAF
 from ..layout import layout_of
 from ..op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, MatMul, Move, float32
 from ..ops.move import PERMUTE
-from ..schedule import CONTRACTIONS, Graph, Step
+from ..schedule import CONTRACTIONS
+from ..steps import Graph, Step
 from ..view import Shape
 
 TUNED = (MatMul, Conv2d, Conv2dImage, Conv2dWeight)

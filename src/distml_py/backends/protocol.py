@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..kernel import Draw
-from ..schedule import Graph
+from ..steps import Graph
 from ..view import Shape
 
 

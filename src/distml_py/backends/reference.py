@@ -14,7 +14,7 @@ from ..graph import CONST, LEAF
 from ..holdings import largest, on_host
 from ..kernel import Draw
 from ..op import DTYPES
-from ..schedule import Graph
+from ..steps import Graph
 from ..view import Shape
 from .protocol import Arrived, Pending, Told
 

@@ -9,7 +9,8 @@ import numpy as np
 from ..graph import CONST, LEAF
 from ..layout import layout_of
 from ..op import float32
-from ..schedule import Graph, schedule
+from ..schedule import schedule
+from ..steps import Graph
 from ..variant import Variant
 from .textures import Buffer
 from .webgl import WebGLBackend

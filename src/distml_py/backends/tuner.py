@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import BackendError, GpuLostError
-from ..schedule import Graph
+from ..steps import Graph
 from ..variant import DEFAULT, Variant
 from .choices import LAYERS, bounded
 from .problems import shrunk

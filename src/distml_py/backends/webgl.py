@@ -33,7 +33,8 @@ from ..kernel import (
 )
 from ..layout import MOST_SIDE, Layout, layout_of
 from ..op import bool_, float32, int32
-from ..schedule import Choose, Graph, schedule
+from ..schedule import Choose, schedule
+from ..steps import Graph
 from ..view import Shape
 from . import glsl
 from .choices import Choices

@@ -10,7 +10,7 @@ import numpy as np
 from .. import engine, live
 from ..atlas import Atlas, groups
 from ..creation import zeros_like
-from ..errors import RecipeError, ShapeError
+from ..errors import ArgumentError, RecipeError, ShapeError
 from ..tensor import Tensor, enable_grad, no_grad
 
 Options = dict[str, Any]
@@ -53,6 +53,10 @@ class Optimizer:
     elementwise = False
 
     def __init__(self, params: Iterable[Any], defaults: Options):
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise ArgumentError(
+                f"{type(self).__name__} takes tensors or groups of them, got {type(params).__name__}; use [parameter]"
+            )
         given = list(params)
         if not given:
             raise RecipeError(f"{type(self).__name__} got no parameters; pass model.parameters()")
@@ -312,6 +316,8 @@ def not_negative(name: str, **options: float) -> None:
 
 
 def check_betas(name: str, betas: Sequence[float]) -> None:
+    if len(betas) != 2:
+        raise RecipeError(f"{name}: betas are two numbers, got {tuple(betas)}")
     if not all(0 <= beta < 1 for beta in betas):
         raise RecipeError(f"{name}: betas are in [0, 1), got {tuple(betas)}")
 

@@ -6,6 +6,7 @@ from inspect import isfunction
 from typing import Any
 
 from . import (
+    arguments,
     arithmetic,
     assigning,
     choosing,
@@ -24,7 +25,6 @@ from . import (
     shape,
 )
 from . import grad_fn as _grad_fn
-from .choosing import maximum, minimum, where
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .host_data import host_data
 from .joining import broadcast_dtypes
@@ -51,7 +51,11 @@ FAMILIES = (
 
 for _family in FAMILIES:
     _grad_fn.named(_family)
-cat, matmul, stack = joining.cat, products.matmul, joining.stack  # those that say who made their results
+    if _family is not gradient:  # what hooks and Functions raise there is the person's own
+        arguments.guard(vars(_family))
+arguments.guard_methods(("backward", "register_hook"))
+cat, matmul, stack, where = joining.cat, products.matmul, joining.stack, choosing.where  # as they are now
+maximum, minimum = choosing.maximum, choosing.minimum
 
 
 @cache  # asked for once a name of PyTorch's while the library is imported

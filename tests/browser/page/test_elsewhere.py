@@ -111,6 +111,7 @@ def test_a_page_that_the_coordinator_names_shows_the_trainer_and_drives_it(
         coordinator.stop()
 
 
+@pytest.mark.fault("S31")
 @pytest.mark.ux(39)
 def test_a_page_that_is_not_named_is_refused(
     launch: Callable[..., Browser], web_server: Callable[[Path], str], coordinator: Coordinator, tmp_path: Path

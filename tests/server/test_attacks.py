@@ -1,0 +1,213 @@
+"""What a stranger's client may try on the coordinator's port: handshakes, raw websocket frames, requests, floods."""
+
+import asyncio
+import base64
+import re
+import struct
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from distml_py import wire
+from distml_server import app, sockets
+from peers import Served, serving, start, weights
+
+ROOT = Path(__file__).parents[2]
+EVIL = {"Origin": "http://evil.example", "Access-Control-Request-Private-Network": "true"}
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(tmp_path) as found:
+        yield found
+
+
+class Raw:
+    """A websocket client that writes bytes: what a library would not send."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.head = ""
+
+    @classmethod
+    async def open(cls, served: Served, **more: str) -> "Raw":
+        raw = cls(*await asyncio.open_connection("127.0.0.1", served.port))
+        key = base64.b64encode(bytes(16)).decode()
+        headers = {"Host": f"127.0.0.1:{served.port}", "Upgrade": "websocket", "Connection": "Upgrade",
+                   "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key, **more}  # fmt: skip
+        raw.writer.write(("GET /ws HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n").encode())
+        raw.head = (await raw.reader.readuntil(b"\r\n\r\n")).decode()
+        return raw
+
+    def frame(self, first: int, data: bytes = b"", masked: bool = True) -> None:
+        length = len(data)
+        mask = 0x80 if masked else 0
+        size = bytes([mask | length]) if length < 126 else struct.pack(">BH", mask | 126, length)
+        self.writer.write(bytes([first]) + size + (bytes(4) if masked else b"") + data)
+
+    def hello(self, served: Served) -> None:
+        self.frame(0x81, str(wire.encode(wire.Hello(wire.PROTOCOL, served.access.worker_token, "", "raw", ""))).encode())
+
+    async def closed(self) -> int:
+        """The close code; what comes before is passed over."""
+        async with asyncio.timeout(10):
+            while True:
+                first, size = await self.reader.readexactly(2)
+                if size == 126:
+                    (size,) = struct.unpack(">H", await self.reader.readexactly(2))
+                data = await self.reader.readexactly(size)
+                if first & 15 == 8:
+                    self.writer.close()
+                    return int.from_bytes(data[:2], "big")
+
+
+@pytest.mark.fault("S12")
+async def test_compression_is_not_agreed_to_and_compressed_frames_end_the_connection(served: Served) -> None:
+    raw = await Raw.open(served, **{"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"})
+    assert "101" in raw.head.split("\r\n")[0] and "sec-websocket-extensions" not in raw.head.lower()
+    raw.frame(0xC1, b"\x00" * 20)
+    assert await raw.closed() == 1002
+
+
+BROKEN: dict[str, tuple[int, bytes]] = {
+    "an opcode that is none": (0x83, b"x"),
+    "a control frame that is too long": (0x89, b"x" * 126),
+    "a control frame in pieces": (0x09, b"x"),
+    "a continuation of nothing": (0x80, b"x"),
+    "text that is not UTF-8": (0x81, b"\xff\xfe"),
+}
+
+
+@pytest.mark.fault("S15")
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_broken_websocket_frame_ends_the_connection_and_no_other(served: Served, name: str) -> None:
+    async with served.worker() as good:
+        raw = await Raw.open(served)
+        raw.hello(served)
+        raw.frame(*BROKEN[name])
+        assert await raw.closed() in (1002, 1003, 1007)
+        served.coordinator.begin(start(), weights())
+        await good.get(wire.Run)
+
+
+@pytest.mark.fault("S15")
+async def test_a_message_in_pieces_of_a_byte_and_a_flood_of_pings_are_borne(served: Served) -> None:
+    raw = await Raw.open(served)
+    text = str(wire.encode(wire.Hello(wire.PROTOCOL, served.access.worker_token, "", "raw", ""))).encode()
+    for place, byte in enumerate(text):
+        raw.frame((0x80 if place == len(text) - 1 else 0) | (0 if place else 1), bytes([byte]))
+    for _ in range(2000):
+        raw.frame(0x89, b"ping")
+    async with asyncio.timeout(10), served.worker() as other:
+        began = time.monotonic()
+        served.coordinator.begin(start(), weights())
+        await other.get(wire.Run)
+        assert time.monotonic() - began < 2
+    raw.writer.close()
+
+
+@pytest.mark.fault("S10")
+async def test_a_flood_in_one_connection_does_not_slow_another(served: Served) -> None:
+    served.coordinator.begin(start(steps=100_000), weights())
+    raw = await Raw.open(served)
+    raw.hello(served)
+    for _ in range(10_000):
+        raw.frame(0x81, b'{"type": "goodbye"}')
+    async with served.worker() as other:
+        await other.join()
+        began = time.monotonic()
+        await other.get(wire.Lease)
+        assert time.monotonic() - began < 1
+        assert await raw.closed() == 1008
+
+
+@pytest.mark.fault("S10")
+async def test_gradients_that_nobody_asked_for_are_refused_and_cost_as_other_messages_do(served: Served) -> None:
+    served.coordinator.begin(start(), weights())
+    async with served.worker() as worker:
+        run = await worker.join()
+        for _ in range(100):
+            await worker.send(wire.Gradient(run.run, 0, 0, 0, "none", 4, 0.5, 0), weights())
+        assert await worker.closed() == 1008
+    assert served.coordinator.rounds.rejected["no_lease"] >= 59
+
+
+@pytest.mark.fault("S11")
+async def test_beyond_the_number_of_all_connections_new_ones_are_refused_and_old_ones_live(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app.MOST_CONNECTIONS >= 1000, "500 workers behind one address work"
+    monkeypatch.setattr(app, "MOST_CONNECTIONS", 2)
+    async with served.worker() as one, served.worker():
+        for _ in range(20):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await served.socket()
+            assert refused.value.status == 503
+        served.coordinator.begin(start(), weights())
+        await one.get(wire.Run)
+
+
+@pytest.mark.fault("S7")
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_another_sites_page_cannot_change_anything_by_a_request(served: Served, method: str) -> None:
+    for path in ("/", "/ws", "/api/status", "/api/info", "/api/qr", "/metrics", "/healthz", "/recipes/index.json"):
+        async with served.client.request(method, served.url + path, headers=EVIL, data="x") as answer:
+            assert answer.status in (403, 404, 405)
+            assert "Access-Control-Allow-Origin" not in answer.headers and "Set-Cookie" not in answer.headers
+            assert "Access-Control-Allow-Private-Network" not in answer.headers
+
+
+NAMES = ["../../x", "a%00b", "x" * 300, "con.csv", "%E2%80%AEexe.csv", "checkpoint-00000001.safetensors"]
+
+
+@pytest.mark.fault("S19")
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_upload_is_taken_under_any_name_and_nothing_is_stored(served: Served, tmp_path: Path, name: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for path in (f"/{name}", f"/recipes/{name}", f"/assets/{name}", f"/api/{name}"):
+        for method in ("PUT", "POST"):
+            async with served.client.request(method, served.url + path, data=b"x") as answer:
+                assert answer.status in (400, 403, 404, 405)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.fault("S18")
+async def test_a_link_inside_a_served_folder_that_leads_out_of_it_is_not_followed(tmp_path: Path) -> None:
+    from aiohttp.test_utils import make_mocked_request
+
+    from distml_server.files import file_of
+
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(aiohttp.web.HTTPNotFound):
+        file_of(make_mocked_request("GET", "/"), inside, "link.txt")
+
+
+@pytest.mark.fault("S19", "S20")
+def test_the_page_never_makes_markup_of_text() -> None:
+    """Names of files and of workers, errors and labels are shown through textContent alone."""
+    makers = re.compile(r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser)\b")
+    for path in [*(ROOT / "web").glob("*.js"), *(ROOT / "web" / "lessons").glob("*.js")]:
+        assert not makers.search(path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.fault("S21")
+def test_a_cell_of_a_table_that_is_written_is_a_number_or_in_quotes() -> None:
+    """The only table written anywhere is the one a tab keeps for its own recipe; nobody can save it as a file."""
+    text = (ROOT / "web" / "csv.js").read_text(encoding="utf-8")
+    assert "row.map(quoted)" in text
+    downloads = [path.name for path in (ROOT / "web").glob("*.js") if re.search(r"\.download\b", path.read_text("utf-8"))]
+    assert downloads == ["models.js"], "models alone are saved; a table that is saved needs its cells quoted"
+    server = "".join(path.read_text("utf-8") for path in (ROOT / "server" / "distml_server").glob("*.py"))
+    assert "import csv" not in server and "text/csv" not in server
+
+
+@pytest.mark.fault("S10")
+def test_the_limits_are_those_that_are_promised() -> None:
+    assert (sockets.CONTROL_PER_S, sockets.CONTROL_BURST) == (20, 60)
