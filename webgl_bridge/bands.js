@@ -15,6 +15,7 @@ const MOST = 2 ** 40;
 /** @param {boolean} software a renderer without a GPU: nobody else waits for it, and short draws leave its cores idle */
 export function createBands(software) {
   let budget = software ? MOST : LEAST;
+  let limited = false;
   let sent = 0; // since the last flush
   let total = 0; // ever sent
   let known = 0; // of it, known to be done
@@ -63,15 +64,16 @@ export function createBands(software) {
     /** All that was sent until the mark is done: what took how long says how fast this GPU is at least. @param {number} now @param {Mark} [mark] */
     done(now, mark = this.mark(now)) {
       const work = mark.total - known;
-      if (work >= LEAST && now > since && !software) learn((work / (now - since)) * TURN_MS);
+      if (work >= LEAST && now > since && !software && !limited) learn((work / (now - since)) * TURN_MS);
       if (mark.total <= known) return;
       known = mark.total;
       since = mark.at;
     },
 
-    /** For tests: the budget of one turn. @param {number} work */
+    /** For tests: the budget of one turn, whatever is measured. @param {number} work */
     limit(work) {
       budget = work;
+      limited = true;
     },
 
     budget: () => budget,

@@ -48,7 +48,7 @@ SHARED = """async () => {
     watch("flush", () => asked.push("flush"));
     watch("readPixels", () => asked.push("wait"));
 }"""
-LEAST = 2**22  # of web's bands.js: what may go at once until a pace is known, and on a renderer that is no faster
+LEAST = 2**22  # what may go at once
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +75,13 @@ def work():
 plain = work()
 js.eval("asked.length = 0")
 backend = WebGLBackend(JsBridge(js.shared))
+js.shared.limit(LEAST)
 costs, compile_ = [], backend._bridge.compile
 backend._bridge.compile = lambda *values: costs.append(values[-1]) or compile_(*values)
 split = on(backend, work)
 asked = js.asked.to_py()
 json.dumps([plain == split, costs, asked[: asked.index("end")]])
-"""
+""".replace("LEAST", str(LEAST))
     )
     same, costs, asked = found
     assert same
@@ -147,7 +148,8 @@ def test_bands_fit_the_pace_that_was_measured_and_a_software_renderer_is_left_al
                 odd.done(8);
             }
             const rows = [unknown, software, quick, slow].map((bands) => bands.rows(1000, 256, 256));
-            return [rows, flushes, Math.log2(odd.budget()), [unknown, software].map((bands) => [bands.columns(2 ** 20, 64), bands.full()])];
+            const columns = [unknown, software].map((bands) => [bands.columns(2 ** 20, 64), bands.full()]);
+            return [rows, flushes, Math.log2(odd.budget()), columns];
         }"""
     )
     (unknown, software, quick, slow), flushes, odd, columns = found

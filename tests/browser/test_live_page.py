@@ -32,7 +32,10 @@ def test_a_step_alone_is_no_work_for_the_main_thread(coordinator: Coordinator, c
     tab.until("steps", lambda s: s["state"] == "training" and (s["step"] or 0) >= 10)
     devtools = context.new_cdp_session(tab.page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})  # of the main thread's own time, whoever else computes
-    busy_s = lambda: {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
+    def busy_s() -> float:
+        return {one["name"]: float(one["value"]) for one in devtools.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+
     first, step, began, busy = tab.page.evaluate("heard"), tab.status()["step"], time.monotonic(), busy_s()
     tab.page.wait_for_timeout(4000)
     spent_s, steps, busy = time.monotonic() - began, tab.status()["step"] - step, busy_s() - busy

@@ -19,7 +19,7 @@ FRAMES = """() => {
 
 
 def test_frames_of_the_page_come_between_the_draws_of_a_heavy_step(coordinator: Coordinator, context: BrowserContext) -> None:
-    """A step of a GPT takes this renderer 150 ms and more. Sent at once, as to a software renderer, it holds up nine frames in ten."""
+    """A GPT's step takes this renderer 150 ms and more. Sent at once, as to a software renderer, it holds up the frames."""
 
     def as_to_a_gpu(route: Route) -> None:
         answer = route.fetch()
