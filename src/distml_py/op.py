@@ -32,7 +32,7 @@ TABLE: dict[str, Op] = {}
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """name: unique. numpy: (*arrays, *attrs) -> array. vjp: see Vjp; None stops the gradient. on_host: no GPU has kernels for it."""
+    """name: unique. numpy: (*arrays, *attrs) -> array. vjp: see Vjp; None stops the gradient. on_host: GPUs have no kernel."""
 
     on_host: ClassVar[bool] = False
     name: str
