@@ -117,6 +117,7 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
     texture: textures.create,
     release: textures.release,
     upload: textures.upload,
+    upload_all: (places, data) => textures.uploadAll(places, data),
 
     /**
      * scalars: one letter each, "f" or "i". cost: about how many operations on four numbers a fragment takes.

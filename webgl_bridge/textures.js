@@ -114,6 +114,21 @@ export function createTextures(device) {
       texture.filled = device.epoch;
     },
 
+    /**
+     * Several uploads in one call. places: id, columns, rows of each; data: the bits of all, one after another.
+     * @param {Int32Array} places @param {Int32Array} data
+     */
+    uploadAll(places, data) {
+      let first = 0;
+      for (let at = 0; at < places.length; at += 3) {
+        const [id, columns, rows] = places.subarray(at, at + 3);
+        const size = columns * rows * 4;
+        const part = data.subarray(first, first + size);
+        this.upload(id, columns, rows, get(id).integer ? part : new Float32Array(part.buffer, part.byteOffset, size));
+        first += size;
+      }
+    },
+
     stats: () => ({ textures: all.size, texture_bytes: bytes }),
   };
 }

@@ -35,6 +35,9 @@ class JsBridge:
     def upload(self, texture: int, columns: int, rows: int, data: np.ndarray) -> None:
         self._js.upload(texture, columns, rows, self._to_js(data))
 
+    def upload_all(self, places: np.ndarray, data: np.ndarray) -> None:
+        self._js.upload_all(self._to_js(places), self._to_js(data))
+
     def run(self, commands: np.ndarray) -> None:
         self._js.run(self._to_js(commands))
 

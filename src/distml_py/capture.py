@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from . import engine, live
 from .errors import CaptureError, GradientError
 from .program import Program
@@ -60,6 +58,7 @@ class Compiled:
         if known is not None and known.ready:
             self.replays += 1
             self._misses = 0
+            engine.send(tensor._node for tensor in inputs)
             return known.replay(inputs)
         if self._misses > MISSES or (known is not None and known.eager):
             waiting = iter(inputs)
@@ -71,24 +70,26 @@ class Compiled:
         return self._record(known, Program(self.fn, inputs, plain, shapes), args, named)
 
     def many(self, batches: Iterable[Any]) -> list[Any]:
-        """One call for each of batches (a tuple of arguments each); their draws go to the device together."""
+        """One call for each of batches (a tuple of arguments each). Their inputs go to the device together, then their draws."""
         done: list[Any] = []
         waiting: list[tuple[Any, ...]] = []
+        inputs: list[Tensor] = []
         size = 0
         for batch in batches:
             given = batch if isinstance(batch, (tuple, list)) else (batch,)
-            waiting.append(tuple(Tensor(value) if isinstance(value, np.ndarray) else value for value in given))
-            for value in waiting[-1]:
-                if isinstance(value, Tensor):
-                    engine.realize([value._node])
-                    engine.buffer_of(value._node)  # sent ahead: an upload between two steps would part them
-                    size += 4 * value.numel()
-            if size > UPLOAD_BYTES:
-                done += self._together(waiting)
-                waiting, size = [], 0
-        return done + self._together(waiting)
+            tensors: list[Tensor] = []
+            flatten(given, tensors, [])
+            more = sum(4 * tensor.numel() for tensor in tensors)
+            if waiting and size + more > UPLOAD_BYTES:
+                done += self._together(waiting, inputs)
+                waiting, inputs, size = [], [], 0
+            waiting.append(replaced(tuple(given), iter(tensors)))
+            inputs += tensors
+            size += more
+        return done + self._together(waiting, inputs)
 
-    def _together(self, batches: list[tuple[Any, ...]]) -> list[Any]:
+    def _together(self, batches: list[tuple[Any, ...]], inputs: list[Tensor]) -> list[Any]:
+        engine.send(tensor._node for tensor in inputs)  # ahead: an upload between two steps would part them
         with engine.backend().together():
             return [self(*batch) for batch in batches]
 

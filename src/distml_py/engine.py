@@ -339,11 +339,32 @@ def buffer_of(node: Node) -> Any:
     held = node.buffer
     if isinstance(held, Held) and held.backend is _state.backend:
         return held.buffer
-    array = held if isinstance(held, np.ndarray) else held.backend.download(held.buffer, node.shape, node.dtype)
+    array = _array_of(node)
+    node.buffer = _held_as(_state.backend.upload(array), array)
+    return node.buffer.buffer
+
+
+def send(nodes: Iterable[Node]) -> None:
+    """Brings these nodes to the current backend, ahead of who reads them: computed if need be, what lives elsewhere in one go."""
+    wanted = list(nodes)
+    realize(wanted)
+    away = {id(node): node for node in wanted if not (isinstance(node.buffer, Held) and node.buffer.backend is _state.backend)}
+    arrays = [_array_of(node) for node in away.values()]
+    for node, array, buffer in zip(away.values(), arrays, _state.backend.upload_all(arrays), strict=True):
+        node.buffer = _held_as(buffer, array)
+
+
+def _array_of(node: Node) -> np.ndarray:
+    """The array of a realized node that lives elsewhere. Raises DtypeError when the backend has none such."""
+    held = node.buffer
+    array: np.ndarray = held if isinstance(held, np.ndarray) else held.backend.download(held.buffer, node.shape, node.dtype)
     if array.dtype not in _state.backend.dtypes:
         raise DtypeError(f"{_state.backend.name} has no {array.dtype.name}; convert with .float() or use the reference backend")
-    node.buffer = Held(_state.backend, _state.backend.upload(array), array if array.dtype.kind in "ib" else None)
-    return node.buffer.buffer
+    return array
+
+
+def _held_as(buffer: Any, array: np.ndarray) -> Held:
+    return Held(_state.backend, buffer, array if array.dtype.kind in "ib" else None)
 
 
 def ask_host(node: Node, question: Callable[[np.ndarray], T]) -> T | None:

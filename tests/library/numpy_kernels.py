@@ -59,6 +59,9 @@ class KernelBackend:
     def upload(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(-1)
 
+    def upload_all(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [self.upload(array) for array in arrays]
+
     def download(self, buffer: np.ndarray, shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
         assert buffer.dtype == dtype
         return buffer[: math.prod(shape)].reshape(shape)  # the first elements of an array share its buffer

@@ -53,6 +53,9 @@ class Backend(Protocol):
     def upload(self, array: np.ndarray) -> Any:
         """A buffer holding a C-contiguous array. Raises BackendError when it does not fit."""
 
+    def upload_all(self, arrays: Sequence[np.ndarray]) -> list[Any]:
+        """upload() of each, sent in one go."""
+
     def layout(self, buffer: Any) -> Hashable:
         """Where the numbers of a buffer lie, as far as plans depend on it; None when they do not."""
 

@@ -38,6 +38,9 @@ class ReferenceBackend:
     def upload(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def upload_all(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [self.upload(array) for array in arrays]
+
     def layout(self, buffer: np.ndarray) -> None:
         return None
 

@@ -98,6 +98,20 @@ class WebGLBackend:
     def upload(self, array: np.ndarray) -> Buffer:
         return self._upload(array, layout_of(array.shape, side=self.side))
 
+    def upload_all(self, arrays: Sequence[np.ndarray]) -> list[Buffer]:
+        if len(arrays) < 2:
+            return [self.upload(array) for array in arrays]
+        rooms = [room(layout_of(array.shape, side=self.side), array.dtype) for array in arrays]
+        buffers = [Buffer(self._pool, place, array.shape, array.dtype) for place, array in zip(rooms, arrays, strict=True)]
+        self._sender.flush()
+        rows = [place.layout.rows(array.size) for place, array in zip(rooms, arrays, strict=True)]
+        places = [(buffer.texture, buffer.room.layout.width, count) for buffer, count in zip(buffers, rows, strict=True)]
+        data = [_padded(array, place.layout).view(int32) for array, place in zip(arrays, rooms, strict=True)]
+        guarded(self._bridge.upload_all, np.array(places, int32).reshape(-1), np.concatenate(data))
+        for buffer, array in zip(buffers, arrays, strict=True):
+            buffer.host = array if array.nbytes <= HOST_BYTES else None
+        return buffers
+
     def _upload(self, array: np.ndarray, layout: Layout) -> Buffer:
         buffer = Buffer(self._pool, room(layout, array.dtype), array.shape, array.dtype)
         self._sender.flush()  # the texture may have been another array's, which draws that wait read
@@ -108,10 +122,7 @@ class WebGLBackend:
 
     def _fill(self, buffer: Buffer, array: np.ndarray) -> None:
         layout = buffer.room.layout
-        rows = layout.rows(array.size)
-        padded = np.zeros(layout.width * rows * 4, float32 if array.dtype == float32 else int32)
-        padded[: array.size] = array.reshape(-1)
-        guarded(self._bridge.upload, buffer.texture, layout.width, rows, padded)
+        guarded(self._bridge.upload, buffer.texture, layout.width, layout.rows(array.size), _padded(array, layout))
 
     def layout(self, buffer: Buffer) -> Layout:
         return buffer.room.layout
@@ -264,6 +275,13 @@ class WebGLBackend:
         key = (launch.kernel, layouts, launch.layout, launch.region is not None)
         known = self._programs.known(key)
         return known or self._programs.make(key, glsl.render(*key), len(layouts), _cost(launch.kernel))
+
+
+def _padded(array: np.ndarray, layout: Layout) -> np.ndarray:
+    """Whole rows of texels."""
+    padded = np.zeros(layout.width * layout.rows(array.size) * 4, float32 if array.dtype == float32 else int32)
+    padded[: array.size] = array.reshape(-1)
+    return padded
 
 
 def _cost(kernel: Kernel) -> int:
