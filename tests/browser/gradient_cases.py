@@ -12,6 +12,7 @@ from distml_py.functions import attention
 from op_examples import (
     ATLAS,
     BINARY,
+    COMPARISONS,
     MORE_BINARY,
     MORE_UNARY,
     SPECIAL,
@@ -151,6 +152,50 @@ case("sizes", "bfloat16 of 17", lambda lib, x: x.bfloat16().float() * x, numbers
 for name, call in MORE_BINARY.items():
     case("sizes", f"{name} of 17", call, numbers(17, 1), numbers(1, 5, seed=1))
 
+# ---------------------------------------------------------------- rows that are many and alike, in one expression each
+
+
+def later_maps(lib: Any, x: Any) -> Any:
+    """x, between 0 and 1, through each of MORE_UNARY, moved to where that is smooth."""
+    return sum(getattr(x * (high - low) + low, name)() for name, (low, high) in MORE_UNARY.items())
+
+
+def later_pairs(lib: Any, x: Any, y: Any) -> Any:
+    return sum(call(lib, x, y) for call in MORE_BINARY.values())
+
+
+def truths_of(lib: Any, x: Any, y: Any) -> Any:
+    compared = [call(lib, x, y) for call in COMPARISONS.values()]
+    either, both, neither = x.isnan().logical_or(y > 0), (x > 0).logical_and(y > 0), (x < y).logical_not()
+    return (*compared, either, both, neither)
+
+
+def bits_of(lib: Any, x: Any, y: Any) -> Any:
+    return x & y, x | y, x ^ y, x << 2, x >> 1
+
+
+def orders_of(lib: Any, x: Any) -> Any:
+    """Their gradients go back through the places that were found."""
+    return x.sort(-1).values, x.sort(0, descending=True).values, x.median(-1).values, x.topk(min(2, x.shape[-1]), -1).values
+
+
+def share(*shape: int) -> np.ndarray:
+    return numbers(*shape, low=0.02, high=0.98)
+
+
+for n in SIZES:
+    case("sizes", f"later maps of {n}", later_maps, share(n))
+    case("sizes", f"later pairs of {n}", later_pairs, numbers(n, 1), numbers(1, 3, seed=1))
+    case("sizes", f"truths of {n}", truths_of, numbers(n, 1), numbers(1, 3, seed=1), differentiable=False)
+    case("sizes", f"bits of {n}", bits_of, whole(n, 1), whole(1, 3, seed=1), differentiable=False)
+    case("sizes", f"orders of {n}", orders_of, numbers(3, n))
+for shape in ((0,), (3, 0)):
+    case("empty", f"later maps {shape}", later_maps, share(*shape))
+    case("empty", f"later pairs {shape}", later_pairs, numbers(*shape), numbers(3, 1, seed=1))
+    case("empty", f"truths {shape}", truths_of, numbers(*shape), numbers(3, 1, seed=1), differentiable=False)
+    case("empty", f"bits {shape}", bits_of, whole(*shape), whole(3, 1, seed=1), differentiable=False)
+case("empty", "orders", lambda lib, x: (x.sort(-1).values, x.argsort(0)), numbers(3, 0), differentiable=False)
+
 # ---------------------------------------------------------------- dimensions of size 0
 
 for shape in ((0,), (3, 0), (0, 1, 5)):
@@ -186,7 +231,7 @@ VIEWS: dict[str, tuple[tuple[int, ...], Call]] = {
     "expanded and flipped": ((5,), lambda lib, x: x.flip(0).expand(3, 5)),
     "padded backwards": ((2, 3), lambda lib, x: functional(lib).pad(x.flip(1), (2, 0, 0, 1))),
 }
-KINKS = {"amax", "max_pool2d"}  # equals that were expanded or padded share or do not share their gradient
+KINKS = {"amax", "max_pool2d", "orders"}  # equals that were expanded or padded share or do not share their gradient
 READERS: dict[str, Call] = {name: call for name, (call, make) in UNARY.items() if make is numbers}
 READERS |= {name: lambda lib, v, call=call: call(lib, v, v[:1] * 2 + 1) for name, call in BINARY.items()}
 READERS |= {
@@ -202,6 +247,10 @@ READERS |= {
     "scatter_add": lambda lib, v: (v * 2).scatter_add(0, lib.tensor(whole(2, 5, low=0, high=3)), v[1:]),
     "embedding": lambda lib, v: functional(lib).embedding(lib.tensor(whole(4, low=0, high=3)), v),
     "cat": lambda lib, v: lib.cat([v[1:], v * 2], 0),
+    "later maps": lambda lib, v: later_maps(lib, v.sigmoid()),
+    "later pairs": lambda lib, v: later_pairs(lib, v, v[:1] * 2 + 1),
+    "truths": lambda lib, v: (v * 2, *truths_of(lib, v, v[:, :1])),
+    "orders": orders_of,
     "pack": lambda lib, v: packed(lib, *map(lib.tensor, ATLAS[:3]), v[:2] * 2).exp(),
 }
 for nth, (reader, read) in enumerate(READERS.items()):
@@ -220,6 +269,8 @@ for name, (call, _) in UNARY.items():
 for name, call in BINARY.items():
     if name not in ("pow", "remainder"):
         case("special", name, call, SPECIAL[:7, None], SPECIAL[:7])
+case("special", "later maps", later_maps, SPECIAL[:7])
+case("special", "orders", lambda lib, x: (x.argsort(-1), x.sort(-1).values, x.topk(3, -1).values), SPECIAL, differentiable=False)
 SPOILT = numbers(3, 5)
 SPOILT[1, 2] = math.nan
 ENDLESS = numbers(3, 5)
