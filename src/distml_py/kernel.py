@@ -366,11 +366,15 @@ class Launch:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a profile is told of a draw: the step of the graph it was launched for, its kernel, bytes read and written."""
+    """What a profile is told of a draw: the step of the graph it was launched for, its kernel, bytes read and written.
+
+    flops: about how many floating-point operations, 0 where that is not known.
+    """
 
     step: int
     kernel: str
     size_bytes: int
+    flops: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ from .kernel import Draw
 
 @dataclass
 class Row:
-    """All draws of one kind of kernel that one op of one line asked for. ms: each draw awaited; bytes: read and written."""
+    """All draws of one kind of kernel that one op of one line asked for. ms: each draw awaited; bytes: read and written.
+
+    flops: about how many floating-point operations; 0 on the reference backend.
+    """
 
     op: str
     kernel: str
@@ -22,6 +25,7 @@ class Row:
     ms: float = 0.0
     bytes: int = 0
     draws: int = 0
+    flops: int = 0
 
 
 @dataclass
@@ -57,6 +61,7 @@ class Profile:
         row.ms += seconds * 1e3
         row.bytes += draw.size_bytes
         row.draws += 1
+        row.flops += draw.flops
 
     def planned(self, seconds: float) -> None:
         self.recompiles.append((live.user_place(), seconds * 1e3))

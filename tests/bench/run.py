@@ -67,6 +67,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--patience", type=float, metavar="SECONDS", help="for an answer (900; at most 120 of minor rivals)")
     parser.add_argument("--tune", type=float, metavar="SECONDS", help="also captured with tuned kernels; so long in each row")
     parser.add_argument("--gpu", action="store_true", help="Chromium's own choice of GPU, not the software renderer")
+    parser.add_argument("--roofline", action="store_true", help="each kernel beside a copy and the best product; --gpu does it too")
     parser.add_argument("--tfjs-flags", metavar="NAME=0|1", help="settings of TensorFlow.js to try: WEBGL_EXP_CONV=1")
     asked = parser.parse_args()
     unknown = set(asked.contenders.split(",")) - set(CONTENDERS)
@@ -89,6 +90,7 @@ def measured(page: Page, url: str, asked: argparse.Namespace) -> dict[str, Any]:
     if wrong:
         raise SystemExit(f"unknown rows {', '.join(wrong)}; known: {', '.join(known)}")
     options: dict[str, Any] = {"rows": rows, "contenders": asked.contenders.split(",")}
+    options["roofline"] = asked.roofline or asked.gpu
     options |= {"repeats": asked.repeats} if asked.repeats else {}
     options |= {"patience_s": asked.patience} if asked.patience else {}
     if asked.tune:

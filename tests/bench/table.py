@@ -15,6 +15,7 @@ COLUMNS = {
     "draws": ("draws", 1, 0),
     "python": ("python_ms", 1, 2),
     "MiB": ("texture_bytes", 2**20, 1),
+    "frame": ("frame_gap_ms", 1, 0),
     "first": ("first_step_ms", 1, 0),
     "plan": ("compile_ms", 1, 0),
 }  # heading: key, divisor, digits
@@ -31,7 +32,19 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             for line in lines]  # fmt: skip
     notes = [f"  {row['name']}, {who}: {why}" for row in rows for who, why in row["notes"].items()]
     choices = [f"  {row['name']}, tuned: {line}" for row in rows for line in row.get("choices", [])]
-    return "\n".join([*text, *notes, *choices])
+    return "\n".join([*text, *notes, *choices, *(line for row in rows for line in _roofline(row))])
+
+
+def _roofline(row: dict[str, Any]) -> list[str]:
+    """What each kernel reaches of a plain copy's bytes a second, and of the best product's operations."""
+    found = row.get("roofline")
+    if not found:
+        return []
+    lines = [f"  {row['name']}: copy {found['copy_gb_per_s']:.1f} GB/s, best product {found['matmul_gflops']:.1f} GFLOP/s"]
+    for one in found["kernels"]:
+        shares = f"{one['of_copy']:7.1%} of the copy {one['of_matmul']:7.1%} of the product"
+        lines.append(f"  {one['ms']:9.3f} ms {one['draws']:4d} draws {shares}  {one['kernel']} of {one['op']}")
+    return lines
 
 
 def _number(value: float | None, divisor: float, digits: int) -> str:

@@ -51,6 +51,21 @@ def test_our_rows_are_checked_and_timed_and_shown(tab: Tab, coordinator: Coordin
     assert tab.foreign_requests(coordinator.url) == [] and tab.errors == []
 
 
+def test_a_kernel_is_compared_with_a_copy_and_frames_are_watched(tab: Tab) -> None:
+    options = {"rows": ["chain_1m"], "contenders": ["captured", "numpy"], "repeats": 2, "roofline": True}
+    (row,) = tab.page.evaluate(RUN, options)["rows"]
+    assert (row["checked"], row["notes"]) == (True, {})
+    assert row["frame_gap_ms"] > 10, "frames come 60 times a second"
+    found = row["roofline"]
+    (kernel,) = found["kernels"]
+    assert (kernel["kernel"], kernel["op"], kernel["draws"]) == ("Map", "relu", 1)
+    assert kernel["bytes"] == 4 * 4 * 2**20, "three arrays read, one written"
+    assert 2**20 < kernel["flops"] < 2**20 * 16
+    assert 0.1 < kernel["of_copy"] < 3 and 0 < kernel["of_matmul"] < 1.2
+    assert found["copy_gb_per_s"] > 0.05 and found["matmul_gflops"] > 0.5
+    assert tab.page.locator("#kernels li").count() == 2
+
+
 def test_tuned_kernels_are_a_contender_and_say_what_was_chosen(tab: Tab) -> None:
     options = {"rows": ["mlp_step"], "contenders": ["captured", "tuned", "numpy"], "repeats": 1, "tune_s": 6.0}
     (row,) = tab.page.evaluate(RUN, options)["rows"]

@@ -14,6 +14,7 @@ const COLUMNS = [
   ["draws", (row) => row.draws, 0],
   ["Python", (row) => row.python_ms, 2],
   ["textures, MiB", (row) => (row.texture_bytes === null ? null : row.texture_bytes / 2 ** 20), 1],
+  ["longest frame", (row) => row.frame_gap_ms, 0],
   ["first step", (row) => row.first_step_ms, 0],
   ["of it planning", (row) => row.compile_ms, 0],
 ];
@@ -33,12 +34,23 @@ function show(row) {
   const name = cell(row.checked ? row.name : `${row.name} (failed)`, "th");
   line.append(name, ...COLUMNS.map(([, value, digits]) => cell(value(row) === null ? "–" : Number(value(row)).toFixed(digits), "td")));
   part("times").append(line);
+  for (const text of rooflines(row)) part("kernels").append(cell(text, "li"));
   for (const [who, why] of Object.entries(row.notes)) part("notes").append(cell(`${row.name}, ${who}: ${why}`, "li"));
+}
+
+/** What each kernel of a row reaches, as lines for people. @param {any} row @returns {string[]} */
+function rooflines(row) {
+  if (!row.roofline) return [];
+  const { copy_gb_per_s, matmul_gflops, kernels } = row.roofline;
+  const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(0)} %`;
+  const head = `${row.name}: a plain copy moves ${copy_gb_per_s.toFixed(1)} GB/s here, the best product does ${matmul_gflops.toFixed(1)} GFLOP/s`;
+  return [head, ...kernels.map((/** @type {any} */ one) =>
+    `${row.name}, ${one.kernel} of ${one.op}: ${one.ms.toFixed(2)} ms in ${one.draws} draws, ${percent(one.of_copy)} of the copy, ${percent(one.of_matmul)} of the product`)];
 }
 
 /** @param {any} options of measure.run; said(text) and onRow(row) hear what the page shows */
 async function shown(options) {
-  for (const id of ["times", "notes"]) part(id).replaceChildren();
+  for (const id of ["times", "notes", "kernels"]) part(id).replaceChildren();
   part("run").disabled = true;
   try {
     const say = (/** @type {string} */ text) => {
@@ -73,7 +85,7 @@ headings.append(...["", ...COLUMNS.map(([heading]) => heading)].map((heading) =>
 part("heads").append(headings);
 part("run").onclick = () => {
   const boxes = /** @type {HTMLInputElement[]} */ ([...part("rows").querySelectorAll("input")]);
-  shown({ rows: boxes.filter((box) => box.checked).map((box) => box.name) }).catch(() => {});
+  shown({ rows: boxes.filter((box) => box.checked).map((box) => box.name), roofline: true }).catch(() => {});
 };
 part("copy").onclick = () => {
   part("json").select();

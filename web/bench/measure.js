@@ -29,9 +29,35 @@ const OPEN_S = 120;
 const PATIENCE_S = 900;
 const LITTLE_PATIENCE_S = 120;
 const CLOSE_S = 10;
+/** Frames that take longer than this are not drawn at all. */
+const HIDDEN_MS = 2_000;
 const LONGEST_REPEAT_MS = 60_000;
 /** One of the others that takes longer than this takes part in the fewest repeats only. */
 const SLOW_REPEAT_MS = 3_000;
+
+/** The longest time between two frames of the page, while something runs. */
+class Frames {
+  constructor() {
+    this.longest_ms = 0;
+    this.watching = true;
+    let last = performance.now();
+    const frame = () => {
+      const now = performance.now();
+      this.longest_ms = Math.max(this.longest_ms, now - last);
+      last = now;
+      if (this.watching) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }
+
+  /** Ends with the next frame: null on a page that nobody sees. @returns {Promise<number | null>} */
+  async end() {
+    const next = new Promise((resolve) => requestAnimationFrame(() => resolve(true)));
+    const seen = await Promise.race([next, new Promise((resolve) => setTimeout(resolve, HIDDEN_MS, false))]);
+    this.watching = false;
+    return seen ? this.longest_ms : null;
+  }
+}
 
 /** @typedef {{name: string, kind: string, shape: number[], data: Float32Array}} Given */
 /** @typedef {{arrays: Given[], units: number, checked: number, lr: number}} Work */
@@ -64,11 +90,13 @@ function remote(name) {
  * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
  * @param {number} [options.patience_s] how long ours and TensorFlow.js may take to answer; the others' at most 120 s
  * @param {number} [options.tune_s] how long the contender "tuned" measures its kernels in each row
+ * @param {boolean} [options.roofline] whether each kernel of ours is compared with a plain copy and the best product
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
  */
-export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, patience_s = PATIENCE_S, say = () => {}, onRow = () => {} }) {
+export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, roofline = false, patience_s = PATIENCE_S, say = () => {}, onRow = () => {} }) {
   const arena = new Arena(contenders, outside, flags, tune_s, patience_s);
+  arena.roofline = roofline;
   const found = [];
   try {
     for (const name of rows) {
@@ -95,6 +123,7 @@ class Arena {
     this.patience_s = patience_s;
     this.tune_s = tune_s;
     this.names = names;
+    this.roofline = false;
     this.outside = outside;
     this.machine = /** @type {Record<string, string>} */ ({});
     this.opened = /** @type {Map<string, Remote>} */ (new Map());
@@ -151,7 +180,7 @@ class Arena {
 /** @param {Arena} arena @param {string} name @param {number} repeats @param {(text: string) => void} say */
 async function runRow(arena, name, repeats, say) {
   const row = /** @type {any} */ ({ name, checked: false, ...Object.fromEntries(Object.values(TIMES).map((time) => [time, null])) });
-  Object.assign(row, { draws: null, python_ms: null, texture_bytes: null, first_step_ms: null, compile_ms: null, ratio_tfjs: null, notes: {} });
+  Object.assign(row, { draws: null, python_ms: null, texture_bytes: null, first_step_ms: null, compile_ms: null, ratio_tfjs: null, frame_gap_ms: null, roofline: null, notes: {} });
   const ready = /** @type {Map<string, any>} */ (new Map());
   try {
     const work = /** @type {Work} */ (await (await arena.get("eager")).ask("describe", { row: name }));
@@ -166,6 +195,11 @@ async function runRow(arena, name, repeats, say) {
     // without any rival NumPy judges, even where nobody asked for its times
     if (!JUDGES.some((contender) => ready.has(contender)) && !arena.names.includes("numpy")) await first("numpy");
     if (judge(row, ready, work)) await timeAll(arena, row, ready, work, repeats, say);
+    const ours = ["captured", "eager"].find((way) => ready.has(way) && row.notes[way] === undefined);
+    if (arena.roofline && row.checked && ours) {
+      say(`${name}: its kernels, one by one`);
+      await attempt(arena, ours, row, async (one) => (row.roofline = await one.ask("roofline", {}, arena.patience_s)));
+    }
   } catch (error) {
     row.notes.row = /** @type {Error} */ (error).message;
   }
@@ -212,7 +246,10 @@ async function timeAll(arena, row, ready, work, repeats, say) {
   const told = /** @type {Map<string, any[]>} */ (new Map());
   const slow = new Set();
   const once = (/** @type {string} */ name) => attempt(arena, name, row, async (one) => {
+    const frames = name === "captured" && told.has(name) ? new Frames() : null;
     const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) }, arena.patience(name));
+    const gap = await frames?.end();
+    if (gap) row.frame_gap_ms = Math.max(row.frame_gap_ms ?? 0, gap);
     told.get(name)?.push(answer);
     if (!CENTRAL.includes(name) && answer.ms > SLOW_REPEAT_MS) slow.add(name);
     if (!told.has(name)) rounds.set(name, Math.min(MOST_ROUNDS, Math.ceil(REPEAT_MS / answer.ms)));

@@ -80,6 +80,7 @@ export async function open(way, _flags, tune_s = 0) {
       return { ms, python_ms, bridge_calls: calls, draws: after.draws - before.draws, texture_bytes: after.texture_bytes };
     },
 
+    roofline: () => JSON.parse(contender.roofline()),
     result: () => contender.result().toJs().slice(),
     weights: () => Object.fromEntries([...contender.weights().toJs().entries()]),
 

@@ -1,6 +1,7 @@
 """distml_py as a contender of the benchmark: eager, captured, captured and tuned, and on NumPy (the reference backend)."""
 
 import json
+from functools import partial
 
 import numpy as np
 
@@ -55,6 +56,24 @@ class Contender:
             self.out = self.call(*self.inputs)
             self.out.realize()
 
+    def roofline(self):
+        """JSON: each kernel of one unit, the longest first, beside a plain copy and the best product of this device.
+
+        ms, bytes and flops: of all draws of that kernel and op; each draw is awaited, which adds a fraction of a millisecond to it.
+        of_copy: the share of a copy's bytes a second; of_matmul: of the best product's operations a second.
+        """
+        copied = dm.tensor(np.ones((1024, 1024), np.float32)).realize()
+        (copy,) = measured(lambda: (copied * 2.0).realize())
+        squares = [square(size) for size in (512, 1024)]
+        products = [measured(partial(product, one)) for one in squares]
+        best = max(row["flops"] / row["ms"] for rows in products for row in rows if row["kernel"] == "Product")
+        rows = measured(lambda: self.run(1))
+        for row in rows:
+            row["of_copy"] = row["bytes"] / row["ms"] / (copy["bytes"] / copy["ms"])
+            row["of_matmul"] = row["flops"] / row["ms"] / best
+        kernels = sorted(rows, key=lambda row: -row["ms"])
+        return json.dumps({"copy_gb_per_s": copy["bytes"] / copy["ms"] / 1e6, "matmul_gflops": best / 1e6, "kernels": kernels})
+
     def stats(self):
         """JSON: draws, bytes of textures, so far."""
         found = engine.backend().stats()
@@ -66,6 +85,35 @@ class Contender:
 
     def weights(self):
         return {name: flat(tensor.numpy()) for name, tensor in self.work.weights().items()}
+
+
+PROFILES = 3  # of which each kernel's shortest time counts, after one that plans and compiles
+
+
+def square(size):
+    return dm.tensor(np.random.default_rng(0).random((size, size), np.float32)).realize()
+
+
+def product(a):
+    (a @ a).realize()
+
+
+def measured(work):
+    """What work() draws: one row for each kernel and op."""
+    work()
+    shortest = {}
+    for _ in range(PROFILES + 1):
+        found = {}
+        with dm.profile() as p:
+            work()
+        for row in p.rows:
+            sums = found.setdefault((row.kernel, row.op), {"ms": 0.0, "bytes": 0, "flops": 0, "draws": 0})
+            for name in sums:
+                sums[name] += getattr(row, name)
+        for key, sums in found.items():
+            if key not in shortest or sums["ms"] < shortest[key]["ms"]:
+                shortest[key] = sums
+    return [{"kernel": kernel, "op": op, **sums} for (kernel, op), sums in shortest.items()]
 
 
 def arrays(work):

@@ -36,6 +36,7 @@ const VERBS = {
   },
 
   repeat: ({ units, rounds }) => contender.repeat(units, rounds),
+  roofline: () => contender.roofline(),
   close: () => contender.close(),
 };
 

@@ -78,6 +78,9 @@ class _Plan:
     draws: tuple[tuple[int, int, int, Draw], ...]  # for profiles: where a draw's command begins and ends, its texels' kind
 
 
+MULTIPLIES = (Product, Convolution, WeightGradient, Normalizer, Attended)  # and adds: two operations
+
+
 class WebGLBackend:
     """See Backend. Everything that is computed is computed in draws."""
 
@@ -360,7 +363,8 @@ class _Commands:
         for letter, number in zip(program.scalars[len(fixed) :], launch.scalars, strict=True):
             (self.floats if letter == "f" else self.integers).append((len(self.words), number))
             self.words.append(0)
-        done = Draw(launch.step, type(launch.kernel).__name__, size_bytes)
+        flops = _cost(launch.kernel) * launch.layout.width * rows * (8 if isinstance(launch.kernel, MULTIPLIES) else 4)
+        done = Draw(launch.step, type(launch.kernel).__name__, size_bytes, flops)
         self.draws.append((start, len(self.words), 0 if launch.kernel.dtype == float32 else 1, done))
 
     def _slot(self, number: int) -> None:
