@@ -30,8 +30,8 @@ UNIT = 150  # tests a call into a page
 PROGRAMS = 1200  # a page that has compiled so many is closed
 SILENT_S = 240.0  # without a word for so long, a page hangs
 SHIPPED = (
-    "tests/library/*.py", "tests/library/state_dicts/*", "tests/pyodide/in_tab.py", "web/recipes/*.py", "web/bench/workloads.py",
-    "docs/*", "src/distml_py/data/*.safetensors", "package.json", "LICENSE",
+    "tests/library/*.py", "tests/library/state_dicts/*", "tests/pyodide/in_tab.py", "web/recipes/*.py", "web/pictures/*",
+    "web/bench/workloads.py", "docs/*", "src/distml_py/data/*.safetensors", "package.json", "LICENSE",
 )  # fmt: skip
 INI = """[pytest]
 addopts = --import-mode=importlib --strict-markers
