@@ -65,6 +65,7 @@ example("instance_norm", lambda lib, x: of(lib).instance_norm(x, eps=0.1), IMAGE
 example("local_response_norm", lambda lib, x: of(lib).local_response_norm(x, 2, 0.3), IMAGE)
 example("interpolate", lambda lib, x: (of(lib).interpolate(x, 9), of(lib).interpolate(x, scale_factor=0.7)), LINE)
 example("interpolate between", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bilinear"), IMAGE)
+example("interpolate cubic", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bicubic"), IMAGE)
 example(
     "affine_grid", lambda lib, t: [of(lib).affine_grid(t, (2, 3, 4, 5), align_corners=a) for a in (False, True)], numbers(2, 2, 3)
 )
@@ -170,9 +171,9 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "adaptive_avg_pool2d needs 2 sizes for an input of 3 or 4 dimensions, got",
     ),
     (
-        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="bicubic"),
+        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="bicubic", antialias=True),
         UnsupportedError,
-        "not implemented: interpolate(mode='bicubic', antialias=False) of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
+        "not implemented: interpolate(mode='bicubic', antialias=True) of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
     ),
     (
         lambda: F.interpolate(dm.ones(1, 1, 2), 4, mode="bilinear"),
@@ -182,7 +183,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.interpolate(dm.ones(1, 1, 2), 4, align_corners=True),
         ShapeError,
-        "interpolate: align_corners is for 'linear' and 'bilinear', not for 'nearest'",
+        "interpolate: align_corners is for 'linear', 'bilinear' and 'bicubic', not for 'nearest'",
     ),
     (lambda: F.affine_grid(dm.ones(1, 2, 2), (1, 1, 2, 2)), ShapeError, "affine_grid takes theta of shape (n, 2, 3) and size"),
     (lambda: F.affine_grid(dm.ones(1, 3, 4), (1, 1, 2, 2, 2)), UnsupportedError, "affine_grid takes theta of shape (n, 2, 3)"),

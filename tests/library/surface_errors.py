@@ -134,7 +134,7 @@ WRITING: list[Row] = [
     (
         lambda: full(3).scatter_reduce(0, ints(0), full(1), "prod"),
         UnsupportedError,
-        "not implemented: scatter_reduce(reduce='prod'); nearest are 'sum' and 'mean'",
+        "not implemented: scatter_reduce(reduce='prod'); nearest are 'sum', 'mean', 'amax' and 'amin'",
     ),
     (
         lambda: full(3).masked_scatter(full(3), full(3)),

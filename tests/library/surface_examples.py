@@ -667,7 +667,7 @@ example(
     np.array([[0, 4, 2], [3, 0, 1]], np.int32),
     numbers(2, 4, seed=1),
 )
-for how in ("sum", "mean"):
+for how in ("sum", "mean", "amax", "amin"):
     for own in (True, False):
         example(
             f"scatter_reduce {how} {own}",

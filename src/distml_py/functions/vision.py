@@ -15,7 +15,8 @@ from .convolution import Pair, pair
 from .padding import pad
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 
-LINEAR = {"linear": 1, "bilinear": 2}  # how many dimensions each takes
+BLENDS = {"linear": 1, "bilinear": 2, "bicubic": 2}  # how many dimensions each takes
+SHARPNESS = -0.75  # of the cubic: Keys 1981, with PyTorch's number
 
 
 def interpolate(
@@ -29,23 +30,23 @@ def interpolate(
 ) -> Tensor:
     """(n, c, length) or (n, c, h, w) in another size, which is given, or a factor of the old one.
 
-    mode: "nearest", "nearest-exact", "linear" for one dimension, "bilinear" for two, "area" (means).
+    mode: "nearest", "nearest-exact", "linear" for one dimension, "bilinear" and "bicubic" for two, "area" (means).
     """
     rank = input.ndim - 2
-    if mode not in ("nearest", "nearest-exact", "linear", "bilinear", "area") or antialias or rank not in (1, 2):
+    if mode not in ("nearest", "nearest-exact", *BLENDS, "area") or antialias or rank not in (1, 2):
         what = f"mode={mode!r}, antialias={antialias}) of {input.ndim} dimensions"
         raise UnsupportedError(f"not implemented: interpolate({what}; nearest is mode='bilinear' of (n, c, h, w)")
-    if LINEAR.get(mode, rank) != rank:
-        raise ShapeError(f"interpolate: mode {mode!r} takes {LINEAR[mode] + 2} dimensions, got {input.shape}")
-    if align_corners is not None and mode not in LINEAR:
-        raise ShapeError(f"interpolate: align_corners is for 'linear' and 'bilinear', not for {mode!r}")
+    if BLENDS.get(mode, rank) != rank:
+        raise ShapeError(f"interpolate: mode {mode!r} takes {BLENDS[mode] + 2} dimensions, got {input.shape}")
+    if align_corners is not None and mode not in BLENDS:
+        raise ShapeError(f"interpolate: align_corners is for 'linear', 'bilinear' and 'bicubic', not for {mode!r}")
     old = input.shape[2:]
     new, scales = _sizes(old, size, scale_factor, bool(recompute_scale_factor))
     if mode == "area":
         return adaptive_avg_pool1d(input, new) if rank == 1 else adaptive_avg_pool2d(input, new)
     for axis, (before, after, scale) in enumerate(zip(old, new, scales, strict=True), 2):
-        if mode in LINEAR:
-            input = _blended(input, axis, before, after, scale, bool(align_corners))
+        if mode in BLENDS:
+            input = _blended(input, axis, before, after, scale, bool(align_corners), mode == "bicubic")
         else:
             input = _picked(input, axis, before, after, scale, 0.5 if mode == "nearest-exact" else 0.0)
     return input
@@ -80,22 +81,35 @@ def _picked(input: Tensor, axis: int, before: int, after: int, scale: float, mid
     return input[(slice(None),) * axis + (Tensor(place, int32),)]
 
 
-def _blended(input: Tensor, axis: int, before: int, after: int, scale: float, corners: bool) -> Tensor:
-    """Linear between the two nearest old numbers: a product with a matrix that holds two weights a column."""
-    if before == after:
+def _blended(input: Tensor, axis: int, before: int, after: int, scale: float, corners: bool, cubic: bool) -> Tensor:
+    """Between the two or four nearest old numbers: a product with a matrix that holds so many weights a column."""
+    if before == after and not cubic:
         return input
     number = np.arange(after, dtype=np.float64)
-    if corners:
-        place = number * ((before - 1) / (after - 1) if after > 1 else 0.0)
-    else:
-        place = np.maximum((number + 0.5) * scale - 0.5, 0.0)
-    low = np.minimum(place.astype(np.int64), before - 1)
+    ends = (before - 1) / (after - 1) if after > 1 else 0.0
+    place = number * ends if corners else (number + 0.5) * scale - 0.5
+    if not cubic:
+        place = np.clip(place, 0.0, before - 1)
+    low = np.floor(place).astype(np.int64)
     share = place - low
     weights = np.zeros((before, after))
-    np.add.at(weights, (low, np.arange(after)), 1 - share)
-    np.add.at(weights, (np.minimum(low + 1, before - 1), np.arange(after)), share)
+    for step, weight in enumerate(_cubic(share), -1) if cubic else enumerate((1 - share, share)):
+        np.add.at(weights, (np.clip(low + step, 0, before - 1), np.arange(after)), weight)
     last = input.ndim - 1
     return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
+
+
+def _cubic(share: np.ndarray) -> list[np.ndarray]:
+    """The weights of the four nearest numbers, for the place between the middle two."""
+    a = SHARPNESS
+
+    def near(t: np.ndarray) -> np.ndarray:
+        return ((a + 2) * t - (a + 3)) * t * t + 1
+
+    def far(t: np.ndarray) -> np.ndarray:
+        return ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+
+    return [far(share + 1), near(share), near(1 - share), far(2 - share)]
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:

@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..graph import Node
 from ..op import bool_, int32
 from ..ops.elementwise import cast
-from .choosing import where
+from .choosing import maximum, minimum, where
 from .ordering import places
 from .picking import _filled, check_index, is_basic, key_of, line_index
 from .tensor import Tensor, made, method
@@ -176,10 +176,15 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 
 @method
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
-    """Like scatter_add with reduce "sum" or "mean"; include_self=False leaves input's numbers out where others come."""
+    """scatter_add with reduce "sum", "mean", "amax" or "amin"; include_self=False leaves input's numbers out where others come.
+
+    Of equal extremes one gets the gradient; PyTorch shares it out.
+    """
     axis = broadcast.axis_of(dim, input.ndim, "scatter_reduce")
+    if reduce in ("amax", "amin"):
+        return _extreme(input, axis, index, src, reduce == "amax", include_self)
     if reduce not in ("sum", "mean"):
-        raise UnsupportedError(f"not implemented: scatter_reduce(reduce={reduce!r}); nearest are 'sum' and 'mean'")
+        raise UnsupportedError(f"not implemented: scatter_reduce(reduce={reduce!r}); nearest are 'sum', 'mean', 'amax' and 'amin'")
     ones = Tensor(graph.full(1, index.shape, input._node.dtype))
     counts = (input._aside() * 0).scatter_add(axis, index, ones)
     start = input if include_self else where(counts > 0, 0, input)
@@ -187,6 +192,18 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     if reduce == "sum":
         return total
     return total / where(counts > 0, counts + 1 if include_self else counts, 1)
+
+
+def _extreme(input: Tensor, axis: int, index: Tensor, src: Tensor, largest: bool, include_self: bool) -> Tensor:
+    """In the order of its numbers the last one that scatter() sees is the extreme."""
+    indexing.check_fits("scatter_reduce", input._node, axis, index._node)
+    src = src[tuple(slice(0, n) for n in index.shape)]
+    order = src.detach().argsort(axis, descending=not largest)
+    places = index.gather(axis, order)
+    found = scatter(input, axis, places, src.gather(axis, order))
+    if not include_self:
+        return found
+    return maximum(found, input) if largest else minimum(found, input)
 
 
 @method
