@@ -36,7 +36,7 @@ LISTING = [
     ["nn", "optim", "data", "distributions"],
     ["serialization"],
     ["onnx"],
-    ["recipe", "models", "utils", "uplink"],
+    ["recipe", "models", "utils", "uplink", "optim/swa_utils"],
     ["torchvision"],
     ["stand_in"],
     ["tab", "inspection"],

@@ -28,6 +28,7 @@ PLACES = {
     "torch.nn.parameter": "nn",
     "torch.nn.parallel.*": "nn.parallel",
     "torch.optim.lr_scheduler": "optim.lr_scheduler",
+    "torch.optim.swa_utils": "optim.swa_utils",
     "torch.optim.*": "optim",
     "torch.amp.*": "amp",
     "torch.cuda.amp.*": "cuda.amp",
