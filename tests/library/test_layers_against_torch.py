@@ -217,6 +217,9 @@ FLOAT32_INSIDE = {"CELU", "Hardsigmoid"}  # PyTorch keeps a constant of theirs i
 BY_CHANCE = {"AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "RReLU"}  # judged by their distribution, below
 ELSEWHERE = {"ParameterDict", "ParameterList"}  # test_modules.py
 ELSEWHERE |= {"EmbeddingBag", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}  # test_layers_of_integers.py
+ELSEWHERE |= {name for name in nn.__all__ if name.startswith("Lazy")} | {
+    "UninitializedParameter"
+}  # test_lazy_and_computed_weights.py
 SEQUENCES = {
     "GRU",
     "GRUCell",

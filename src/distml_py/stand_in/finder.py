@@ -24,6 +24,8 @@ PLACES = {
     "torch.utils.data.*": "data",
     "torch.nn.modules.utils": "nn.sizes",
     "torch.nn.modules": "nn",
+    "torch.nn.utils.parametrize": "nn.utils.parametrize",
+    "torch.nn.utils.parametrizations": "nn.utils.parametrizations",
     "torch.nn.modules.*": "nn",
     "torch.nn.parameter": "nn",
     "torch.nn.parallel.*": "nn.parallel",
