@@ -77,6 +77,16 @@ def security(session: nox.Session) -> None:
 
 
 @nox.session
+def loading(session: nox.Session) -> None:
+    """Seconds to the first screen, engine and loss point, and bytes. After --: --check, --snapshot, --megabits, --json FILE."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    paths = os.pathsep.join(("tests", "tests/loading"))
+    session.run("python", "tests/loading/measure.py", *session.posargs, env={"PYTHONPATH": paths})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style and types."""
     session.install("-e", ".", "ruff", "mypy")

@@ -5,7 +5,7 @@ import { t } from "./strings.js";
 import * as words from "./words.js";
 
 const SIDE = 224; // of the canvas, in its own pixels
-const PEN = 20;
+const PEN = 28; // as thick, against a digit, as the strokes of the digits that models here learn from
 const INK = "#";
 
 /** @type {import("./looking.js").LookView} */

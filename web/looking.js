@@ -42,6 +42,7 @@ export class Looking {
     /** @type {{options?: () => object, show: (found: any) => void} | null} */
     this.opened = null;
     this.asking = false;
+    this.again = false;
     this.timer = 0;
     element("look-tabs").addEventListener("keydown", (event) => this.arrow(event));
   }
@@ -139,6 +140,7 @@ export class Looking {
 
   async ask() {
     const { opened, view } = this;
+    this.again = this.asking; // what changed meanwhile is asked for afterwards
     if (opened === null || this.asking) return;
     if (document.hidden || document.body.dataset.door !== "train") return;
     this.asking = true;
@@ -154,7 +156,7 @@ export class Looking {
       note(error instanceof Error ? error.message : String(error));
     }
     this.asking = false;
-    if (this.opened !== opened) this.ask();
+    if (this.opened !== opened || this.again) this.ask();
     else if (isActive(this.known) && this.known.coordinator?.state === "training") this.soon(wait);
   }
 }

@@ -233,7 +233,7 @@ def _show_filters(training: Training, options: Mapping[str, Any]) -> Found:
 
 
 def _text(training: Training, options: Mapping[str, Any]) -> Found:
-    """What the model writes after a beginning, in characters of the recipe's tokenizer."""
+    """What the model writes after a beginning, in characters of the recipe's tokenizer. goes_on: its end can be a beginning."""
     tokenizer = getattr(training.recipe, "tokenizer", None)
     prompt = str(options.get("prompt") or "")
     known = training.splits.validation.batch(np.arange(1))[0].numpy()[0]
@@ -245,7 +245,7 @@ def _text(training: Training, options: Mapping[str, Any]) -> Found:
     generate = getattr(training.model, "generate")  # noqa: B009  # a Module's attribute, which its type does not promise
     told = generate(Tensor(tokens[None]), length, float(options.get("temperature", 0.8)), 20).numpy()[0]
     decode: Callable[[Any], str] = tokenizer.decode if tokenizer else lambda found: " ".join(map(str, found))
-    return {"prompt": decode(tokens), "text": decode(told[len(tokens) :])}
+    return {"prompt": decode(tokens), "text": decode(told[len(tokens) :]), "goes_on": tokenizer is not None}
 
 
 def _again(training: Training, options: Mapping[str, Any]) -> Found:

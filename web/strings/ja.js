@@ -1,10 +1,12 @@
 // The page in Japanese.
 
 import { LESSONS_JA } from "./ja_lessons.js";
+import { OWN_DATA } from "./ja_own_data.js";
 
 /** @type {Record<string, string>} */
 export const STRINGS = {
   ...LESSONS_JA,
+  ...OWN_DATA,
   "Skip to the controls": "操作へ移動",
   Views: "画面",
   Workshop: "作業場",
@@ -87,6 +89,7 @@ export const STRINGS = {
   "Join link, for other tabs and devices": "参加リンク（ほかのタブや端末で開きます）",
   Copy: "コピー",
   "Your contribution": "あなたの貢献",
+  "Samples computed": "計算したサンプル",
   "Shards computed": "計算した断片",
   "Share of the work": "仕事の割合",
   "Samples each second": "毎秒の標本数",
@@ -169,7 +172,9 @@ export const STRINGS = {
   Line: "線",
   "{n} numbers learn from {samples} samples": "{samples} 個の標本から {n} 個の数が学びます",
   "{name} has {mb} MB; at most 512 MB fit in a tab.": "{name} は {mb} MB あります。タブに入るのは 512 MB までです。",
-  "The engine is still loading: try again when it is ready.": "エンジンを読み込み中です。準備ができてからもう一度試してください。",
+  "The link would have {n} characters, and 8,192 is the most that travels everywhere.": "リンクは {n} 文字になります。どこでも使えるのは 8,192 文字までです。",
+  "Shorten the code, or send it as a file.": "コードを短くするか、ファイルで送ってください。",
+  "The engine is still loading: this goes on when it is ready.": "エンジンを読み込み中です。準備ができると続きます。",
   "{name} fits. Train begins from it; you can look into it below.": "{name} はこのモデルに合います。学習はここから始まります。下で中を見られます。",
   "{file} was saved by the browser.": "{file} をブラウザーが保存しました。",
   "The model could not be kept in this browser: {why}": "モデルをこのブラウザーに保存できませんでした：{why}",
