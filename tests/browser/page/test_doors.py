@@ -96,7 +96,7 @@ def test_a_guest_joins_and_the_projector_shows_tabs_and_their_speed(desk: Desk) 
     guest.get_by_role("button", name="Join").click()
     until(page, "distml.status().workers_contributing === 2", 90)
     until(guest, "parseInt(document.getElementById('own-shards').textContent) >= 2", 30)
-    until(guest, "/\\\\d/.test(document.getElementById('own-rate').textContent)", 10)
+    until(guest, "/\\d/.test(document.getElementById('own-rate').textContent)", 10)
     until(page, "document.querySelectorAll('.speed-row').length >= 2", 30)
     assert "efficiency" in page.locator("#speedup").inner_text()
     assert page.locator("#projector-workers").inner_text() == "2"
