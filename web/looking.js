@@ -65,15 +65,21 @@ export class Looking {
     }
     show("looking", this.about !== null && this.about.views.length > 0);
     if (this.about === null) return;
+    this.tell();
+    this.open(this.about.views.includes(this.view) ? this.view : (Object.keys(VIEWS).find((one) => this.about?.views.includes(one)) ?? ""));
+  }
+
+  /** How large the model is, and its views. */
+  tell() {
+    if (this.about === null) return;
     say("looking-about", t("{n} numbers learn from {samples} samples", { n: words.count(this.about.parameters), samples: words.count(this.about.samples.train) }));
     this.tabs();
-    this.open(this.about.views.includes(this.view) ? this.view : (Object.keys(VIEWS).find((one) => this.about?.views.includes(one)) ?? ""));
   }
 
   /** The language has changed. */
   relabel() {
     if (this.about === null) return;
-    this.tabs();
+    this.tell();
     this.open(this.view);
   }
 
