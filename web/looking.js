@@ -140,7 +140,7 @@ export class Looking {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.timer = 0;
-      this.ask();
+      if (!this.asking) this.ask(); // else the answer that is coming is fresh enough
     }, ms);
   }
 
