@@ -18,7 +18,7 @@ from distml_py.torch_names import NAMES
         (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
         (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
         (lambda: dm.dropout_, "not implemented: torch.dropout_; nearest is torch.dropout"),
-        (lambda: dm.ones(1).lgamma(), "not implemented: torch.Tensor.lgamma; nearest is math.lgamma of a number"),
+        (lambda: dm.ones(1).geqrf, "not implemented: torch.Tensor.geqrf; nearest is"),
         (lambda: dm.ones(1).logdet(), "not implemented: torch.Tensor.logdet; nearest is numpy.linalg.slogdet of x.numpy()"),
         (lambda: dm.linalg.svd, "not implemented: torch.linalg.svd; nearest is numpy.linalg.svd of x.numpy()"),
         (lambda: dm.autograd.enforce_grad_layout_policy, "not implemented: torch.autograd.enforce_grad_layout_policy; nearest is"),
