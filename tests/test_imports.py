@@ -26,7 +26,7 @@ LISTING = [
     ["engine", "random"],
     ["tensor", "selftest", "profiler", "tuning"],
     ["gradients", "sampling"],
-    ["gradcheck"],
+    ["gradcheck", "differentials"],
     ["autograd"],
     ["creation", "browser", "atlas", "func", "linalg", "special", "constants", "einops_backend"],
     ["kinds"],
