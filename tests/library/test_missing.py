@@ -36,7 +36,12 @@ def test_a_name_that_is_not_here_says_so_and_names_the_nearest(ask: Any, message
 
 
 def test_hasattr_is_false_and_what_pytorch_has_not_either_is_a_plain_attribute_error() -> None:
-    assert not hasattr(dm, "geqrf") and not hasattr(dm.ones(1), "geqrf") and hasattr(dm, "sin") and not hasattr(dm.nn, "FractionalMaxPool2d")
+    assert (
+        not hasattr(dm, "geqrf")
+        and not hasattr(dm.ones(1), "geqrf")
+        and hasattr(dm, "sin")
+        and not hasattr(dm.nn, "FractionalMaxPool2d")
+    )
     for ask in (lambda: dm.flibber, lambda: dm.ones(1).flibber, lambda: dm.nn.Flibber):
         with pytest.raises(AttributeError, match="here as in PyTorch"):
             ask()
