@@ -25,6 +25,7 @@ import { ASSETS, at, isStatic } from "./place.js";
  * @property {(backend: string) => void} ready
  * @property {(back: boolean) => void} gpu  the browser took the GPU away, or gave it back
  * @property {(data: ArrayBuffer) => void} prepared
+ * @property {() => void} scripted  a program came to its end
  * @property {(data: string | ArrayBuffer) => void} frame
  * @property {(report: Report, run: string | null) => void} report
  * @property {(text: string) => void} print
@@ -89,7 +90,7 @@ export class Engine {
 
   /**
    * A question that changes nothing of the run, answered between two units of work.
-   * @param {"look" | "save" | "fit" | "put"} what @param {any[]} values @returns {Promise<any>}
+   * @param {"look" | "save" | "fit" | "put" | "give"} what @param {any[]} values @returns {Promise<any>}
    */
   ask(what, ...values) {
     const id = ++this.asked;
@@ -107,6 +108,11 @@ export class Engine {
   /** @param {{name: string, code: string, seed: number, steps: number | null, weights?: ArrayBuffer | null}} recipe */
   prepare(recipe) {
     this.post({ kind: "prepare", ...recipe });
+  }
+
+  /** Runs a program written for PyTorch to its end, in this tab alone. @param {{name: string, code: string}} program */
+  script({ name, code }) {
+    this.post({ kind: "script", name, code });
   }
 
   /** @param {string | ArrayBuffer} data */
@@ -143,6 +149,8 @@ export class Engine {
         // The recipe's Python shares this worker: it must not be able to send a host's other commands.
         if (readHeader(message.data)?.type === "start") this.handlers.prepared(message.data);
         return;
+      case "scripted":
+        return this.handlers.scripted();
       case "frame":
         if (FROM_ENGINE.has(readHeader(message.data)?.type ?? "")) this.handlers.frame(message.data);
         return;

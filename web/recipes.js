@@ -12,12 +12,13 @@ const FIRST = "digits_cnn"; // learns within seconds on every machine
 export class RecipeList {
   /**
    * @param {import("./editor.js").Editor} editor
-   * @param {{loaded: () => void, failed: (message: string) => void}} handlers
+   * @param {{loaded: () => void, failed: (message: string) => void, filled: () => void}} handlers  filled: a recipe stands in the editor now
    */
-  constructor(editor, { loaded, failed }) {
+  constructor(editor, { loaded, failed, filled }) {
     this.editor = editor;
     this.loaded = loaded;
     this.failed = failed;
+    this.filled = filled;
     /** Whether the editor does not hold the picked recipe's code yet. */
     this.loading = true;
     /** @type {Recipe[]} */
@@ -71,6 +72,7 @@ export class RecipeList {
   pick(name) {
     this.typed = false;
     this.steps.value = ""; // the last run's number would hide the new recipe's own
+    this.filled();
     return this.open(name);
   }
 
@@ -78,6 +80,7 @@ export class RecipeList {
   put({ name, code, seed = 0, steps = null }) {
     this.taken = true;
     this.loading = false;
+    this.filled();
     this.addOption(name);
     this.picker.value = name;
     this.editor.fill(code);
@@ -134,6 +137,7 @@ export class RecipeList {
     this.taken = true;
     this.loading = false;
     this.editor.fill(run.code);
+    this.filled();
     this.addOption(run.recipe);
     this.picker.value = run.recipe;
     this.steps.value = String(run.steps);

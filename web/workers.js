@@ -84,7 +84,7 @@ function put(node, text) {
 function wordsOf(row, own) {
   const seen = row.last_seen_s > SILENT_S ? t("silent for {s} s", { s: Math.round(row.last_seen_s) }) : t(row.contributing ? "contributing" : "connected");
   const rate = row.samples_per_s ? t("{n} samples/s", { n: words.count(Math.round(row.samples_per_s)) }) : "";
-  const strikes = row.strikes ? t("{n} refused", { n: row.strikes }) : "";
+  const strikes = row.quarantined ? t("in quarantine, {n} refused", { n: row.strikes }) : row.strikes ? t("{n} refused", { n: row.strikes }) : "";
   return {
     name: `${row.name}${own ? t(" (this tab)") : ""}`,
     done: row.shards_done ? words.plural(row.shards_done, "{n} shard", "{n} shards") : "",

@@ -1,10 +1,6 @@
 """Who may do what: tokens and roles, and which Origin and Host a request may carry. No sockets, no protocol."""
 
-import hmac
 import ipaddress
-import json
-import os
-import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distml_py.errors import DistmlError
+
+from . import invites as links
+from .invites import Invite
+from .spoken import Spoken
 
 
 class AccessError(DistmlError, ValueError):
@@ -21,27 +21,50 @@ class AccessError(DistmlError, ValueError):
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Access:
-    """The rules of one coordinator. Tokens are 128 random bits; repr never shows them."""
+    """The rules of one coordinator. Tokens are 128 random bits; repr never shows them. run: the one that there is now."""
 
     lan: bool
     allowed_hosts: tuple[str, ...] = ()
     embed: tuple[str, ...] = field(default=(), kw_only=True)  # origins whose pages may show this one
-    host_token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
-    worker_token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+    invites: list[Invite] = field(default_factory=lambda: [Invite("host"), Invite("worker")], repr=False)
+    path: Path | None = field(default=None, kw_only=True)  # where `distml invite` changes them
+    spoken: Spoken | None = field(default=None, kw_only=True, compare=False)
+    run: str | None = field(default=None, kw_only=True, compare=False)
+    _read_ns: int = field(default=0, kw_only=True, compare=False, repr=False)
+
+    @property
+    def host_token(self) -> str:
+        return self._first("host")
+
+    @property
+    def worker_token(self) -> str:
+        """Of the join link; "" when it was taken back and no other was made."""
+        return self._first("worker")
+
+    def _first(self, role: str) -> str:
+        return next((invite.token for invite in self.invites if invite.role == role), "")
+
+    def refresh(self) -> None:
+        """Reads again what `distml invite` has changed. A damaged file changes nothing."""
+        try:
+            changed_ns = self.path.stat().st_mtime_ns if self.path is not None else self._read_ns
+        except OSError:
+            return
+        if self.path is not None and changed_ns != self._read_ns:
+            self.invites = links.read(self.path) or self.invites
+            self._read_ns = changed_ns
 
     def role_of_token(self, token: str) -> str | None:
-        """ "host" or "worker"; None for a wrong token. Both are compared always, in constant time."""
-        host = hmac.compare_digest(token.encode(errors="replace"), self.host_token.encode())
-        worker = hmac.compare_digest(token.encode(errors="replace"), self.worker_token.encode())
-        return "host" if host else "worker" if worker else None
+        """ "host", "worker" or "viewer"; None for a wrong token, or one that has ended or is for another run."""
+        return links.role_of(self.invites, token, self.run)
 
     def role(self, token: str, wanted: str, origin: str | None) -> str | None:
         """The role of a connection whose Origin was checked; None: refused.
 
         Without --lan a page on this machine needs no token and is the host; a program without a token is a worker.
-        wanted "worker" gives up what a token would allow.
+        wanted "worker" or "viewer" gives up what a token would allow.
         """
         if token:
             allowed = self.role_of_token(token)
@@ -50,7 +73,8 @@ class Access:
         else:
             # a page that embeds this one is another's: it needs a token, as other machines do
             allowed = "host" if origin is not None and not self.embeds(origin) else "worker"
-        return "worker" if allowed == "host" and wanted == "worker" else allowed
+        steps_back = wanted == "viewer" or wanted == "worker" and allowed == "host"
+        return wanted if allowed is not None and steps_back else allowed
 
     def may_read(self, authorization: str, peer: str | None = None, host: str = "") -> bool:
         """Whether a request without a socket may see the status: from this machine always, else with `Bearer <token>`.
@@ -113,21 +137,17 @@ def origin_of(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
-def load(path: Path, lan: bool, allowed_hosts: Sequence[str], keep: bool, embed: Sequence[str] = ()) -> Access:
-    """The rules with fresh tokens, or, to `keep` the links of a coordinator that is started again, with stored ones."""
+def load(
+    path: Path, lan: bool, allowed_hosts: Sequence[str], keep: bool, embed: Sequence[str] = (), hours: float | None = None
+) -> Access:
+    """The rules with fresh tokens, or, to `keep` the links of a coordinator that is started again, with stored ones.
+
+    hours: how long the join link is good; None: as long as the coordinator. A damaged file: new links are better than none.
+    """
     hosts, origins = tuple(host.lower() for host in allowed_hosts), tuple(map(origin_of, embed))
-    if keep and path.exists():
-        try:
-            stored = json.loads(path.read_bytes())
-            return Access(lan, hosts, str(stored["host"]), str(stored["worker"]), embed=origins)
-        except (ValueError, KeyError, TypeError):
-            pass  # damaged: new links are better than none
-    access = Access(lan, hosts, embed=origins)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w") as file:
-        json.dump({"host": access.host_token, "worker": access.worker_token}, file)
-    return access
+    found = (links.read(path) if keep else None) or links.made([Invite("host")], "worker", hours)
+    links.write(path, found)
+    return Access(lan, hosts, found, embed=origins, path=path, _read_ns=path.stat().st_mtime_ns)
 
 
 def lan_address() -> str:

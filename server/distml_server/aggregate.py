@@ -42,12 +42,12 @@ class Model:
         exchange: Exchange | None = None,
         aggregator: str = "mean",
     ) -> None:
-        """aggregator: of robust.AGGREGATORS. All but the mean also shorten gradients that are much longer than usual.
+        """aggregator: of robust.AGGREGATORS. All but the mean have the rows sieved first.
 
         Raises FormatError when the weights are not float32 and finite, or when there is no such optimizer or aggregator.
         """
         self.exchange = exchange or Exchange()
-        self.rule, self.limit = robust.rule(aggregator), robust.Limit()
+        self.rule, self.sieve = robust.rule(aggregator), robust.Sieve()
         self.codec = codecs.UP[self.exchange.codec]
         self.buffers = _copied(buffers or {})
         io.check_buffers(self.buffers, self.buffers)
@@ -149,7 +149,8 @@ class Model:
     def _agreed(self, ordered: Sequence[Taken], samples: int) -> np.ndarray:
         """What a minority of wrong gradients cannot steer."""
         shares = np.array([found.samples / samples * found.weight for found in ordered])
-        return self.rule(self.limit.shorten(np.stack([found.vector for found in ordered])), shares)
+        rows = self.sieve.prepare(np.stack([found.vector for found in ordered]))
+        return self.rule(rows, np.full(len(rows), shares.sum() / len(rows)))
 
 
 def outer(exchange: Exchange) -> dict[str, Any]:

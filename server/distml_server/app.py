@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -19,8 +20,10 @@ from .coordinator import START_BYTES, Coordinator
 from .files import IMMUTABLE, Handler, file_of, folder_of
 from .recipes import listing
 from .sockets import Connection, serve
+from .spoken import Spoken
 
 MOST_CONNECTIONS = 2000
+CODE_HEADER = "X-Distml-Code"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -77,6 +80,8 @@ def create_app(
         code = segno.make(coordinator.join_url, error="m")
         return _json(request, {"rows": ["".join("1" if dark else "0" for dark in row) for row in code.matrix_iter(border=4)]})
 
+    if access.spoken is not None:
+        app.router.add_get("/api/code", _by_code(access, access.spoken))
     app.router.add_get("/api/qr", qr)
     app.router.add_get("/ws", _socket(coordinator, access, per_address))
     app.router.add_get("/api/info", info)
@@ -84,6 +89,25 @@ def create_app(
     if assets is not None:
         _add_page(app, assets, packages)
     return app
+
+
+def _by_code(access: Access, spoken: Spoken) -> Handler:
+    """The join link's token for who says the code. In a header: addresses are logged, and other sites' pages cannot set one."""
+
+    async def by_code(request: web.Request) -> web.StreamResponse:
+        if not access.origin_allowed(request.headers.get("Origin"), request.host):
+            raise web.HTTPForbidden(text="this page was not served by this coordinator")
+        address, now_s = request.remote or "", time.monotonic()
+        locked_s = spoken.locked_s(address, now_s)
+        if locked_s > 0:
+            wait = {"Retry-After": str(int(locked_s) + 1)}
+            raise web.HTTPTooManyRequests(text=f"too many wrong codes: wait {locked_s:.0f} s, or open the link", headers=wait)
+        if not spoken.right(request.headers.get(CODE_HEADER, ""), address, now_s):
+            raise web.HTTPForbidden(text="that is not the code")
+        access.refresh()
+        return web.json_response({"token": access.worker_token})
+
+    return by_code
 
 
 def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callable[[web.Request], bool]) -> None:
@@ -96,7 +120,7 @@ def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callab
     async def measured(request: web.Request) -> web.StreamResponse:
         if not may_read(request):
             raise web.HTTPUnauthorized(text="with --lan the metrics need the header `Authorization: Bearer TOKEN`")
-        clipped = coordinator.model.limit.clipped if coordinator.model else 0
+        clipped = coordinator.model.sieve.clipped if coordinator.model else 0
         return web.Response(text=metrics.exposition(coordinator.status(), clipped, coordinator.stores))
 
     app.router.add_get("/healthz", alive)
@@ -137,6 +161,9 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
         body = (page / "index.html").read_text("utf-8").replace(PLAIN_ASSETS, f'content="assets/{pin}/"').encode()
         return _tagged(request, web.Response(body=body, content_type="text/html", charset="utf-8"), body)
 
+    async def code(request: web.Request) -> web.StreamResponse:
+        return file_of(request, page, "code.html")
+
     async def bench(request: web.Request) -> web.StreamResponse:
         return file_of(request, page / "bench", "index.html")
 
@@ -163,6 +190,7 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
     wheels = {package.path: package.wheel for package in packages}
     app.router.add_get("/", index)
     app.router.add_get("/bench", bench)
+    app.router.add_get("/code", code)
     for name, package in RIVALS.items():  # there after `npm ci` in a checkout; the page says so when they are not
         app.router.add_get(f"/bench/{name}/" + "{path:.+}", folder_of(page.parent / "node_modules" / package / "dist"))
     app.router.add_get("/recipes/index.json", recipes)
@@ -203,7 +231,7 @@ def _only_for(access: Access) -> Any:
         if len(request.headers.getall("Host", [])) != 1 or not access.host_allowed(request.host):
             text = f"this coordinator is not called {host_name(request.host) or 'so'}; start it with --allow-host NAME"
             raise web.HTTPMisdirectedRequest(text=text)
-        if request.query_string and "t" in request.query:
+        if request.query_string and ("t" in request.query or any(map(access.role_of_token, request.query.values()))):
             raise web.HTTPBadRequest(text="a token goes after # in the link, never after ?")
         return await handler(request)
 

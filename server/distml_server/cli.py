@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     serve.set_defaults(command=_serve)
     serve.add_argument("--port", type=int, default=8000, metavar="P", help="default 8000; 0: any free one")
     serve.add_argument("--lan", action="store_true", help="open to the network, with tokens in the links")
+    serve.add_argument("--join-hours", type=float, metavar="H", help="the join link ends after H hours (default: never)")
+    serve.add_argument("--insecure-public", action="store_true", help="with --lan: also on a public address, without TLS")
     serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name of this machine")
     serve.add_argument("--recipe", metavar="NAME", help="start a run of this recipe (a name on the page, or a .py file)")
     serve.add_argument("--steps", type=int, metavar="N", help="default: the recipe's own")
@@ -65,6 +67,7 @@ def _add_others(commands: Any) -> None:
     worker.add_argument("--name", default="", help="shown in the list of workers")
 
     _add_stored(commands)
+    _add_invite(commands)
 
     run = commands.add_parser("run", help="train a recipe file, or run a program for PyTorch, here, alone, on NumPy")
     run.set_defaults(command=_run)
@@ -97,7 +100,9 @@ def _add_strangers(serve: argparse.ArgumentParser) -> None:
     strangers.add_argument("--aggregator", choices=("mean", "median", "trimmed_mean", "krum", "multi_krum", "centered_clipping"),
                            help="of a step's gradients (default mean); the others bear a quarter of wrong ones")  # fmt: skip
     strangers.add_argument("--untrusted", action="store_true",
-                           help="trimmed_mean unless told otherwise, and 4 connections from one address at most")  # fmt: skip
+                           help="trimmed_mean, audits, and limits for each address")  # fmt: skip
+    strangers.add_argument("--audit", type=float, metavar="SHARE",
+                           help="of the shards: two workers must agree on it (default 0; with --untrusted 0.05)")  # fmt: skip
 
 
 def _add_stored(commands: Any) -> None:
@@ -108,6 +113,22 @@ def _add_stored(commands: Any) -> None:
     runs.add_argument("run", nargs="?", metavar="RUN", help="check without one: all of them")
     runs.add_argument("--out", metavar="FILE", help="with export: default RUN-STEP.safetensors")
     runs.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
+
+
+def _add_invite(commands: Any) -> None:
+    invite = commands.add_parser("invite", help="the links of a coordinator, also while it runs: list, make and take back")
+    invite.set_defaults(command=_invite)
+    invite.add_argument("role", choices=("host", "worker", "viewer"), nargs="?", help="make one; without it: list them")
+    invite.add_argument("--hours", type=float, metavar="H", help="it ends after H hours")
+    invite.add_argument("--run", default="", metavar="RUN", help="it is good for this run alone")
+    invite.add_argument("--revoke", metavar="ID", help="take one back; who came with it is sent away")
+    invite.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
+
+
+def _invite(options: argparse.Namespace) -> int:
+    from .invites import main as invite
+
+    return invite(options)
 
 
 def _serve(options: argparse.Namespace) -> int:

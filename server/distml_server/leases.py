@@ -38,6 +38,7 @@ class Lease:
     deadline_s: float
     step: int = 0
     steps: int = 1
+    owner: str = ""
 
     @property
     def size(self) -> int:
@@ -79,6 +80,9 @@ class Worker:
     name: str
     role: str
     session: str = ""
+    owner: str = ""  # whose conduct it shares, see conduct.py
+    capped: bool = False  # its owner computes but a share of each step
+    quarantined: bool = False  # it gets no work
     joined: bool = False
     backend: str = ""
     device: str = ""
@@ -96,6 +100,11 @@ class Worker:
     late_until_s: float = 0.0
     asked_s: float = 0.0  # when it was last given something
     pace: Pace = field(default_factory=lambda: Pace(QUICKLY))
+
+    @property
+    def answers(self) -> str:
+        """Who is answerable for what it sends."""
+        return self.owner or self.id
 
     @property
     def evaluates(self) -> bool:

@@ -1,8 +1,9 @@
 """How the gradients of a step become one when some may be wrong: rules that a minority cannot steer. NumPy alone, no protocol.
 
 A rule takes rows (shards, numbers) and their shares, which add up to 1 or, of late answers, to less. A row is a shard, not a
-worker: what a rule bears is a quarter of the shards, rounded down.
-Sources: Yin et al. 2018 (median, trimmed mean), Blanchard et al. 2017 (Krum), Karimireddy et al. 2021 (centered clipping).
+worker: what a rule bears is a quarter of the shards, rounded down. Before any rule a Sieve prepares the rows.
+Sources: Yin et al. 2018 (median, trimmed mean), Blanchard et al. 2017 (Krum), Karimireddy et al. 2021 (centered clipping),
+Allouah et al. 2023 (mixing with the nearest), Andrew et al. 2021 (the running median as the limit).
 """
 
 from collections import deque
@@ -15,8 +16,6 @@ from distml_py.errors import FormatError
 BORNE = 4  # one row of so many may be wrong
 CLIPPING_ROUNDS = 3
 REMEMBERED = 256  # norms
-LARGER = 3.0  # a gradient may be so many times longer than the median of the last ones
-FAR_LARGER = 9.0  # what is even longer than this counts as zero
 SCALE_BYTES = 1 << 22  # columns are sorted in pieces of about this size
 
 Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -80,28 +79,53 @@ def rule(name: str) -> Rule:
     return AGGREGATORS[name]
 
 
-class Limit:
-    """How long a gradient may be: LARGER times the median of the last ones. Shortens, and counts what it shortened.
+class Sieve:
+    """Makes rows harmless before a rule sees them. Counts what it shortened and what it left out.
 
-    What is longer by far is taken for zero: shortened it would still push all its numbers the same way at every step.
-
-    As long as less than half of what comes is wrong, so is less than half of what the median is taken of.
+    Copies are left out; each row becomes the mean of the rows nearest to it, all but a quarter, so that what lies apart enters
+    nobody else's; and no row weighs more than the median of the last lengths. The median needs no number that some attack
+    would have to choose: as long as less than half of what comes is wrong it lies among the right ones.
     """
 
     def __init__(self) -> None:
-        self.clipped = 0
+        self.clipped = self.copies = 0
         self._norms: deque[float] = deque(maxlen=REMEMBERED)
 
-    def shorten(self, rows: np.ndarray) -> np.ndarray:
-        """Rows of a step, none too long; the step's own lengths are known before they are judged."""
+    def prepare(self, rows: np.ndarray) -> np.ndarray:
+        """The rows of a step; the step's own lengths are known before they are judged."""
         lengths = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1))
+        kept = _distinct(rows, lengths)
+        self.copies += len(rows) - len(kept)
+        few = len(rows) - len(rows) // BORNE
+        rows, lengths = rows[kept], lengths[kept]
         self._norms.extend(float(length) for length in lengths)
-        most = LARGER * float(np.median(self._norms))
-        long = lengths > most
-        self.clipped += int(long.sum())
-        factors = np.where(long, most / np.maximum(lengths, 1e-30), 1.0)
-        factors[lengths > most / LARGER * FAR_LARGER] = 0.0
-        return (rows * factors[:, None]).astype(np.float32) if long.any() else rows
+        most = float(np.median(self._norms))
+        self.clipped += int((lengths > most).sum())
+        factors = np.where(lengths > most, most / np.maximum(lengths, 1e-30), 1.0)
+        near = _squares(rows).argsort(axis=1, kind="stable")[:, :few] if len(rows) > few else np.arange(len(rows))[:, None]
+        mixing = np.zeros((len(rows), len(rows)))
+        np.put_along_axis(mixing, near, 1 / near.shape[1], axis=1)
+        return np.asarray((mixing * factors).astype(np.float32) @ rows)
+
+
+def _distinct(rows: np.ndarray, lengths: np.ndarray) -> list[int]:
+    """The numbers of the rows that are not exactly another one's. More copies than a quarter are agreement, and all stay."""
+    kept: list[int] = []
+    for number, row in enumerate(rows):
+        if not any(lengths[number] == lengths[other] and np.array_equal(row, rows[other]) for other in kept):
+            kept.append(number)
+    return kept if len(rows) - len(kept) <= len(rows) // BORNE else list(range(len(rows)))
+
+
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Squared distances between rows, each row's to itself the smallest. What overflows is far away."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = (rows @ rows.T).astype(np.float64)
+        own = np.diag(products)
+        found = own[:, None] + own[None, :] - 2 * products
+    found[~np.isfinite(found)] = np.inf
+    np.fill_diagonal(found, -1.0)
+    return found
 
 
 def _by_columns(rows: np.ndarray, cut: int) -> np.ndarray:

@@ -5,11 +5,16 @@ by Checkpoints; only in sync mode).
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 from distml_py import wire
+from distml_py.exchange import exchange_of
 
+from .audit import Answer, Audits, Sketch
 from .book import Book
-from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, SendSolo, SendWeights, Take
+from .conduct import MOST_STRIKES, Conduct
+from .effects import Adopt, Commit, Effect, Eject, Finish, Reject, Restore, Send, SendEnded, SendSolo, SendWeights, Take
+from .heldout import HeldOut
 from .leases import QUICKLY, Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
@@ -32,8 +37,19 @@ class Rounds:
     state: "ready" (no run), "training", "paused", "stopped", "finished" or "error".
     """
 
-    def __init__(self, deterministic: bool = False) -> None:
-        self.deterministic = deterministic
+    def __init__(
+        self,
+        deterministic: bool = False,
+        audited: float = 0.0,
+        chance: Callable[[], float] = lambda: 1.0,
+        watched: bool = False,
+    ) -> None:
+        """audited: the share of shards that two owners compute; chance: a number in [0, 1), another one each time.
+
+        watched: a loss on held-out data that gets much worse takes the weights back.
+        """
+        self.deterministic, self._audited, self._chance, self._watched = deterministic, audited, chance, watched
+        self.conduct = Conduct()
         self.workers: dict[str, Worker] = {}
         self.rejected: Counter[str] = Counter()
         self.run: wire.Run | None = None
@@ -43,7 +59,8 @@ class Rounds:
 
     def _clear(self, state: str, run: wire.Run | None, version: int) -> None:
         self.state, self.run, self.version = state, run, version
-        self.book = Book(run, version) if run is not None else None
+        audits = Audits(exchange_of(run.exchange), self._audited, self._chance) if run is not None and self._audited else None
+        self.book = Book(run, version, audits, HeldOut() if self._watched else None) if run is not None else None
         self.solo: Solo | None = None
         self.stopping = False  # a stop waits for the solo worker's state
         self.until: int | None = None  # the run pauses by itself after so many steps
@@ -75,6 +92,17 @@ class Rounds:
     def joined(self) -> list[Worker]:
         return [worker for worker in self.workers.values() if worker.joined]
 
+    def able(self) -> list[Worker]:
+        """Those who may be given work."""
+        return [worker for worker in self.workers.values() if worker.joined and not worker.quarantined]
+
+    @property
+    def short_of(self) -> str | None:
+        """Why nobody can go on though there are workers."""
+        if self.book is None or self.state != "training" or not self.book.crowded(self.able()):
+            return None
+        return "waiting for workers of other addresses: with --untrusted one address computes at most a fifth of a step"
+
     def versions_needed(self) -> set[int]:
         """Weights that SendWeights may still ask for."""
         return {self.version, *(version for version, _ in self.book.evaluations)} if self.book else set()
@@ -104,6 +132,8 @@ class Rounds:
         self.metrics.update(metrics or {})
         if self.book is not None and version >= run.steps:
             self.book.schedule_evaluations()  # the run ended before it was evaluated
+        elif self.book is not None and self._watched:
+            self.book.evaluations[version, "validation"] = None  # what there is to lose
         return [Send(worker, run) for worker in self.workers]
 
     def restore(self, run: wire.Run, version: int, state: str, metrics: dict[str, float | None]) -> None:
@@ -111,9 +141,15 @@ class Rounds:
         self._clear(state, run, version)
         self.metrics.update(metrics)
 
-    def connect(self, worker: str, name: str, role: str, now: float, session: str = "") -> list[Effect]:
-        """session: text of the worker's own; who comes back with it within the run is known again."""
-        found = Worker(worker, name, role, session, seen_s=now)
+    def connect(self, worker: str, name: str, role: str, now: float, session: str = "", address: str = "") -> list[Effect]:
+        """session: text of the worker's own; who comes back with it within the run is known again.
+
+        address: what workers have in common that may be one stranger's; strikes are then the address's, and its share of a
+        step is capped. "": the session is its own.
+        """
+        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now)
+        found.strikes = self.conduct.strikes(found.owner, now)
+        found.quarantined = self.conduct.quarantined(found.owner, now)
         before = self._left.pop(session, None) if session else None
         if before is not None:
             found.shards_done, found.pace, found.contributed_s = before.shards_done, before.pace, before.contributed_s
@@ -131,15 +167,15 @@ class Rounds:
                 del self._left[next(iter(self._left))]
         return effects + self._go_on(now)
 
-    def receive(self, sender: str, message: wire.FromWorker, now: float) -> list[Effect]:
-        """One message that was decoded and, where it has tensors, checked against the manifest."""
+    def receive(self, sender: str, message: wire.FromWorker, now: float, sketch: Sketch | None = None) -> list[Effect]:
+        """One message that was decoded and, where it has tensors, checked against the manifest. sketch: of a gradient."""
         worker = self.workers[sender]
         worker.seen_s = now
         match message:
             case wire.Join():
                 effects = self._join(worker, message, now)
             case wire.Gradient():
-                effects = self._gradient(worker, message, now)
+                effects = self._gradient(worker, message, now, sketch)
             case wire.Evaluation():
                 effects = self._evaluation(worker, message, now)
             case wire.Progress():
@@ -190,11 +226,14 @@ class Rounds:
         if self.solo and self.solo.yield_deadline_s is not None and now > self.solo.yield_deadline_s:
             self.solo = None  # its steps since the last checkpoint are lost; its late answer is `stale`
             effects += self._end("stopped") if self.stopping else []
+        for worker in self.workers.values():
+            if worker.quarantined and not self.conduct.quarantined(worker.owner, now) and worker.owner:
+                worker.quarantined = False
         effects += self._go_on(now)
         if self.book is not None and self.state == "training" and not self.solo and not self.closing:
             if self.book.enough(now):
                 effects += self._step(now) + self._go_on(now)
-            effects += self.book.retry(self.joined(), now)
+            effects += self.book.retry(self.able(), now)
         return effects
 
     def _counted(self, effects: list[Effect]) -> list[Effect]:
@@ -202,8 +241,23 @@ class Rounds:
             if isinstance(effect, Reject):
                 self.rejected[effect.reason] += 1
                 if effect.bad and effect.to in self.workers:
-                    self.workers[effect.to].strikes += 1
+                    self._strike(self.workers[effect.to])
         return effects
+
+    def _strike(self, worker: Worker) -> None:
+        """All that its owner has here are quarantined with it."""
+        now, before = worker.seen_s, worker.strikes
+        self.conduct.strike(worker.owner, now)
+        worker.strikes = max(before + 1, self.conduct.strikes(worker.owner, now))
+        for peer in self.workers.values():
+            if worker.strikes >= MOST_STRIKES and (peer is worker or worker.owner and peer.owner == worker.owner):
+                self._quarantine(peer)
+
+    def _quarantine(self, worker: Worker) -> None:
+        worker.quarantined = True
+        for lease in list(worker.leases.values()):
+            if self.book is not None:
+                self.book.release(worker, lease, "stale")
 
     # ------------------------------------------------------------ coming and going
 
@@ -225,6 +279,9 @@ class Rounds:
         if self.state not in ACTIVE:
             worker.version = self.version
             return [*effects, SendWeights((worker.id,), self.version), SendEnded(worker.id)]
+        if worker.quarantined:
+            detail = f"after {worker.strikes} refused messages this worker gets no work for a while; it need not be restarted"
+            return [*effects, Reject(worker.id, "quarantined", detail)]
         if self.state == "error":
             self.state, self.error = "training", None
         return effects + self._go_on(now)
@@ -293,7 +350,7 @@ class Rounds:
 
     # ------------------------------------------------------------ shared
 
-    def _gradient(self, worker: Worker, message: wire.Gradient, now: float) -> list[Effect]:
+    def _gradient(self, worker: Worker, message: wire.Gradient, now: float, sketch: Sketch | None) -> list[Effect]:
         worker.late_until_s = now  # it is heard of again
         if self.book is not None:
             worker.learn(message.lease, self.book.pace.mean_s or 0.0, now)
@@ -303,14 +360,32 @@ class Rounds:
             if self.book is not None and of_run and refusal is not None and refusal.reason == "stale":
                 self.book.release(worker, worker.leases[message.lease], "stale")  # too old to count: to be computed again
             return [*([refusal] if refusal else []), *self._go_on(now)]
+        verdict = self.book.weigh(worker, message, sketch, self.able())
+        effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, now)]
+        if not verdict.counts:
+            self.book.put_aside(worker, message, now)
+            return effects + self._go_on(now)
         weight = self.book.weight(message)
-        self.book.accept(self.workers, worker, message, now)
+        self.book.accept(self.workers, worker, message, now, verdict.first)
         self.counted = True
         self.metrics["cpu_ops"] = message.cpu_ops
-        effects: list[Effect] = [Take(message.shard, message.samples, message.step, weight)]
+        effects.append(Take(message.shard, message.samples, message.step, weight))
         if self.book.complete or self.book.enough(now):
             effects += self._step(now)
         return effects + self._go_on(now)
+
+    def _convict(self, liar: Answer, now: float) -> list[Effect]:
+        """Two others agree that its work was wrong: it is banned, with all that answer for it, and loses its credit."""
+        self.conduct.convict(liar.owner, now)
+        self.rejected["audit"] += 1
+        self._left = {session: left for session, left in self._left.items() if left.answers != liar.owner}
+        effects: list[Effect] = []
+        for worker in self.workers.values():
+            if worker.answers == liar.owner:
+                worker.strikes, worker.shards_done, worker.contributed_s = self.conduct.strikes(liar.owner, now), 0, None
+                self._quarantine(worker)
+                effects.append(Eject(worker.id, "two others computed the same shard and got something else"))
+        return effects
 
     def _step(self, now: float) -> list[Effect]:
         """What was taken makes a step."""
@@ -335,9 +410,30 @@ class Rounds:
         self.book.accept_evaluation(worker, message, now)
         if message.split == "validation":
             self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
+            if self.book.opinion(worker, message, self.able()):
+                return self._go_back(now)
         else:
             self.metrics.update(test_accuracy=message.accuracy)
         return self._go_on(now)
+
+    def _go_back(self, now: float) -> list[Effect]:
+        """The weights are again those that were best on held-out data; what is under way was made of others."""
+        assert self.book is not None and self.book.held_out is not None and self.book.held_out.best is not None
+        for worker in self.workers.values():
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+            worker.version = -1
+        over = self.version >= self.book.run.steps
+        self.book.jump(self.version)
+        self.book.evaluations.clear()
+        if over:  # what these weights are worth on the validation split is known
+            self.book.evaluations[self.version, "test"] = None
+        self.rejected["worse"] += 1
+        self.metrics["val_loss"] = self.book.held_out.lowest
+        joined = self.able()
+        for peer in joined:
+            peer.version = self.version
+        return [Restore(self.book.held_out.best), SendWeights(tuple(peer.id for peer in joined), self.version), *self._go_on(now)]
 
     def _go_on(self, now: float) -> list[Effect]:
         """Gives out work, or moves between solo and shared, as the state of things asks for."""
@@ -346,7 +442,7 @@ class Rounds:
             return []
         if not self.solo and not book.untouched and book.nothing_waits():
             return []
-        joined = self.joined()
+        joined = self.able()
         if self.version >= run.steps and not book.evaluations:
             return self._end("finished")
         if self.solo:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import errno
+import ipaddress
 import signal
 import socket
 import subprocess
@@ -20,10 +21,11 @@ from distml_py.recipe import Training, load_recipe
 from distml_py.tab import line_of
 
 from . import access as rules
-from . import assets, packages
+from . import assets, guards, packages
 from .app import MOST_CONNECTIONS, create_app
 from .coordinator import Coordinator
 from .recipes import code_of
+from .spoken import Spoken
 from .store import Store
 from .wheel import Package
 
@@ -39,10 +41,14 @@ class ServeError(DistmlError, RuntimeError):
 def main(options: argparse.Namespace) -> int:
     """Returns the exit code: with --exit, 1 when the run fails; a signal stores the run and ends with 0."""
     folder = Path(options.run_dir)
+    if options.lan:
+        warn_of_listeners(rules.lan_address(), options.insecure_public)
     store = Store(folder)
     try:
         with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
-            access = rules.load(folder / "access.json", options.lan, options.allow_host, options.resume, options.embed)
+            path = folder / "access.json"
+            access = rules.load(path, options.lan, options.allow_host, options.resume, options.embed, options.join_hours)
+            access.spoken = Spoken() if options.lan else None
             found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
             if options.packages and found is None:
                 raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")
@@ -50,6 +56,18 @@ def main(options: argparse.Namespace) -> int:
             return asyncio.run(_serve(options, store, access, found, listening, served))
     finally:
         store.close()
+
+
+def warn_of_listeners(address: str, accepted: bool) -> None:
+    """Tokens travel readable: in a network of one's own that may do. Raises ServeError for a public address, unless accepted."""
+    if ipaddress.ip_address(address).is_private:
+        return
+    if not accepted:
+        raise ServeError(
+            f"{address} is a public address, and without TLS everybody on the way reads the tokens: put a proxy with TLS before a"
+            " coordinator without --lan (--allow-host NAME), or add --insecure-public"
+        )
+    print(f"Warning: {address} is public and there is no TLS: who listens on the way can join and steer.", file=sys.stderr)
 
 
 async def _serve(
@@ -68,8 +86,7 @@ async def _serve(
             signal.signal(number, lambda *_: stop.set())  # Windows
     asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
     exchange.exchange_of(asked)
-    aggregator = options.aggregator or ("trimmed_mean" if options.untrusted else "mean")
-    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, aggregator=aggregator)
+    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, guards=guards.asked(options))
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
@@ -211,4 +228,5 @@ def _print_links(coordinator: Coordinator, access: rules.Access, host: str, port
 
         print(f"  Everybody in the network of {host} who has the join link can compute; scan it:")
         segno.make(coordinator.join_url, error="m").terminal(compact=True)
+        print(f"  Or say: http://{host}:{port}/code and {access.spoken}")
     print("Ctrl+C stores the run and ends.", flush=True)

@@ -83,6 +83,8 @@ def axes_of(dim: int | Sequence[int] | None, rank: int, name: str) -> tuple[int,
 
 def filled_in(shape: Sequence[int], size: int, name: str) -> Shape:
     """shape with its -1 replaced so that it holds size elements. Raises ShapeError."""
+    if not all(isinstance(length, (int, np.integer)) for length in shape):
+        raise DtypeError(f"{name}: a shape holds integers, got {tuple(shape)}")
     known = 1
     for length in shape:
         known *= length if length != -1 else 1

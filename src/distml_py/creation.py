@@ -20,6 +20,8 @@ from .sampling import randn as randn
 from .sampling import shape_of
 from .sampling import uniform as uniform
 from .tensor import Tensor, where
+from .tensor.arguments import MAKING as _MAKING
+from .tensor.arguments import guard as _guard
 from .tensor.device import check
 from .tensor.host_data import resolve
 from .tensor.tensor import method
@@ -60,47 +62,39 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     return Tensor(ndarray)
 
 
-def full(
-    size: Sequence[int], fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
+def full(size: Sequence[int], fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     check(device)
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = dtype or kind_of(value)
     return Tensor(graph.full(value, shape_of((size,)), resolve(kind)), kind, requires_grad)
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-    return full(_sized(size, _), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return full(shape_of(size), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-    return full(_sized(size, _), 1, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    return full(shape_of(size), 1, dtype=dtype or float32, device=device, requires_grad=requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros: nothing here is left to chance."""
-    return full(_sized(size, _), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+    return full(shape_of(size), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
 
 
-def _sized(size: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    return options["size"] if not size and "size" in options else shape_of(size)
-
-
-def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return zeros(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return zeros_like(input, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def full_like(
-    input: Tensor, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
-) -> Tensor:
+def full_like(input: Tensor, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
@@ -112,7 +106,6 @@ def arange(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-    **_: Any,
 ) -> Tensor:
     """start, start + step, ... below end; arange(end) starts at 0. Integers give int32."""
     check(device)
@@ -121,6 +114,8 @@ def arange(
     start, end, step = (value.item() if isinstance(value, (Tensor, np.generic)) else value for value in (start, end, step))
     if step == 0:
         raise ShapeError("arange: step is 0, so it would never end")
+    if (end - start) / step < 0:
+        raise ShapeError(f"arange: from {start} to {end} there is no way in steps of {step}; turn its sign")
     kind = int32 if all(isinstance(value, int) for value in (start, end, step)) else float32
     count = max(0, math.ceil((end - start) / step))
     number = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((count,), 0)))
@@ -129,7 +124,7 @@ def arange(
 
 
 def linspace(
-    start: Number, end: Number, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    start: Number, end: Number, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """steps numbers, evenly spaced, from start to end, both included."""
     check(device)
@@ -148,7 +143,7 @@ def logspace(start: Number, end: Number, steps: int, base: float = 10.0, **optio
     return base ** linspace(start, end, steps, **options)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     check(device)
     rows, columns = arange(n).unsqueeze(1), arange(n if m is None else m)
     return Tensor((rows == columns)._node, dtype or float32, requires_grad)
@@ -204,3 +199,6 @@ def set_default_dtype(d: Any) -> None:
 
 def set_default_device(device: Any) -> None:
     check(device)
+
+
+_guard(globals(), idle=_MAKING)

@@ -31,8 +31,16 @@ class IndexRangeError(DistmlError, RuntimeError, IndexError):
     """An index or a dimension outside its range."""
 
 
+class ArgumentError(DistmlError, RuntimeError, TypeError, ValueError, IndexError):
+    """Arguments that a function does not have, or cannot compute with."""
+
+
 class GradientError(DistmlError, RuntimeError):
     """A gradient that cannot be computed: no graph, no derivative, or a non-scalar without a gradient."""
+
+
+class GradcheckError(DistmlError, RuntimeError):
+    """A derivative is not that of the function's numbers."""
 
 
 class BackendError(DistmlError, RuntimeError):

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import ShapeError, UnsupportedError
 from .missing import getter as _getter
 from .tensor import Tensor, matmul
+from .tensor.arguments import guard as _guard
 from .tensor.moments import vector_norm
 from .tensor.products import cross as _cross
 from .tensor.products import matrix_power
@@ -63,4 +64,5 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     return out
 
 
+_guard(globals())
 __getattr__ = _getter("torch.linalg", globals())

@@ -13,6 +13,8 @@ from .errors import DtypeError, ShapeError
 from .op import float32, int32
 from .random import Generator
 from .tensor import Tensor, where
+from .tensor.arguments import MAKING as _MAKING
+from .tensor.arguments import guard as _guard
 from .tensor.device import check
 from .tensor.tensor import method
 from .view import Shape
@@ -45,24 +47,24 @@ def _finished(found: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Te
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Uniform on [0, 1), multiples of 2**-24; the same bits on every backend."""
     return _finished(uniform(shape_of(size), generator=generator), dtype, device, requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Standard normal."""
     return _finished(gaussian(shape_of(size), generator), dtype, device, requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return rand(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return randn(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
@@ -74,7 +76,6 @@ def randint(
     generator: Generator | None = None,
     dtype: Any = None,
     device: Any = None,
-    **_: Any,
 ) -> Tensor:
     """randint(high, size) or randint(low, high, size): integers in [low, high), at most 2**24 of them apart."""
     if size is None:
@@ -86,12 +87,12 @@ def randint(
     return found if dtype is None else found.to(dtype)
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
     low, high = (0, low) if high is None else (low, high)
     return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device)
 
 
-def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """0 to n - 1 in random order, int32: the order of n uniform numbers."""
     check(device)
     found = uniform(shape_of((n,)), generator=generator).argsort()
@@ -183,3 +184,6 @@ def set_rng_state(new_state: Tensor) -> None:
     """Back to what get_rng_state() gave."""
     seed, step, stream, first = (int(word) for word in new_state.numpy().view(np.uint32))
     random.restore((seed, step, stream, first))
+
+
+_guard(globals(), idle=_MAKING)

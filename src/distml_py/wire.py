@@ -32,7 +32,7 @@ Tensors = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Hello:
-    """The first frame of a connection. role: "host" or "worker"; session: random text, kept across reconnects.
+    """The first frame of a connection. role: "host", "worker" or "viewer"; session: random text, kept across reconnects.
 
     protocol: the newest one that the worker speaks; oldest: the oldest one.
     """

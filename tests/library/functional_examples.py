@@ -65,6 +65,16 @@ example("instance_norm", lambda lib, x: of(lib).instance_norm(x, eps=0.1), IMAGE
 example("local_response_norm", lambda lib, x: of(lib).local_response_norm(x, 2, 0.3), IMAGE)
 example("interpolate", lambda lib, x: (of(lib).interpolate(x, 9), of(lib).interpolate(x, scale_factor=0.7)), LINE)
 example("interpolate between", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bilinear"), IMAGE)
+example(
+    "affine_grid", lambda lib, t: [of(lib).affine_grid(t, (2, 3, 4, 5), align_corners=a) for a in (False, True)], numbers(2, 2, 3)
+)
+for mode in ("bilinear", "nearest"):
+    for edge in ("zeros", "border", "reflection"):
+        example(
+            f"grid_sample {mode} {edge}",
+            lambda lib, x, g, m=mode, e=edge: [of(lib).grid_sample(x, g, m, e, a) for a in (False, True)],
+            *(IMAGE, numbers(2, 3, 4, 2, seed=3)),
+        )
 example("pixel_shuffle", lambda lib, x: of(lib).pixel_shuffle(x, 2), IMAGE)
 example("pixel_unshuffle", lambda lib, x: of(lib).pixel_unshuffle(x[:, :, :4], 2), IMAGE)
 example("channel_shuffle", lambda lib, x: of(lib).channel_shuffle(x, 2) if lib is dm else lib.channel_shuffle(x, 2), IMAGE)
@@ -173,6 +183,23 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         lambda: F.interpolate(dm.ones(1, 1, 2), 4, align_corners=True),
         ShapeError,
         "interpolate: align_corners is for 'linear' and 'bilinear', not for 'nearest'",
+    ),
+    (lambda: F.affine_grid(dm.ones(1, 2, 2), (1, 1, 2, 2)), ShapeError, "affine_grid takes theta of shape (n, 2, 3) and size"),
+    (lambda: F.affine_grid(dm.ones(1, 3, 4), (1, 1, 2, 2, 2)), UnsupportedError, "affine_grid takes theta of shape (n, 2, 3)"),
+    (
+        lambda: F.grid_sample(dm.ones(1, 1, 2, 2), dm.ones(1, 2, 2, 2), "bicubic"),
+        UnsupportedError,
+        "not implemented: torch.nn.functional.grid_sample(mode='bicubic') of 4 dimensions; nearest is mode='bilinear'",
+    ),
+    (
+        lambda: F.grid_sample(dm.ones(1, 1, 2, 2), dm.ones(1, 2, 2, 2), padding_mode="zero"),
+        ShapeError,
+        "grid_sample: padding_mode is one of zeros, border, reflection, got 'zero'",
+    ),
+    (
+        lambda: F.grid_sample(dm.ones(1, 1, 2, 2), dm.ones(2, 2, 2, 2)),
+        ShapeError,
+        "grid_sample: a grid for (1, 1, 2, 2) has the shape (1, rows, columns, 2), got",
     ),
     (lambda: F.interpolate(dm.ones(1, 1, 2)), ShapeError, "interpolate takes size or scale_factor, got None and None"),
     (lambda: F.interpolate(dm.ones(1, 1, 2), (0,)), ShapeError, "interpolate: 1 sizes of at least 1 are needed, got [0]"),

@@ -47,6 +47,8 @@ parameters that an optimizer moves on), with PyTorch's version checks. What is n
 def mark(home: Any, name: str) -> str:
     """yes, composed or no."""
     value = inspect.getattr_static(home, name, None) if home is not None else None
+    if hasattr(value, "__guarded__"):
+        value = value.__wrapped__
     if value is None:
         return "no"
     if not inspect.isfunction(value):

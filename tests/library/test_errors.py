@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import argument_errors
 import distml_py as dm
 from distml_py import engine
 from distml_py.data import DataLoader, Dataset, TensorDataset
@@ -114,6 +115,7 @@ def without_derivative() -> None:
 
 
 ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: dm.polygamma(2, dm.ones(1)), UnsupportedError, "torch.polygamma of order 2; nearest are orders 0 and 1"),
     # what a tensor is made of
     (lambda: dm.tensor(["a"]), DtypeError, "a tensor holds numbers or booleans, got <U1; convert the data first"),
     (
@@ -374,7 +376,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 ]
 ROWS += WRONG
 
-ROWS += SURFACE_ROWS
+ROWS += SURFACE_ROWS + argument_errors.ROWS
 
 
 @pytest.mark.parametrize(("wrong", "error", "message"), ROWS, ids=[row[2] for row in ROWS])

@@ -118,11 +118,17 @@ class Peer:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, lan: bool = False, deterministic: bool = False, per_address: int = MOST_CONNECTIONS
+    folder: Path,
+    lan: bool = False,
+    deterministic: bool = False,
+    per_address: int = MOST_CONNECTIONS,
+    access: Access | None = None,
+    **how: Any,
 ) -> AsyncIterator[Served]:
+    """how: what the coordinator is told besides."""
     store = Store(folder)
-    access = Access(lan, ("classroom.test",))
-    coordinator = Coordinator(store, access, deterministic)
+    access = access or Access(lan, ("classroom.test",))
+    coordinator = Coordinator(store, access, deterministic, **how)
     defaults = {"recipe": "digits_mlp", "steps": 7, "seed": 3}
     app = create_app(coordinator, access, folder, defaults, per_address=per_address)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

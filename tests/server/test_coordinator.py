@@ -552,7 +552,10 @@ STATUS_KEYS = {
     "recipe", "weights_version", "weights_sha256", "cpu_ops", "error", "mode", "deterministic", "worker_list", "rejected",
     "locked",
 }  # fmt: skip
-ROW_KEYS = {"id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s", "strikes", "samples_per_s"}
+ROW_KEYS = {
+    "id", "name", "backend", "device", "role", "shards_done", "contributing", "last_seen_s", "strikes", "quarantined",
+    "samples_per_s",
+}  # fmt: skip
 
 
 @pytest.mark.fault("S6")

@@ -1,6 +1,8 @@
 """Data sets, batches, files of known formats, and the digits that ship with the library. PyTorch's torch.utils.data."""
 
 from ..missing import getter as _getter
+from ..tensor.arguments import guard as _guard
+from ..tensor.arguments import guard_classes as _guard_classes
 from . import transforms
 from .cifar import CIFAR10
 from .dataset import (
@@ -62,4 +64,6 @@ __all__ = [
     "transforms",
 ]
 
+_guard(globals(), ["default_collate", "random_split"])
+_guard_classes(value for value in list(globals().values()) if isinstance(value, type))
 __getattr__ = _getter("torch.utils.data", globals())

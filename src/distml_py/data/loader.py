@@ -100,6 +100,8 @@ class DataLoader:
     def _check(self, batch_size: int | None, shuffle: bool | None, sampler: Any, batch_sampler: Any) -> None:
         if batch_size is not None and batch_size < 1:
             raise ShapeError(f"DataLoader: batch_size is at least 1, got {batch_size}")
+        if self.num_workers < 0:
+            raise ShapeError(f"DataLoader: num_workers counts from 0 up, got {self.num_workers}")
         if self._streamed and (shuffle or sampler is not None or batch_sampler is not None):
             raise ShapeError("DataLoader: an IterableDataset has its own order; leave shuffle, sampler and batch_sampler out")
         if shuffle and sampler is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops, random
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor
 
 
@@ -72,6 +72,8 @@ class RandomSampler(Sampler):
     """Another shuffle each pass; replacement: each number is drawn from all. num_samples: how many, all by default."""
 
     def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, generator: Any = None):
+        if not hasattr(data_source, "__len__"):
+            raise DtypeError(f"RandomSampler needs data with a length, got {type(data_source).__name__}")
         if num_samples is not None and num_samples < 1:
             raise ShapeError(f"RandomSampler: num_samples is at least 1, got {num_samples}")
         self.data_source, self.replacement, self._num_samples, self.generator = data_source, replacement, num_samples, generator

@@ -37,5 +37,6 @@ def changed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return function(input, *args, **named, inplace=True)
 
     change.__doc__ = f"{function.__name__}(), and the tensor becomes the result."
+    change.__wrapped__ = function  # type: ignore[attr-defined]  # whose arguments it takes
     change.__name__ = change.__qualname__ = f"{function.__name__}_"
     return change

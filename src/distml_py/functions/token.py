@@ -11,8 +11,11 @@ from ..tensor import Tensor, made, where
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """int32, one more dimension of num_classes at the end; -1: the largest class and one, which is read from the device."""
+    if tensor.dtype.kind != "i" or num_classes < -1 or num_classes == 0:
+        raise ShapeError(f"one_hot takes integers and num_classes from 1 up, or -1, got {tensor.dtype.name} and {num_classes}")
     if num_classes < 0:
         num_classes = int(tensor.amax().item()) + 1
+    engine.ask_host(tensor.node, lambda known: check_range(known, num_classes))
     return (tensor.unsqueeze(-1) == creation.arange(num_classes)).long()
 
 
@@ -35,6 +38,8 @@ def embedding(
     if weight.ndim != 2:
         raise ShapeError(f"embedding needs weight (rows, width), got {weight.shape}")
     count = weight.shape[0]
+    if padding_idx is not None and not -count <= padding_idx < count:
+        raise ShapeError(f"embedding: padding_idx is one of {count} rows, got {padding_idx}")
     engine.ask_host(input.node, lambda known: check_range(known, count))
     rows = input.reshape(-1, 1).expand(input.numel(), weight.shape[1])
     found = made(gather(weight.node, 0, rows.node), weight).reshape(*input.shape, weight.shape[1])

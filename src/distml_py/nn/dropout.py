@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -10,6 +11,8 @@ from .module import Module
 class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
+        if not 0 <= p <= 1:
+            raise ShapeError(f"dropout: p is a probability, got {p}")
         self.p = p
         self.inplace = inplace
 

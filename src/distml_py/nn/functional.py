@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -54,6 +55,7 @@ from ..functions.convolution import (
 )
 from ..functions.ctc import ctc_loss
 from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.grid import affine_grid, grid_sample
 from ..functions.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -93,6 +95,7 @@ from ..missing import getter as _getter
 from ..op import bool_, int32
 from ..ops.index import check_range
 from ..tensor import Tensor, apply, made, where
+from ..tensor.arguments import guard as _guard
 from ..tensor.grad_fn import named as _named
 from ..tensor.reduction import exp_sum
 
@@ -135,6 +138,8 @@ def _likelihood(
         raise ShapeError(f"nll_loss: scores {input.shape} need labels {input.shape[:1] + input.shape[2:]}, got {target.shape}")
     axis = 1 if input.ndim > 1 else 0
     ignored, classes = target == ignore_index, input.shape[axis]
+    if weight is not None and weight.shape != (classes,):
+        raise ShapeError(f"nll_loss: weight {weight.shape} needs one factor for each of {classes} classes")
 
     def checked(known: np.ndarray) -> bool:
         """Whether every label counts."""
@@ -228,6 +233,7 @@ def batch_norm(
     """
     if input.ndim < 2:
         raise ShapeError(f"batch_norm needs (n, channels, ...), got {input.shape}")
+    _check_parts("batch_norm", input.shape[1:2], running_mean, running_var, weight, bias)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
     if not training:
         if running_mean is None or running_var is None:
@@ -266,6 +272,7 @@ def layer_norm(
 ) -> Tensor:
     """Standardised over the last dimensions, which are normalized_shape, as are weight and bias. Source: Ba et al. 2016."""
     axes = _last_axes("layer_norm", input, normalized_shape)
+    _check_parts("layer_norm", input.shape[axes[0] :], weight, bias)
     return _affine(_standardized(input, axes, eps)[0], weight, bias)
 
 
@@ -275,8 +282,16 @@ def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = Non
     Source: Zhang and Sennrich 2019.
     """
     axes = _last_axes("rms_norm", input, normalized_shape)
+    _check_parts("rms_norm", input.shape[axes[0] :], weight)
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
     return _affine(input * (input.square().mean(axes, keepdim=True) + eps).rsqrt(), weight, None)
+
+
+def _check_parts(name: str, shape: Sequence[int], *parts: Tensor | None) -> None:
+    """Raises ShapeError for weights, biases or statistics that are not of this shape."""
+    for part in parts:
+        if part is not None and part.shape != tuple(shape):
+            raise ShapeError(f"{name}: weight, bias and running statistics have the shape {tuple(shape)}, got {part.shape}")
 
 
 def _last_axes(name: str, input: Tensor, normalized_shape: Sizes) -> tuple[int, ...]:
@@ -292,6 +307,7 @@ def group_norm(
     """Each sample's channels (dimension 1) standardised in num_groups groups; weight and bias (channels,). Source: Wu, He 2018."""
     if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: num_groups={num_groups} must divide the channels of (n, channels, ...), got {input.shape}")
+    _check_parts("group_norm", input.shape[1:2], weight, bias)
     inner = input.numel() // max(input.shape[0] * num_groups, 1)
     grouped = input.reshape(input.shape[0], num_groups, inner)
     column = (1, input.shape[1], *(1,) * (input.ndim - 2))
@@ -382,4 +398,5 @@ def scaled_dot_product_attention(
 _named(globals())
 relu_, elu_, selu_, celu_, rrelu_ = (_changed(function) for function in (relu, elu, selu, celu, rrelu))
 leaky_relu_, hardtanh_, threshold_ = (_changed(function) for function in (leaky_relu, hardtanh, threshold))
+_guard(globals(), [name for name, value in globals().items() if inspect.isfunction(value)])
 __getattr__ = _getter("torch.nn.functional", globals())

@@ -14,6 +14,7 @@ from ..errors import ShapeError
 from ..missing import getter as _getter
 from ..op import float32, float64
 from ..tensor import Tensor
+from ..tensor.arguments import guard as _guard
 from ..view import Shape
 from .module import Parameter, load
 
@@ -33,13 +34,20 @@ def _normal(shape: Shape, mean: float, std: float) -> np.ndarray:
     return (numbers * std + mean).astype(float32)
 
 
+def _check(shape: Shape) -> None:
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"a parameter's sizes are at least 0, got {tuple(shape)}")
+
+
 def uniform(shape: Shape, low: float, high: float) -> Parameter:
     """Uniform on [low, high), from the next random stream."""
+    _check(shape)
     return Parameter(_uniform(shape, low, high))
 
 
 def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, zero_row: int | None = None) -> Parameter:
     """Normally distributed, from the next two random streams (Box and Muller 1958); zero_row is left at zeros."""
+    _check(shape)
     numbers = _normal(shape, mean, std)
     if zero_row is not None:
         numbers[zero_row] = 0.0
@@ -71,10 +79,14 @@ def _filled(tensor: Tensor, numbers: np.ndarray) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Uniform on [a, b)."""
+    if not a <= b:
+        raise ShapeError(f"uniform_: a is at most b, got {a} and {b}")
     return _filled(tensor, _uniform(tensor.shape, a, b))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
+    if not std >= 0:
+        raise ShapeError(f"normal_: std is at least 0, got {std}")
     return _filled(tensor, _normal(tensor.shape, mean, std))
 
 
@@ -190,4 +202,5 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     return _filled(tensor, (q.T if rows < columns else q).reshape(tensor.shape) * gain)
 
 
+_guard(globals())
 __getattr__ = _getter("torch.nn.init", globals())

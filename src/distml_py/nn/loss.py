@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .module import Module
@@ -196,6 +197,8 @@ class MultiMarginLoss(Module):
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean"):
         super().__init__()
+        if p not in (1, 2):
+            raise ShapeError(f"MultiMarginLoss: p is 1 or 2, got {p}")
         self.register_buffer("weight", weight)
         self.p, self.margin, self.reduction = p, margin, reduction
 
@@ -232,6 +235,8 @@ class TripletMarginLoss(Module):
 
     def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"):
         super().__init__()
+        if not margin > 0:
+            raise ShapeError(f"TripletMarginLoss: margin is above 0, got {margin}")
         self.margin, self.p, self.eps, self.swap, self.reduction = margin, p, eps, swap, reduction
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

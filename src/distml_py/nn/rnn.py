@@ -95,9 +95,10 @@ class RNNBase(Module):
         proj_size: int = 0,
     ):
         super().__init__()
-        if mode not in STEPS or num_layers < 1 or hidden_size < 1 or not 0 <= dropout <= 1:
+        if mode not in STEPS or num_layers < 1 or min(input_size, hidden_size) < 1 or not 0 <= dropout <= 1:
             raise ShapeError(
-                f"{mode}: hidden_size {hidden_size} and num_layers {num_layers} are at least 1, dropout {dropout} in [0, 1]"
+                f"{mode}: input_size {input_size}, hidden_size {hidden_size} and num_layers {num_layers} are at least 1, "
+                f"dropout {dropout} in [0, 1]"
             )
         if proj_size < 0 or proj_size >= hidden_size or (proj_size and mode != "LSTM"):
             raise ShapeError(f"{mode}: proj_size is for LSTM, at least 0 and below hidden_size {hidden_size}, got {proj_size}")

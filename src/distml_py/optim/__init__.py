@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import RecipeError
 from ..missing import getter as _getter
+from ..tensor.arguments import guard_classes as _guard_classes
 from . import lr_scheduler
 from .adaptive import Adadelta, Adagrad, Adamax, NAdam, RAdam, RMSprop
 from .descent import SGD, Adam, AdamW
@@ -29,4 +30,6 @@ def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
         raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
 
 
+_guard_classes(BY_NAME.values(), idle=frozenset({"foreach", "fused", "capturable", "differentiable"}))
+_guard_classes(value for value in vars(lr_scheduler).values() if isinstance(value, type))
 __getattr__ = _getter("torch.optim", globals())

@@ -63,16 +63,18 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
     ):
         not_negative(type(self).__name__, lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas(type(self).__name__, betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize})
+        more = {"decoupled_weight_decay": True} if decoupled_weight_decay else {}
+        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize, **more})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         first, second = group["betas"]
         gradient = -gradient if group["maximize"] else gradient
-        if group.uses("weight_decay") and self.decoupled:
+        if group.uses("weight_decay") and (self.decoupled or group.get("decoupled_weight_decay", False)):
             parameter = parameter * live.number(lambda: 1.0 - group["lr"] * group["weight_decay"])
         elif group.uses("weight_decay"):
             gradient = gradient + parameter * live.number(lambda: group["weight_decay"])

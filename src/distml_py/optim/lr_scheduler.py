@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from ..errors import RecipeError
+from ..errors import ArgumentError, RecipeError
 from ..missing import getter as _getter
 
 
@@ -115,6 +115,11 @@ class MultiplicativeLR(LRScheduler):
 
 def _functions(optimizer: Optimizer, given: Any, name: str) -> list[Callable[[int], float]]:
     count = len(optimizer.param_groups)
+    for function in given if isinstance(given, (list, tuple)) else (given,):
+        if not callable(function):
+            raise ArgumentError(
+                f"{name}: lr_lambda is a function of the epoch, or one for each group, got {type(function).__name__}"
+            )
     if not isinstance(given, (list, tuple)):
         return [given] * count
     if len(given) != count:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import engine, live
 from ..atlas import Atlas, groups
 from ..creation import zeros_like
-from ..errors import RecipeError, ShapeError
+from ..errors import ArgumentError, RecipeError, ShapeError
 from ..tensor import Tensor, enable_grad, no_grad
 
 Options = dict[str, Any]
@@ -51,8 +51,13 @@ class Optimizer:
     """
 
     elementwise = False
+    _own_state: Any = None
 
     def __init__(self, params: Iterable[Any], defaults: Options):
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise ArgumentError(
+                f"{type(self).__name__} takes tensors or groups of them, got {type(params).__name__}; use [parameter]"
+            )
         given = list(params)
         if not given:
             raise RecipeError(f"{type(self).__name__} got no parameters; pass model.parameters()")
@@ -207,11 +212,18 @@ class Optimizer:
                 yield number, dict(parts)
 
     @property
-    def state(self) -> States:
+    def state(self) -> Any:
         """Per parameter, or its number, {slot: tensor or number}. What is changed there counts for the next step."""
+        if self._own_state is not None:
+            return self._own_state
         tensors = self._tensors()
         self._take_apart(set(range(len(tensors))))
         return States(self._states, {id(tensor): number for number, tensor in enumerate(tensors)})
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        """For rules that people wrote with a state of their own, which is no business of ours."""
+        self._own_state = value
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         """The new parameter. state may be changed; it starts empty.
@@ -312,6 +324,8 @@ def not_negative(name: str, **options: float) -> None:
 
 
 def check_betas(name: str, betas: Sequence[float]) -> None:
+    if len(betas) != 2:
+        raise RecipeError(f"{name}: betas are two numbers, got {tuple(betas)}")
     if not all(0 <= beta < 1 for beta in betas):
         raise RecipeError(f"{name}: betas are in [0, 1), got {tuple(betas)}")
 

@@ -32,6 +32,7 @@ PLACES = {
     "torch.amp.*": "amp",
     "torch.cuda.amp.*": "cuda.amp",
     "torch.cuda.*": "cuda",
+    "torch.autograd.functional": "differentials",
     "torch.autograd.*": "autograd",
     "torch.jit.*": "jit",
     "torch.mps": "accelerator",

@@ -6,12 +6,14 @@ from inspect import isfunction
 from typing import Any
 
 from . import (
+    arguments,
     arithmetic,
     assigning,
     choosing,
     conversion,
     counting,
     elementwise,
+    gamma,
     gradient,
     in_place,
     joining,
@@ -24,7 +26,6 @@ from . import (
     shape,
 )
 from . import grad_fn as _grad_fn
-from .choosing import maximum, minimum, where
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .host_data import host_data
 from .joining import broadcast_dtypes
@@ -37,6 +38,7 @@ FAMILIES = (
     conversion,
     counting,
     elementwise,
+    gamma,
     gradient,
     in_place,
     joining,
@@ -51,7 +53,11 @@ FAMILIES = (
 
 for _family in FAMILIES:
     _grad_fn.named(_family)
-cat, matmul, stack = joining.cat, products.matmul, joining.stack  # those that say who made their results
+    if _family is not gradient:  # what hooks and Functions raise there is the person's own
+        arguments.guard(vars(_family))
+arguments.guard_methods(("backward", "register_hook"))
+cat, matmul, stack, where = joining.cat, products.matmul, joining.stack, choosing.where  # as they are now
+maximum, minimum = choosing.maximum, choosing.minimum
 
 
 @cache  # asked for once a name of PyTorch's while the library is imported

@@ -200,6 +200,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
     """input, with a number in the slices along dim that a line of integers names."""
     axis = broadcast.axis_of(dim, input.ndim, "index_fill")
+    if index.ndim > 1 or index.dtype.kind != "i":
+        raise ShapeError(f"index_fill: the index is a line of integers, got {index.dtype.name} {index.shape}")
     return made(_filled_rows(input, axis, index, _like(input, value)), input)
 
 

@@ -17,6 +17,8 @@ def where(condition: Tensor, input: Tensor | Number | None = None, other: Tensor
         return condition.nonzero(as_tuple=True)
     if not isinstance(condition, Tensor) or input is None or other is None:
         raise DtypeError(f"where takes a bool tensor and two tensors or numbers, got {type(condition).__name__} as condition")
+    if condition.dtype.name not in ("bool", "uint8"):
+        raise DtypeError(f"where takes a bool condition, got {condition.dtype.name}; compare it, or use .bool()")
     values = [value._node if isinstance(value, Tensor) else value for value in (input, other)]
     nodes = [value for value in values if isinstance(value, Node)]
     dtype = broadcast.promoted(*values) if nodes else max(map(broadcast.kind_of, (input, other)), key=DTYPES.index)

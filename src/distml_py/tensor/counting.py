@@ -31,7 +31,8 @@ def read(input: Tensor, name: str) -> np.ndarray:
 @method
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """Where it is not 0: (n, ndim) int32, or as_tuple one tensor (n,) a dimension. Reads the device."""
-    found = np.nonzero(read(input, "nonzero"))
+    known = read(input, "nonzero")
+    found = np.nonzero(known if input.ndim else known.reshape(1))
     if as_tuple:
         return (
             tuple(Tensor(part.astype(np.int64)) for part in found) if input.ndim else (Tensor(np.zeros(len(found[0]), np.int64)),)
@@ -94,6 +95,8 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
 @method
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, ... is there, (largest + 1,), or the sum of their weights. Reads the largest number."""
+    if minlength < 0:
+        raise ShapeError(f"bincount: minlength is at least 0, got {minlength}")
     if input.ndim != 1 or input.dtype != int32:
         raise ShapeError(f"bincount needs integers (n,), got {input.dtype.name} {input.shape}")
     ends = read(input.aminmax().max if input.numel() else input, "bincount")
@@ -109,6 +112,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 @method
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many numbers lie in each of `bins` equal parts of [min, max]; of the smallest and the largest where both are 0."""
+    if max < min or bins < 1:
+        raise ShapeError(f"histc needs min up to max and bins from 1 up, got {min}, {max} and {bins}")
     x = input.flatten()
     low, high = (x.amin(), x.amax()) if min == max == 0 else (Tensor(float(min)), Tensor(float(max)))
     same = low == high

@@ -24,10 +24,10 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
     Raises DtypeError for other kinds and for integers beyond 32 bits.
     """
     array = np.asarray(data)
+    kinds = {"b": bool_, "i": int32, "u": int32, "f": float32}
+    if array.dtype.kind not in kinds:
+        raise DtypeError(f"a tensor holds numbers or booleans, got {array.dtype}; convert the data first")
     if dtype is None:
-        kinds = {"b": bool_, "i": int32, "u": int32, "f": float32}
-        if array.dtype.kind not in kinds:
-            raise DtypeError(f"a tensor holds numbers or booleans, got {array.dtype}; convert the data first")
         given = isinstance(data, (np.ndarray, np.generic))
         name = of_array(array) if given else None
         kind = dtype_of(float64 if array.dtype == float64 and given else kinds[array.dtype.kind]) if name is None else name

@@ -57,6 +57,7 @@ def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return input._move_to(found, fresh=found._node is not start._node)
 
     change.__doc__ = f"{function.__name__}(), and the tensor becomes the result."
+    change.__wrapped__ = function  # type: ignore[attr-defined]  # whose arguments it takes
     return change
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import broadcast, graph, ops
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import DTYPES
 from ..ops.elementwise import cast
@@ -157,7 +157,10 @@ def atleast_3d(*tensors: Any) -> Any:
 def _each(change: Callable[[Tensor], Tensor], tensors: Any) -> Any:
     if len(tensors) == 1 and isinstance(tensors[0], Tensor):
         return change(tensors[0])
-    return tuple(change(tensor) for tensor in (tensors[0] if len(tensors) == 1 else tensors))
+    given = tensors[0] if len(tensors) == 1 else tensors
+    if not all(isinstance(tensor, Tensor) for tensor in given) or isinstance(given, dict):
+        raise DtypeError(f"atleast_1d and the like take tensors, got {type(given).__name__}; wrap it in tensor(...)")
+    return tuple(change(tensor) for tensor in given)
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
@@ -201,6 +204,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All combinations of one number of each line, as rows."""
+    if any(tensor.ndim != 1 for tensor in tensors):
+        raise ShapeError(f"cartesian_prod takes lines, got {[tensor.shape for tensor in tensors]}")
     if len(tensors) == 1:
         return tensors[0]
     return stack([grid.flatten() for grid in meshgrid(*tensors)], 1)

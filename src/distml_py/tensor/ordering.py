@@ -171,10 +171,12 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
         raise DtypeError(f"quantile needs floating-point numbers, got {input.dtype.name}; use .float()")
     if interpolation not in ("linear", "lower", "higher", "nearest", "midpoint"):
         raise DtypeError(f"quantile: interpolation is linear, lower, higher, nearest or midpoint, got {interpolation!r}")
-    if dim is None:
+    if dim is None or not input.ndim:
         return _shaped(quantile(input.flatten(), q, 0, interpolation=interpolation), input, keepdim)
     axis = broadcast.axis_of(dim, input.ndim, "quantile")
     shares = q if isinstance(q, Tensor) else Tensor(np.asarray(q, input.dtype))
+    if shares.ndim > 1 or shares.dtype.kind != "f":
+        raise ShapeError(f"quantile: q is a number or a line of floating-point numbers, got {shares.dtype.name} {shares.shape}")
     line = sort(input, axis).values.movedim(axis, -1)
     line = where(line.isnan().any(-1, keepdim=True), math.nan, line)
     place = shares.reshape(-1) * (line.shape[-1] - 1)

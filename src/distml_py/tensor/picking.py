@@ -61,6 +61,8 @@ def gather(input: Tensor, dim: Any, index: Tensor) -> Tensor:
 def index_select(input: Tensor, dim: Any, index: Tensor) -> Tensor:
     """The slices along dim that a line of integers names."""
     axis = broadcast.axis_of(dim, input.ndim, "index_select")
+    if index.ndim > 1 or index.dtype.kind != "i" or (not input.ndim and index.numel() != 1):
+        raise ShapeError(f"index_select: the index of {input.shape} is a line of integers, got {index.dtype.name} {index.shape}")
     return input[(slice(None),) * axis + (index.reshape(-1),)] if input.ndim else input
 
 

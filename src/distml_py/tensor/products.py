@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import broadcast, graph, ops
 from ..broadcast import Number
 from ..errors import DtypeError, ShapeError
 from ..op import bool_
+from . import device as devices
 from .choosing import where
 from .ordering import places
 from .tensor import Tensor, made, method
@@ -243,18 +246,22 @@ def trace(input: Tensor) -> Tensor:
     return input.diagonal().sum()
 
 
-def _indices(row: int, col: int, offset: int, lower: bool) -> Tensor:
-    found = [(i, j) for i in range(row) for j in range(col) if (j - i <= offset if lower else j - i >= offset)]
-    return Tensor([[i for i, _ in found], [j for _, j in found]]).long()
+def _indices(row: int, col: int, offset: int, lower: bool, dtype: Any) -> Tensor:
+    if row < 0 or col < 0:
+        raise ShapeError(f"{'tril' if lower else 'triu'}_indices: row and col are from 0 up, got {row} and {col}")
+    found = np.tril_indices(row, offset, col) if lower else np.triu_indices(row, offset, col)
+    return Tensor(np.stack(found).astype(np.int64), dtype)
 
 
-def tril_indices(row: int, col: int, offset: int = 0, **options: Any) -> Tensor:
-    """(2, n): rows and columns of the lower triangle. Options (dtype, device, layout) are accepted."""
-    return _indices(row, col, offset, True)
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
+    """(2, n): rows and columns of the lower triangle."""
+    devices.check(device)
+    return _indices(row, col, offset, True, dtype)
 
 
-def triu_indices(row: int, col: int, offset: int = 0, **options: Any) -> Tensor:
-    return _indices(row, col, offset, False)
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None) -> Tensor:
+    devices.check(device)
+    return _indices(row, col, offset, False, dtype)
 
 
 # ---------------------------------------------------------------- einsum

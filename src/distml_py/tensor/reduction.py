@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,7 +152,7 @@ def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 
 @method
-def logsumexp(input: Tensor, dim: Any, keepdim: Any = False) -> Tensor:
+def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: Any = False) -> Tensor:
     x = input if input.is_floating_point() else input.float()
     top = x._aside().amax(dim, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
@@ -161,7 +161,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: Any = False) -> Tensor:
 
 
 @method
-def softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     """exp / sum of exp along dim; the maximum is subtracted first, so exp cannot overflow."""
     x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.float()
     if 0 in x.shape:
@@ -171,7 +171,7 @@ def softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
 
 
 @method
-def log_softmax(input: Tensor, dim: Any, dtype: Dtype | None = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     if 0 in x.shape:
         return x * 1

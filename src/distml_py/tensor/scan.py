@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import broadcast, graph, ops
+from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import bool_, int32
 from .joining import cat
@@ -52,6 +53,8 @@ def _logaddexp(before: Node, node: Node) -> Node:
 
 @method
 def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    if not input.is_floating_point():
+        raise DtypeError(f"logcumsumexp needs floating-point numbers, got {input.dtype.name}; use .float()")
     return _scanned(input, dim, "logcumsumexp", -np.inf, _logaddexp)
 
 
@@ -87,6 +90,8 @@ def cummin(input: Tensor, dim: int) -> Best:
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
     """Each number less the one before, n times over."""
     axis = broadcast.axis_of(dim, input.ndim, "diff")
+    if n < 0:
+        raise ShapeError(f"diff: n counts from 0 up, got {n}")
     parts = [part for part in (prepend, input, append) if part is not None]
     x = input if len(parts) == 1 else cat(parts, axis)
     for _ in range(n):

@@ -101,7 +101,7 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     given = listed(sizes)
     known = (1,) * (len(given) - input.ndim) + input.shape
     shape = tuple(old if new == -1 else int(new) for old, new in zip(known, given, strict=False))
-    if len(known) != len(given) or any(old not in (1, new) for old, new in zip(known, shape, strict=True)):
+    if len(known) != len(given) or any(new < 0 or old not in (1, new) for old, new in zip(known, shape, strict=True)):
         raise ShapeError(f"expand: {input.shape} does not expand to {tuple(given)}")
     return sharing.shared(made(broadcast.to_shape(input._node, shape), input), input)
 
@@ -233,6 +233,8 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 def repeat(input: Tensor, *sizes: Any) -> Tensor:
     """sizes[d] copies along each dimension; more sizes than dimensions make new ones in front."""
     counts = [int(size) for size in listed(sizes)]
+    if any(count < 0 for count in counts):
+        raise ShapeError(f"repeat: counts are from 0 up, got {tuple(counts)}")
     if len(counts) < input.ndim:
         raise ShapeError(f"repeat: one count a dimension of {input.shape}, got {tuple(counts)}; use tile()")
     shape = (1,) * (len(counts) - input.ndim) + input.shape

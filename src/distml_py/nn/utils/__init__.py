@@ -1,6 +1,9 @@
 """Helpers of training. PyTorch's torch.nn.utils."""
 
+from inspect import isfunction
+
 from ...missing import getter as _getter
+from ...tensor.arguments import guard as _guard
 from . import rnn
 from .gradients import (
     clip_grad_norm_,
@@ -10,4 +13,5 @@ from .gradients import (
     vector_to_parameters,
 )
 
+_guard(globals(), [name for name, value in globals().items() if isfunction(value)], frozenset({"foreach"}))
 __getattr__ = _getter("torch.nn.utils", globals())
