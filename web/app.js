@@ -13,9 +13,10 @@ import { isStatic } from "./place.js";
 import { fromEngine, fromRefusal } from "./problems.js";
 import { RecipeList } from "./recipes.js";
 import { Runs } from "./runs.js";
+import { Scripts } from "./scripts.js";
 import { Connection } from "./socket.js";
 import { isActive, isWorking, statusOf } from "./status.js";
-import { chosenLanguage, t, useLanguage } from "./strings.js";
+import { chosenLanguage, fetchTables, t, useLanguage } from "./strings.js";
 import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
@@ -25,21 +26,23 @@ const known = nothingKnown();
 const runs = new Runs();
 startTheme(/** @type {HTMLSelectElement} */ (element("theme")));
 const view = new View(runs);
-const engine = new Engine({ stage, ready, gpu, prepared: (data) => pilot.prepared(data), frame: (data) => connection.send(data), told: coordinatorSays, report, print: (text) => view.print(text), error: engineFailed });
+const engine = new Engine({ stage, ready, gpu, prepared: (data) => pilot.prepared(data), scripted: () => scripts.ended(), frame: (data) => connection.send(data), told: coordinatorSays, report, print: (text) => view.print(text), error: engineFailed });
 const handlers = { link, frame: coordinatorSays };
 const token = tokenFromAddress();
 const connection = isStatic ? new AloneLink(engine, handlers) : new Connection({ token, ...identity() }, handlers);
 const recipes = new RecipeList(view.editor, {
   loaded: () => pilot.startWhenReady(),
   failed: (message) => tell({ message, next: t("Is the coordinator still running? Reload the page to try again.") }),
+  filled: () => (scripts.switch.checked = false),
 });
 /** @type {string | ArrayBuffer | null} */
 let runFrame = null;
 let drawTimer = 0;
 let endTimer = 0;
-const pilot = new Pilot({ known, engine, connection, recipes, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun, restart: restartEngine, cleared, draw });
+const scripts = new Scripts(known, engine, draw);
+const pilot = new Pilot({ known, engine, connection, recipes, scripts, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun, restart: restartEngine, cleared, draw });
 const doors = new Doors(known, draw);
-const panels = openPanels({ known, engine, editor: view.editor, recipes, runs, pilot, token, tell, draw });
+const panels = openPanels({ known, engine, editor: view.editor, recipes, runs, scripts, pilot, token, tell, draw });
 
 window.distml = Object.freeze({ status, code: () => view.editor.code, ...panels.api });
 const clicks = { train: () => pilot.train(), pause: () => pilot.pause(), step: () => pilot.step(), stop: () => pilot.stop(), reset: () => pilot.reset(), join: () => pilot.join(), rest: () => pilot.rest(), leave: () => pilot.leave(), "boot-cancel": cancelBoot, "boot-again": restartEngine, "problem-retry": restartEngine };
@@ -85,8 +88,15 @@ function ready(backend) {
   Object.assign(known.engine, { phase: "ready", backend });
   if (!backend.startsWith("WebGL2")) known.gpu = null; // why it is not used stands beside the backend's name
   if (first) pilot.handRun();
+  if (first) fetchAhead();
   panels.engineReady();
   pilot.startWhenReady();
+}
+
+/** What is small and may be wanted later comes when the engine no longer needs the line. */
+function fetchAhead() {
+  recipes.fetchAhead();
+  fetchTables();
 }
 
 /** @param {boolean} back */

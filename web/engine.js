@@ -25,6 +25,7 @@ import { ASSETS, at, isStatic } from "./place.js";
  * @property {(backend: string) => void} ready
  * @property {(back: boolean) => void} gpu  the browser took the GPU away, or gave it back
  * @property {(data: ArrayBuffer) => void} prepared
+ * @property {() => void} scripted  a program came to its end
  * @property {(data: string | ArrayBuffer) => void} frame
  * @property {(report: Report, run: string | null) => void} report
  * @property {(text: string) => void} print
@@ -41,6 +42,11 @@ export class Engine {
     /** @type {Map<number, {resolve: (found: any) => void, reject: (error: Error) => void}>} questions that wait for their answer */
     this.questions = new Map();
     this.asked = 0;
+    this.isReady = false;
+    /** @type {() => void} */
+    this.tellReady = () => {};
+    /** Fulfilled when an engine can be asked something; a failed load leaves it open for the next one. @type {Promise<void>} */
+    this.whenReady = this.waiting();
     /** When the worker last said anything, as of performance.now(). */
     this.heardAt = 0;
   }
@@ -67,17 +73,24 @@ export class Engine {
     });
   }
 
+  /** @returns {Promise<void>} */
+  waiting() {
+    return new Promise((resolve) => (this.tellReady = resolve));
+  }
+
   /** Ends the worker, whatever it does. */
   stop() {
     this.worker?.terminate();
     this.worker = null;
+    if (this.isReady) this.whenReady = this.waiting();
+    this.isReady = false;
     for (const { reject } of this.questions.values()) reject(new Error("the engine was loaded again"));
     this.questions.clear();
   }
 
   /**
    * A question that changes nothing of the run, answered between two units of work.
-   * @param {"look" | "save" | "fit" | "put"} what @param {any[]} values @returns {Promise<any>}
+   * @param {"look" | "save" | "fit" | "put" | "give"} what @param {any[]} values @returns {Promise<any>}
    */
   ask(what, ...values) {
     const id = ++this.asked;
@@ -95,6 +108,11 @@ export class Engine {
   /** @param {{name: string, code: string, seed: number, steps: number | null, weights?: ArrayBuffer | null}} recipe */
   prepare(recipe) {
     this.post({ kind: "prepare", ...recipe });
+  }
+
+  /** Runs a program written for PyTorch to its end, in this tab alone. @param {{name: string, code: string}} program */
+  script({ name, code }) {
+    this.post({ kind: "script", name, code });
   }
 
   /** @param {string | ArrayBuffer} data */
@@ -122,13 +140,17 @@ export class Engine {
       case "stage":
         return this.handlers.stage(String(message.stage), Number(message.loaded), Number(message.total));
       case "ready":
-        return this.handlers.ready(String(message.backend));
+        this.isReady = true;
+        this.handlers.ready(String(message.backend));
+        return this.tellReady();
       case "gpu":
         return this.handlers.gpu(message.state === "back");
       case "prepared":
         // The recipe's Python shares this worker: it must not be able to send a host's other commands.
         if (readHeader(message.data)?.type === "start") this.handlers.prepared(message.data);
         return;
+      case "scripted":
+        return this.handlers.scripted();
       case "frame":
         if (FROM_ENGINE.has(readHeader(message.data)?.type ?? "")) this.handlers.frame(message.data);
         return;

@@ -7,7 +7,9 @@ import { recall, remember } from "./tuning.js";
 /** The page. The type checker takes `self` for a window, whose postMessage is another one. */
 const page = /** @type {{postMessage: (message: object, transfer?: Transferable[]) => void}} */ (/** @type {unknown} */ (self));
 const REPORT_EVERY_MS = 100;
-const MOST_LINES = 500;
+const MOST_LINES = 500; // that wait to be shown
+const AT_ONCE = 200; // prints that the page is told of one by one; after these, so many a second, with all that waited
+const PRINTS_PER_S = 10;
 const LONGEST_LINE = 2000;
 const LOST_EVERY_MS = 100; // how often a lost GPU is asked for
 const MOST_ASKED = 100;
@@ -20,9 +22,13 @@ let run = null;
 let looping = false;
 let reportedAt = 0;
 let reportTimer = 0;
-let lines = 0;
+/** What was printed faster than a page can show it: the last lines wait here. @type {string[]} */
+let unshown = [];
+let allowance = AT_ONCE;
+let printedAt = 0;
+let printTimer = 0;
 let stageNow = "";
-/** Pyodide, and the names of the packages that this coordinator serves. @type {{pyodide: any, served: Set<string>} | null} */
+/** Pyodide, and the packages that this coordinator serves, by name and by what they are imported as. @type {{pyodide: any, served: Map<string, string>} | null} */
 let packages = null;
 /** What was asked comes in turn, also when one of it waits for a package to be installed. */
 let order = Promise.resolve();
@@ -50,9 +56,10 @@ async function handle(asked) {
       case "boot":
         return await boot(asked);
       case "prepare":
-        lines = 0;
         await install(asked.code);
         return prepare(asked);
+      case "script":
+        return await script(asked);
       case "frame":
         return await receive(asked.data);
       case "ask":
@@ -82,7 +89,8 @@ async function boot({ index_url, lock_url, bridge_url, alone: without }) {
   const { loadPyodide } = await import(`${index_url}pyodide.mjs`);
   const lock = await (await fetch(lock_url)).json();
   const pyodide = await loadPyodide({ indexURL: index_url, packageBaseUrl: index_url, lockFileContents: lock, stdout: print, stderr: print });
-  packages = { pyodide, served: new Set(Object.keys(lock.packages)) };
+  const entries = Object.entries(/** @type {Record<string, {imports: string[]}>} */ (lock.packages));
+  packages = { pyodide, served: new Map(entries.flatMap(([name, { imports }]) => [name, ...imports].map((word) => /** @type {[string, string]} */ ([word, name])))) };
   stage("Downloading NumPy");
   await pyodide.loadPackage("numpy", { messageCallback: () => {} });
   stage("Downloading the library");
@@ -93,7 +101,7 @@ async function boot({ index_url, lock_url, bridge_url, alone: without }) {
   stage("Checking the GPU");
   const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "receive", "advance", "look", "save", "fit", "put", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install"].map((name) => [name, namespace.get(name)]));
+  python = Object.fromEntries(["start", "prepare", "script", "imported", "receive", "advance", "look", "save", "fit", "put", "give", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install"].map((name) => [name, namespace.get(name)]));
   start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
 }
 
@@ -137,13 +145,16 @@ function revive(bridge, tries) {
 
 /**
  * Installs the packages that a recipe names and this coordinator serves; of others Python tells when the recipe is loaded.
- * @param {string} code
+ * @param {string} code @param {"needed" | "imported"} [asked]  a program names none: what it imports counts
  */
-async function install(code) {
-  const names = [...(ask("needed", code) ?? [])].filter((name) => packages?.served.has(name));
-  if (!names.length || packages === null) return;
+async function install(code, asked = "needed") {
+  if (packages === null) return;
+  const { pyodide, served } = packages;
+  const wanted = new Set([...(ask(asked, code) ?? [])].map((word) => served.get(word) ?? ""));
+  const names = [...wanted].filter((name) => name !== "" && !(name in pyodide.loadedPackages));
+  if (!names.length) return;
   try {
-    await packages.pyodide.loadPackage("micropip", { messageCallback: () => {} });
+    await pyodide.loadPackage("micropip", { messageCallback: () => {} });
     await python.install(names);
   } catch (error) {
     const why = String(error instanceof Error ? error.message : error).trim().split("\n").at(-1);
@@ -161,12 +172,21 @@ function prepare({ name, code, seed, steps, weights }) {
   report();
 }
 
+/** Runs a program to its end. @param {{name: string, code: string}} program */
+async function script({ name, code }) {
+  run = null;
+  python.leave();
+  await install(code, "imported");
+  const done = ask("script", name, code);
+  showPrinted();
+  if (done !== undefined) page.postMessage({ kind: "scripted" });
+}
+
 /** @param {string | ArrayBuffer} data */
 async function receive(data) {
   const header = typeof data === "string" ? JSON.parse(data) : null;
   if (header?.type === "run") {
     run = header.run;
-    lines = 0;
     await install(header.code);
     if (header.deterministic && !plain) start(undefined, "this run has to repeat bit for bit, which graphics cards do not");
   }
@@ -213,7 +233,7 @@ function ask(name, ...values) {
 
 /**
  * Answers one question of the page, between two units of work; what goes wrong concerns that question alone.
- * @param {{id: number, what: "look" | "save" | "fit" | "put", values: any[]}} question
+ * @param {{id: number, what: "look" | "save" | "fit" | "put" | "give", values: any[]}} question
  */
 function answer({ id, what, values }) {
   if (python === null) return page.postMessage({ kind: "answer", id, error: "the engine is not ready yet" });
@@ -225,6 +245,7 @@ function answer({ id, what, values }) {
 
 /** @param {{message: string, line: number, recipe: boolean, traceback: string}} failure */
 function fail(failure) {
+  showPrinted();
   python?.leave(); // a tab that failed takes no more work: it would fail again, once for each lease
   page.postMessage({ kind: "error", ...failure });
 }
@@ -272,8 +293,20 @@ function stage(text, loaded = 0, total = 0) {
 
 /** @param {string} text */
 function print(text) {
-  lines += 1;
-  if (lines > MOST_LINES) return;
-  const more = lines === MOST_LINES ? "\n(more output is not shown)" : "";
-  page.postMessage({ kind: "print", text: text.slice(0, LONGEST_LINE) + more });
+  unshown.push(text.slice(0, LONGEST_LINE));
+  if (unshown.length > MOST_LINES) unshown.shift();
+  const now = performance.now();
+  allowance = Math.min(AT_ONCE, allowance + ((now - printedAt) * PRINTS_PER_S) / 1000);
+  printedAt = now;
+  if (allowance >= 1) showPrinted();
+  else printTimer ||= setTimeout(showPrinted, 1000 / PRINTS_PER_S); // a program that runs on lets no timer through: its next print does it
+}
+
+function showPrinted() {
+  clearTimeout(printTimer);
+  printTimer = 0;
+  if (!unshown.length) return;
+  allowance -= 1;
+  page.postMessage({ kind: "print", text: unshown.join("\n") });
+  unshown = [];
 }

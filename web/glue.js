@@ -2,7 +2,7 @@
 
 /** Python's side of engine_worker.js: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
 export const GLUE = `
-import json, math, pathlib, platform, time, traceback
+import gc, json, math, pathlib, platform, shutil, sys, time, traceback, zipfile
 import numpy
 from pyodide.ffi import to_js
 from distml_py import browser, packages, safetensors
@@ -11,6 +11,7 @@ from distml_py.errors import BackendError, RecipeError
 from distml_py.inspection import look as looked
 from distml_py.onnx.export import exported
 from distml_py.serialization import pytorch_snippet
+from distml_py.stand_in import execute, told
 from distml_py.tab import Tab, line_of
 
 def start(bridge, why, remembered, remember, alone):
@@ -22,14 +23,13 @@ def start(bridge, why, remembered, remember, alone):
     driver = Alone(tab) if alone else tab
     return backend
 
-def guarded(work):
+def guarded(work, told=lambda error: "".join(traceback.format_exception(error))):
     def call(*values):
         try:
             return to_js([None, work(*values)])
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
-            trace = "".join(traceback.format_exception(error))
-            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": trace, "recipe": not isinstance(error, (BackendError, MemoryError))}), None])
+            return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": told(error), "recipe": not isinstance(error, (BackendError, MemoryError))}), None])
     return call
 
 def finite(value):
@@ -47,6 +47,23 @@ def store(path, data):
     file = pathlib.Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data.to_bytes())
+
+def given(name, data):
+    store(name, data)
+    if zipfile.is_zipfile(name):
+        shutil.unpack_archive(name, ".", "zip")
+
+def run(name, code):
+    try:
+        execute(f"{name}.py", code=code)
+    except SystemExit as asked:
+        if asked.code not in (None, 0):
+            print(asked.code if isinstance(asked.code, str) else f"exit code {asked.code}")
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    gc.collect()
+    return True
 
 def kept(kind, name):
     training = model()
@@ -72,9 +89,12 @@ look = guarded(lambda what, options: json.dumps(looked(model(), what, json.loads
 save = guarded(kept)
 fit = guarded(fit)
 put = guarded(store)
+give = guarded(given)
+script = guarded(run, told)
 report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.report().items()}))
 leave = guarded(lambda: tab.leave())
 needed = guarded(packages.needed)
+imported = guarded(packages.imported)
 busy = lambda: driver.busy
 lost_s = lambda: tab.lost_s
 

@@ -11,6 +11,7 @@ export function nothingKnown() {
     run: null,
     coordinator: null,
     train: "idle",
+    script: null,
     stepping: false,
     resetting: false,
     dismissed: null,

@@ -19,6 +19,7 @@ import { runState } from "./status.js";
  * @property {import("./editor.js").Editor} editor
  * @property {import("./recipes.js").RecipeList} recipes
  * @property {import("./runs.js").Runs} runs
+ * @property {import("./scripts.js").Scripts} scripts
  * @property {import("./pilot.js").Pilot} pilot
  * @property {string} token
  * @property {(problem: {message: string, next: string} | null) => void} tell
@@ -40,7 +41,7 @@ export function openPanels(ship) {
   const link = /** @type {HTMLInputElement} */ (element("join-link"));
   link.addEventListener("focus", () => link.select());
   element("copy").addEventListener("click", () => copyOf(link.value, element("copy"), link));
-  element("share-code").addEventListener("click", () => copyOf(linkWith(recipes, token, ship), element("share-code")));
+  element("share-code").addEventListener("click", () => copyOf(linkWith(recipes, ship.scripts.wanted, token, ship), element("share-code")));
   element("lock").addEventListener("click", () => pilot.command(known.coordinator?.locked ? "unlock" : "lock"));
   element("workers").addEventListener("click", (event) => {
     const worker = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.worker;
@@ -53,6 +54,7 @@ export function openPanels(ship) {
       if (shared !== null && known.role === "host") {
         recipes.put(shared);
         recipes.pinned = true;
+        ship.scripts.switch.checked = shared.as_torch;
       }
       projector.welcome();
     },

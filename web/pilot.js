@@ -12,6 +12,7 @@ const GRACE_MS = 900; // after Stop, for one that spoke just now
  * @property {import("./engine.js").Engine} engine
  * @property {import("./socket.js").Connection | import("./alone_link.js").AloneLink} connection
  * @property {import("./recipes.js").RecipeList} recipes
+ * @property {import("./scripts.js").Scripts} scripts
  * @property {() => ArrayBuffer | null} weights  where the next run begins; null: at random
  * @property {() => string | ArrayBuffer | null} runFrame  the run as the coordinator sent it
  * @property {(problem: null) => void} tell
@@ -30,21 +31,25 @@ export class Pilot {
 
   /** @param {boolean} [step]  only one step, then a pause */
   train(step = false) {
-    const { known, recipes, tell, begun } = this.crew;
+    const { known, recipes, scripts, tell, begun } = this.crew;
     if (known.role !== "host" || known.train !== "idle" || isActive(known) || !recipes.valid()) return;
     tell(null);
     begun();
     known.train = "queued";
-    known.stepping = step;
+    known.script = null;
+    known.stepping = step && !scripts.wanted;
     this.startWhenReady();
   }
 
   startWhenReady() {
-    const { known, recipes, engine, weights, draw } = this.crew;
+    const { known, recipes, scripts, engine, weights, draw } = this.crew;
     if (known.train === "queued" && known.engine.phase === "ready" && known.link.phase === "open" && !recipes.loading) {
-      known.train = "preparing";
       const begin = weights();
-      engine.prepare({ ...recipes.chosen(), weights: begin && begin.slice(0) });
+      if (scripts.wanted) scripts.run({ name: "script", code: recipes.chosen().code });
+      else {
+        known.train = "preparing";
+        engine.prepare({ ...recipes.chosen(), weights: begin && begin.slice(0) });
+      }
     }
     draw();
   }
@@ -71,7 +76,8 @@ export class Pilot {
 
   stop() {
     const { known, restart, draw } = this.crew;
-    if (known.train === "preparing") restart(); // the recipe's own code is running: only a new worker ends it
+    if (known.train === "scripting") known.script = "stopped";
+    if (known.train === "preparing" || known.train === "scripting") restart(); // people's own code is running: only a new worker ends it
     else if (known.train === "idle") this.command("stop");
     if (isWorking(known)) this.watchStop();
     known.train = "idle";
@@ -113,6 +119,7 @@ export class Pilot {
     const { known, engine, cleared, tell } = this.crew;
     if (!known.resetting || isActive(known) || known.train !== "idle") return;
     known.resetting = false;
+    known.script = null;
     known.dismissed = known.run?.run ?? null;
     known.run = known.coordinator = known.report = null;
     this.forgetRun();

@@ -29,8 +29,9 @@ export function fromEngine(failure, role, fatal) {
 }
 
 /** @param {import("./engine.js").Failure} failure @param {"" | "host" | "worker"} role @param {boolean} fatal */
-function afterFailure({ line, recipe }, role, fatal) {
+function afterFailure({ message, line, recipe }, role, fatal) {
   if (fatal) return t("Check that the coordinator is still running and that this device has memory left, then load the engine again.");
+  if (role === "host" && /as a PyTorch script/.test(message)) return t("This is a program for PyTorch: tick “Run as PyTorch script” below the code and press Train again.");
   if (line === 0 && recipe) return t(role === "host" ? "Change the recipe and press Train again." : "Tell the host, who can change the recipe and start again.");
   if (line === 0) return t("Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.");
   if (role === "host") return t("Line {line} of the recipe is marked below. Change it and press Train again.", { line });

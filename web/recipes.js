@@ -12,16 +12,19 @@ const FIRST = "digits_cnn"; // learns within seconds on every machine
 export class RecipeList {
   /**
    * @param {import("./editor.js").Editor} editor
-   * @param {{loaded: () => void, failed: (message: string) => void}} handlers
+   * @param {{loaded: () => void, failed: (message: string) => void, filled: () => void}} handlers  filled: a recipe stands in the editor now
    */
-  constructor(editor, { loaded, failed }) {
+  constructor(editor, { loaded, failed, filled }) {
     this.editor = editor;
     this.loaded = loaded;
     this.failed = failed;
+    this.filled = filled;
     /** Whether the editor does not hold the picked recipe's code yet. */
     this.loading = true;
     /** @type {Recipe[]} */
     this.recipes = [];
+    /** @type {Map<string, Promise<string>>} code that was fetched before anybody picked it */
+    this.ahead = new Map();
     this.picker = /** @type {HTMLSelectElement} */ (element("recipe"));
     this.steps = /** @type {HTMLInputElement} */ (element("steps"));
     this.seed = /** @type {HTMLInputElement} */ (element("seed"));
@@ -69,6 +72,7 @@ export class RecipeList {
   pick(name) {
     this.typed = false;
     this.steps.value = ""; // the last run's number would hide the new recipe's own
+    this.filled();
     return this.open(name);
   }
 
@@ -76,6 +80,7 @@ export class RecipeList {
   put({ name, code, seed = 0, steps = null }) {
     this.taken = true;
     this.loading = false;
+    this.filled();
     this.addOption(name);
     this.picker.value = name;
     this.editor.fill(code);
@@ -97,13 +102,28 @@ export class RecipeList {
     this.loading = true;
     this.about();
     try {
-      const code = await text(`recipes/${encodeURIComponent(name)}.py`);
+      const code = await this.text(name);
       if (this.taken || this.picker.value !== name) return; // another one was picked meanwhile
       this.editor.fill(code);
       this.loading = false;
       this.loaded();
     } catch (error) {
       this.failed(t("The recipe {name} could not be loaded: {why}", { name, why: String(error instanceof Error ? error.message : error) }));
+    }
+  }
+
+  /** @param {string} name */
+  text(name) {
+    return this.ahead.get(name) ?? text(`recipes/${encodeURIComponent(name)}.py`);
+  }
+
+  /** On a static host nothing changes: what may be picked later is fetched while there is a network. */
+  fetchAhead() {
+    if (!isStatic) return;
+    for (const { name } of this.recipes) {
+      const code = this.text(name);
+      this.ahead.set(name, code);
+      code.catch(() => this.ahead.delete(name)); // asked for again when it is picked
     }
   }
 
@@ -117,6 +137,7 @@ export class RecipeList {
     this.taken = true;
     this.loading = false;
     this.editor.fill(run.code);
+    this.filled();
     this.addOption(run.recipe);
     this.picker.value = run.recipe;
     this.steps.value = String(run.steps);

@@ -43,7 +43,8 @@
  * @property {string} join_url
  * @property {RunHeader | null} run
  * @property {CoordinatorStatus | null} coordinator
- * @property {"idle" | "queued" | "preparing" | "starting"} train
+ * @property {"idle" | "queued" | "preparing" | "starting" | "scripting"} train
+ * @property {"finished" | "stopped" | null} script  how the last program ended; null: none was run, or a run came after it
  * @property {boolean} stepping       the run that begins is to take one step, and to pause
  * @property {boolean} resetting      the run and its curves are to be forgotten as soon as it is over
  * @property {string | null} dismissed  a run that the person has put away; nothing of it is shown
@@ -81,7 +82,9 @@ export function isActive(known) {
 export function stateOf(known) {
   if (known.problem?.fatal || (known.problem && known.problem.line > 0)) return "error";
   if (known.engine.phase !== "ready" && (known.joined || known.train !== "idle" || !runState(known))) return "loading";
+  if (known.train === "scripting") return "training";
   if (known.train !== "idle") return "waiting";
+  if (known.script !== null && !known.problem && !isActive(known)) return known.script;
   const run = runState(known);
   if (isWorking(known)) return workingState(run, known.report?.state ?? null);
   if (known.joined) return known.resting ? "paused" : "waiting";

@@ -9,6 +9,7 @@ import { loadingShare } from "./loading.js";
 import { isStatic } from "./place.js";
 import { OwnPart } from "./own_part.js";
 import { isActive, runState, statusOf } from "./status.js";
+import { sayStep } from "./steps.js";
 import { t } from "./strings.js";
 import { WorkerList } from "./workers.js";
 import * as words from "./words.js";
@@ -26,6 +27,8 @@ export class View {
     this.workers = new WorkerList();
     this.own = new OwnPart();
     this.announced = "";
+    /** Whether what is printed was opened for the program that runs. */
+    this.opened = false;
   }
 
   /** @param {Knowledge} known */
@@ -84,14 +87,21 @@ export class View {
     const editable = host && !isActive(known) && known.train === "idle";
     show("pick", host || waiting);
     show("recipe-about", host || waiting);
+    const program = /** @type {HTMLInputElement} */ (element("as-torch")).checked;
     show("knobs", host);
+    show("as-program", host);
+    show("script-give", program);
+    say("output-title", t(program ? "What the script printed" : "What the recipe printed"));
+    if (known.train === "scripting" && !this.opened) /** @type {HTMLDetailsElement} */ (element("output")).open = true;
+    this.opened = known.train === "scripting";
     show("code-hint", host);
     show("editor", host || waiting);
     show("shown-code", !host && !waiting && known.run !== null);
     if (!host && known.run !== null) say("plain-code", known.run.code);
     say("recipe-title", t(host || waiting ? "Recipe" : "What this tab will run"));
     show("controls", host || waiting);
-    for (const id of ["recipe", "steps", "seed"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && !editable;
+    for (const id of ["recipe", "as-torch"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && !editable;
+    for (const id of ["steps", "seed"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && (!editable || program);
     /** @type {HTMLButtonElement} */ (element("code-reset")).disabled = !editable;
     markGallery(/** @type {HTMLSelectElement} */ (element("recipe")).value, host && !editable);
     this.editor.lock(!editable);
@@ -135,6 +145,7 @@ export class View {
 
   /** @param {Knowledge} known @param {import("./status.js").State} state */
   controls(known, state) {
+    const program = /** @type {HTMLInputElement} */ (element("as-torch")).checked;
     const active = isActive(known);
     const paused = runState(known) === "paused";
     /** @param {string} id @param {boolean} enabled */
@@ -143,10 +154,10 @@ export class View {
     const open = known.link.phase === "open";
     enable("train", idle && !active && !known.problem?.fatal && known.engine.phase !== "cancelled");
     enable("pause", active && idle && open);
-    enable("step", idle && !known.problem?.fatal && known.engine.phase === "ready" && (active ? open && paused : true));
-    enable("stop", (active && open) || known.train === "queued" || known.train === "preparing");
+    enable("step", idle && !known.problem?.fatal && known.engine.phase === "ready" && (active ? open && paused : !program));
+    enable("stop", (active && open) || ["queued", "preparing", "scripting"].includes(known.train));
     enable("reset", idle && (open || !active));
-    say("train", t(known.train === "queued" ? "Starting soon" : idle ? "Train" : "Starting"));
+    say("train", t(known.train === "queued" ? "Starting soon" : known.train === "scripting" ? "Running" : idle ? "Train" : "Starting"));
     say("pause", t(paused ? "Resume" : "Pause"));
     say("hint", this.hint(known, active, state));
   }
@@ -157,6 +168,7 @@ export class View {
     if (known.link.phase === "retry" || known.link.phase === "connecting") return t("Waiting for the coordinator: training needs its answer.");
     if (known.train === "queued") return t("Training starts as soon as the engine is ready. Stop takes that back.");
     if (known.train === "preparing") return t("Loading the recipe. Stop ends it if it hangs.");
+    if (known.train === "scripting") return t("The script runs in this tab. Stop ends it, and loads the engine again.");
     if (known.train === "starting") return t("Asking the coordinator for a run.");
     if (active && runState(known) === "waiting") return t("The run waits for a tab that computes.");
     if (active) return t(state === "paused" ? "The run is paused." : "A run is in progress. To start another, stop it first.");
@@ -167,13 +179,7 @@ export class View {
   numbers(known, status) {
     say("state", t(status.state));
     element("state").dataset.tone = TONES[status.state];
-    const step = element("n-step");
-    const of = status.steps ? t(" of {n}", { n: words.count(status.steps) }) : "";
-    if (step.textContent !== words.count(status.step) + of) {
-      const small = document.createElement("small");
-      small.textContent = of;
-      step.replaceChildren(words.count(status.step), small);
-    }
+    sayStep(element("n-step"), status);
     say("n-loss", words.loss(status.loss));
     say("n-val", words.loss(status.val_loss));
     const tested = status.test_accuracy !== null;
@@ -214,9 +220,12 @@ export class View {
 
   /** @param {string} text */
   print(text) {
-    const lines = `${element("printed").textContent}${text}\n`.split("\n");
-    element("printed").textContent = lines.slice(-501).join("\n");
+    const printed = element("printed");
+    const atEnd = printed.scrollHeight - printed.scrollTop - printed.clientHeight < 8;
+    const lines = `${printed.textContent}${text}\n`.split("\n");
+    printed.textContent = lines.slice(-501).join("\n");
     show("output", true);
+    if (atEnd) printed.scrollTop = printed.scrollHeight; // who has scrolled up reads on there
   }
 
   clearPrinted() {

@@ -10,7 +10,9 @@ from collections import deque
 from distml_py import wire
 from distml_py.exchange import exchange_of
 
+from .audit import Answer, Audits, Sketch, Verdict
 from .effects import Effect, Reject, Send, SendWeights
+from .heldout import HeldOut
 from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
 from .tempo import Tempo
 
@@ -23,8 +25,8 @@ PATIENCE = 2  # times the usual length of a step: then a quorum is enough
 class Book:
     """Leases of a run that stands at `version` committed steps."""
 
-    def __init__(self, run: wire.Run, version: int) -> None:
-        self.run, self.version = run, version
+    def __init__(self, run: wire.Run, version: int, audits: Audits | None = None, held_out: HeldOut | None = None) -> None:
+        self.run, self.version, self.audits, self.held_out = run, version, audits, held_out
         self.exchange = exchange_of(run.exchange)
         self.pace = Pace()
         self.round_pace = Pace()
@@ -39,6 +41,8 @@ class Book:
         self.waiting: deque[int] = deque()
         self.out: dict[int, list[Lease]] = {}
         self._next = version * self.run.shards
+        if self.audits is not None:
+            self.audits.open.clear()
         self._begin_step()
 
     def _begin_step(self) -> None:
@@ -84,6 +88,8 @@ class Book:
             for lease in [lease for leases in self.out.values() for lease in leases]:
                 self._late(workers[lease.worker], lease, now)
             self.out, self.waiting = {}, deque()
+            if self.audits is not None:
+                self.audits.open.clear()
         found = [item for _, item in sorted(self.done.items())]
         loss = sum(loss * samples for loss, samples in found) / sum(samples for _, samples in found)
         before, self.version = self.version, self.version + self.span
@@ -131,8 +137,33 @@ class Book:
         """How much an answer counts: less, the older its weights are."""
         return 1.0 if self.exchange.mode != "async" else float((1 + self.version - message.version) ** -0.5)
 
-    def accept(self, workers: dict[str, Worker], worker: Worker, message: wire.Gradient, now: float) -> None:
+    def weigh(self, worker: Worker, message: wire.Gradient, sketch: Sketch | None, able: list[Worker]) -> Verdict:
+        """Whether an answer that was not refused counts, or is to be compared with another owner's first."""
+        if self.audits is None or sketch is None:
+            return Verdict(True)
+        others = any(peer.answers != worker.answers for peer in able)
+        return self.audits.weigh(self._unit(worker.leases[message.lease]), Answer(worker.answers, worker.id, sketch), others)
+
+    def put_aside(self, worker: Worker, message: wire.Gradient, now: float) -> None:
+        """The answer does not count by itself: the shard is done once more."""
         lease = worker.leases[message.lease]
+        self._learn(worker, lease, message, now)
+        self.release(worker, lease, "duplicate")
+
+    def accept(self, workers: dict[str, Worker], worker: Worker, message: wire.Gradient, now: float, owner: str = "") -> None:
+        """owner: whose shard it is, if this worker only confirmed it."""
+        lease = worker.leases[message.lease]
+        self._learn(worker, lease, message, now)
+        worker.forget(lease, "duplicate")
+        unit = self._unit(lease)
+        for other in self.out.pop(unit, []):
+            if other.id != lease.id:  # somebody else tried the same shard
+                self._late(workers[other.worker], other, now)
+        self.done[unit] = (message.loss, message.samples)
+        self.owners.append(owner or worker.owner)
+
+    def _learn(self, worker: Worker, lease: Lease, message: wire.Gradient, now: float) -> None:
+        """How fast its worker is, and its credit."""
         elapsed = now - max(lease.issued_s, worker.free_since_s)
         self.pace.add(elapsed, lease.size)
         worker.pace.add(elapsed, lease.size)
@@ -140,13 +171,6 @@ class Book:
         worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now
         worker.shards_done += 1
-        worker.forget(lease, "duplicate")
-        unit = self._unit(lease)
-        for other in self.out.pop(unit, []):
-            if other.id != lease.id:  # somebody else tried the same shard
-                self._late(workers[other.worker], other, now)
-        self.done[unit] = (message.loss, message.samples)
-        self.owners.append(worker.owner)
 
     def evaluation_refusal(self, worker: Worker, message: wire.Evaluation) -> Reject | None:
         lease = worker.leases.get(message.lease)
@@ -163,6 +187,20 @@ class Book:
         worker.contributed_s = worker.free_since_s = now
         worker.forget(lease, "duplicate")
         del self.evaluations[lease.version, lease.split]
+
+    def opinion(self, worker: Worker, message: wire.Evaluation, able: list[Worker]) -> bool | None:
+        """Of a validation loss that was taken: whether the weights must go back; None: another owner is asked as well."""
+        if self.held_out is None:
+            return False
+        self.held_out.note(message.step, worker.answers, message.loss)
+        barred = self.held_out.barred(message.step)
+        if not self.held_out.heard(message.step, any(peer.answers not in barred for peer in able)):
+            self.evaluations[message.step, message.split] = None
+            return None
+        return self.held_out.judge(message.step)
+
+    def _heard(self, version: int, split: str) -> set[str]:
+        return self.held_out.barred(version) if self.held_out is not None and split == "validation" else set()
 
     def release(self, worker: Worker, lease: Lease, reason: str) -> None:
         """The lease ends without an answer that counts: unless somebody else has the same work, it waits again."""
@@ -182,8 +220,10 @@ class Book:
         """Whether its owner may have another shard of this step."""
         if not worker.capped:
             return True
-        out = sum(lease.owner == worker.owner for leases in self.out.values() for lease in leases)
-        return out + self.owners.count(worker.owner) < max(self.run.shards // MOST_SHARE, 1)
+        audited = self.audits.open if self.audits is not None else {}
+        out = sum(lease.owner == worker.owner for unit, leases in self.out.items() if unit not in audited for lease in leases)
+        own = out + self.owners.count(worker.owner) + (self.audits.first(worker.answers) if self.audits is not None else 0)
+        return own < max(self.run.shards // MOST_SHARE, 1)
 
     def crowded(self, able: list[Worker]) -> bool:
         """Whether shards wait, none is out, and nobody who is here may have one."""
@@ -195,7 +235,10 @@ class Book:
     def lease_evaluations(self, joined: list[Worker], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for (version, split), lease in list(self.evaluations.items()):
-            free = [worker for worker in _prompt(joined, now) if not worker.evaluates]
+            fit = [worker for worker in joined if worker.answers not in self._heard(version, split)]
+            if lease is None and not fit and joined and split == "validation":
+                del self.evaluations[version, split]  # who could have said more of it has gone
+            free = [worker for worker in _prompt(fit, now) if not worker.evaluates]
             if lease is None and free:
                 effects += self._issue(min(free, key=lambda worker: len(worker.leases)), version, None, split, now)
         return effects
@@ -209,6 +252,7 @@ class Book:
         effects: list[Effect] = []
         if not self.waiting or self.version >= self.run.steps or not joined:
             return effects
+        effects, audited = self._lease_audits(joined, now)
         usual_s = self.pace.mean_s or 1.0
         size = max(self.run.batch_size // self.run.shards, 1) * self.span
         line = []
@@ -234,15 +278,46 @@ class Book:
             if len(kept) > len(line) * LEASES_AHEAD:
                 break  # nobody will be asked for the rest now
             heapq.heapreplace(line, (done_s + own_s, shards + 1, number, own_s, held + 1, worker))
-        self.waiting.extendleft(reversed(kept))
+        self.waiting.extendleft([*reversed(kept), *audited])
         return effects
+
+    def _lease_audits(self, joined: list[Worker], now: float) -> tuple[list[Effect], list[int]]:
+        """Shards that somebody else is to do once more, the host rather than others; and those for which nobody is free now."""
+        effects: list[Effect] = []
+        left = []
+        for unit in [unit for unit in self.waiting if self.audits is not None and unit in self.audits.open]:
+            self.waiting.remove(unit)
+            fit = [worker for worker in joined if self._fits(worker, unit)]
+            free = [worker for worker in _prompt(fit, now) if len(worker.leases) < LEASES_AHEAD]
+            if free:
+                judge = min(free, key=lambda worker: (worker.role != "host", len(worker.leases), worker.shards_done))
+                effects += self._issue(judge, self.version, unit, "", now)
+            elif fit:
+                left.append(unit)
+            else:
+                self._drop_audit(unit)
+                self.waiting.append(unit)
+        return effects, left
+
+    def _fits(self, worker: Worker, unit: int | None) -> bool:
+        return self.audits is None or worker.answers not in self.audits.barred(unit)
+
+    def _may(self, worker: Worker, unit: int | None) -> bool:
+        """Whether it may do this as well: a shard that is audited is not its own, but others' count."""
+        audited = self.audits is not None and unit in self.audits.open
+        return self._fits(worker, unit) and (audited or unit is None or self.room(worker))
+
+    def _drop_audit(self, unit: int | None) -> None:
+        """There is nobody to compare with: whoever does it counts."""
+        if self.audits is not None and unit is not None:
+            self.audits.open.pop(unit, None)
 
     def retry(self, joined: list[Worker], now: float) -> list[Effect]:
         """Idle workers try what others are late with. A lapsed lease is taken away, but only when somebody takes over:
         until then a late answer is still the best that can come.
         """
         effects: list[Effect] = []
-        idle = [worker for worker in _prompt(joined, now) if not worker.leases and self.room(worker)]
+        idle = [worker for worker in _prompt(joined, now) if not worker.leases]
         idle.sort(key=lambda worker: (worker.piece_s(1, self.pace.mean_s or 1.0, now), worker.free_since_s), reverse=True)
         for late in joined if idle else []:
             in_hand = 0
@@ -251,8 +326,14 @@ class Book:
                 lapsed = now > lease.deadline_s
                 if idle and (lapsed or self._worth_a_second_try(late, lease, in_hand, now)):
                     unit = None if lease.shard is None else self._unit(lease)
+                    if lapsed and not any(self._fits(worker, unit) for worker in idle):
+                        self._drop_audit(unit)
+                    taker = next((worker for worker in reversed(idle) if self._may(worker, unit)), None)
+                    if taker is None:
+                        continue
+                    idle.remove(taker)
                     version = self.version if unit is not None else lease.version  # in async mode there may be newer weights
-                    effects += self._issue(idle.pop(), version, unit, lease.split, now)
+                    effects += self._issue(taker, version, unit, lease.split, now)
                     if lapsed:
                         if unit is not None:
                             self.out[unit].remove(lease)

@@ -100,7 +100,9 @@ def _add_strangers(serve: argparse.ArgumentParser) -> None:
     strangers.add_argument("--aggregator", choices=("mean", "median", "trimmed_mean", "krum", "multi_krum", "centered_clipping"),
                            help="of a step's gradients (default mean); the others bear a quarter of wrong ones")  # fmt: skip
     strangers.add_argument("--untrusted", action="store_true",
-                           help="trimmed_mean unless told otherwise, and 4 connections from one address at most")  # fmt: skip
+                           help="trimmed_mean, audits, and limits for each address")  # fmt: skip
+    strangers.add_argument("--audit", type=float, metavar="SHARE",
+                           help="of the shards: two workers must agree on it (default 0; with --untrusted 0.05)")  # fmt: skip
 
 
 def _add_stored(commands: Any) -> None:

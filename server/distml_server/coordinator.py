@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import hashlib
 import json
+import random
 import secrets
 import time
 from collections import deque
@@ -19,12 +20,14 @@ from distml_py.errors import DistmlError, FormatError, NonFiniteError
 from distml_py.exchange import Exchange, exchange_of
 
 from . import effects as do
-from . import ledger, robust
+from . import ledger
 from .access import LOOPBACK_NAMES, Access
 from .aggregate import Model, Taken
+from .audit import Sketcher
 from .decoding import DEVICE_CHARACTERS, MESSAGE_CHARACTERS, NAME_CHARACTERS, decode, printable
 from .door import Door
 from .downstream import Downstream
+from .guards import TRUSTING, Guards
 from .rounds import Rounds
 from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
@@ -53,17 +56,15 @@ class Coordinator:
         deterministic: bool = False,
         clock: Callable[[], float] = time.monotonic,
         exchange: dict[str, Any] | None = None,
-        aggregator: str = "mean",
-        untrusted: bool = False,
+        guards: Guards = TRUSTING,
     ) -> None:
         """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says.
 
-        aggregator: of robust.AGGREGATORS, how the gradients of a step become one. untrusted: strangers compute, see SECURITY.md.
+        guards: what is done against workers that are wrong on purpose.
         """
-        self.store, self.access, self._clock, self.aggregator = store, access, clock, aggregator
-        if robust.rule(aggregator) is not robust.mean and deterministic:
-            raise FormatError(f"a deterministic run has the aggregator mean, not {aggregator}: leave one of them away")
-        self.rounds, self.untrusted = Rounds(deterministic), untrusted
+        guards.check(deterministic)
+        self.store, self.access, self._clock, self.guards = store, access, clock, guards
+        self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
         self.join_url = ""
@@ -74,6 +75,8 @@ class Coordinator:
         self._sessions: dict[str, Connection] = {}
         self._count = 0
         self.exchange = exchange or {}
+        self._sketcher: Sketcher | None = None
+        self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
         self._taken: dict[tuple[int, int], Taken] = {}
         self._downstream: Downstream | None = None
         self._entry: ledger.Row = {}  # of the step that is being computed
@@ -81,8 +84,7 @@ class Coordinator:
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._committing: asyncio.Task[None] | None = None
         self._arithmetic = ThreadPoolExecutor(1, "arithmetic")
-        self._version = 0  # of self.model
-        self._stored = 0  # the version that was stored last
+        self._version = self._stored = 0  # of self.model, and what was stored last
         self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
         self._save = asyncio.Event()
         self._saving = asyncio.Lock()
@@ -97,7 +99,7 @@ class Coordinator:
         weights, buffers = io.split(tensors)
         _check(start, weights)
         exchange = self._settled(start)
-        model = Model(weights, start.optimizer, buffers, exchange, self.aggregator)
+        model = Model(weights, start.optimizer, buffers, exchange, self.guards.aggregator)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
         fields = {name: getattr(start, name) for name in start.__dataclass_fields__} | {"exchange": exchange.config()}
         run = wire.Run(run=secrets.token_hex(4), code_sha256=digest, deterministic=self.rounds.deterministic, **fields)
@@ -121,7 +123,7 @@ class Coordinator:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
         weights = {name.removeprefix(io.WEIGHTS): a for name, a in stored.arrays.items() if name.startswith(io.WEIGHTS)}
         buffers, exchange = io.split(stored.arrays)[1], exchange_of(stored.run.exchange)
-        model = Model(weights, stored.run.optimizer, buffers, exchange, self.aggregator)
+        model = Model(weights, stored.run.optimizer, buffers, exchange, self.guards.aggregator)
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
@@ -136,10 +138,13 @@ class Coordinator:
     def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
         self.model, self._downstream = model, Downstream(run, model.manifest)
         self.access.run = run.run
+        self._sketcher = Sketcher(model.manifest.size, secrets.randbits(128)) if self.guards.audited else None
         self._taken.clear()
         self._has.clear()
         self.over.clear()
         sends = self.rounds.start(run, version, metrics)
+        self._snapshots.clear()
+        self._snapshot(version)
         self._publish(version, set())
         self._carry_out(sends)
 
@@ -171,7 +176,7 @@ class Coordinator:
             self.leave(before)
             before.close(REPLACED, "the same tab has connected again")
         # a session is what a tab says it is; of strangers the address is what they share, but not of this machine's own
-        address = connection.address if self.untrusted and connection.address not in LOOPBACK_NAMES else ""
+        address = connection.address if self.guards.untrusted and connection.address not in LOOPBACK_NAMES else ""
         shut = self.door.refusal(session, role)
         if self.rounds.conduct.banned(address or session) and role != "host":
             shut = wire.Rejected("banned", "what was sent from here was wrong too often: nothing more is taken")
@@ -202,7 +207,8 @@ class Coordinator:
         if model is None or not isinstance(frame.message, wire.Gradient):
             return Inspected(frame)
         try:
-            return Inspected(frame, model.open(frame.tensors, frame.message.shard))
+            opened = model.open(frame.tensors, frame.message.shard)
+            return Inspected(frame, opened, sketch=self._sketcher.of(opened.vector) if self._sketcher else None)
         except DistmlError as error:
             return Inspected(frame, error=error)
 
@@ -242,7 +248,7 @@ class Coordinator:
             reason = "non_finite" if isinstance(error, NonFiniteError) else "invalid"
             effects = self.rounds.refuse(sender, getattr(message, "lease", ""), reason, str(error)[:500], now)
         if not effects and not isinstance(message, wire.Start):
-            effects = self.rounds.receive(sender, message, now)  # type: ignore[arg-type]
+            effects = self.rounds.receive(sender, message, now, inspected.sketch)  # type: ignore[arg-type]
         self._carry_out(effects, inspected.opened)
         return effects
 
@@ -301,10 +307,32 @@ class Coordinator:
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._enter(ledger.adopted(step, self.sha256))
                     self._keep(now=True)
+                case do.Restore(version):
+                    self._restore(version)
                 case do.Finish():
                     self._finish()
                 case _:
                     self._send_out(effect)
+
+    def _snapshot(self, version: int) -> None:
+        """Keeps what the weights may have to go back to: of versions that are being evaluated, and of the best."""
+        book = self.rounds.book
+        if self.model is None or book is None or book.held_out is None:
+            return
+        wanted = {book.held_out.best, version, *(known for known, split in book.evaluations if split == "validation")}
+        self._snapshots = {known: state for known, state in self._snapshots.items() if known in wanted}
+        if (version, "validation") in book.evaluations:
+            self._snapshots[version] = self.model.state()
+
+    def _restore(self, version: int) -> None:
+        if self.model is None or version not in self._snapshots:
+            return
+        self.model.adopt(self._snapshots[version])
+        self._taken.clear()
+        self._has.clear()
+        self._publish(self._version, set(), whole=True)
+        self._enter(ledger.adopted(self._version, self.sha256))
+        self._keep(now=True)
 
     def _send_out(self, effect: do.Effect) -> None:
         match effect:
@@ -320,6 +348,11 @@ class Coordinator:
                 self._send_solo(to)
             case do.SendEnded(to):
                 self._say(to, self._ended())
+            case do.Eject(worker, detail) if worker in self._connections:
+                caught = self._connections[worker]
+                caught.say(wire.Rejected("audit", detail))
+                caught.close(FORBIDDEN, detail)
+                self.leave(caught)
 
     def _weights_for(self, worker: str, version: int) -> list[bytes]:
         """What brings a connection to these weights, from what it has when it is their turn."""
@@ -378,6 +411,7 @@ class Coordinator:
     def _committed(self, version: int) -> None:
         assert self.rounds.run is not None
         self._note(version, loss=self.rounds.metrics["loss"])
+        self._snapshot(version)
         self._enter(self._entry)
         every = self.rounds.run.checkpoint_every
         self._keep(now=version // every > self._stored // every)

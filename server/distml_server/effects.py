@@ -76,4 +76,19 @@ class Reject:
     lease: str = ""  # what was answered
 
 
-Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject
+@dataclass(frozen=True)
+class Restore:
+    """The weights and the optimizer become again what they were after `version` steps; the run stands where it stands."""
+
+    version: int
+
+
+@dataclass(frozen=True)
+class Eject:
+    """Close its connection: it was caught."""
+
+    worker: str
+    detail: str
+
+
+Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject | Restore | Eject

@@ -102,6 +102,11 @@ class Worker:
     pace: Pace = field(default_factory=lambda: Pace(QUICKLY))
 
     @property
+    def answers(self) -> str:
+        """Who is answerable for what it sends."""
+        return self.owner or self.id
+
+    @property
     def evaluates(self) -> bool:
         return any(lease.shard is None for lease in self.leases.values())
 

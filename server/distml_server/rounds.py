@@ -5,12 +5,16 @@ by Checkpoints; only in sync mode).
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 from distml_py import wire
+from distml_py.exchange import exchange_of
 
+from .audit import Answer, Audits, Sketch
 from .book import Book
 from .conduct import MOST_STRIKES, Conduct
-from .effects import Adopt, Commit, Effect, Finish, Reject, Send, SendEnded, SendSolo, SendWeights, Take
+from .effects import Adopt, Commit, Effect, Eject, Finish, Reject, Restore, Send, SendEnded, SendSolo, SendWeights, Take
+from .heldout import HeldOut
 from .leases import QUICKLY, Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
@@ -33,8 +37,18 @@ class Rounds:
     state: "ready" (no run), "training", "paused", "stopped", "finished" or "error".
     """
 
-    def __init__(self, deterministic: bool = False) -> None:
-        self.deterministic = deterministic
+    def __init__(
+        self,
+        deterministic: bool = False,
+        audited: float = 0.0,
+        chance: Callable[[], float] = lambda: 1.0,
+        watched: bool = False,
+    ) -> None:
+        """audited: the share of shards that two owners compute; chance: a number in [0, 1), another one each time.
+
+        watched: a loss on held-out data that gets much worse takes the weights back.
+        """
+        self.deterministic, self._audited, self._chance, self._watched = deterministic, audited, chance, watched
         self.conduct = Conduct()
         self.workers: dict[str, Worker] = {}
         self.rejected: Counter[str] = Counter()
@@ -45,7 +59,8 @@ class Rounds:
 
     def _clear(self, state: str, run: wire.Run | None, version: int) -> None:
         self.state, self.run, self.version = state, run, version
-        self.book = Book(run, version) if run is not None else None
+        audits = Audits(exchange_of(run.exchange), self._audited, self._chance) if run is not None and self._audited else None
+        self.book = Book(run, version, audits, HeldOut() if self._watched else None) if run is not None else None
         self.solo: Solo | None = None
         self.stopping = False  # a stop waits for the solo worker's state
         self.until: int | None = None  # the run pauses by itself after so many steps
@@ -117,6 +132,8 @@ class Rounds:
         self.metrics.update(metrics or {})
         if self.book is not None and version >= run.steps:
             self.book.schedule_evaluations()  # the run ended before it was evaluated
+        elif self.book is not None and self._watched:
+            self.book.evaluations[version, "validation"] = None  # what there is to lose
         return [Send(worker, run) for worker in self.workers]
 
     def restore(self, run: wire.Run, version: int, state: str, metrics: dict[str, float | None]) -> None:
@@ -150,15 +167,15 @@ class Rounds:
                 del self._left[next(iter(self._left))]
         return effects + self._go_on(now)
 
-    def receive(self, sender: str, message: wire.FromWorker, now: float) -> list[Effect]:
-        """One message that was decoded and, where it has tensors, checked against the manifest."""
+    def receive(self, sender: str, message: wire.FromWorker, now: float, sketch: Sketch | None = None) -> list[Effect]:
+        """One message that was decoded and, where it has tensors, checked against the manifest. sketch: of a gradient."""
         worker = self.workers[sender]
         worker.seen_s = now
         match message:
             case wire.Join():
                 effects = self._join(worker, message, now)
             case wire.Gradient():
-                effects = self._gradient(worker, message, now)
+                effects = self._gradient(worker, message, now, sketch)
             case wire.Evaluation():
                 effects = self._evaluation(worker, message, now)
             case wire.Progress():
@@ -333,7 +350,7 @@ class Rounds:
 
     # ------------------------------------------------------------ shared
 
-    def _gradient(self, worker: Worker, message: wire.Gradient, now: float) -> list[Effect]:
+    def _gradient(self, worker: Worker, message: wire.Gradient, now: float, sketch: Sketch | None) -> list[Effect]:
         worker.late_until_s = now  # it is heard of again
         if self.book is not None:
             worker.learn(message.lease, self.book.pace.mean_s or 0.0, now)
@@ -343,14 +360,32 @@ class Rounds:
             if self.book is not None and of_run and refusal is not None and refusal.reason == "stale":
                 self.book.release(worker, worker.leases[message.lease], "stale")  # too old to count: to be computed again
             return [*([refusal] if refusal else []), *self._go_on(now)]
+        verdict = self.book.weigh(worker, message, sketch, self.able())
+        effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, now)]
+        if not verdict.counts:
+            self.book.put_aside(worker, message, now)
+            return effects + self._go_on(now)
         weight = self.book.weight(message)
-        self.book.accept(self.workers, worker, message, now)
+        self.book.accept(self.workers, worker, message, now, verdict.first)
         self.counted = True
         self.metrics["cpu_ops"] = message.cpu_ops
-        effects: list[Effect] = [Take(message.shard, message.samples, message.step, weight)]
+        effects.append(Take(message.shard, message.samples, message.step, weight))
         if self.book.complete or self.book.enough(now):
             effects += self._step(now)
         return effects + self._go_on(now)
+
+    def _convict(self, liar: Answer, now: float) -> list[Effect]:
+        """Two others agree that its work was wrong: it is banned, with all that answer for it, and loses its credit."""
+        self.conduct.convict(liar.owner, now)
+        self.rejected["audit"] += 1
+        self._left = {session: left for session, left in self._left.items() if left.answers != liar.owner}
+        effects: list[Effect] = []
+        for worker in self.workers.values():
+            if worker.answers == liar.owner:
+                worker.strikes, worker.shards_done, worker.contributed_s = self.conduct.strikes(liar.owner, now), 0, None
+                self._quarantine(worker)
+                effects.append(Eject(worker.id, "two others computed the same shard and got something else"))
+        return effects
 
     def _step(self, now: float) -> list[Effect]:
         """What was taken makes a step."""
@@ -375,9 +410,30 @@ class Rounds:
         self.book.accept_evaluation(worker, message, now)
         if message.split == "validation":
             self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
+            if self.book.opinion(worker, message, self.able()):
+                return self._go_back(now)
         else:
             self.metrics.update(test_accuracy=message.accuracy)
         return self._go_on(now)
+
+    def _go_back(self, now: float) -> list[Effect]:
+        """The weights are again those that were best on held-out data; what is under way was made of others."""
+        assert self.book is not None and self.book.held_out is not None and self.book.held_out.best is not None
+        for worker in self.workers.values():
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+            worker.version = -1
+        over = self.version >= self.book.run.steps
+        self.book.jump(self.version)
+        self.book.evaluations.clear()
+        if over:  # what these weights are worth on the validation split is known
+            self.book.evaluations[self.version, "test"] = None
+        self.rejected["worse"] += 1
+        self.metrics["val_loss"] = self.book.held_out.lowest
+        joined = self.able()
+        for peer in joined:
+            peer.version = self.version
+        return [Restore(self.book.held_out.best), SendWeights(tuple(peer.id for peer in joined), self.version), *self._go_on(now)]
 
     def _go_on(self, now: float) -> list[Effect]:
         """Gives out work, or moves between solo and shared, as the state of things asks for."""

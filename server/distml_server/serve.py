@@ -21,7 +21,7 @@ from distml_py.recipe import Training, load_recipe
 from distml_py.tab import line_of
 
 from . import access as rules
-from . import assets, packages
+from . import assets, guards, packages
 from .app import MOST_CONNECTIONS, create_app
 from .coordinator import Coordinator
 from .recipes import code_of
@@ -86,9 +86,7 @@ async def _serve(
             signal.signal(number, lambda *_: stop.set())  # Windows
     asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
     exchange.exchange_of(asked)
-    aggregator = options.aggregator or ("trimmed_mean" if options.untrusted else "mean")
-    strangers = {"aggregator": aggregator, "untrusted": options.untrusted}
-    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, **strangers)
+    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, guards=guards.asked(options))
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS

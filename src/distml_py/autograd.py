@@ -7,61 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from . import graph, ops
-from .differentiation import gradients_of
+from . import differentials, graph, ops
 from .errors import GradientError
+from .gradcheck import gradcheck as gradcheck
+from .gradcheck import gradgradcheck as gradgradcheck
+from .gradients import Tensors, listed
+from .gradients import grad as grad
 from .graph import LEAF, Link, Node
 from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
-from .tensor.gradient import seed_of
-from .tensor.tensor import in_dtype
 
-Tensors = Tensor | Sequence[Tensor]
-
-
-def _listed(tensors: Any) -> list[Any]:
-    return [tensors] if isinstance(tensors, Tensor) or tensors is None else list(tensors)
-
-
-def grad(
-    outputs: Tensors,
-    inputs: Tensors,
-    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
-    retain_graph: bool | None = None,
-    create_graph: bool = False,
-    allow_unused: bool | None = None,
-    is_grads_batched: bool = False,
-    materialize_grads: bool = False,
-) -> tuple[Tensor | None, ...]:
-    """d(sum of outputs . grad_outputs) / d(inputs): one tensor an input; no .grad is touched.
-
-    create_graph: the results can be differentiated again. allow_unused: None for an input that no output depends on,
-    else that is a GradientError; materialize_grads: zeros for it. Graphs stay, whatever retain_graph says.
-    """
-    if is_grads_batched:
-        raise GradientError("not implemented: torch.autograd.grad(is_grads_batched=True); nearest is a loop over grad_outputs")
-    ends, wanted = _listed(outputs), _listed(inputs)
-    given = _listed(grad_outputs) if grad_outputs is not None else [None] * len(ends)
-    if len(given) != len(ends):
-        raise GradientError(f"grad: {len(ends)} outputs need as many grad_outputs, got {len(given)}")
-    for tensor in wanted:
-        if not tensor.requires_grad:
-            raise GradientError("grad: one of the inputs does not require grad; call requires_grad_() on it before it is used")
-    seeds = [seed_of(end, value) for end, value in zip(ends, given, strict=True)]
-    found: list[Tensor | None] = []
-    for tensor, node in zip(wanted, gradients_of([end._node for end in ends], seeds, [t._node for t in wanted]), strict=True):
-        if node is None and not (allow_unused or materialize_grads):
-            raise GradientError("grad: one of the inputs was not used for the outputs; set allow_unused=True if that is meant")
-        if node is None:
-            found.append(tensor._named(graph.full(0, tensor.shape, tensor._node.dtype)) if materialize_grads else None)
-            continue
-        if tensor._kind is not None:
-            node, _ = in_dtype(node, tensor._kind)
-        found.append(tensor._named(node if create_graph else graph.apply(ops.DETACH, node)))
-        if create_graph:
-            found[-1]._requires_grad = True  # type: ignore[union-attr]
-    return tuple(found)
+functional = differentials  # as PyTorch calls it
 
 
 def backward(
@@ -72,8 +29,8 @@ def backward(
     inputs: Sequence[Tensor] | None = None,
 ) -> None:
     """Tensor.backward() of each."""
-    ends = _listed(tensors)
-    given = _listed(grad_tensors) if grad_tensors is not None else [None] * len(ends)
+    ends = listed(tensors)
+    given = listed(grad_tensors) if grad_tensors is not None else [None] * len(ends)
     for end, value in zip(ends, given, strict=True):
         end.backward(value, retain_graph, create_graph, inputs)
 
@@ -187,6 +144,18 @@ def _inside(node: Node) -> Tensor:
     tensor = Tensor(node)
     tensor._requires_grad = True
     return tensor
+
+
+class _AnyTensor(type):
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, Tensor)
+
+
+class Variable(metaclass=_AnyTensor):
+    """What programs wrote before tensors kept gradients themselves: Variable(tensor) is the tensor, outside its graph."""
+
+    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Any:
+        return data.detach().requires_grad_(requires_grad)
 
 
 __getattr__ = _getter("torch.autograd", globals())

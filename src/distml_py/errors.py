@@ -39,6 +39,10 @@ class GradientError(DistmlError, RuntimeError):
     """A gradient that cannot be computed: no graph, no derivative, or a non-scalar without a gradient."""
 
 
+class GradcheckError(DistmlError, RuntimeError):
+    """A derivative is not that of the function's numbers."""
+
+
 class BackendError(DistmlError, RuntimeError):
     """A backend that cannot do what was asked: not available, a failed kernel, a lost GPU, no memory."""
 

@@ -1,4 +1,4 @@
-"""The pure-Python packages that a recipe names, read without running it. Nothing is fetched or installed here."""
+"""The pure-Python packages that a recipe names, and what a program imports, read from the text. Nothing is installed here."""
 
 import ast
 import re
@@ -22,6 +22,17 @@ def needed(code: str) -> list[str]:
     return list(found)
 
 
+def imported(code: str) -> list[str]:
+    """The top-level names of all modules that a program imports anywhere, and of the packages that it names."""
+    try:
+        lines = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError):
+        return []  # running it says what is wrong, and where
+    names = [name.name for line in lines if isinstance(line, ast.Import) for name in line.names]
+    names += [line.module for line in lines if isinstance(line, ast.ImportFrom) and line.module and not line.level]
+    return list(dict.fromkeys(name.split(".")[0] for name in names)) + needed(code)
+
+
 def check(code: str) -> None:
     """Raises RecipeError, pointing at the line, when a package that the script names is not here."""
     for line, names in _lines(code):
@@ -35,7 +46,10 @@ def check(code: str) -> None:
 def not_named(error: ModuleNotFoundError) -> Exception:
     """What to say of an import of something that is not here; the error itself when it is not about a package."""
     name = (error.name or "").split(".")[0]
-    if not name or name in ("torch", "torchvision", __package__):
+    if name in ("torch", "torchvision"):
+        what = "a recipe imports distml_py, and this is a program for PyTorch"
+        return RecipeError(f"{what}: run it as a PyTorch script, by the page's switch or with `distml run --as-torch`")
+    if not name or name == __package__:
         return error
     text = f'there is no module {name} here. If it is a pure-Python package, write packages = ["{name}"] into the recipe'
     return RecipeError(f"{text} and start the coordinator with `distml serve --with {name}`")

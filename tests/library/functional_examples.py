@@ -65,6 +65,16 @@ example("instance_norm", lambda lib, x: of(lib).instance_norm(x, eps=0.1), IMAGE
 example("local_response_norm", lambda lib, x: of(lib).local_response_norm(x, 2, 0.3), IMAGE)
 example("interpolate", lambda lib, x: (of(lib).interpolate(x, 9), of(lib).interpolate(x, scale_factor=0.7)), LINE)
 example("interpolate between", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bilinear"), IMAGE)
+example(
+    "affine_grid", lambda lib, t: [of(lib).affine_grid(t, (2, 3, 4, 5), align_corners=a) for a in (False, True)], numbers(2, 2, 3)
+)
+for mode in ("bilinear", "nearest"):
+    for edge in ("zeros", "border", "reflection"):
+        example(
+            f"grid_sample {mode} {edge}",
+            lambda lib, x, g, m=mode, e=edge: [of(lib).grid_sample(x, g, m, e, a) for a in (False, True)],
+            *(IMAGE, numbers(2, 3, 4, 2, seed=3)),
+        )
 example("pixel_shuffle", lambda lib, x: of(lib).pixel_shuffle(x, 2), IMAGE)
 example("pixel_unshuffle", lambda lib, x: of(lib).pixel_unshuffle(x[:, :, :4], 2), IMAGE)
 example("channel_shuffle", lambda lib, x: of(lib).channel_shuffle(x, 2) if lib is dm else lib.channel_shuffle(x, 2), IMAGE)
@@ -98,7 +108,6 @@ example(
     whole(2, 2, low=1, high=4),
 )
 
-GRID = numbers(2, 3, 2, 2, low=-1.4, high=1.4, seed=3)
 example(
     "conv3d", lambda lib, x, w: of(lib).conv3d(x, w, stride=(1, 2, 1), padding=1), numbers(1, 2, 3, 4, 2), numbers(3, 2, 2, 3, 2)
 )
@@ -115,19 +124,6 @@ example(
 example("lp_pool2d", lambda lib, x: of(lib).lp_pool2d(x.abs(), 3.0, 2), IMAGE)
 example("fold", lambda lib, x: of(lib).fold(x, (3, 4), 2), numbers(2, 8, 6))
 example("interpolate by cubics", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bicubic"), IMAGE)
-for mode in ("zeros", "border", "reflection"):
-    example(
-        f"grid_sample {mode}",
-        lambda lib, x, g, mode=mode: [
-            of(lib).grid_sample(x, g, "bilinear", mode, False),
-            of(lib).grid_sample(x, g, "bilinear", mode, True),
-            of(lib).grid_sample(x, g, "nearest", mode, False),
-        ],
-        IMAGE,
-        GRID,
-        smooth=False,
-    )
-example("affine_grid", lambda lib, t: [of(lib).affine_grid(t, (2, 1, 3, 4), c) for c in (False, True)], numbers(2, 2, 3))
 for mode in ("sum", "mean", "max"):
     example(
         f"embedding_bag {mode}",
@@ -160,7 +156,7 @@ example(
 
 ONES = dm.ones(2, 3)
 VOLUME, KERNEL = dm.ones(1, 1, 2, 2, 2), dm.ones(1, 1, 1, 1, 1)
-SQUARE, PLACES, BAG = dm.ones(1, 1, 2, 2), dm.ones(1, 1, 1, 2), dm.tensor([[1]])
+BAG = dm.tensor([[1]])
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.hardtanh(ONES, 1.0, 0.0), ShapeError, "hardtanh: min_val 1.0 is above max_val 0.0"),
     (lambda: F.softshrink(ONES, -1.0), ShapeError, "softshrink: lambd is at least 0, got -1.0"),
@@ -235,6 +231,23 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         lambda: F.interpolate(dm.ones(1, 1, 2), 4, align_corners=True),
         ShapeError,
         "interpolate: align_corners is for 'linear' and 'bilinear', not for 'nearest'",
+    ),
+    (lambda: F.affine_grid(dm.ones(1, 2, 2), (1, 1, 2, 2)), ShapeError, "affine_grid takes theta of shape (n, 2, 3) and size"),
+    (lambda: F.affine_grid(dm.ones(1, 3, 4), (1, 1, 2, 2, 2)), UnsupportedError, "affine_grid takes theta of shape (n, 2, 3)"),
+    (
+        lambda: F.grid_sample(dm.ones(1, 1, 2, 2), dm.ones(1, 2, 2, 2), "bicubic"),
+        UnsupportedError,
+        "not implemented: torch.nn.functional.grid_sample(mode='bicubic') of 4 dimensions; nearest is mode='bilinear'",
+    ),
+    (
+        lambda: F.grid_sample(dm.ones(1, 1, 2, 2), dm.ones(1, 2, 2, 2), padding_mode="zero"),
+        ShapeError,
+        "grid_sample: padding_mode is one of zeros, border, reflection, got 'zero'",
+    ),
+    (
+        lambda: F.grid_sample(dm.ones(1, 1, 2, 2), dm.ones(2, 2, 2, 2)),
+        ShapeError,
+        "grid_sample: a grid for (1, 1, 2, 2) has the shape (1, rows, columns, 2), got",
     ),
     (lambda: F.interpolate(dm.ones(1, 1, 2)), ShapeError, "interpolate takes size or scale_factor, got None and None"),
     (lambda: F.interpolate(dm.ones(1, 1, 2), (0,)), ShapeError, "interpolate: 1 sizes of at least 1 are needed, got [0]"),
@@ -326,22 +339,6 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "max_unpool1d: output_size (9,) is not within a stride of (6,)",
     ),
     (lambda: F.fold(dm.ones(1, 3, 4), 3, 2), ShapeError, "fold needs (n, c * 2 * 2, 4) for (3, 3), got (1, 3, 4)"),
-    (lambda: F.affine_grid(ONES, (1, 1, 2, 2)), ShapeError, "affine_grid needs theta (n, 2, 3) and a size (n, c, h, w), got"),
-    (
-        lambda: F.grid_sample(ONES, ONES),
-        ShapeError,
-        "grid_sample needs (n, c, h, w) and a grid (n, oh, ow, 2), got (2, 3) and (2, 3)",
-    ),
-    (
-        lambda: F.grid_sample(SQUARE, PLACES, "bicubic"),
-        UnsupportedError,
-        "not implemented: grid_sample(mode='bicubic'); nearest is",
-    ),
-    (
-        lambda: F.grid_sample(SQUARE, PLACES, "nearest", "wrap"),
-        ShapeError,
-        "grid_sample: padding_mode is 'zeros', 'border' or 'reflection'",
-    ),
     (
         lambda: F.embedding_bag(BAG, ONES, sparse=True),
         UnsupportedError,

@@ -36,6 +36,11 @@ UNARY: dict[str, tuple[float, float]] = {
     **{name: (-0.9, 0.9) for name in ("arcsin", "arccos", "arctanh")},
     **{"acosh": (1.2, 4), "arccosh": (1.2, 4), "logit": (0.1, 0.9), "sinc": (-2, 2), "nan_to_num": (-2, 2)},
 }
+example(
+    "gamma functions",
+    lambda lib, x: (lib.lgamma(x), x.digamma(), lib.polygamma(1, x), lib.special.gammaln(-x)),
+    of(0.01, 0.3, 0.7, 1.1, 2.5, 7.3, 40.2),
+)
 ROWS = (
     "exp2",
     "expm1",

@@ -1,5 +1,6 @@
 """Programs that import torch run on this library: what they import, what they are told, how they end."""
 
+import contextlib
 import io
 import subprocess
 import sys
@@ -146,6 +147,17 @@ def test_a_program_ends_as_python_would_end_it(code: str, rc: int, told: str) ->
     found, errors = run(code)
     assert found == rc and told in errors
     assert str(Path(dm.__file__).parent) not in errors, "the traceback shows the program's own lines"
+
+
+def test_a_program_leaves_nothing_to_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "import beside, torch\nassert torch.is_grad_enabled()\ntorch.set_grad_enabled(False)\nprint(beside.name)"
+    for name in ("first", "second one"):
+        (tmp_path / "beside.py").write_text(f"import torch\nname = {name!r}\n")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            assert run(code) == (0, "")
+        assert said.getvalue() == f"{name}\n"
+        assert dm.is_grad_enabled() and "beside" not in sys.modules
 
 
 def test_torch_is_the_real_one_before_and_after() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import distml_py as dm
-from distml_py import data
+from distml_py import data, packages
 from distml_py.data import cifar
 from distml_py.errors import DistmlError, FormatError, UnsupportedError
 
@@ -372,3 +372,14 @@ def test_a_table_is_features_and_a_target(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_said(wrong: Any, message: str) -> None:
     with pytest.raises(DistmlError, match=message):
         wrong()
+
+
+def test_in_a_tab_files_lie_where_the_page_puts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "IN_A_TAB", True)
+    monkeypatch.chdir(tmp_path)
+    for wanted in ("root: choose it under 'Files for the script' on this page", "give the file: choose it under"):
+        with pytest.raises(DistmlError, match=wanted):
+            data.MNIST("../data", download=wanted.startswith("root"))
+    for name, content in GIVEN.items():
+        (tmp_path / name).write_bytes(content)
+    assert len(data.MNIST("../data", download=True, verify=False)) == len(LABELS)

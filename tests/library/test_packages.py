@@ -1,10 +1,13 @@
 """What a recipe needs is read from its text; what is not here is said before the recipe runs, with its line."""
 
+import sys
+
 import pytest
 
 from distml_py import packages
 from distml_py.errors import RecipeError
 from distml_py.recipe import load_recipe
+from distml_py.tab import line_of
 
 RECIPE = "import distml_py as dm\nclass R(dm.Recipe):\n    {}\n"
 
@@ -23,6 +26,13 @@ RECIPE = "import distml_py as dm\nclass R(dm.Recipe):\n    {}\n"
 )
 def test_what_a_script_needs_is_read_without_running_it(code: str, names: list[str]) -> None:
     assert packages.needed(code) == names
+
+
+def test_what_a_program_imports_is_read_from_all_of_its_text() -> None:
+    code = "import os.path, einops as e\nfrom tqdm.auto import tqdm\nfrom . import beside\n"
+    code += "def f():\n    import torch.nn\npackages = ['rich']"
+    assert packages.imported(code) == ["os", "einops", "torch", "tqdm", "rich"]
+    assert packages.imported("import (") == []
 
 
 UNREADABLE = ["packages = names()", "packages = ['a b']", "packages = 'einops'", "packages = ['x>=1']", "packages: list"]
@@ -51,3 +61,13 @@ def test_an_import_of_what_is_not_here_says_how_to_name_it() -> None:
         load_recipe("r", "import nosuch.part\n" + RECIPE.format("pass"))
     with pytest.raises(ModuleNotFoundError, match="distml_py.nosuch"):
         load_recipe("r", "import distml_py.nosuch\n")
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision"])
+def test_a_program_for_pytorch_is_no_recipe_and_is_told_how_to_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
+    with pytest.raises(
+        RecipeError, match="run it as a PyTorch script, by the page's switch or with `distml run --as-torch`"
+    ) as caught:
+        load_recipe("r", f"\nimport {name}.nn\n")
+    assert line_of(caught.value) == 2

@@ -11,6 +11,7 @@ import pytest_asyncio
 from distml_py import wire
 from distml_server import effects as do
 from distml_server.conduct import FORGOTTEN_S, MOST_STRIKES, QUARANTINE_S, REMEMBERED, Conduct
+from distml_server.guards import Guards
 from distml_server.metrics import exposition
 from peers import Served, serving, start, weights
 from test_rounds import World
@@ -142,7 +143,7 @@ def test_s26_the_host_and_who_is_trusted_computes_what_is_left() -> None:
 
 
 async def test_on_this_machine_and_without_strangers_nobody_is_capped(tmp_path: Path) -> None:
-    async with serving(tmp_path, untrusted=True) as served, served.worker() as worker:
+    async with serving(tmp_path, guards=Guards(untrusted=True)) as served, served.worker() as worker:
         served.coordinator.begin(start(steps=2, shards=5), weights())
         await worker.join()
         for _ in range(10):

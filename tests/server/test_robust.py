@@ -13,6 +13,7 @@ from distml_server import robust
 from distml_server.access import Access
 from distml_server.aggregate import Model, Taken
 from distml_server.coordinator import Coordinator
+from distml_server.guards import Guards
 from distml_server.robust import AGGREGATORS
 from distml_server.store import Store
 from peers import Served, serving
@@ -155,5 +156,5 @@ async def test_s26_one_address_has_so_many_connections_and_a_closed_one_makes_ro
 def test_a_deterministic_run_has_the_mean(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with pytest.raises(FormatError, match="a deterministic run has the aggregator mean, not median: leave one of them away"):
-        Coordinator(store, Access(False), deterministic=True, aggregator="median")
+        Coordinator(store, Access(False), deterministic=True, guards=Guards("median"))
     store.close()

@@ -9,11 +9,17 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .. import packages
 from ..errors import FormatError
 
 MOST_BYTES = 2**30  # of one file, unpacked, as a tab (32 bits) can count: a small file that grows beyond it is refused
 
 Source = str | Path | Mapping[str, bytes]
+
+
+def on_the_page() -> str:
+    """Where a file is given to a program that runs in a tab: it has no folders of people's own."""
+    return ": choose it under 'Files for the script' on this page" if packages.IN_A_TAB else ""
 
 
 class Files:
@@ -38,8 +44,9 @@ class Files:
 
     def _path(self, name: str) -> Path | None:
         assert not isinstance(self.source, Mapping)
-        found = (Path(self.source) / folder / name for folder in self.folders)
-        return next((path for path in found if path.is_file()), None)
+        found = [Path(self.source) / folder / name for folder in self.folders]
+        given = [Path(name)] if packages.IN_A_TAB else []  # where the page puts what people choose
+        return next((path for path in (*found, *given) if path.is_file()), None)
 
     def read(self, what: str, *names: str, known: Mapping[str, str] | None = None, verify: bool = True) -> bytes:
         """The bytes of the first of these names that is there; .gz is unpacked unless it is asked for as it is.
@@ -49,7 +56,7 @@ class Files:
         name = self.find(*names)
         if name is None:
             where = "the files that were given" if isinstance(self.source, Mapping) else f"{str(self.source)!r}"
-            raise FormatError(f"{what} needs {' or '.join(names)}, and {where} has none of them; give the file")
+            raise FormatError(f"{what} needs {' or '.join(names)}, and {where} has none of them; give the file{on_the_page()}")
         path = None if isinstance(self.source, Mapping) else self._path(name)
         data = bytes(self.source[name]) if isinstance(self.source, Mapping) else path.read_bytes()  # type: ignore[union-attr]
         self.sha256[name] = hashlib.sha256(data).hexdigest()

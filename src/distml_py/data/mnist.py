@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import FormatError, UnsupportedError
 from .dataset import Dataset, TensorDataset
-from .files import Files, Source
+from .files import Files, Source, on_the_page
 
 KINDS = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -79,7 +79,8 @@ class ImageDataset(Dataset):
 
 def _refuse_download(name: str, download: bool, files: str) -> None:
     if download:
-        raise UnsupportedError(f"not implemented: {name}(download=True); nearest is to give {files} yourself, in root")
+        nearest = f"to give {files} yourself, in root{on_the_page()}"
+        raise UnsupportedError(f"not implemented: {name}(download=True); nearest is {nearest}")
 
 
 class MNIST(ImageDataset):

@@ -1,73 +1,87 @@
-"""Images read at places that a grid names, and grids of affine maps. Source: Jaderberg et al. 2015."""
+"""Pictures read at any place: affine_grid and grid_sample of PyTorch's torch.nn.functional, for (n, c, h, w)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
+from ..creation import linspace, ones
 from ..errors import ShapeError, UnsupportedError
-from ..tensor import Tensor
+from ..op import int32
+from ..tensor import Tensor, stack, where
+
+MODES = ("bilinear", "nearest")
+EDGES = ("zeros", "border", "reflection")
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
-    """theta (n, 2, 3), size (n, c, h, w): for each pixel of the new image the place in the old one, (n, h, w, 2) in [-1, 1]."""
-    if theta.ndim != 3 or theta.shape[1:] != (2, 3) or len(size) != 4:
-        raise ShapeError(f"affine_grid needs theta (n, 2, 3) and a size (n, c, h, w), got {theta.shape} and {tuple(size)}")
-    n, _, h, w = size
-    lines = [np.linspace(-1, 1, count) if count > 1 else np.zeros(1) for count in (w, h)]
-    if not align_corners:
-        lines = [line * (count - 1) / count for line, count in zip(lines, (w, h), strict=True)]
-    x, y = np.meshgrid(*lines)
-    base = Tensor(np.stack([x, y, np.ones_like(x)], -1).reshape(1, h * w, 3), theta.dtype)
-    return (base.expand(n, h * w, 3) @ theta.transpose(1, 2)).reshape(n, h, w, 2)
+    """theta, shape (n, 2, 3), at each place of a picture of size (n, c, h, w): shape (n, h, w, 2), x before y, -1 to 1.
+
+    align_corners: are -1 and 1 the middles of the outer pixels, or their edges (the default)?
+    """
+    if len(size) != 4 or theta.shape != (size[0], 2, 3):
+        wanted = f"theta of shape (n, 2, 3) and size (n, c, h, w), got {theta.shape} and {tuple(size)}"
+        raise (UnsupportedError if len(size) == 5 else ShapeError)(f"affine_grid takes {wanted}")
+    count, _, height, width = size
+    across, down = (_places(size, bool(align_corners), theta.dtype) for size in (width, height))
+    base = stack([across.expand(height, width), down.unsqueeze(1).expand(height, width), ones(height, width, dtype=theta.dtype)], 2)
+    found: Tensor = base.reshape(1, height * width, 3) @ theta.transpose(1, 2)
+    return found.reshape(count, height, width, 2)
+
+
+def _places(count: int, align_corners: bool, dtype: Any) -> Tensor:
+    if align_corners:
+        return linspace(-1, 1, count, dtype=dtype)
+    return linspace(-1 + 1 / count, 1 - 1 / count, count, dtype=dtype)
 
 
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:
-    """input (n, c, h, w) at the places of grid (n, oh, ow, 2), x and y in [-1, 1]. Returns (n, c, oh, ow).
+    """input, shape (n, c, h, w), read at grid, shape (n, rows, columns, 2): shape (n, c, rows, columns).
 
-    mode: "bilinear" or "nearest". padding_mode, for places outside: "zeros", "border" or "reflection".
+    grid: x before y, from -1 to 1. mode: "bilinear" or "nearest"; padding_mode: what is read outside, "zeros", "border" or
+    "reflection". It has gradients for both; where it jumps ("nearest") the grid's is zero.
     """
-    if input.ndim != 4 or grid.ndim != 4 or grid.shape[-1] != 2 or grid.shape[0] != input.shape[0]:
-        raise ShapeError(f"grid_sample needs (n, c, h, w) and a grid (n, oh, ow, 2), got {input.shape} and {grid.shape}")
-    if mode not in ("bilinear", "nearest"):
-        raise UnsupportedError(f"not implemented: grid_sample(mode={mode!r}); nearest is mode='bilinear'")
-    if padding_mode not in ("zeros", "border", "reflection"):
-        raise ShapeError(f"grid_sample: padding_mode is 'zeros', 'border' or 'reflection', got {padding_mode!r}")
-    corners = bool(align_corners)
-    x, y = (_place(grid[..., axis], input.shape[3 - axis], padding_mode, corners) for axis in (0, 1))
+    if mode not in MODES or input.ndim != 4:
+        what = f"torch.nn.functional.grid_sample(mode={mode!r}) of {input.ndim} dimensions"
+        raise UnsupportedError(f"not implemented: {what}; nearest is mode='bilinear' of (n, c, h, w)")
+    if padding_mode not in EDGES:
+        raise ShapeError(f"grid_sample: padding_mode is one of {', '.join(EDGES)}, got {padding_mode!r}")
+    if grid.ndim != 4 or grid.shape[0] != input.shape[0] or grid.shape[3] != 2 or 0 in input.shape[2:]:
+        raise ShapeError(
+            f"grid_sample: a grid for {input.shape} has the shape ({input.shape[0]}, rows, columns, 2), got {grid.shape}"
+        )
+    x = _pixel(grid[..., 0], input.shape[3], padding_mode, bool(align_corners))
+    y = _pixel(grid[..., 1], input.shape[2], padding_mode, bool(align_corners))
     if mode == "nearest":
-        return _read(input, x.round(), y.round())
+        return _read(input, x.detach().round(), y.detach().round()) + (x + y).unsqueeze(1) * 0
     left, top = x.detach().floor(), y.detach().floor()
-    right, low = x - left, y - top
-    found = [
-        _read(input, left + across, top + down) * ((right if across else 1 - right) * (low if down else 1 - low)).unsqueeze(1)
-        for down in (0, 1)
-        for across in (0, 1)
-    ]
-    return found[0] + found[1] + found[2] + found[3]
+    right, low = (x - left).unsqueeze(1), (y - top).unsqueeze(1)
+    above = _read(input, left, top) * (1 - right) + _read(input, left + 1, top) * right
+    below = _read(input, left, top + 1) * (1 - right) + _read(input, left + 1, top + 1) * right
+    return above * (1 - low) + below * low
 
 
-def _place(line: Tensor, size: int, padding: str, corners: bool) -> Tensor:
-    """Pixels instead of [-1, 1], inside the image where padding says how."""
-    place = (line + 1) * ((size - 1) / 2) if corners else ((line + 1) * size - 1) / 2
-    if padding == "reflection":
-        low, span = (0.0, float(size - 1)) if corners else (-0.5, float(size))
-        if span <= 0:
+def _pixel(place: Tensor, size: int, edge: str, align_corners: bool) -> Tensor:
+    """-1 to 1 as a place among pixels, whose middles are whole numbers."""
+    place = (place + 1) / 2 * (size - 1) if align_corners else ((place + 1) * size - 1) / 2
+    if edge == "reflection":
+        low, span = (0.0, float(size - 1)) if align_corners else (-0.5, float(size))
+        if not span:
             return place * 0
         away = (place - low).abs()
-        turns, rest = (away.detach() / span).floor(), away.fmod(span)
-        odd = turns - (turns / 2).floor() * 2
-        place = rest + low + odd * (span - 2 * rest)
-    return place if padding == "zeros" else place.clamp(0, size - 1)
+        turns = (away / span).detach().floor()
+        rest = away - turns * span
+        odd = turns % 2
+        place = (rest * (1 - odd) + (span - rest) * odd) + low
+    return place.clamp(0, size - 1) if edge != "zeros" else place
 
 
 def _read(input: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The pixels at whole places, zeros outside. x, y: (n, oh, ow)."""
-    n, c, h, w = input.shape
-    x, y = x.detach(), y.detach()
-    inside = ((x >= 0) & (x < w) & (y >= 0) & (y < h)).to(input.dtype)
-    number = (y.clamp(0, h - 1) * w + x.clamp(0, w - 1)).long().reshape(n, 1, -1).expand(n, c, x[0].numel())
-    return input.flatten(2).gather(2, number).reshape(n, c, *x.shape[1:]) * inside.unsqueeze(1)
+    """The pixels at whole places of shape (n, rows, columns); zeros outside."""
+    count, channels, height, width = input.shape
+    inside = ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).unsqueeze(1)
+    index = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).to(int32).reshape(count, 1, -1)
+    found = input.reshape(count, channels, height * width).gather(2, index.expand(count, channels, index.shape[2]))
+    return where(inside, found.reshape(count, channels, *x.shape[1:]), 0.0)

@@ -1,4 +1,4 @@
-"""What is called before and after a module's forward(), in the order it was registered."""
+"""What is called before and after a module's forward(), and when gradients pass it, in the order it was registered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
 from typing import Any
+
+from ..tensor import is_grad_enabled
+from .backward_hooks import Passage
 
 _numbers = count()
 
@@ -32,17 +35,19 @@ class Hooks:
     def __init__(self) -> None:
         self.before: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
         self.after: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
+        self.outputs: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()  # of gradients, as they come in
+        self.inputs: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()  # and as they go on
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Which hooks there are, in the order they are called: what a compiled step compares."""
-        return (*self.before, -1, *self.after)
+        return (*self.before, -1, *self.after, -1, *self.outputs, -1, *self.inputs)
 
     def __bool__(self) -> bool:
-        return bool(self.before or self.after)
+        return bool(self.before or self.after or self.outputs or self.inputs)
 
     def add(self, when: str, hook: Callable[..., Any], named: bool, first: bool) -> RemovableHandle:
-        hooks = self.before if when == "before" else self.after
+        hooks: OrderedDict[int, tuple[Callable[..., Any], bool]] = getattr(self, when)
         number = next(_numbers)
         hooks[number] = (hook, named)
         if first:
@@ -59,8 +64,12 @@ class Hooks:
                 inputs, named = changed
             else:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
+        passage = None
+        if (self.outputs or self.inputs) and is_grad_enabled():
+            passage = Passage(module, [hook for hook, _ in self.outputs.values()], [hook for hook, _ in self.inputs.values()])
+            inputs = passage.enter(inputs)
         output = module.forward(*inputs, **named)
         for hook, takes_named in list(self.after.values()):
             changed = hook(module, inputs, named, output) if takes_named else hook(module, inputs, output)
             output = output if changed is None else changed
-        return output
+        return output if passage is None else passage.leave(output)

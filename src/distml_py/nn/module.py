@@ -276,7 +276,9 @@ class Module:
         fn(self)
         return self
 
-    def to(self, *target: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
+    def to(
+        self, *target: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+    ) -> Self:
         """Floating-point parameters and buffers in another dtype. Devices are checked; all stays on the current backend."""
         for value in target:
             if isinstance(value, Tensor):
@@ -336,10 +338,17 @@ class Module:
         return self._hooks.add("after", hook, with_kwargs, prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
-        """Raises UnsupportedError: gradients are a graph of their own here, with no moment at which a module is passed."""
-        raise UnsupportedError("not implemented: Module.register_full_backward_hook; nearest is Tensor.register_hook")
+        """hook(module, grad_input, grad_output) once the gradients of the inputs are there; what it returns, if not None, are they.
 
-    register_full_backward_pre_hook = register_backward_hook = register_full_backward_hook
+        Both are tuples, one entry an input or output, None where it has no gradient.
+        """
+        return self._hooks.add("inputs", hook, False, prepend)
+
+    register_backward_hook = register_full_backward_hook
+
+    def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """hook(module, grad_output) before the module's own gradients; what it returns, if not None, is used instead."""
+        return self._hooks.add("outputs", hook, False, prepend)
 
     # ------------------------------------------------------------ text
 

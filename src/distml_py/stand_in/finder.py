@@ -35,6 +35,7 @@ PLACES = {
     "torch.amp.*": "amp",
     "torch.cuda.amp.*": "cuda.amp",
     "torch.cuda.*": "cuda",
+    "torch.autograd.functional": "differentials",
     "torch.autograd.*": "autograd",
     "torch.jit.*": "jit",
     "torch.mps": "accelerator",

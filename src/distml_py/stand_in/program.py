@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import linecache
 import sys
 import traceback
@@ -12,6 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any, TextIO
 
 from ..errors import DistmlError
+from ..tensor import enable_grad
 from .finder import as_torch
 
 LIBRARY = str(Path(__file__).parents[1])
@@ -31,7 +33,7 @@ def run_program(path: str, arguments: Sequence[str] = (), code: str | None = Non
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        _tell(error, errors)
+        print(told(error), end="", file=errors or sys.stderr)
         return 1
 
 
@@ -43,16 +45,32 @@ def execute(path: str, arguments: Sequence[str] = (), code: str | None = None) -
         linecache.cache[path] = (len(code), None, code.splitlines(keepends=True), path)
     module = ModuleType("__main__")
     module.__file__ = path
+    before = _roots()
     known = sys.argv, list(sys.path), sys.modules.get("__main__")
     sys.argv, sys.modules["__main__"] = [path, *arguments], module
-    sys.path.insert(0, str(Path(path).resolve().parent))
-    with as_torch():
+    folder = str(Path(path).resolve().parent)
+    sys.path.insert(0, folder)
+    with as_torch(), enable_grad():
         try:
             exec(builtins.compile(code, path, "exec"), module.__dict__)
         finally:
             sys.argv, sys.path[:], main = known
             if main is not None:
                 sys.modules["__main__"] = main
+            _forget(folder, _roots() - before)
+
+
+def _roots() -> set[str]:
+    return {name.partition(".")[0] for name in sys.modules}
+
+
+def _forget(folder: str, roots: set[str]) -> None:
+    """The modules beside the program were its own: the next program finds those that lie there then."""
+    own = {root for root in roots if any(Path(folder, name).exists() for name in (root, f"{root}.py"))}
+    for name in list(sys.modules):
+        if name.partition(".")[0] in own:
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def _exit_code(asked: SystemExit, errors: TextIO | None) -> int:
@@ -62,24 +80,29 @@ def _exit_code(asked: SystemExit, errors: TextIO | None) -> int:
     return 1
 
 
-def _tell(error: BaseException, errors: TextIO | None) -> None:
+def told(error: BaseException) -> str:
     """The traceback from the program's first line on."""
     shown: Any = error
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename == __file__:  # this file's own frames are left out
-        frames = frames.tb_next
+    for frame in _each(frames):
+        if frame.tb_frame.f_code.co_filename == __file__:  # whoever ran it, and this file's own frames, are left out
+            frames = frame.tb_next
     if isinstance(error, (DistmlError, AttributeError)):  # a name that is not here is an AttributeError
         frames = _outside(frames)
-    traceback.print_exception(type(shown), shown, frames, file=errors or sys.stderr)
+    return "".join(traceback.format_exception(type(shown), shown, frames))
+
+
+def _each(frames: TracebackType | None) -> list[TracebackType]:
+    found = []
+    while frames is not None:
+        found.append(frames)
+        frames = frames.tb_next
+    return found
 
 
 def _outside(frames: TracebackType | None) -> TracebackType | None:
     """The frames that are not this library's."""
-    kept = []
-    while frames is not None:
-        if not frames.tb_frame.f_code.co_filename.startswith(LIBRARY):
-            kept.append(frames)
-        frames = frames.tb_next
+    kept = [frame for frame in _each(frames) if not frame.tb_frame.f_code.co_filename.startswith(LIBRARY)]
     found: TracebackType | None = None
     for frame in reversed(kept):
         found = TracebackType(found, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)

@@ -117,7 +117,7 @@ class Signature:
     def plan(self, args: tuple[Any, ...], named: dict[str, Any]) -> Plan | None:
         """What to do with these keywords; None: they are the function's own. Raises DtypeError for a wrong kind of argument."""
         strange = [name for name in named if name not in self.named and name not in self.more] if not self.open else []
-        renamed = {name: _ALIASES[name] for name in strange if _ALIASES.get(name) in self.named}
+        renamed = {name: _ALIASES[name] for name in strange if _ALIASES.get(name) in self.named and _ALIASES[name] not in named}
         idle = tuple(name for name in strange if name in self.idle)
         sized = self.rest == "size" and "size" in strange and not args
         legacy = "reduction" in self.named and not _LEGACY.isdisjoint(strange)

@@ -52,6 +52,7 @@ def to(
 
 
 bool_type = bool
+type_ = type
 
 
 @method
@@ -79,7 +80,9 @@ def type(input: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
     if dtype is None:
         return TYPES[input.dtype.name]
     kinds = {name: kind for kind, name in TYPES.items()}
-    return input.to(kinds.get(dtype, dtype) if isinstance(dtype, str) else getattr(dtype, "kind_of_number", dtype))
+    if isinstance(dtype, type_):  # FloatTensor and the like
+        dtype = getattr(dtype, "dtype", dtype)
+    return input.to(kinds.get(dtype, dtype) if isinstance(dtype, str) else dtype)
 
 
 def _as(name: str, kind: DType) -> Callable[..., Tensor]:

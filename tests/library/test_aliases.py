@@ -1,0 +1,60 @@
+"""PyTorch's other words for arguments, kinds and ways: axis, keepdims, x; FloatTensor; foreach, fused."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import distml_py as dm
+
+CALLS: dict[str, Callable[[Any, Any], Any]] = {
+    "sum": lambda lib, x: x.sum(axis=1, keepdims=True),
+    "mean": lambda lib, x: lib.mean(x, axis=0),
+    "max": lambda lib, x: x.max(axis=1).values,
+    "argmax": lambda lib, x: x.argmax(axis=1),
+    "cumprod": lambda lib, x: lib.cumprod(x, axis=0),
+    "softmax": lambda lib, x: lib.softmax(x, axis=-1),
+    "cat": lambda lib, x: lib.cat((x, x), axis=1),
+    "stack": lambda lib, x: lib.stack((x, x), axis=1),
+    "squeeze": lambda lib, x: x.unsqueeze(axis=0).squeeze(axis=0),
+    "var": lambda lib, x: x.var(axis=1, keepdims=True),
+    "input": lambda lib, x: lib.sum(x=x, axis=1),
+    "type": lambda lib, x: x.type(lib.LongTensor),
+    "type by name": lambda lib, x: x.type("torch.DoubleTensor"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_an_argument_has_numpys_name_too(name: str) -> None:
+    numbers = np.arange(6, dtype=np.float32).reshape(2, 3) / 7
+    mine, theirs = CALLS[name](dm, dm.tensor(numbers)), CALLS[name](torch, torch.tensor(numbers))
+    assert str(mine.dtype) == str(theirs.dtype)
+    np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+def test_one_argument_under_two_names_is_an_error() -> None:
+    with pytest.raises(TypeError, match="sum has no argument 'axis'"):
+        dm.ones(2, 2).sum(dim=1, axis=1)
+    with pytest.raises(TypeError, match="axes"):
+        dm.ones(2, 2).sum(axes=1)
+
+
+def test_ways_of_looping_over_parameters_change_nothing() -> None:
+    weights = [dm.ones(3, requires_grad=True) for _ in range(2)]
+    for weight, ways in zip(
+        weights, ({}, {"foreach": True, "fused": False, "capturable": False, "differentiable": False}), strict=True
+    ):
+        optimizer = dm.optim.AdamW([weight], lr=0.1, **ways)
+        (weight**2).sum().backward()
+        optimizer.step()
+    assert np.array_equal(weights[0].detach().numpy(), weights[1].detach().numpy())
+    with pytest.raises(TypeError, match="fuse"):
+        dm.optim.SGD(weights, lr=0.1, fuse=True)
+
+
+def test_a_variable_is_the_tensor_itself() -> None:
+    made = dm.autograd.Variable(dm.ones(2), requires_grad=True)
+    assert isinstance(made, dm.autograd.Variable) and made.requires_grad and made.is_leaf
+    assert not isinstance(1, dm.autograd.Variable)
