@@ -277,7 +277,9 @@ class Module:
         fn(self)
         return self
 
-    def to(self, *target: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
+    def to(
+        self, *target: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, memory_format: Any = None
+    ) -> Self:
         """Floating-point parameters and buffers in another dtype. Devices are checked; all stays on the current backend."""
         for value in target:
             if isinstance(value, Tensor):

@@ -354,6 +354,69 @@ class OneCycleLR(LRScheduler):
         return [self._between(group[first], group[last], share) for group in self.optimizer.param_groups]
 
 
+class CyclicLR(LRScheduler):
+    """Up from base_lr to max_lr in step_size_up calls and down again, over and over; momentum goes the other way.
+
+    mode: "triangular", "triangular2" (half as far each cycle), "exp_range" (gamma to the number of the call), or scale_fn of
+    the cycle or the iteration. Source: Smith 2017.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: float | Sequence[float],
+        max_lr: float | Sequence[float],
+        step_size_up: int = 2000,
+        step_size_down: int | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | Sequence[float] = 0.8,
+        max_momentum: float | Sequence[float] = 0.9,
+        last_epoch: int = -1,
+    ):
+        down = step_size_up if step_size_down is None else step_size_down
+        if mode not in ("triangular", "triangular2", "exp_range") or step_size_up + down <= 0:
+            raise RecipeError(
+                f"CyclicLR: mode is triangular, triangular2 or exp_range, steps above 0, got {mode!r}, {step_size_up}, {down}"
+            )
+        groups = optimizer.param_groups
+        self.max_lrs = _each(max_lr, len(groups))
+        if last_epoch == -1:
+            for group, rate in zip(groups, _each(base_lr, len(groups)), strict=True):
+                group["initial_lr"] = group["lr"] = rate
+        self.total_size, self.step_ratio = float(step_size_up + down), step_size_up / (step_size_up + down)
+        self.mode, self.gamma, self.scale_fn = mode, gamma, scale_fn
+        self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            if not all("momentum" in group or "betas" in group for group in groups):
+                raise RecipeError("CyclicLR: cycle_momentum needs an optimizer with momentum or betas; use cycle_momentum=False")
+            self.base_momentums, self.max_momentums = _each(base_momentum, len(groups)), _each(max_momentum, len(groups))
+            for group, high in zip(groups, self.max_momentums, strict=True):
+                _set_momentum(group, high)
+        super().__init__(optimizer, last_epoch)
+        if last_epoch == -1:
+            self.base_lrs = _each(base_lr, len(groups))
+
+    def _scale(self, x: float) -> float:
+        if self.scale_fn is not None:
+            return self.scale_fn(x)
+        return {"triangular": 1.0, "triangular2": 1 / 2.0 ** (x - 1)}.get(self.mode, self.gamma**x)
+
+    def get_lr(self) -> list[float]:
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1.0 + self.last_epoch / self.total_size - cycle
+        height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        height *= self._scale(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            for group, low, high in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True):
+                _set_momentum(group, high - (high - low) * height)
+        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+
+
 def _each(value: Any, count: int) -> list[float]:
     return list(value) if isinstance(value, (list, tuple)) else [value] * count
 
