@@ -12,6 +12,7 @@ from distml_py.exchange import exchange_of
 
 from .audit import Answer, Audits, Sketch, Verdict
 from .effects import Effect, Reject, Send, SendWeights
+from .heldout import HeldOut
 from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
 from .tempo import Tempo
 
@@ -24,8 +25,8 @@ PATIENCE = 2  # times the usual length of a step: then a quorum is enough
 class Book:
     """Leases of a run that stands at `version` committed steps."""
 
-    def __init__(self, run: wire.Run, version: int, audits: Audits | None = None) -> None:
-        self.run, self.version, self.audits = run, version, audits
+    def __init__(self, run: wire.Run, version: int, audits: Audits | None = None, held_out: HeldOut | None = None) -> None:
+        self.run, self.version, self.audits, self.held_out = run, version, audits, held_out
         self.exchange = exchange_of(run.exchange)
         self.pace = Pace()
         self.round_pace = Pace()
@@ -187,6 +188,20 @@ class Book:
         worker.forget(lease, "duplicate")
         del self.evaluations[lease.version, lease.split]
 
+    def opinion(self, worker: Worker, message: wire.Evaluation, able: list[Worker]) -> bool | None:
+        """Of a validation loss that was taken: whether the weights must go back; None: another owner is asked as well."""
+        if self.held_out is None:
+            return False
+        self.held_out.note(message.step, worker.answers, message.loss)
+        barred = self.held_out.barred(message.step)
+        if not self.held_out.heard(message.step, any(peer.answers not in barred for peer in able)):
+            self.evaluations[message.step, message.split] = None
+            return None
+        return self.held_out.judge(message.step)
+
+    def _heard(self, version: int, split: str) -> set[str]:
+        return self.held_out.barred(version) if self.held_out is not None and split == "validation" else set()
+
     def release(self, worker: Worker, lease: Lease, reason: str) -> None:
         """The lease ends without an answer that counts: unless somebody else has the same work, it waits again."""
         worker.forget(lease, reason)
@@ -220,7 +235,10 @@ class Book:
     def lease_evaluations(self, joined: list[Worker], now: float) -> list[Effect]:
         effects: list[Effect] = []
         for (version, split), lease in list(self.evaluations.items()):
-            free = [worker for worker in _prompt(joined, now) if not worker.evaluates]
+            fit = [worker for worker in joined if worker.answers not in self._heard(version, split)]
+            if lease is None and not fit and joined and split == "validation":
+                del self.evaluations[version, split]  # who could have said more of it has gone
+            free = [worker for worker in _prompt(fit, now) if not worker.evaluates]
             if lease is None and free:
                 effects += self._issue(min(free, key=lambda worker: len(worker.leases)), version, None, split, now)
         return effects

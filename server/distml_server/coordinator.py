@@ -64,7 +64,7 @@ class Coordinator:
         """
         guards.check(deterministic)
         self.store, self.access, self._clock, self.guards = store, access, clock, guards
-        self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random)
+        self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
         self.join_url = ""
@@ -76,6 +76,7 @@ class Coordinator:
         self._count = 0
         self.exchange = exchange or {}
         self._sketcher: Sketcher | None = None
+        self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
         self._taken: dict[tuple[int, int], Taken] = {}
         self._downstream: Downstream | None = None
         self._entry: ledger.Row = {}  # of the step that is being computed
@@ -83,8 +84,7 @@ class Coordinator:
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._committing: asyncio.Task[None] | None = None
         self._arithmetic = ThreadPoolExecutor(1, "arithmetic")
-        self._version = 0  # of self.model
-        self._stored = 0  # the version that was stored last
+        self._version = self._stored = 0  # of self.model, and what was stored last
         self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
         self._save = asyncio.Event()
         self._saving = asyncio.Lock()
@@ -143,6 +143,8 @@ class Coordinator:
         self._has.clear()
         self.over.clear()
         sends = self.rounds.start(run, version, metrics)
+        self._snapshots.clear()
+        self._snapshot(version)
         self._publish(version, set())
         self._carry_out(sends)
 
@@ -305,10 +307,32 @@ class Coordinator:
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._enter(ledger.adopted(step, self.sha256))
                     self._keep(now=True)
+                case do.Restore(version):
+                    self._restore(version)
                 case do.Finish():
                     self._finish()
                 case _:
                     self._send_out(effect)
+
+    def _snapshot(self, version: int) -> None:
+        """Keeps what the weights may have to go back to: of versions that are being evaluated, and of the best."""
+        book = self.rounds.book
+        if self.model is None or book is None or book.held_out is None:
+            return
+        wanted = {book.held_out.best, version, *(known for known, split in book.evaluations if split == "validation")}
+        self._snapshots = {known: state for known, state in self._snapshots.items() if known in wanted}
+        if (version, "validation") in book.evaluations:
+            self._snapshots[version] = self.model.state()
+
+    def _restore(self, version: int) -> None:
+        if self.model is None or version not in self._snapshots:
+            return
+        self.model.adopt(self._snapshots[version])
+        self._taken.clear()
+        self._has.clear()
+        self._publish(self._version, set(), whole=True)
+        self._enter(ledger.adopted(self._version, self.sha256))
+        self._keep(now=True)
 
     def _send_out(self, effect: do.Effect) -> None:
         match effect:
@@ -387,6 +411,7 @@ class Coordinator:
     def _committed(self, version: int) -> None:
         assert self.rounds.run is not None
         self._note(version, loss=self.rounds.metrics["loss"])
+        self._snapshot(version)
         self._enter(self._entry)
         every = self.rounds.run.checkpoint_every
         self._keep(now=version // every > self._stored // every)

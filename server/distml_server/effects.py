@@ -77,6 +77,13 @@ class Reject:
 
 
 @dataclass(frozen=True)
+class Restore:
+    """The weights and the optimizer become again what they were after `version` steps; the run stands where it stands."""
+
+    version: int
+
+
+@dataclass(frozen=True)
 class Eject:
     """Close its connection: it was caught."""
 
@@ -84,4 +91,4 @@ class Eject:
     detail: str
 
 
-Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject | Eject
+Effect = Send | SendWeights | SendSolo | SendEnded | Take | Commit | Adopt | Finish | Reject | Restore | Eject

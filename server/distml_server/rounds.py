@@ -13,7 +13,8 @@ from distml_py.exchange import exchange_of
 from .audit import Answer, Audits, Sketch
 from .book import Book
 from .conduct import MOST_STRIKES, Conduct
-from .effects import Adopt, Commit, Effect, Eject, Finish, Reject, Send, SendEnded, SendSolo, SendWeights, Take
+from .effects import Adopt, Commit, Effect, Eject, Finish, Reject, Restore, Send, SendEnded, SendSolo, SendWeights, Take
+from .heldout import HeldOut
 from .leases import QUICKLY, Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
@@ -36,9 +37,18 @@ class Rounds:
     state: "ready" (no run), "training", "paused", "stopped", "finished" or "error".
     """
 
-    def __init__(self, deterministic: bool = False, audited: float = 0.0, chance: Callable[[], float] = lambda: 1.0) -> None:
-        """audited: the share of shards that two owners compute; chance: a number in [0, 1), another one each time."""
-        self.deterministic, self._audited, self._chance = deterministic, audited, chance
+    def __init__(
+        self,
+        deterministic: bool = False,
+        audited: float = 0.0,
+        chance: Callable[[], float] = lambda: 1.0,
+        watched: bool = False,
+    ) -> None:
+        """audited: the share of shards that two owners compute; chance: a number in [0, 1), another one each time.
+
+        watched: a loss on held-out data that gets much worse takes the weights back.
+        """
+        self.deterministic, self._audited, self._chance, self._watched = deterministic, audited, chance, watched
         self.conduct = Conduct()
         self.workers: dict[str, Worker] = {}
         self.rejected: Counter[str] = Counter()
@@ -50,7 +60,7 @@ class Rounds:
     def _clear(self, state: str, run: wire.Run | None, version: int) -> None:
         self.state, self.run, self.version = state, run, version
         audits = Audits(exchange_of(run.exchange), self._audited, self._chance) if run is not None and self._audited else None
-        self.book = Book(run, version, audits) if run is not None else None
+        self.book = Book(run, version, audits, HeldOut() if self._watched else None) if run is not None else None
         self.solo: Solo | None = None
         self.stopping = False  # a stop waits for the solo worker's state
         self.until: int | None = None  # the run pauses by itself after so many steps
@@ -122,6 +132,8 @@ class Rounds:
         self.metrics.update(metrics or {})
         if self.book is not None and version >= run.steps:
             self.book.schedule_evaluations()  # the run ended before it was evaluated
+        elif self.book is not None and self._watched:
+            self.book.evaluations[version, "validation"] = None  # what there is to lose
         return [Send(worker, run) for worker in self.workers]
 
     def restore(self, run: wire.Run, version: int, state: str, metrics: dict[str, float | None]) -> None:
@@ -398,9 +410,30 @@ class Rounds:
         self.book.accept_evaluation(worker, message, now)
         if message.split == "validation":
             self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
+            if self.book.opinion(worker, message, self.able()):
+                return self._go_back(now)
         else:
             self.metrics.update(test_accuracy=message.accuracy)
         return self._go_on(now)
+
+    def _go_back(self, now: float) -> list[Effect]:
+        """The weights are again those that were best on held-out data; what is under way was made of others."""
+        assert self.book is not None and self.book.held_out is not None and self.book.held_out.best is not None
+        for worker in self.workers.values():
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+            worker.version = -1
+        over = self.version >= self.book.run.steps
+        self.book.jump(self.version)
+        self.book.evaluations.clear()
+        if over:  # what these weights are worth on the validation split is known
+            self.book.evaluations[self.version, "test"] = None
+        self.rejected["worse"] += 1
+        self.metrics["val_loss"] = self.book.held_out.lowest
+        joined = self.able()
+        for peer in joined:
+            peer.version = self.version
+        return [Restore(self.book.held_out.best), SendWeights(tuple(peer.id for peer in joined), self.version), *self._go_on(now)]
 
     def _go_on(self, now: float) -> list[Effect]:
         """Gives out work, or moves between solo and shared, as the state of things asks for."""

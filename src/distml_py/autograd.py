@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import graph, ops
+from . import differentials, graph, ops
 from .errors import GradientError
 from .gradcheck import gradcheck as gradcheck
 from .gradcheck import gradgradcheck as gradgradcheck
@@ -17,6 +17,8 @@ from .graph import LEAF, Link, Node
 from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
+
+functional = differentials  # as PyTorch calls it
 
 
 def backward(

@@ -222,6 +222,8 @@ class Tab:
 
     def _take_weights(self, message: wire.Weights, tensors: wire.Tensors) -> None:
         self._asked = False
+        if message.version == self._loaded:
+            self._loaded = -1  # they went back to others: what is loaded is not them
         if message.version >= self._newest():
             self._held = message.version, message.rolling or message.sha256
             self._report.update(step=message.version, weights_version=message.version, weights_sha256=message.sha256)

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from playwright.sync_api import BrowserContext
 
 from served import Coordinator
@@ -46,6 +47,7 @@ def test_a_step_alone_is_no_work_for_the_main_thread(coordinator: Coordinator, c
     assert busy < 0.12 * spent_s, "charts and numbers ten times a second; the steps are the worker's"
 
 
+@pytest.mark.fault("R31")
 def test_a_hidden_tab_keeps_training(coordinator: Coordinator, context: BrowserContext) -> None:
     """Browsers that hide a tab stop its frames and let timers fire once a second; here both are done to page and worker."""
     tab = Tab(context, coordinator.url)

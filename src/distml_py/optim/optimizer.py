@@ -51,6 +51,7 @@ class Optimizer:
     """
 
     elementwise = False
+    _own_state: Any = None
 
     def __init__(self, params: Iterable[Any], defaults: Options):
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
@@ -211,11 +212,18 @@ class Optimizer:
                 yield number, dict(parts)
 
     @property
-    def state(self) -> States:
+    def state(self) -> Any:
         """Per parameter, or its number, {slot: tensor or number}. What is changed there counts for the next step."""
+        if self._own_state is not None:
+            return self._own_state
         tensors = self._tensors()
         self._take_apart(set(range(len(tensors))))
         return States(self._states, {id(tensor): number for number, tensor in enumerate(tensors)})
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        """For rules that people wrote with a state of their own, which is no business of ours."""
+        self._own_state = value
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         """The new parameter. state may be changed; it starts empty.
