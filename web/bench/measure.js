@@ -29,7 +29,7 @@ const OPEN_S = 120;
 const PATIENCE_S = 900;
 const LITTLE_PATIENCE_S = 120;
 const CLOSE_S = 10;
-/** Frames that take longer than this are not drawn at all. */
+/** What takes longer than this to draw a frame draws none: a page that was hidden meanwhile. */
 const HIDDEN_MS = 2_000;
 const LONGEST_REPEAT_MS = 60_000;
 /** One of the others that takes longer than this takes part in the fewest repeats only. */
@@ -246,7 +246,7 @@ async function timeAll(arena, row, ready, work, repeats, say) {
   const told = /** @type {Map<string, any[]>} */ (new Map());
   const slow = new Set();
   const once = (/** @type {string} */ name) => attempt(arena, name, row, async (one) => {
-    const frames = name === "captured" && told.has(name) ? new Frames() : null;
+    const frames = name === "captured" && told.has(name) && !document.hidden ? new Frames() : null;
     const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) }, arena.patience(name));
     const gap = await frames?.end();
     if (gap) row.frame_gap_ms = Math.max(row.frame_gap_ms ?? 0, gap);
