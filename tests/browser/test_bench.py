@@ -104,7 +104,7 @@ export const jit = (work) => (...inputs) => {
 
 def test_a_rival_that_hangs_is_ended_and_the_row_goes_on(tab: Tab) -> None:
     tab.page.route("**/bench/jaxjs/*", lambda route: route.fulfill(content_type="text/javascript", body=HANGS))
-    options = {"rows": ["chain_1m"], "contenders": ["jaxjs", "numpy"], "repeats": 2, "patience_s": 5}
+    options = {"rows": ["chain_1m"], "contenders": ["jaxjs", "numpy"], "repeats": 2, "others_s": 5}
     (row,) = tab.page.evaluate(RUN, options)["rows"]
     assert row["notes"] == {"jaxjs": "took more than 5 s"}
     assert row["checked"] and row["numpy_pyodide_ms"] > 0 and row["jaxjs_webgl_ms"] is None

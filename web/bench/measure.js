@@ -88,15 +88,16 @@ function remote(name) {
  * @param {(message: object) => Promise<any>} [options.outside] "torch": a contender outside the page, which is sent a worker's messages
  * @param {number} [options.repeats]
  * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
- * @param {number} [options.patience_s] how long ours and TensorFlow.js may take to answer; the others' at most 120 s
+ * @param {number} [options.patience_s] how long ours and TensorFlow.js may take to answer
+ * @param {number} [options.others_s] how long the others may
  * @param {number} [options.tune_s] how long the contender "tuned" measures its kernels in each row
  * @param {boolean} [options.roofline] whether each kernel of ours is compared with a plain copy and the best product
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
  */
-export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, roofline = false, patience_s = PATIENCE_S, say = () => {}, onRow = () => {} }) {
+export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, roofline = false, patience_s = PATIENCE_S, others_s = LITTLE_PATIENCE_S, say = () => {}, onRow = () => {} }) {
   const arena = new Arena(contenders, outside, flags, tune_s, patience_s);
-  arena.roofline = roofline;
+  Object.assign(arena, { roofline, others_s });
   const found = [];
   try {
     for (const name of rows) {
@@ -124,6 +125,7 @@ class Arena {
     this.tune_s = tune_s;
     this.names = names;
     this.roofline = false;
+    this.others_s = LITTLE_PATIENCE_S;
     this.outside = outside;
     this.machine = /** @type {Record<string, string>} */ ({});
     this.opened = /** @type {Map<string, Remote>} */ (new Map());
@@ -152,7 +154,7 @@ class Arena {
 
   /** Seconds in which it has to answer. @param {string} name */
   patience(name) {
-    return CENTRAL.includes(name) ? this.patience_s : Math.min(this.patience_s, LITTLE_PATIENCE_S);
+    return CENTRAL.includes(name) ? this.patience_s : Math.min(this.patience_s, this.others_s);
   }
 
   torch() {
