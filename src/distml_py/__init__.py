@@ -141,7 +141,7 @@ einops_backend.start()
 def _found(name: str) -> object:
     """What stands for torch.name: a family's function, one of nn.functional, or the method that changes its tensor."""
     method = vars(Tensor).get(name) if name.endswith("_") else None
-    return _functions().get(name) or vars(nn.functional).get(name) or method
+    return _functions().get(name) or linalg.older.NAMES.get(name) or vars(nn.functional).get(name) or method
 
 
 globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})

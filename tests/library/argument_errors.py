@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import distml_py as dm
-from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, RecipeError, ShapeError
+from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, LinAlgError, RecipeError, ShapeError
 
-X = dm.ones(2, 3)
+X, Y = dm.ones(2, 3), dm.ones(2, 3, requires_grad=True)
 F = dm.nn.functional
 ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.zeros(2, dtpye=dm.float32), ArgumentError, "zeros has no argument 'dtpye'; did you mean dtype=?"),
@@ -82,4 +82,18 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ShapeError,
         "layer_norm: weight, bias and running statistics have the shape (3,), got (2,)",
     ),
+    (
+        lambda: dm.linalg.inv(dm.zeros(2, 2)),
+        LinAlgError,
+        "inv of (2, 2): Singular matrix; add a little to its diagonal",
+    ),
+    (lambda: dm.linalg.cholesky(-dm.eye(2)), LinAlgError, "cholesky of (2, 2): Matrix is not positive definite"),
+    (lambda: dm.linalg.det(X), ShapeError, "det needs square matrices (..., n, n), got (2, 3)"),
+    (lambda: dm.linalg.qr(X.long()), DtypeError, "qr needs floating-point numbers, got int64; use .float()"),
+    (lambda: dm.linalg.solve(dm.eye(2), dm.ones(3)), ShapeError, "solve needs A (..., n, n) and B (..., n, k) or (..., n), got"),
+    (lambda: dm.linalg.qr(X, "complete"), ShapeError, "qr: mode is 'reduced' or 'r' here, got 'complete'"),
+    (lambda: dm.linalg.qr(Y).R.sum().backward(), ShapeError, "qr: its gradient needs at least as many rows as columns"),
+    (lambda: dm.linalg.eigh(dm.eye(2), "X"), ShapeError, "eigh: UPLO is 'L' or 'U', got 'X'"),
+    (lambda: dm.linalg.svd(Y), ShapeError, "svd: its gradient needs full_matrices=False"),
+    (lambda: dm.linalg.lstsq(X, dm.ones(3, 1)), ShapeError, "lstsq needs A (..., m, n) and B (..., m, k), got (2, 3) and (3, 1)"),
 ]

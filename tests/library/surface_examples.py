@@ -802,3 +802,44 @@ example(
     ),
     numbers(3),
 )
+
+# ---------------------------------------------------------------- linear algebra that the host computes
+
+
+def square(*lead: int) -> np.ndarray:
+    """Matrices far from singular ones."""
+    return numbers(*lead, 3, 3) + 3 * np.eye(3, dtype=np.float32)
+
+
+def definite(*lead: int) -> np.ndarray:
+    found = numbers(*lead, 3, 3)
+    return found @ found.swapaxes(-1, -2) + np.diag(np.arange(1, 4)).astype(np.float32)
+
+
+LINEAR: dict[str, tuple[Call, np.ndarray]] = {
+    "inv": (lambda lib, a: (lib.linalg.inv(a), a.inverse(), lib.linalg.matrix_power(a, -2)), square(2)),
+    "det": (lambda lib, a: (lib.det(a), lib.linalg.slogdet(a)[1], lib.linalg.slogdet(-a)[0]), square(2)),
+    "logdet": (lambda lib, a: (lib.logdet(a), a.slogdet()[1]), definite(2)),
+    "solve": (lambda lib, a: (lib.linalg.solve(a, a[..., :2] + 1), lib.linalg.solve(a, a[0, 0])), square(2)),
+    "solve from the right": (lambda lib, a: lib.linalg.solve(a[0], a[1], left=False), square(2)),
+    "solve_triangular": (lambda lib, a: lib.linalg.solve_triangular(a[0], a[1], upper=True), square(2)),
+    "solve_triangular of ones": (
+        lambda lib, a: lib.linalg.solve_triangular(a[0], a[1], upper=False, unitriangular=True),
+        square(2) * 0.3,
+    ),
+    "cholesky": (lambda lib, a: (lib.linalg.cholesky(a), lib.cholesky(a, upper=True)), definite(2)),
+    "cholesky_solve": (lambda lib, a: lib.cholesky_solve(a[0], lib.linalg.cholesky(a[1])), definite(2)),
+    "cholesky_inverse": (lambda lib, a: lib.cholesky_inverse(lib.linalg.cholesky(a)), definite()),
+    "qr": (lambda lib, a: (*lib.linalg.qr(a), lib.qr(a)[1]), numbers(5, 3)),
+    "eigh": (lambda lib, a: (lib.linalg.eigh(a)[0], lib.linalg.eigh(a)[1].square(), lib.linalg.eigvalsh(a)), definite(2)),
+    "svd": (lambda lib, a: [part.square() for part in lib.linalg.svd(a, full_matrices=False)], numbers(4, 3)),
+    "svd of wide ones": (lambda lib, a: (lib.svd(a)[0].square(), lib.svd(a)[2].square(), lib.linalg.svdvals(a)), numbers(3, 4)),
+    "pinv": (lambda lib, a: (lib.linalg.pinv(a), a.t().pinverse()), numbers(4, 3)),
+    "lstsq": (lambda lib, a: lib.linalg.lstsq(a[:, :2], a[:, 2:]).solution, numbers(5, 3)),
+    "matrix_exp": (lambda lib, a: (lib.linalg.matrix_exp(a), (a * 0.1).matrix_exp()), numbers(2, 3, 3)),
+    "matrix norms": (lambda lib, a: [lib.linalg.matrix_norm(a, p, keepdim=True) for p in (2, -2, "nuc")], square(2)),
+    "cond": (lambda lib, a: (lib.linalg.cond(a), lib.linalg.cond(a, -2)), square()),
+}
+for name, (call, matrix) in LINEAR.items():
+    example(f"linalg: {name}", call, matrix)
+example("linalg: matrix_rank", lambda lib, a: lib.linalg.matrix_rank(a), np.ones((3, 2), np.float32), differentiable=False)
