@@ -843,3 +843,51 @@ LINEAR: dict[str, tuple[Call, np.ndarray]] = {
 for name, (call, matrix) in LINEAR.items():
     example(f"linalg: {name}", call, matrix)
 example("linalg: matrix_rank", lambda lib, a: lib.linalg.matrix_rank(a), np.ones((3, 2), np.float32), differentiable=False)
+
+# ---------------------------------------------------------------- what is counted or combined
+
+SMALL = np.array([[3, 0, 1, 3, 0, 2, 0], [2, 2, 1, 1, 3, 3, 0]], np.int32)
+HOLES = np.where(numbers(3, 5) > 1, np.float32(np.nan), numbers(3, 5))
+COUNTED: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
+    "mode": (lambda lib, n: (*lib.mode(n), *n.mode(0, True)), (SMALL,)),
+    "nanmedian": (lambda lib, x: (lib.nanmedian(x), *lib.nanmedian(x, 1), x.nanmedian(0, True)[0]), (HOLES,)),
+    "combinations": (lambda lib, x: (lib.combinations(x), lib.combinations(x, 3), lib.combinations(x, 2, True)), (numbers(4),)),
+    "gcd and lcm": (lambda lib, n: (lib.gcd(n * 6, n.flip(1) * 4), n.lcm(n.flip(1))), (SMALL,)),
+    "cumulative_trapezoid": (
+        lambda lib, x: (lib.cumulative_trapezoid(x, dx=2), lib.cumulative_trapezoid(x, x.cumsum(0), dim=0)),
+        (numbers(3, 5),),
+    ),
+    "put": (
+        lambda lib, x, y: (x.put(lib.tensor([0, -1, 7]), y), lib.put(x, lib.tensor([0, 0, 7]), y, accumulate=True)),
+        (numbers(3, 5), numbers(3, seed=1)),
+    ),
+    "unravel_index": (lambda lib, n: lib.unravel_index(n, (2, 3, 4)), (SMALL,)),
+    "gradient": (lambda lib, x: (*lib.gradient(x), *lib.gradient(x, spacing=2.0, dim=1)), (numbers(3, 5),)),
+    "sum_to_size": (lambda lib, x: (x.sum_to_size(1, 5), x.sum_to_size(5), x.sum_to_size((3, 1))), (numbers(3, 5),)),
+    "special of chances": (
+        lambda lib, x: [f(x) for f in (lib.special.entr, lib.special.ndtri, lib.special.ndtr)] + [lib.special.xlog1py(x, x)],
+        (numbers(7, low=0.05, high=0.95),),
+    ),
+    "pdist": (lambda lib, x: (lib.nn.functional.pdist(x), lib.nn.functional.pdist(x, 1.0)), (numbers(4, 3),)),
+    "upsample": (
+        lambda lib, x: (lib.nn.functional.upsample_nearest(x, 4), lib.nn.functional.upsample_bilinear(x, scale_factor=2)),
+        (numbers(1, 1, 2, 3),),
+    ),
+}
+for name, (call, inputs) in COUNTED.items():
+    example(f"counted: {name}", call, *inputs, smooth=name != "pdist")  # PyTorch has no second derivative of that
+example("counted: isreal", lambda lib, x: lib.isreal(x), HOLES, differentiable=False)
+example(
+    "counted: histogram",
+    lambda lib, x: (
+        *lib.histogram(x, 4),
+        *lib.histogram(x, 3, range=(-1.0, 1.0), density=True),
+        *x.histogram(lib.tensor([-1.0, 0.0, 2.0], dtype=x.dtype), weight=x.abs()),
+    ),
+    numbers(9),
+    differentiable=False,
+)
+example(
+    "counted: windows",
+    lambda lib: (lib.hann_window(7), lib.hann_window(7, False), lib.hamming_window(8), lib.blackman_window(5), lib.hann_window(1)),
+)
