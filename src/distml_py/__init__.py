@@ -63,6 +63,7 @@ from .creation import (
     from_numpy,
     full,
     full_like,
+    get_default_device,
     get_default_dtype,
     hamming_window,
     hann_window,
