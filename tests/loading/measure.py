@@ -28,9 +28,12 @@ VISIT = """async () => {
     train.click();
     const ready = await until(() => distml.status().backend !== null);
     const loss = await until(() => document.getElementById("n-loss").textContent !== "–");
-    document.getElementById("stop").click();
     const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime / 1000;
     return { paint, screen, ready, loss };
+}"""
+STOP = """async () => {
+    document.getElementById("stop").click();
+    while (distml.status().state !== "stopped") await new Promise((go) => setTimeout(go, 20));
 }"""
 FILES = """performance.getEntriesByType("resource")
     .map((entry) => [new URL(entry.name).pathname, entry.transferSize, entry.decodedBodySize])"""
@@ -49,6 +52,7 @@ def visit(context: BrowserContext, link: str) -> tuple[dict[str, float], list[li
     page.wait_for_selector("#train", state="attached")
     found = page.evaluate(VISIT)
     files = page.evaluate(FILES) + page.workers[0].evaluate(FILES)
+    page.evaluate(STOP)
     page.close()
     return found, files
 

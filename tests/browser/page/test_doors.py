@@ -78,7 +78,7 @@ def test_the_page_speaks_japanese_and_nothing_of_it_stays_english(desk: Desk) ->
 def test_a_guest_joins_and_the_projector_shows_tabs_and_their_speed(desk: Desk) -> None:
     page = desk.page
     until_editor(page)
-    until_state(page, "ready", "finished")
+    until(page, "distml.status().backend !== null", 60)
     page.get_by_label("Example", exact=True).select_option("digits_mlp")
     until(page, "distml.code().includes('multilayer')")
     train(page, 100_000)

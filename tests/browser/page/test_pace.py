@@ -55,7 +55,8 @@ def page(tabs: BrowserContext, home: Coordinator) -> Page:
     opened = tabs.new_page()
     opened.goto(home.host_link)
     until_editor(opened)
-    until_state(opened, "ready")
+    until(opened, "distml.status().backend !== null", 90)
+    until_state(opened, "ready", "stopped")
     return opened
 
 
@@ -177,8 +178,7 @@ def test_a_phone_joins_with_one_tap_and_is_listed_within_two_seconds(browser: Br
     phone = browser.new_context(viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True, device_scale_factor=2)
     guest = phone.new_page()
     guest.goto(home.join_link)
-    until_state(guest, "ready", "training")
-    until(guest, "document.getElementById('boot').hidden", 60)
+    until(guest, "distml.status().backend !== null", 90)
     guest.get_by_role("button", name="Join").tap()
     began = time.monotonic()
     until(page, "document.querySelectorAll('#workers li').length === 2", 10)
