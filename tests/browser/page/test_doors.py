@@ -62,7 +62,7 @@ def test_the_page_speaks_japanese_and_nothing_of_it_stays_english(desk: Desk) ->
         while (walk.nextNode()) {
             const node = walk.currentNode, text = node.data.trim();
             if (!node.parentElement.closest('[data-raw]:not(#recipe-about), script, noscript, #run-keys, #output, [hidden], .shut')
-                && /[A-Za-z]{5}/.test(text.replaceAll(/distml|Python|NumPy|Jupyter|PyTorch|safetensors|ONNX|WebGL2|Enter/g, '')))
+                && /[A-Za-z]{5}/.test(text.replaceAll(/distml|Python|NumPy|Jupyter|PyTorch|torchvision|torch|import|safetensors|ONNX|WebGL2|Enter/g, '')))
                 found.push(text);
         }
         return found;
