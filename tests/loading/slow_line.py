@@ -25,15 +25,22 @@ class SlowLine:
         self.url = target.replace(f":{self._port}", f":{self.port}")
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(5)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(asyncio.start_server(self._meet, "127.0.0.1", 0))
         self.port = server.sockets[0].getsockname()[1]
+        self._over = asyncio.Event()
         self._ready.set()
-        self._loop.run_forever()
+        self._loop.run_until_complete(self._over.wait())
+        server.close()
+        meetings = asyncio.all_tasks(self._loop)
+        for meeting in meetings:
+            meeting.cancel()
+        self._loop.run_until_complete(asyncio.gather(*meetings, return_exceptions=True))
+        self._loop.close()
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self._host, self._port)
