@@ -2,6 +2,7 @@
 browser's own throttling leaves out. Bytes pass as they are; both ways share the line."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from urllib.parse import urlsplit
@@ -44,7 +45,8 @@ class SlowLine:
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self._host, self._port)
-        await asyncio.gather(self._pass(reader, back), self._pass(there, writer), return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):  # the line is taken down
+            await asyncio.gather(self._pass(reader, back), self._pass(there, writer), return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
