@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 PIECE = 4096
 LATENCY_S = 0.02  # one way
+ON_THE_WAY = 16  # pieces at a time
 
 
 class SlowLine:
@@ -49,12 +50,25 @@ class SlowLine:
             await asyncio.gather(self._pass(reader, back), self._pass(there, writer), return_exceptions=True)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while piece := await reader.read(PIECE):
-                now = time.monotonic()
-                self._free_at = max(self._free_at, now) + len(piece) / self._bytes_s
-                await asyncio.sleep(self._free_at - now + LATENCY_S)
+        on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(ON_THE_WAY)
+
+        async def arrive() -> None:
+            while True:
+                due, piece = await on_the_way.get()
+                await asyncio.sleep(due - time.monotonic())
+                if not piece:
+                    return writer.close()
                 writer.write(piece)
                 await writer.drain()
+
+        arriving = asyncio.create_task(arrive())
+        try:
+            piece = b"-"
+            while piece:
+                piece = await reader.read(PIECE)
+                self._free_at = max(self._free_at, time.monotonic()) + len(piece) / self._bytes_s
+                await on_the_way.put((self._free_at + LATENCY_S, piece))
+            await arriving
         finally:
+            arriving.cancel()
             writer.close()
