@@ -58,7 +58,7 @@ def test_the_page_speaks_japanese_and_nothing_of_it_stays_english(desk: Desk) ->
     expect(page.locator("#train")).to_have_text("学習する")
     page.wait_for_timeout(300)
     left = page.evaluate("""() => {
-        const names = /distml|Python|NumPy|Jupyter|PyTorch|torchvision|torch|import|safetensors|ONNX|WebGL2|Enter/g;
+        const names = /distml|Python|NumPy|Jupyter|PyTorch|torchvision|torch|import|safetensors|ONNX|WebGL2|Enter|https|localhost/g;
         const found = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
         while (walk.nextNode()) {
             const node = walk.currentNode, text = node.data.trim();
