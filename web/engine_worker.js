@@ -47,7 +47,7 @@ let plain = false;
 // The loop is driven by messages, not by timers or frames: a hidden tab keeps training, and what the page sends
 // is handled between two units of work.
 const turns = new MessageChannel();
-turns.port1.onmessage = (event) => turn(event.data);
+turns.port1.onmessage = (/** @type {MessageEvent<number>} */ event) => turn(event.data);
 setInterval(pulse, PULSE_MS);
 
 self.onmessage = ({ data: asked }) => {
