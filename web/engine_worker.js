@@ -13,7 +13,6 @@ const PRINTS_PER_S = 10;
 const LONGEST_LINE = 2000;
 const LOST_EVERY_MS = 100; // how often a lost GPU is asked for
 const MOST_ASKED = 100;
-const PULSE_MS = 1000;
 const GIVE_UP_S = 3; // without a GPU for so long, NumPy goes on
 
 /** @type {any} the functions of GLUE; null until the engine is ready */
@@ -21,9 +20,6 @@ let python = null;
 /** @type {string | null} the run whose frames came last */
 let run = null;
 let looping = false;
-/** The number of the turn that is to come, and when it was asked for. */
-let awaited = 0;
-let awokenAt = 0;
 let reportedAt = 0;
 let reportTimer = 0;
 /** What was printed faster than a page can show it: the last lines wait here. @type {string[]} */
@@ -47,8 +43,7 @@ let plain = false;
 // The loop is driven by messages, not by timers or frames: a hidden tab keeps training, and what the page sends
 // is handled between two units of work.
 const turns = new MessageChannel();
-turns.port1.onmessage = (/** @type {MessageEvent<number>} */ event) => turn(event.data);
-setInterval(pulse, PULSE_MS);
+turns.port1.onmessage = turn;
 
 self.onmessage = ({ data: asked }) => {
   order = order.then(() => handle(asked));
@@ -205,30 +200,18 @@ async function receive(data) {
 function awaken() {
   if (looping || !python.busy()) return;
   looping = true;
-  awokenAt = performance.now();
-  awaited += 1;
   const lost = python.lost_s();
-  if (lost === undefined && dutyShare < 1) setTimeout(turn, unit_ms * (1 / dutyShare - 1), awaited);
-  else if (lost === undefined) turns.port2.postMessage(awaited);
-  else if (lost < GIVE_UP_S || plain) setTimeout(turn, LOST_EVERY_MS, awaited);
+  if (lost === undefined && dutyShare < 1) setTimeout(turn, unit_ms * (1 / dutyShare - 1));
+  else if (lost === undefined) turns.port2.postMessage(null);
+  else if (lost < GIVE_UP_S || plain) setTimeout(turn, LOST_EVERY_MS);
   else {
     ready(python.fall_back(`the GPU was lost and did not come back within ${GIVE_UP_S} s; reload the page to try it again`));
-    turns.port2.postMessage(awaited);
+    turns.port2.postMessage(null);
   }
 }
 
-/** The loop must not end while there is work: whatever a browser makes of its messages, a second later it goes on. */
-function pulse() {
-  if (python === null) return;
-  if (looping && performance.now() - awokenAt > PULSE_MS + unit_ms / dutyShare) {
-    console.debug("distml: a turn did not come");
-    turn(awaited);
-  } else awaken();
-}
-
-/** One unit of work, then the queue again. @param {number} number  one that comes late was done already */
-function turn(number) {
-  if (!looping || number !== awaited) return;
+/** One unit of work, then the queue again. */
+function turn() {
   looping = false;
   const began = performance.now();
   send(ask("advance"));

@@ -92,6 +92,20 @@ def test_every_button_is_answered_within_a_second(page: Page) -> None:
     assert {name: seconds for name, seconds in found.items() if seconds > 1} == {}
 
 
+@pytest.mark.ux(13)
+def test_a_run_that_follows_another_is_left_alone(page: Page) -> None:
+    """Half a minute after the end of a run the page looks whether its engine still hears; by then it may have another one."""
+    train(page, 20)
+    until_state(page, "finished", timeout_s=60)
+    train(page, 100_000)
+    until(page, f"{STATE} === 'training' && {STEP} >= 20", 60)
+    page.wait_for_timeout(31_000)
+    step = status(page)["step"]
+    until(page, f"{STATE} === 'training' && {STEP} > {step}", 10)
+    page.get_by_role("button", name="Stop").click()
+    until_state(page, "stopped", timeout_s=20)
+
+
 @pytest.mark.ux(4)
 def test_curves_are_drawn_five_times_a_second_and_leave_the_main_thread_alone(page: Page) -> None:
     page.evaluate("""() => {
