@@ -116,7 +116,7 @@ def test_a_coordinator_asked_to_end_at_any_time_stores_its_last_step(bench: Benc
     worker = bench.worker(link)
     at, count = 0, often(6, 50)
     for _ in range(count):
-        wait(lambda at=at: status(link)["step"] > at, server)
+        wait(lambda at=at, link=link: status(link)["step"] > at, server)
         time.sleep(dice.uniform(0.0, 0.5))
         began = time.monotonic()
         server.process.terminate()
