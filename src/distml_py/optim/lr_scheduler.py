@@ -130,7 +130,7 @@ def _functions(optimizer: Optimizer, given: Any, name: str) -> list[Callable[[in
 class StepLR(LRScheduler):
     """Times gamma every step_size calls."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -159,7 +159,7 @@ class MultiStepLR(LRScheduler):
 class ConstantLR(LRScheduler):
     """Times factor for total_iters calls."""
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: float = 5, last_epoch: int = -1):
         if not 0 <= factor <= 1:
             raise RecipeError(f"ConstantLR: factor is in [0, 1], got {factor}")
         self.factor, self.total_iters = factor, total_iters
@@ -182,7 +182,7 @@ class LinearLR(LRScheduler):
         optimizer: Optimizer,
         start_factor: float = 1.0 / 3,
         end_factor: float = 1.0,
-        total_iters: int = 5,
+        total_iters: float = 5,
         last_epoch: int = -1,
     ):
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
@@ -221,7 +221,7 @@ class ExponentialLR(LRScheduler):
 class PolynomialLR(LRScheduler):
     """To 0 in total_iters calls, along (1 - epoch / total_iters)^power."""
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, total_iters: float = 5, power: float = 1.0, last_epoch: int = -1):
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -240,7 +240,7 @@ class PolynomialLR(LRScheduler):
 class CosineAnnealingLR(LRScheduler):
     """From initial_lr to eta_min over T_max calls, along half a cosine, and back. Source: Loshchilov and Hutter 2017."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -366,8 +366,8 @@ class CyclicLR(LRScheduler):
         optimizer: Optimizer,
         base_lr: float | Sequence[float],
         max_lr: float | Sequence[float],
-        step_size_up: int = 2000,
-        step_size_down: int | None = None,
+        step_size_up: float = 2000,
+        step_size_down: float | None = None,
         mode: str = "triangular",
         gamma: float = 1.0,
         scale_fn: Callable[[float], float] | None = None,
