@@ -562,13 +562,15 @@ class Coordinator:
             await asyncio.sleep(0.02)
         for task in self.tasks:
             task.cancel()
-        if self._committing is not None:
+        while self._committing is not None:
             await self._committing
+        connections = list(self._connections.values())
+        self._connections.clear()  # what still comes in counts no more: nobody may hear of a step after the last that is stored
         self._keep(now=True)
         self._arithmetic.shutdown()
         await self._write_pending()
         self._disk.shutdown()
-        for connection in list(self._connections.values()):
+        for connection in connections:
             connection.close(1012, "restart")
 
 

@@ -86,6 +86,24 @@ async def test_the_last_step_before_nothing_happens_is_stored_as_well(tmp_path: 
                     await asyncio.sleep(0.01)
 
 
+@pytest.mark.fault("R18")
+async def test_what_comes_in_after_the_last_state_was_stored_makes_no_step(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        stored = slow(served)
+        served.coordinator.begin(start(steps=9), weights())
+        async with served.worker() as worker:
+            await worker.join()
+            leases = [await worker.get(wire.Lease) for _ in range(2)]
+            closing = asyncio.create_task(served.coordinator.close(0.0))
+            served.coordinator.close = lambda wait_s: asyncio.sleep(0)  # type: ignore[method-assign, assignment]
+            await asyncio.sleep(SLOW_S / 2)
+            for lease in leases:
+                await worker.gradient(lease, GOOD)
+            assert await worker.closed() == 1012
+            await closing
+            assert served.coordinator.rounds.version == max(stored, default=0) == 0
+
+
 async def test_states_are_stored_in_their_order_also_while_it_ends(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         stored = slow(served)
