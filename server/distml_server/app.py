@@ -77,7 +77,7 @@ def create_app(
             raise web.HTTPUnauthorized(text="the join link is the host's to show: open the host link")
         import segno
 
-        code = segno.make(coordinator.join_url, error="m")
+        code = segno.make(coordinator.invitation, error="m")
         return _json(request, {"rows": ["".join("1" if dark else "0" for dark in row) for row in code.matrix_iter(border=4)]})
 
     if access.spoken is not None:

@@ -26,7 +26,7 @@ from . import (
 )
 from . import accelerator as mps
 from . import accelerator as xpu
-from .amp import autocast
+from .amp import autocast, is_autocast_enabled
 from .capture import compile
 from .constants import (
     Size,
@@ -56,13 +56,17 @@ from .creation import (
     arange,
     as_tensor,
     asarray,
+    blackman_window,
     empty,
     empty_like,
     eye,
     from_numpy,
     full,
     full_like,
+    get_default_device,
     get_default_dtype,
+    hamming_window,
+    hann_window,
     linspace,
     logspace,
     ones,
@@ -107,6 +111,7 @@ from .kinds import (
     set_default_tensor_type,
 )
 from .missing import getter as _getter
+from .optim import swa_utils as _swa_utils  # noqa: F401  # torch.optim.swa_utils
 from .profiler import profile
 from .random import Generator, initial_seed, manual_seed, seed
 from .recipe import Recipe, train
@@ -140,7 +145,7 @@ einops_backend.start()
 def _found(name: str) -> object:
     """What stands for torch.name: a family's function, one of nn.functional, or the method that changes its tensor."""
     method = vars(Tensor).get(name) if name.endswith("_") else None
-    return _functions().get(name) or vars(nn.functional).get(name) or method
+    return _functions().get(name) or linalg.older.NAMES.get(name) or vars(nn.functional).get(name) or method
 
 
 globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +19,8 @@ from .graph import LEAF, Link, Node
 from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
+from .tensor import inference_mode as inference_mode
+from .tensor import set_grad_enabled as set_grad_enabled
 
 functional = differentials  # as PyTorch calls it
 
@@ -96,7 +100,7 @@ class Function:
         joint = Node(LEAF, (), (), (), float32)
         parents = tuple(arg._node for arg in args if isinstance(arg, Tensor))
         places = [isinstance(arg, Tensor) for arg in args]
-        joint.link = Link(parents, _Backward(cls, ctx, outputs, places))
+        joint.link = Link(parents, _Backward(cls, ctx, outputs, places, joint))
         made = []
         for number, out in enumerate(outputs):
             if isinstance(out, Tensor) and out.is_floating_point() and id(out) not in ctx._flat:
@@ -112,7 +116,8 @@ class Function:
 class _Backward:
     """Link.backward of a Function."""
 
-    def __init__(self, cls: type[Function], ctx: Context, outputs: list[Any], places: list[bool]):
+    def __init__(self, cls: type[Function], ctx: Context, outputs: list[Any], places: list[bool], joint: Node):
+        self.joint = weakref.ref(joint)  # which holds this
         self.cls, self.ctx, self.places = cls, ctx, places
         self.like = [(out.shape, out.dtype) if isinstance(out, Tensor) else None for out in outputs]
 
@@ -127,6 +132,7 @@ class _Backward:
                 given.append(Tensor(graph.full(0, like[0], np.dtype(like[1] if like[1].kind == "f" else float32))))
             else:
                 given.append(None)
+        self._know_saved(ctx)
         try:
             with enable_grad():
                 found = self.cls.backward(ctx, *given)
@@ -138,6 +144,16 @@ class _Backward:
             raise GradientError(f"{self.cls.__name__}.backward returned {len(parts)} gradients for {count} arguments of forward")
         parts = [part for part, place in zip(parts, self.places, strict=False) if place]
         return [None if part is None else part._node for part in parts]
+
+    def _know_saved(self, ctx: Context) -> None:
+        """Outputs that were saved and that no gradient reaches are outputs to backward(), too: it may be differentiated again."""
+        joint = self.joint()
+        for tensor in ctx._saved:
+            number = ctx._outputs.get(id(tensor))
+            if number is not None and number not in ctx._now and tensor is not None and joint is not None:
+                node = graph.apply(ops.DETACH, tensor._node)
+                node.link = Link((joint,), None, number)
+                ctx._now[number] = _inside(node)
 
 
 def _inside(node: Node) -> Tensor:
@@ -156,6 +172,34 @@ class Variable(metaclass=_AnyTensor):
 
     def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Any:
         return data.detach().requires_grad_(requires_grad)
+
+
+class detect_anomaly:
+    """Inside, the first NaN of a gradient is not looked for: that would wait for the device at each step. profile() and the page's
+    views show where numbers go; taken so that programs run."""
+
+    def __init__(self, check_nan: bool = True, mode: bool = True):
+        self.check_nan = check_nan
+
+    def __enter__(self) -> None:
+        if "detect_anomaly" not in _told:
+            _told.add("detect_anomaly")
+            warnings.warn("detect_anomaly() looks for no NaN here; check x.isfinite().all() where you suspect one", stacklevel=2)
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class set_detect_anomaly(detect_anomaly):
+    """detect_anomaly(), from now on."""
+
+    def __init__(self, mode: bool, check_nan: bool = True):
+        super().__init__(check_nan)
+        if mode:
+            self.__enter__()
+
+
+_told: set[str] = set()  # what may change in this module, in one place
 
 
 __getattr__ = _getter("torch.autograd", globals())

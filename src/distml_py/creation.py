@@ -22,7 +22,7 @@ from .sampling import uniform as uniform
 from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
 from .tensor.arguments import guard as _guard
-from .tensor.device import check
+from .tensor.device import check, current
 from .tensor.host_data import resolve
 from .tensor.tensor import method
 
@@ -149,6 +149,32 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return Tensor((rows == columns)._node, dtype or float32, requires_grad)
 
 
+def _window(count: int, periodic: bool, dtype: Any, *weights: float) -> Tensor:
+    """Sums of cosines over count numbers; periodic: as the first of one more."""
+    if count < 0:
+        raise ShapeError(f"a window has at least 0 numbers, got {count}")
+    turns = np.arange(count) * (2 * math.pi / max(count if periodic else count - 1, 1))
+    found = sum(((-1) ** n * weight * np.cos(n * turns) for n, weight in enumerate(weights)), start=np.zeros(count))
+    return Tensor(found if count != 1 else np.ones(1), dtype or float32)
+
+
+def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
+    check(device)
+    return _window(window_length, periodic, dtype, 0.5, 0.5)
+
+
+def hamming_window(
+    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    check(device)
+    return _window(window_length, periodic, dtype, alpha, beta)
+
+
+def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
+    check(device)
+    return _window(window_length, periodic, dtype, 0.42, 0.5, 0.08)
+
+
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers of a line, largest first unless increasing, as columns."""
     powers = arange(x.shape[0] if N is None else N)
@@ -184,6 +210,14 @@ def new_full(
     return full(size, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@method
+def new(input: Tensor, *size: Any) -> Tensor:
+    """A tensor of input's dtype: zeros of this size, or numbers."""
+    if len(size) == 1 and not isinstance(size[0], int) and not isinstance(size[0], tuple):
+        return tensor(size[0], input.dtype)
+    return zeros(*size, dtype=input.dtype)
+
+
 # ---------------------------------------------------------------- defaults
 
 
@@ -195,6 +229,10 @@ def set_default_dtype(d: Any) -> None:
     """float32, and no other: the GPU has one floating-point dtype."""
     if dtype_of(d) is not FLOAT32:
         raise UnsupportedError(f"not implemented: torch.set_default_dtype({d}); nearest is dtype= where a tensor is made")
+
+
+def get_default_device() -> Any:
+    return current()
 
 
 def set_default_device(device: Any) -> None:

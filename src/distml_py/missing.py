@@ -14,32 +14,62 @@ NEAREST = {
     "as_strided": "Tensor.unfold, or slices",
     "as_strided_": "Tensor.unfold, or slices",
     "autocast": "float32 throughout",
-    "cholesky": "numpy.linalg.cholesky of x.numpy()",
     "complex64": "two float32 tensors",
     "complex128": "two float64 tensors",
     "data_ptr": "the tensor itself as a key: tensors hash by identity",
-    "det": "numpy.linalg.det of x.numpy()",
     "eig": "numpy.linalg.eig of x.numpy()",
-    "inv": "numpy.linalg.inv of x.numpy()",
-    "inverse": "numpy.linalg.inv of x.numpy()",
     "fft": "numpy.fft of x.numpy()",
     "jit": "distml_py.compile",
     "linearize": "torch.func.jvp",
     "load": "distml_py.io",
-    "logdet": "numpy.linalg.slogdet of x.numpy()",
-    "pinverse": "numpy.linalg.pinv of x.numpy()",
-    "qr": "numpy.linalg.qr of x.numpy()",
     "save": "distml_py.io",
     "share_memory_": "nothing: workers are other tabs",
-    "slogdet": "numpy.linalg.slogdet of x.numpy()",
-    "solve": "numpy.linalg.solve of x.numpy()",
     "storage": "x.numpy()",
-    "svd": "numpy.linalg.svd of x.numpy()",
 }
+
+# modules that are not here, and what does their work
+MODULES = {
+    "torch.fx": "the module's own Python",
+    "torch.fft": "numpy.fft of x.numpy()",
+    "torch.sparse": "dense tensors",
+    "torch.hub": "a model of distml_py.models, and load_state_dict()",
+    "torch.onnx": "a model of distml_py.models and its export",
+    "torch.profiler": "distml_py.profile",
+    "torch.quantization": "float32 throughout",
+    "torch.ao": "float32 throughout",
+    "torch.export": "distml_py.compile",
+    "torch.testing": "numpy.testing of x.numpy()",
+    "torch.signal": "torch.hann_window and the like",
+    "torch.overrides": "plain functions",
+    "torch.nn.utils.prune": "a mask that is multiplied with the weight",
+    "torch.nn.utils.stateless": "torch.func.functional_call",
+    "torch.nn.quantized": "float32 throughout",
+    "torch.utils.model_zoo": "a model of distml_py.models, and load_state_dict()",
+    "torch.utils.benchmark": "distml_py.profile",
+    "torch.nested": "padded tensors and masks",
+    "torch.masked": "where() and masked_fill()",
+    "torch.package": "the program's own files",
+    "torch.utils.cpp_extension": "an autograd.Function in Python",
+    "torch._dynamo": "distml_py.compile",
+    "torch._inductor": "distml_py.compile",
+    "torch.nn.attention": "F.scaled_dot_product_attention",
+    "torchvision.ops": "its formula in tensor operations",
+    "torchvision.io": "PIL, and transforms.ToTensor()",
+}
+OF_MODULE = frozenset(
+    """T_destination call_super_init dump_patches get_extra_state ipu mtia register_load_state_dict_post_hook set_extra_state xpu
+    register_load_state_dict_pre_hook register_state_dict_post_hook register_state_dict_pre_hook""".split()  # noqa: SIM905
+)
+OF_OPTIMIZER = frozenset(
+    """profile_hook_step register_load_state_dict_post_hook register_load_state_dict_pre_hook register_state_dict_post_hook
+    register_state_dict_pre_hook register_step_post_hook register_step_pre_hook""".split()  # noqa: SIM905
+)
 
 
 def missing(module: str, name: str, ours: Iterable[str]) -> AttributeError:
     """The error for module.name; ours: the names that are here."""
+    if f"{module}.{name}" in MODULES:
+        return MissingNameError(f"not implemented: {module}.{name}; nearest is {MODULES[f'{module}.{name}']}")
     if name.startswith("__") or name not in NAMES.get(module, ()):
         return AttributeError(f"{module} has no attribute {name!r}, here as in PyTorch")
     near = NEAREST.get(name)
@@ -47,6 +77,13 @@ def missing(module: str, name: str, ours: Iterable[str]) -> AttributeError:
         close = difflib.get_close_matches(name, sorted(set(ours) & NAMES[module]), 1, 0.4)
         near = f"{module}.{close[0]}" if close else "NumPy on x.numpy()"
     return MissingNameError(f"not implemented: {module}.{name}; nearest is {near}")
+
+
+def without(owner: object, name: str, theirs: Iterable[str], kind: str, near: str) -> AttributeError:
+    """The error for an attribute that an object has not; theirs: those that PyTorch's kind has and ours has not."""
+    if name in theirs:
+        return MissingNameError(f"not implemented: {kind}.{name}; nearest is {near}")
+    return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}")
 
 
 def getter(module: str, names: dict[str, Any]) -> Callable[[str], Any]:

@@ -132,9 +132,14 @@ WRITING: list[Row] = [
         "not implemented: scatter(reduce='multiply'); nearest is reduce='add' and scatter_reduce()",
     ),
     (
-        lambda: full(3).scatter_reduce(0, ints(0), full(1), "prod"),
-        UnsupportedError,
-        "not implemented: scatter_reduce(reduce='prod'); nearest are 'sum' and 'mean'",
+        lambda: full(3).scatter_reduce(0, ints(0), full(1), "max"),
+        DtypeError,
+        "scatter_reduce: reduce is 'sum', 'mean', 'prod', 'amax' or 'amin', got 'max'",
+    ),
+    (
+        lambda: full(3).index_reduce(0, ints(0), full(1), "sum"),
+        DtypeError,
+        "index_reduce: reduce is 'prod', 'mean', 'amax' or 'amin', got 'sum'",
     ),
     (
         lambda: full(3).masked_scatter(full(3), full(3)),
@@ -190,9 +195,9 @@ FINDING: list[Row] = [
     (lambda: full(3).norm("nuc"), DtypeError, "norm: p is a number, math.inf or 'fro', got 'nuc'"),
     (lambda: ints(1).norm(), DtypeError, "norm needs floating-point numbers, got int64; use .float()"),
     (
-        lambda: dm.linalg.matrix_norm(full(2, 2), 2),
+        lambda: dm.linalg.matrix_norm(full(2, 2), 3),
         UnsupportedError,
-        "not implemented: torch.linalg.matrix_norm(ord=2); nearest are 'fro', 1, -1, inf and -inf",
+        "not implemented: torch.linalg.matrix_norm(ord=3); nearest are 'fro', 'nuc', 1, 2 and inf",
     ),
     (lambda: dm.linalg.multi_dot([full(2)]), ShapeError, "multi_dot needs at least two tensors, got 1"),
 ]
@@ -237,9 +242,9 @@ MAKING: list[Row] = [
 ]
 SHAPES: list[Row] = [
     (
-        lambda: full(2).svd(),
+        lambda: full(2).geqrf(),
         UnsupportedError,
-        "not implemented: torch.Tensor.svd; nearest is numpy.linalg.svd of x.numpy()",
+        "not implemented: torch.Tensor.geqrf; nearest is torch.Tensor.",
     ),
     (
         lambda: leaf(2).unsqueeze_(0),

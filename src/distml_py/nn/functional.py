@@ -41,6 +41,7 @@ from ..functions.activation import (
     tanhshrink,
     threshold,
 )
+from ..functions.bags import embedding_bag
 from ..functions.changing import changed as _changed
 from ..functions.convolution import (
     Pair,
@@ -54,7 +55,7 @@ from ..functions.convolution import (
     pair,
 )
 from ..functions.ctc import ctc_loss
-from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from ..functions.grid import affine_grid, grid_sample
 from ..functions.loss import (
     binary_cross_entropy,
@@ -69,6 +70,7 @@ from ..functions.loss import (
     margin_ranking_loss,
     mse_loss,
     multi_margin_loss,
+    multilabel_margin_loss,
     multilabel_soft_margin_loss,
     pairwise_distance,
     poisson_nll_loss,
@@ -76,20 +78,27 @@ from ..functions.loss import (
     smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from ..functions.padding import pad
 from ..functions.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
     adaptive_max_pool1d,
     adaptive_max_pool2d,
+    adaptive_max_pool3d,
     avg_pool1d,
     avg_pool2d,
+    avg_pool3d,
     max_pool1d,
     max_pool2d,
+    max_pool3d,
 )
 from ..functions.token import embedding, one_hot
-from ..functions.vision import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from ..functions.unpooling import lp_pool1d, lp_pool2d, max_unpool1d, max_unpool2d, max_unpool3d
+from ..functions.vision import channel_shuffle, fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from ..functions.volume import Triple, conv3d, conv_transpose3d, triple
 from ..indexing import gather
 from ..missing import getter as _getter
 from ..op import bool_, int32
@@ -393,6 +402,27 @@ def scaled_dot_product_attention(
         total = where(total == 0.0, 1.0, total)
     weights = apply(ops.SOFTMAX, scores, top.expand(scores.shape), total.expand(scores.shape))
     return dropout(weights, dropout_p) @ value
+
+
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None) -> Tensor:
+    """interpolate() under its earlier name."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    return interpolate(input, size, scale_factor)
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """The distances of all pairs of rows of (n, d), (n (n - 1) / 2,)."""
+    if input.ndim != 2:
+        raise ShapeError(f"pdist needs (n, d), got {input.shape}")
+    first, second = np.triu_indices(input.shape[0], 1)
+    return (input[Tensor(first.astype(np.int64))] - input[Tensor(second.astype(np.int64))]).norm(p, -1)
 
 
 _named(globals())
