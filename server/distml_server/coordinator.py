@@ -38,6 +38,7 @@ TICK_PER_CONNECTION_S = 0.001
 STATUS_EVERY_S = 0.5
 STATUS_PER_CONNECTION_S = 0.01  # with many tabs each hears less often, so that telling costs no more than training
 DURABLE_S = 1.0
+PIN_CHARACTERS = 32  # of the SHA-256 of a run's code, in its join link
 ADMITTED_S = 1.0  # so often it is seen whether everybody's link is still good
 THREAD_BYTES = 4 << 20  # gradients of so many are summed outside the event loop
 SLACK_BYTES = 64 * 1024
@@ -149,6 +150,12 @@ class Coordinator:
         self._carry_out(sends)
 
     @property
+    def invitation(self) -> str:
+        """The join link; while there is a run it names the run's code, so that nobody who follows it runs another one unasked."""
+        run = self.rounds.run
+        return f"{self.join_url}&c={run.code_sha256[:PIN_CHARACTERS]}" if run is not None and self.join_url else self.join_url
+
+    @property
     def idle(self) -> bool:
         """Whether nobody is connected."""
         return not self._connections
@@ -185,7 +192,7 @@ class Coordinator:
         self._count += 1
         connection.id, connection.role = f"w{self._count}", role
         self._connections[connection.id] = self._sessions[session] = connection
-        connection.say(wire.Welcome(spoken, connection.id, role, self.join_url if role == "host" else ""))
+        connection.say(wire.Welcome(spoken, connection.id, role, self.invitation if role == "host" else ""))
         who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), hello.session and session, address
         self._carry_out(self.rounds.connect(connection.id, *who))
         self._tell([connection])

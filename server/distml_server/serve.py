@@ -221,12 +221,12 @@ def _listen(port: int, lan: bool) -> socket.socket:
 def _print_links(coordinator: Coordinator, access: rules.Access, host: str, port: int) -> None:
     print(f"distml is listening on http://{host}:{port}/")
     print(f"  You (host):  http://{host}:{port}/#t={access.host_token}")
-    print(f"  Others join: {coordinator.join_url}")
-    print(f"  From a terminal: distml worker '{coordinator.join_url}'")
+    print(f"  Others join: {coordinator.invitation}")
+    print(f"  From a terminal: distml worker '{coordinator.invitation}'")
     if access.lan:
         import segno
 
         print(f"  Everybody in the network of {host} who has the join link can compute; scan it:")
-        segno.make(coordinator.join_url, error="m").terminal(compact=True)
+        segno.make(coordinator.invitation, error="m").terminal(compact=True)
         print(f"  Or say: http://{host}:{port}/code and {access.spoken}")
     print("Ctrl+C stores the run and ends.", flush=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import platform
 import random
@@ -71,10 +72,29 @@ class Inbox:
         return frames
 
 
+class Consent:
+    """The code that this worker runs: what its link names, else what it finds first. It runs on this machine, in no sandbox."""
+
+    def __init__(self, pin: str) -> None:
+        self.pin = pin
+
+    def check(self, code: str) -> None:
+        """Raises Refused for another one."""
+        found = hashlib.sha256(code.encode()).hexdigest()
+        if not self.pin:
+            self.pin = found
+        elif not found.startswith(self.pin):
+            raise Refused(
+                f"the run's code is another one ({found[:8]}) than this worker was started for ({self.pin[:8]}):"
+                " look at it on the page, and start `distml worker` again with the page's join link"
+            )
+
+
 async def work(link: str, name: str, say: Say = print) -> int:
     """Joins the coordinator behind the link and works until its run is over. Returns the exit code."""
     use_backend("reference")
     url, token = address(link)
+    consent = Consent(pin_of(link))
     tab = Tab("reference", f"NumPy, {platform.machine()}", platform_name(), time.monotonic)
     session, failures, lost_s = secrets.token_hex(8), 0, time.monotonic()
     patience_s = FIRST_GIVE_UP_S
@@ -86,7 +106,7 @@ async def work(link: str, name: str, say: Say = print) -> int:
                     role = "host" if token else "worker"
                     hello = wire.Hello(wire.PROTOCOL, token, role, name, session)
                     await socket.send_str(str(wire.encode(hello)))
-                    if await _serve(socket, tab, say):
+                    if await _serve(socket, tab, say, consent):
                         return 0
                     patience_s = GIVE_UP_S
                     failures = 0 if socket.close_code not in (None, 1006) else failures
@@ -104,7 +124,7 @@ async def work(link: str, name: str, say: Say = print) -> int:
             failures += 1
 
 
-async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say) -> bool:
+async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say, consent: Consent) -> bool:
     """One connection; True when the run is over."""
     inbox = Inbox()
     reader = asyncio.create_task(_read(socket, inbox))
@@ -112,7 +132,7 @@ async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say) ->
         while True:
             closed = inbox.closed  # what came before the end still counts: the last frame may be Ended
             for data in inbox.take():
-                _announce(data, say)
+                _announce(data, say, consent)
                 for frame in tab.receive(data):
                     await _send(socket, frame)
             if closed and tab.ended is None:
@@ -169,11 +189,12 @@ async def _read(socket: aiohttp.ClientWebSocketResponse, inbox: Inbox) -> None:
     inbox.arrived.set()
 
 
-def _announce(data: bytes | str, say: Say) -> None:
+def _announce(data: bytes | str, say: Say, consent: Consent) -> None:
     if not isinstance(data, str):
         return
     match wire.decode(data).message:
-        case wire.Run(run=run, recipe=recipe, steps=steps):
+        case wire.Run(run=run, recipe=recipe, steps=steps, code=code):
+            consent.check(code)
             say(f"Joining run {run}: {recipe}, {steps} steps")
         case wire.Rejected(reason=reason, detail=detail):
             say(f"The coordinator refused something ({reason}): {detail}")
@@ -194,8 +215,17 @@ def address(link: str) -> tuple[str, str]:
         possible = False
     if not possible:
         raise Refused(f"a worker needs a link such as http://127.0.0.1:8000/#t=..., got {link.split('#')[0]!r}")
-    token = parts.fragment.removeprefix("t=") if parts.fragment.startswith("t=") else ""
+    token = _named(parts.fragment, "t")
     return f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}/ws", token
+
+
+def pin_of(link: str) -> str:
+    """The beginning of the code's SHA-256 that the link names; "" when it names none."""
+    return _named(link.partition("#")[2], "c")
+
+
+def _named(fragment: str, name: str) -> str:
+    return next((part[len(name) + 1 :] for part in fragment.split("&") if part.startswith(f"{name}=")), "")
 
 
 def platform_name() -> str:

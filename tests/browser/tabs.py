@@ -29,6 +29,7 @@ class Tab:
         self.page.get_by_role("button", name="Train").click()
 
     def join(self) -> None:
+        """As soon as there is a run whose code is shown."""
         self.page.get_by_role("button", name="Join").click(timeout=30_000)
 
     def status(self) -> dict[str, Any]:

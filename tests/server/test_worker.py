@@ -3,6 +3,7 @@
 import hashlib
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from distml_py import io, wire
 from distml_py.recipe import Training, load_recipe
 from distml_server import worker
 from distml_server.worker import Inbox, Refused, address
+from peers import CODE as NEVER
+from peers import serving, start, weights
 from test_tab import CODE
 
 Script = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -132,3 +135,30 @@ def test_another_link_is_refused_without_repeating_its_token(link: str) -> None:
     with pytest.raises(Refused, match="a worker needs a link") as caught:
         address(link)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.fault("S30")
+def test_a_worker_runs_the_code_that_its_link_names_and_no_other() -> None:
+    digest = hashlib.sha256(b"good").hexdigest()
+    link = f"http://127.0.0.1:8000/#t=token&c={digest[:32]}"
+    assert worker.address(link)[1] == "token" and worker.pin_of(link) == digest[:32]
+    assert worker.pin_of("http://127.0.0.1:8000/#t=token") == "" == worker.pin_of("127.0.0.1:8000")
+    named, first = worker.Consent(digest[:32]), worker.Consent("")
+    named.check("good")
+    first.check("good")
+    for consent in (named, first):
+        with pytest.raises(worker.Refused, match=r"the run's code is another one \(\w{8}\) than this worker was started for"):
+            consent.check("evil")
+
+
+@pytest.mark.fault("S30")
+async def test_other_code_is_refused_before_a_line_of_it_runs(tmp_path: Path) -> None:
+    """The code of this run raises SystemExit."""
+    async with serving(tmp_path) as served:
+        served.coordinator.begin(start(), weights())
+        invitation = served.coordinator.invitation
+        assert invitation.endswith("&c=" + hashlib.sha256(NEVER.encode()).hexdigest()[:32])
+        with pytest.raises(worker.Refused, match="look at it on the page"):
+            await worker.work(invitation[:-1] + ("0" if invitation[-1] != "0" else "1"), "w", lambda _: None)
+        with pytest.raises(SystemExit, match="the coordinator never runs the code of a tab"):
+            await worker.work(invitation, "w", lambda _: None)
