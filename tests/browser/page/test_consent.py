@@ -1,5 +1,6 @@
 """What a guest's tab runs is what its person has seen and clicked for; and what a recipe's Python cannot do there."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -129,3 +130,18 @@ def test_a_recipes_python_reaches_nobody_and_cannot_pretend(
     assert page.evaluate("({}).state === undefined"), "no prototype was changed"
     assert page.locator("img[src=x]").count() == 0
     assert status(page)["test_accuracy"] > 0.5, "the numbers are the run's own"
+
+
+@pytest.mark.fault("S5")
+def test_who_was_told_the_code_comes_in_by_typing_it(context: BrowserContext, serve: Any) -> None:
+    coordinator = serve("--lan")
+    (code,) = re.findall(r"Or say: \S+/code and (\w{4}-\w{4})", coordinator.log.read_text())
+    page = context.new_page()
+    page.goto(coordinator.url + "code")
+    page.get_by_label("The eight signs that the host says").fill("22222222")
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_text("that is not the code")).to_be_visible()
+    page.get_by_label("The eight signs that the host says").fill(code.lower())
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_text("The host has not started a run yet")).to_be_visible(timeout=20_000)
+    assert "/#t=" in page.url and code not in page.url
