@@ -226,6 +226,11 @@ class Coordinator:
         effects = self._effects(connection, inspected, self._clock())
         return next((effect for effect in effects if isinstance(effect, do.Reject) and effect.to == connection.id), None)
 
+    def damaged(self, connection: Connection, detail: str) -> None:
+        """A frame that is none: it is answered, counted, and a strike."""
+        if connection.id in self._connections:
+            self._carry_out(self.rounds.refuse(connection.id, "", "format", detail, self._clock()))
+
     def _effects(self, connection: Connection, inspected: Inspected, now: float) -> list[do.Effect]:
         frame, message, sender = inspected.frame, inspected.frame.message, connection.id
         effects: list[do.Effect] = []

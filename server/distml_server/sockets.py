@@ -46,6 +46,8 @@ class Coordinator(Protocol):
 
     def receive(self, connection: "Connection", inspected: Inspected) -> Reject | None: ...
 
+    def damaged(self, connection: "Connection", detail: str) -> None: ...
+
     def largest_frame(self, role: str) -> int: ...
 
     def leave(self, connection: "Connection") -> None: ...
@@ -187,7 +189,8 @@ class Connection:
             small = len(data) < THREAD_BYTES
             inspected = coordinator.inspect(data) if small else await asyncio.to_thread(coordinator.inspect, data)
         except FormatError as error:
-            self._reject(coordinator, wire.Rejected("format", str(error)[:500]), 1007)
+            coordinator.damaged(self, str(error)[:500])
+            self._strike(1007)
             return
         if not isinstance(inspected.frame.message, FREE_OF_CHARGE) and not self._afford():
             return
@@ -201,10 +204,6 @@ class Connection:
         elif refusal.bad:
             self._strike(1008)
         self._afford()
-
-    def _reject(self, coordinator: Coordinator, rejected: wire.Rejected, code: int) -> None:
-        self.say(rejected)
-        self._strike(code)
 
     def _strike(self, code: int) -> None:
         self._bad += 1

@@ -69,6 +69,18 @@ async def test_three_strikes_are_quarantine_that_all_can_see_and_that_coming_bac
         assert rows[again.welcome.worker]["shards_done"] == 0 and not rows[other.welcome.worker]["quarantined"]
 
 
+@pytest.mark.fault("S14")
+async def test_frames_that_are_none_are_counted_and_are_strikes_too(served: Served) -> None:
+    async with served.worker("s1") as worker:
+        for _ in range(3):
+            await worker.raw('{"type": "join", "run": 7}')
+            rejected = await worker.get(wire.Rejected)
+            assert rejected.reason == "format" and "$.run" in rejected.detail
+        assert await worker.closed() == 1007
+    assert served.coordinator.status()["rejected"] == {"format": 3}
+    assert served.coordinator.rounds.conduct.quarantined("worker s1", served.coordinator._clock())
+
+
 @pytest.mark.fault("R11")
 async def test_who_goes_on_after_quarantine_is_not_let_in_any_more(served: Served) -> None:
     served.coordinator.begin(start(), weights())
