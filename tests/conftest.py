@@ -1,6 +1,6 @@
 """What several folders of tests share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ux", action="store_true", help="print the page's features and whether their tests pass")
 
     parser.addoption("--faults", choices=("R", "S"), help="only tests of docs/faults.md's rows of this letter; prints each row")
+    parser.addoption("--chaos", action="store_true", help="also tests marked chaos, which take their time")
+    parser.addoption("--long", action="store_true", help="tests of faults repeat as often, and last as long, as they should")
 
 
 TABLE = pytest.StashKey[FaultTable]()
@@ -30,10 +32,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Browser tests last: Playwright's synchronous API leaves an event loop running in this thread."""
     items.sort(key=lambda item: "/browser/" in item.path.as_posix())
     kind = config.getoption("--faults")
+    others = [item for item in items if item.get_closest_marker("chaos") and not (kind == "R" or config.getoption("--chaos"))]
     if kind:
-        others = [item for item in items if not any(name.startswith(kind) for name in rows_of(item))]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in others]
+        others += [item for item in items if not any(name.startswith(kind) for name in rows_of(item))]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture
+def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """How often something is to be tried: (usually, with --long)."""
+    return lambda usual, long: long if request.config.getoption("--long") else usual
 
 
 def rows_of(item: pytest.Item) -> list[str]:

@@ -17,7 +17,7 @@ import { Runs } from "./runs.js";
 import { Scripts } from "./scripts.js";
 import { Connection } from "./socket.js";
 import { isActive, isWorking, statusOf } from "./status.js";
-import { chosenLanguage, t, useLanguage } from "./strings.js";
+import { chosenLanguage, fetchTables, t, useLanguage } from "./strings.js";
 import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
@@ -89,8 +89,15 @@ function ready(backend) {
   Object.assign(known.engine, { phase: "ready", backend });
   if (!backend.startsWith("WebGL2")) known.gpu = null; // why it is not used stands beside the backend's name
   if (first) pilot.handRun();
+  if (first) fetchAhead();
   panels.engineReady();
   pilot.startWhenReady();
+}
+
+/** What is small and may be wanted later comes when the engine no longer needs the line. */
+function fetchAhead() {
+  recipes.fetchAhead();
+  fetchTables();
 }
 
 /** @param {boolean} back */

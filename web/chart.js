@@ -3,6 +3,7 @@
 import { colour, onTheme } from "./theme.js";
 import uPlot from "./vendor/uPlot.esm.js";
 
+const MOST_DOTS = 40; // of a line: more of them hide it
 const Plot = /** @type {any} */ (uPlot); // the vendored file has no types
 
 /**
@@ -48,6 +49,7 @@ export class Chart {
       ticks: { show: false },
       font: "12px system-ui, sans-serif",
     };
+    const few = (/** @type {any} */ plot, /** @type {number} */ line) => plot.data[line].filter((/** @type {unknown} */ one) => one !== null).length <= MOST_DOTS;
     /** @typedef {number | null} Edge */
     const x = (/** @type {unknown} */ _, /** @type {Edge} */ least, /** @type {Edge} */ most) => [least ?? 0, Math.max(most ?? 0, (least ?? 0) + 10)];
     const y = (/** @type {unknown} */ _, /** @type {Edge} */ least, /** @type {Edge} */ most) => range(least ?? 0, most ?? 1);
@@ -57,7 +59,7 @@ export class Chart {
     this.plot = new Plot(
       {
         ...this.size(),
-        padding: [12, 12, 0, 0],
+        padding: [12, 22, 0, 0],
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: false, range: x }, y: this.log ? { distr: 3, range: decades } : { range: y } },
@@ -73,7 +75,7 @@ export class Chart {
             alpha: line.faint ? 0.35 : 1,
             width: line.dots ? 2.5 : 1.75,
             spanGaps: true,
-            points: { show: line.dots, size: 6, fill: colour(line.colour) },
+            points: { show: line.dots && few, size: 6, fill: colour(line.colour) },
           })),
         ],
       },

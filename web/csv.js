@@ -1,4 +1,6 @@
-// Tables as text: CSV with quotes, the separator guessed, and what its columns hold. Pure.
+// Tables as text: CSV with quotes, the separator guessed, and what its columns hold. No DOM.
+
+import { t } from "./strings.js";
 
 /** @typedef {{columns: string[], classes: [string, number][] | null, dropped: number}} About  columns: those of numbers, without the target */
 
@@ -47,10 +49,10 @@ export function readCsv(text) {
   const separator = [",", ";", "\t"].map((one) => ({ one, count: text.split("\n", 1)[0].split(one).length })).sort((a, b) => b.count - a.count)[0].one;
   const rows = records(text.replace(/^\uFEFF/, ""), separator).filter((row) => row.length > 1 || row[0] !== "");
   const [names, ...rest] = rows;
-  if (!names || names.length < 2) throw new Error("The file has one column or none: a table has a first row of names, and at least two columns, separated by commas.");
-  if (rest.length < 20) throw new Error(`The table has ${rest.length} rows below its names; at least 20 are needed to learn and to check.`);
+  if (!names || names.length < 2) throw new Error(t("The file has one column or none: a table has a first row of names, and at least two columns, separated by commas."));
+  if (rest.length < 20) throw new Error(t("The table has {n} rows below its names; at least 20 are needed to learn and to check.", { n: rest.length }));
   const odd = rest.findIndex((row) => row.length !== names.length);
-  if (odd >= 0) throw new Error(`Row ${odd + 2} has ${rest[odd].length} values, the first row names ${names.length} columns. Mend that row and try again.`);
+  if (odd >= 0) throw new Error(t("Row {row} has {n} values, the first row names {columns} columns. Mend that row and try again.", { row: odd + 2, n: rest[odd].length, columns: names.length }));
   return new Table(names.map((name) => name.trim()), rest.map((row) => row.map((value) => value.trim())));
 }
 

@@ -42,6 +42,11 @@ export class Engine {
     /** @type {Map<number, {resolve: (found: any) => void, reject: (error: Error) => void}>} questions that wait for their answer */
     this.questions = new Map();
     this.asked = 0;
+    this.isReady = false;
+    /** @type {() => void} */
+    this.tellReady = () => {};
+    /** Fulfilled when an engine can be asked something; a failed load leaves it open for the next one. @type {Promise<void>} */
+    this.whenReady = this.waiting();
     /** When the worker last said anything, as of performance.now(). */
     this.heardAt = 0;
   }
@@ -68,10 +73,17 @@ export class Engine {
     });
   }
 
+  /** @returns {Promise<void>} */
+  waiting() {
+    return new Promise((resolve) => (this.tellReady = resolve));
+  }
+
   /** Ends the worker, whatever it does. */
   stop() {
     this.worker?.terminate();
     this.worker = null;
+    if (this.isReady) this.whenReady = this.waiting();
+    this.isReady = false;
     for (const { reject } of this.questions.values()) reject(new Error("the engine was loaded again"));
     this.questions.clear();
   }
@@ -128,7 +140,9 @@ export class Engine {
       case "stage":
         return this.handlers.stage(String(message.stage), Number(message.loaded), Number(message.total));
       case "ready":
-        return this.handlers.ready(String(message.backend));
+        this.isReady = true;
+        this.handlers.ready(String(message.backend));
+        return this.tellReady();
       case "gpu":
         return this.handlers.gpu(message.state === "back");
       case "prepared":

@@ -4,7 +4,7 @@ import { canvasOf, make } from "./pictures.js";
 import { t } from "./strings.js";
 import * as words from "./words.js";
 
-/** @typedef {{number: number, truth: number, answer: number, confidence: number, picture: import("./pictures.js").Picture | null}} Sample */
+/** @typedef {{number: number, truth: number, answer: number, confidence: number, picture: import("./pictures.js").Picture | null, values: number[] | null}} Sample */
 
 /** @type {import("./looking.js").LookView} */
 export const CONFUSION = {
@@ -108,10 +108,11 @@ function fillTable(cells, counts, classes) {
 /** @param {Sample[]} samples @param {string[]} classes */
 export function grid(samples, classes) {
   const list = make("ul", "", "samples");
-  for (const { truth, answer, confidence, picture, number } of samples) {
+  for (const { truth, answer, confidence, picture, values, number } of samples) {
     const item = make("li", "", truth === answer ? "right" : "wrong");
     const [true_, told] = [classes[truth], classes[answer]];
     if (picture !== null) item.append(canvasOf(picture, t("Sample {number}: {truth}", { number, truth: true_ })));
+    else if (values !== null) item.append(make("span", values.join("  "), "values"));
     const line = make("span", truth === answer ? told : t("{answer}, not {truth}", { answer: told, truth: true_ }));
     item.append(line, make("small", words.percent(confidence)));
     list.append(item);

@@ -5,7 +5,7 @@ import { t } from "./strings.js";
 import * as words from "./words.js";
 
 const SIDE = 224; // of the canvas, in its own pixels
-const PEN = 20;
+const PEN = 28; // as thick, against a digit, as the strokes of the digits that models here learn from
 const INK = "#";
 
 /** @type {import("./looking.js").LookView} */
@@ -21,6 +21,8 @@ export const ANSWER = {
     typed.rows = height;
     typed.cols = width;
     typed.spellcheck = false;
+    typed.wrap = "off";
+    typed.style.width = `${width * 0.86 + 2.2}em`; // a sign and its spacing, and the field's edges
     typed.id = "typed-drawing";
     const label = make("label", t("The same as signs: # is ink, . is none"));
     label.htmlFor = typed.id;
@@ -40,15 +42,15 @@ export const ANSWER = {
     row.append(left, middle, right);
     box.append(make("p", t("Draw one of: {classes}. The model answers while it trains.", { classes: about.classes.join(", ") }), "quiet"), row);
     let ink = new Array(width * height).fill(0);
-    const pad = new Pad(canvas, (drawn) => {
-      ink = drawn(width, height);
+    const pad = new Pad(canvas, () => {
+      ink = pad.drawn(width, height);
       typed.value = rowsOf(ink, width);
       again();
     });
     clear.addEventListener("click", () => pad.clear());
     typed.addEventListener("input", () => {
-      ink = inkOf(typed.value, width, height);
-      pad.fill(ink, width, height);
+      pad.fill(inkOf(typed.value, width, height), width, height);
+      ink = pad.drawn(width, height); // as large, and as much in the middle, as what is drawn
       again();
     });
     typed.value = rowsOf(ink, width);
@@ -74,7 +76,7 @@ function bar(name, score) {
 
 /** A canvas to draw on with mouse, pen or finger. */
 class Pad {
-  /** @param {HTMLCanvasElement} canvas @param {(drawn: (width: number, height: number) => number[]) => void} changed */
+  /** @param {HTMLCanvasElement} canvas @param {() => void} changed */
   constructor(canvas, changed) {
     this.canvas = canvas;
     this.changed = changed;
@@ -90,7 +92,7 @@ class Pad {
     canvas.addEventListener("pointermove", (event) => this.last && this.line(event));
     canvas.addEventListener("pointerup", () => {
       this.last = null;
-      this.tell();
+      this.changed();
     });
   }
 
@@ -101,11 +103,12 @@ class Pad {
 
   clear() {
     this.blank();
-    this.tell();
+    this.changed();
   }
 
-  tell() {
-    this.changed((width, height) => shrunk(this.pen.getImageData(0, 0, SIDE, SIDE).data, width, height));
+  /** @param {number} width @param {number} height */
+  drawn(width, height) {
+    return shrunk(this.pen.getImageData(0, 0, SIDE, SIDE).data, width, height);
   }
 
   /** @param {PointerEvent} event */

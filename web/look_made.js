@@ -29,6 +29,10 @@ export const AGAIN = {
   },
 };
 
+const PIECE = 24; // characters at a time: training goes on in between
+const CONTEXT = 16; // always as many, so that the engine plans once
+const LONGEST = 240;
+
 /** @type {import("./looking.js").LookView} */
 export const TEXT = {
   title: "Text",
@@ -50,12 +54,25 @@ export const TEXT = {
     told.tabIndex = 0;
     told.setAttribute("aria-label", t("Text of the model"));
     box.append(field, told);
-    prompt.addEventListener("change", again);
-    heat.addEventListener("change", again);
+    let begun = "";
+    let written = "";
+    let changes = 0;
+    let asked = 0;
+    const anew = () => {
+      written = "";
+      changes += 1;
+      again();
+    };
+    prompt.addEventListener("change", anew);
+    heat.addEventListener("change", anew);
     return {
-      options: () => ({ prompt: prompt.value, temperature: Number(heat.value), length: 100 }),
-      show({ prompt: begun, text }) {
-        told.replaceChildren(make("strong", begun), text);
+      options: () => ((asked = changes), { prompt: written ? (begun + written).slice(-CONTEXT) : prompt.value, temperature: Number(heat.value), length: PIECE }),
+      show({ prompt: read, text, goes_on }) {
+        if (asked !== changes) return; // it goes on from a beginning that is no longer wanted
+        if (written === "") begun = read;
+        written += text;
+        told.replaceChildren(make("strong", begun), written);
+        if (!goes_on || written.length >= LONGEST) written = ""; // the next piece begins a text that has learned more
       },
     };
   },

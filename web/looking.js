@@ -42,6 +42,7 @@ export class Looking {
     /** @type {{options?: () => object, show: (found: any) => void} | null} */
     this.opened = null;
     this.asking = false;
+    this.again = false;
     this.timer = 0;
     element("look-tabs").addEventListener("keydown", (event) => this.arrow(event));
   }
@@ -64,15 +65,21 @@ export class Looking {
     }
     show("looking", this.about !== null && this.about.views.length > 0);
     if (this.about === null) return;
+    this.tell();
+    this.open(this.about.views.includes(this.view) ? this.view : (Object.keys(VIEWS).find((one) => this.about?.views.includes(one)) ?? ""));
+  }
+
+  /** How large the model is, and its views. */
+  tell() {
+    if (this.about === null) return;
     say("looking-about", t("{n} numbers learn from {samples} samples", { n: words.count(this.about.parameters), samples: words.count(this.about.samples.train) }));
     this.tabs();
-    this.open(this.about.views.includes(this.view) ? this.view : (Object.keys(VIEWS).find((one) => this.about?.views.includes(one)) ?? ""));
   }
 
   /** The language has changed. */
   relabel() {
     if (this.about === null) return;
-    this.tabs();
+    this.tell();
     this.open(this.view);
   }
 
@@ -133,12 +140,13 @@ export class Looking {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.timer = 0;
-      this.ask();
+      if (!this.asking) this.ask(); // else the answer that is coming is fresh enough
     }, ms);
   }
 
   async ask() {
     const { opened, view } = this;
+    this.again = this.asking; // what changed meanwhile is asked for afterwards
     if (opened === null || this.asking) return;
     if (document.hidden || document.body.dataset.door !== "train") return;
     this.asking = true;
@@ -154,7 +162,7 @@ export class Looking {
       note(error instanceof Error ? error.message : String(error));
     }
     this.asking = false;
-    if (this.opened !== opened) this.ask();
+    if (this.opened !== opened || this.again) this.ask();
     else if (isActive(this.known) && this.known.coordinator?.state === "training") this.soon(wait);
   }
 }

@@ -47,8 +47,9 @@ export class Models {
 
   /** Tries the numbers on the recipe as it is in the editor; the next run begins with them. @param {ArrayBuffer} weights @param {string} name */
   async begin(weights, name) {
-    const { engine, recipes, known } = this.ship;
-    if (known.engine.phase !== "ready") return say("model-loaded", t("The engine is still loading: try again when it is ready."));
+    const { engine, recipes } = this.ship;
+    if (!engine.isReady) say("model-loaded", t("The engine is still loading: this goes on when it is ready."));
+    await engine.whenReady;
     try {
       await engine.ask("fit", recipes.picker.value, recipes.editor.code, recipes.chosen().seed, weights.slice(0));
     } catch (error) {

@@ -85,7 +85,8 @@ class Wizard {
 
   /** Hands files to this tab's Python. @param {{path: string, data: ArrayBuffer}[]} files */
   async put(files) {
-    if (this.ship.known.engine.phase !== "ready") throw new Error(t("The engine is still loading: try again when it is ready."));
+    if (!this.ship.engine.isReady) say("own-data-note", t("The engine is still loading: this goes on when it is ready."));
+    await this.ship.engine.whenReady;
     for (const { path, data } of files) await this.ship.engine.ask("put", path, data);
   }
 

@@ -30,9 +30,10 @@ export class OwnPart {
     const shown = known.joined && known.role === "worker" && known.run !== null;
     show("own", shown);
     show("hidden-note", shown);
-    if (!shown) return;
+    if (!shown || known.run === null) return;
     const all = rows.reduce((sum, row) => sum + row.shards_done, 0);
     this.shards = mine?.shards_done ?? 0;
+    say("own-samples", words.count(Math.round((this.shards * known.run.batch_size) / known.run.shards)));
     say("own-shards", words.count(this.shards));
     say("own-share", words.percent(all ? this.shards / all : 0));
     say("own-rate", mine?.samples_per_s ? words.count(Math.round(mine.samples_per_s)) : "–");

@@ -3,6 +3,7 @@
 import { Chart } from "./chart.js";
 import { element, say } from "./elements.js";
 import { tokenOf } from "./identity.js";
+import { sayStep } from "./steps.js";
 import { at, isStatic } from "./place.js";
 import { make } from "./pictures.js";
 import { statusOf } from "./status.js";
@@ -72,7 +73,7 @@ export class Projector {
     const status = statusOf(this.known);
     say("projector-workers", words.count(status.workers ?? 0));
     say("projector-workers-label", t((status.workers ?? 0) === 1 ? "tab computes" : "tabs compute"));
-    say("projector-step", `${words.count(status.step)}${status.steps ? t(" of {n}", { n: words.count(status.steps) }) : ""}`);
+    sayStep(element("projector-step"), status);
     say("projector-loss", words.loss(status.loss));
     say("projector-accuracy", words.percent(status.test_accuracy ?? status.accuracy));
     this.chart ??= new Chart({ box: element("projector-chart"), format: (value) => String(+value.toPrecision(3)), range: (_, most) => [0, most > 0 ? most * 1.05 : 1] });

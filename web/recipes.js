@@ -23,6 +23,8 @@ export class RecipeList {
     this.loading = true;
     /** @type {Recipe[]} */
     this.recipes = [];
+    /** @type {Map<string, Promise<string>>} code that was fetched before anybody picked it */
+    this.ahead = new Map();
     this.picker = /** @type {HTMLSelectElement} */ (element("recipe"));
     this.steps = /** @type {HTMLInputElement} */ (element("steps"));
     this.seed = /** @type {HTMLInputElement} */ (element("seed"));
@@ -100,13 +102,28 @@ export class RecipeList {
     this.loading = true;
     this.about();
     try {
-      const code = await text(`recipes/${encodeURIComponent(name)}.py`);
+      const code = await this.text(name);
       if (this.taken || this.picker.value !== name) return; // another one was picked meanwhile
       this.editor.fill(code);
       this.loading = false;
       this.loaded();
     } catch (error) {
       this.failed(t("The recipe {name} could not be loaded: {why}", { name, why: String(error instanceof Error ? error.message : error) }));
+    }
+  }
+
+  /** @param {string} name */
+  text(name) {
+    return this.ahead.get(name) ?? text(`recipes/${encodeURIComponent(name)}.py`);
+  }
+
+  /** On a static host nothing changes: what may be picked later is fetched while there is a network. */
+  fetchAhead() {
+    if (!isStatic) return;
+    for (const { name } of this.recipes) {
+      const code = this.text(name);
+      this.ahead.set(name, code);
+      code.catch(() => this.ahead.delete(name)); // asked for again when it is picked
     }
   }
 

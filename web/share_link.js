@@ -1,5 +1,7 @@
 // A link that carries the code and its settings in the fragment, which no server sees. At most 8 KB, else it says so.
 
+import { t } from "./strings.js";
+
 const MOST_CHARACTERS = 8 * 1024;
 
 /** @typedef {{name: string, code: string, seed: number, steps: number | null, as_torch: boolean}} Shared */
@@ -13,7 +15,7 @@ export function linkWith(recipes, as_torch, token, ship) {
   const text = JSON.stringify({ name, code, seed, steps, ...(as_torch ? { as_torch } : {}) });
   const link = `${location.origin}${location.pathname}#code=${encoded(text)}`;
   if (link.length > MOST_CHARACTERS) {
-    ship.tell({ message: `The link would have ${link.length} characters, and 8,192 is the most that travels everywhere.`, next: "Shorten the code, or send it as a file." });
+    ship.tell({ message: t("The link would have {n} characters, and 8,192 is the most that travels everywhere.", { n: link.length }), next: t("Shorten the code, or send it as a file.") });
     return "";
   }
   return link;

@@ -15,6 +15,11 @@ export function t(text, values = {}) {
   return (table[text] ?? text).replaceAll(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+/** Fetches the tables of all languages, for a time without a network. */
+export function fetchTables() {
+  for (const load of Object.values(TABLES)) load().catch(() => {}); // it is tried again when somebody picks the language
+}
+
 /** The language of this browser, or the one chosen before. */
 export function chosenLanguage() {
   const wanted = kept() ?? navigator.language.slice(0, 2);

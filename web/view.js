@@ -9,6 +9,7 @@ import { loadingShare } from "./loading.js";
 import { isStatic } from "./place.js";
 import { OwnPart } from "./own_part.js";
 import { isActive, runState, statusOf } from "./status.js";
+import { sayStep } from "./steps.js";
 import { t } from "./strings.js";
 import { WorkerList } from "./workers.js";
 import * as words from "./words.js";
@@ -178,13 +179,7 @@ export class View {
   numbers(known, status) {
     say("state", t(status.state));
     element("state").dataset.tone = TONES[status.state];
-    const step = element("n-step");
-    const of = status.steps ? t(" of {n}", { n: words.count(status.steps) }) : "";
-    if (step.textContent !== words.count(status.step) + of) {
-      const small = document.createElement("small");
-      small.textContent = of;
-      step.replaceChildren(words.count(status.step), small);
-    }
+    sayStep(element("n-step"), status);
     say("n-loss", words.loss(status.loss));
     say("n-val", words.loss(status.val_loss));
     const tested = status.test_accuracy !== null;

@@ -1,23 +1,25 @@
 """One connection: hello in time, size and rate limits, a bounded outbox with a send deadline. Frames mean nothing here."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from distml_py import wire
 from distml_py.errors import DistmlError, FormatError
 
-from . import decoding
+from . import arrivals, decoding
 from .effects import Reject
 
 HELLO_S = 5.0
 SEND_S = 10.0
 HEARTBEAT_S = 20.0
+WATCH_S = 5.0
 MOST_WAITING = 256
 MOST_BAD = 3
 MOST_FORBIDDEN = 2
@@ -70,6 +72,8 @@ class Connection:
         self._closing: tuple[int, str] | None = None
         self._bad = self._forbidden = 0
         self._tokens, self._filled_s = CONTROL_BURST, time.monotonic()
+        self._received = arrivals.Received.of(transport)
+        self._watch: asyncio.TimerHandle | None = None
 
     # ------------------------------------------------------------ out
 
@@ -143,11 +147,34 @@ class Connection:
         """Handles frames until the connection closes. Nothing a peer sends raises out of here."""
         if not await self._hello(coordinator, origin):
             return
-        while self._closing is None:
+        self._watch_frames()
+        try:
+            while self._closing is None:
+                received = await self._receive()
+                if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    return
+                await self._handle(coordinator, received.data)
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+
+    async def _receive(self) -> WSMessage:
+        """The next frame that is no ping or pong; those are whole frames, too, for whoever watches the time."""
+        while True:
             received = await self._socket.receive()
-            if received.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                return
-            await self._handle(coordinator, received.data)
+            self._received.whole()
+            if received.type is WSMsgType.PING:
+                with contextlib.suppress(ConnectionError):
+                    await self._socket.pong(received.data)
+            elif received.type is not WSMsgType.PONG:
+                return received
+
+    def _watch_frames(self) -> None:
+        """Who sends a byte now and then keeps aiohttp's heartbeat quiet and a frame's place for good: its time is measured."""
+        if self._received.crawls(time.monotonic()):
+            self.close(1008, f"a frame of less than {arrivals.LEAST_BYTES_PER_S} bytes a second for {arrivals.RECEIVE_S:g} s")
+            self.abort()
+        self._watch = asyncio.get_running_loop().call_later(WATCH_S, self._watch_frames)
 
     async def _hello(self, coordinator: Coordinator, origin: str | None) -> bool:
         try:
@@ -226,7 +253,7 @@ async def serve(
 ) -> web.WebSocketResponse:
     """Runs one connection from handshake to end. The Host and Origin of the request were checked before."""
     # every limit is explicit: aiohttp's own are 4 MiB, no heartbeat, and compression on
-    socket = web.WebSocketResponse(max_msg_size=largest_bytes, heartbeat=HEARTBEAT_S, compress=False)
+    socket = web.WebSocketResponse(max_msg_size=largest_bytes, heartbeat=HEARTBEAT_S, compress=False, autoping=False)
     await socket.prepare(request)
     transport = request.transport
     connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None)

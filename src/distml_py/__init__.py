@@ -107,6 +107,7 @@ from .kinds import (
     set_default_tensor_type,
 )
 from .missing import getter as _getter
+from .optim import swa_utils as _swa_utils  # noqa: F401  # torch.optim.swa_utils
 from .profiler import profile
 from .random import Generator, initial_seed, manual_seed, seed
 from .recipe import Recipe, train

@@ -16,6 +16,7 @@ MOST_SAMPLES = 2000
 MOST_PICTURES = 32
 MOST_POINTS = 400
 BEHIND_A_CELL = 12
+MOST_VALUES = 6
 LONGEST_TEXT = 400
 LARGEST_GRID = 64
 
@@ -42,8 +43,8 @@ def about(training: Training, options: Mapping[str, Any]) -> Found:
     kind = _kind(training, inputs, labels)
     views = {
         "picture classes": ["confusion", "samples", "mistakes", "answer", "filters"],
-        "plane classes": ["boundary", "confusion"],
-        "classes": ["confusion"],
+        "plane classes": ["boundary", "confusion", "samples", "mistakes"],
+        "classes": ["confusion", "samples", "mistakes"],
         "curve": ["curve"],
         "text": ["text"],
         "pictures again": ["again", "filters"],
@@ -145,6 +146,7 @@ def _mistakes(training: Training, options: Mapping[str, Any]) -> Found:
 def _told(training: Training, numbers: np.ndarray, scores: np.ndarray) -> list[Found]:
     inputs, labels = (part.numpy() for part in training.splits.validation.batch(numbers)[:2])
     pictures = _pictures(inputs) if inputs.ndim == 4 else [None] * len(numbers)
+    values = [[float(f"{value:.3g}") for value in row[:MOST_VALUES]] if inputs.ndim == 2 else None for row in inputs]
     return [
         {
             "number": int(number),
@@ -152,8 +154,9 @@ def _told(training: Training, numbers: np.ndarray, scores: np.ndarray) -> list[F
             "answer": int(row.argmax()),
             "confidence": float(row.max()),
             "picture": picture,
+            "values": value,
         }
-        for number, label, row, picture in zip(numbers, labels, scores, pictures, strict=True)
+        for number, label, row, picture, value in zip(numbers, labels, scores, pictures, values, strict=True)
     ]
 
 
@@ -233,7 +236,7 @@ def _show_filters(training: Training, options: Mapping[str, Any]) -> Found:
 
 
 def _text(training: Training, options: Mapping[str, Any]) -> Found:
-    """What the model writes after a beginning, in characters of the recipe's tokenizer."""
+    """What the model writes after a beginning, in characters of the recipe's tokenizer. goes_on: its end can be a beginning."""
     tokenizer = getattr(training.recipe, "tokenizer", None)
     prompt = str(options.get("prompt") or "")
     known = training.splits.validation.batch(np.arange(1))[0].numpy()[0]
@@ -245,7 +248,7 @@ def _text(training: Training, options: Mapping[str, Any]) -> Found:
     generate = getattr(training.model, "generate")  # noqa: B009  # a Module's attribute, which its type does not promise
     told = generate(Tensor(tokens[None]), length, float(options.get("temperature", 0.8)), 20).numpy()[0]
     decode: Callable[[Any], str] = tokenizer.decode if tokenizer else lambda found: " ".join(map(str, found))
-    return {"prompt": decode(tokens), "text": decode(told[len(tokens) :])}
+    return {"prompt": decode(tokens), "text": decode(told[len(tokens) :]), "goes_on": tokenizer is not None}
 
 
 def _again(training: Training, options: Mapping[str, Any]) -> Found:

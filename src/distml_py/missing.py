@@ -25,7 +25,6 @@ NEAREST = {
     "fft": "numpy.fft of x.numpy()",
     "jit": "distml_py.compile",
     "linearize": "torch.func.jvp",
-    "lgamma": "math.lgamma of a number",
     "load": "distml_py.io",
     "logdet": "numpy.linalg.slogdet of x.numpy()",
     "pinverse": "numpy.linalg.pinv of x.numpy()",

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from . import nesting
 from .errors import FormatError
 
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -109,8 +110,8 @@ def _parse_header(text: bytes) -> dict[str, Any]:
     if not text.startswith(b"{"):
         raise FormatError("safetensors: the header starts with '{'; is this a safetensors file?")
     try:
-        header = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
+        header = nesting.loads(text, object_pairs_hook=_unique)
+    except ValueError as error:
         raise FormatError(f"safetensors: the header is not valid JSON: {error}") from None
     metadata = header.get("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):

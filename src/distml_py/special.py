@@ -3,11 +3,17 @@
 from .missing import getter as _getter
 from .tensor.arithmetic import xlogy
 from .tensor.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, logit, round, sigmoid, sinc
+from .tensor.gamma import digamma, polygamma
+from .tensor.gamma import lgamma as gammaln
 from .tensor.reduction import log_softmax, logsumexp, softmax
 
-expit = sigmoid
+expit, psi = sigmoid, digamma
 
 __all__ = [
+    "digamma",
+    "gammaln",
+    "polygamma",
+    "psi",
     "erf",
     "erfc",
     "erfinv",

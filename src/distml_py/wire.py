@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from . import safetensors
+from . import nesting, safetensors
 from .errors import FormatError
 
 PROTOCOL = 3  # what is spoken here
@@ -395,8 +395,8 @@ def protocol_of(data: bytes | str) -> tuple[int, int] | None:
 def parse_json(text: str | bytes) -> dict[str, Any]:
     """A JSON object without NaN, infinities or duplicate keys; nesting too deep is a FormatError as well."""
     try:
-        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
+        value = nesting.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
+    except ValueError as error:
         raise FormatError(f"a message is one JSON object: {error}") from None
     if not isinstance(value, dict):
         raise FormatError(f"a message is one JSON object, got {type(value).__name__}")

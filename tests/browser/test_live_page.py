@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from playwright.sync_api import BrowserContext
 
 from served import Coordinator
@@ -39,6 +40,7 @@ def test_a_step_alone_is_no_work_for_the_main_thread(coordinator: Coordinator, c
     assert messages > spent_s, "the page is told how far it is"
 
 
+@pytest.mark.fault("R31")
 def test_a_hidden_tab_keeps_training(coordinator: Coordinator, context: BrowserContext) -> None:
     """Browsers that hide a tab stop its frames and let timers fire once a second; here both are done to page and worker."""
     tab = Tab(context, coordinator.url)

@@ -328,6 +328,7 @@ def test_a_wrong_token_is_refused_in_words(context: BrowserContext, coordinator:
     assert page.locator("#link").inner_text() == "Not let in"
 
 
+@pytest.mark.fault("R29")
 def test_without_webgl_the_tab_says_why_and_trains_all_the_same(context: BrowserContext, coordinator: Any) -> None:
     page = context.new_page()
     stand_in = "export function createBridge() { throw new Error('this browser offers no WebGL2 here') }"
@@ -355,6 +356,7 @@ def test_a_download_that_fails_is_named_and_can_be_tried_again(context: BrowserC
     assert status(page)["error"] is None
 
 
+@pytest.mark.fault("R35")
 @pytest.mark.ux(13)
 def test_a_recipe_that_never_returns_is_ended_by_stop(host: Page) -> None:
     until_state(host, "ready")

@@ -108,7 +108,55 @@ example(
     whole(2, 2, low=1, high=4),
 )
 
+example(
+    "conv3d", lambda lib, x, w: of(lib).conv3d(x, w, stride=(1, 2, 1), padding=1), numbers(1, 2, 3, 4, 2), numbers(3, 2, 2, 3, 2)
+)
+example(
+    "conv_transpose3d",
+    lambda lib, x, w: of(lib).conv_transpose3d(x, w, None, 2, 1, 1),
+    numbers(1, 2, 2, 3, 2),
+    numbers(2, 3, 3, 2, 2),
+)
+example("pools of volumes", lambda lib, x: (of(lib).max_pool3d(x, 2), of(lib).avg_pool3d(x, 2, 1)), numbers(1, 2, 3, 4, 3))
+example(
+    "max_unpool2d", lambda lib, x: of(lib).max_unpool2d(*of(lib).max_pool2d(x, 2, return_indices=True), 2, None, 0, (5, 6)), IMAGE
+)
+example("lp_pool2d", lambda lib, x: of(lib).lp_pool2d(x.abs(), 3.0, 2), IMAGE)
+example("fold", lambda lib, x: of(lib).fold(x, (3, 4), 2), numbers(2, 8, 6))
+example("interpolate by cubics", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bicubic"), IMAGE)
+for mode in ("sum", "mean", "max"):
+    example(
+        f"embedding_bag {mode}",
+        lambda lib, w, n, mode=mode: [
+            of(lib).embedding_bag(n.reshape(2, 3), w, mode=mode),
+            of(lib).embedding_bag(n, w, lib.tensor([0, 2, 2]), mode=mode),
+            of(lib).embedding_bag(n, w, lib.tensor([0, 1, 6]), mode=mode, include_last_offset=True, padding_idx=1),
+        ],
+        numbers(5, 3),
+        np.array([0, 3, 1, 4, 2, 1], np.int32),
+    )
+example(
+    "embedding_bag with weights",
+    lambda lib, w, n, s: of(lib).embedding_bag(n, w, lib.tensor([0, 2]), mode="sum", per_sample_weights=s),
+    numbers(5, 3),
+    np.array([0, 3, 1, 4], np.int32),
+    numbers(4, seed=2),
+)
+example(
+    "multilabel_margin_loss", lambda lib, x, n: of(lib).multilabel_margin_loss(x, n), X, np.array([[1, 3, -1, 0, 0]] * 3, np.int32)
+)
+example(
+    "triplet_margin_with_distance_loss",
+    lambda lib, x, y: of(lib).triplet_margin_with_distance_loss(
+        x, y, y * 2, swap=True, distance_function=lambda a, b: (a - b).abs().sum(1)
+    ),
+    X,
+    Y,
+)
+
 ONES = dm.ones(2, 3)
+VOLUME, KERNEL = dm.ones(1, 1, 2, 2, 2), dm.ones(1, 1, 1, 1, 1)
+BAG = dm.tensor([[1]])
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.hardtanh(ONES, 1.0, 0.0), ShapeError, "hardtanh: min_val 1.0 is above max_val 0.0"),
     (lambda: F.softshrink(ONES, -1.0), ShapeError, "softshrink: lambd is at least 0, got -1.0"),
@@ -170,9 +218,9 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "adaptive_avg_pool2d needs 2 sizes for an input of 3 or 4 dimensions, got",
     ),
     (
-        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="bicubic"),
+        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="bicubic", antialias=True),
         UnsupportedError,
-        "not implemented: interpolate(mode='bicubic', antialias=False) of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
+        "not implemented: interpolate(mode='bicubic', antialias=True) of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
     ),
     (
         lambda: F.interpolate(dm.ones(1, 1, 2), 4, mode="bilinear"),
@@ -248,5 +296,65 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "ctc_loss: targets (1,) hold fewer labels than",
     ),
     (lambda: F.ctc_loss(ONES, dm.tensor([0]), [2], [1]), ShapeError, "ctc_loss: labels are 0 to 2 without the blank 0, got [0]"),
+    (
+        lambda: F.conv3d(ONES, ONES),
+        ShapeError,
+        "conv3d needs input (n, c, d, h, w) and weight (o, c, kd, kh, kw), got (2, 3), (2, 3)",
+    ),
+    (
+        lambda: F.conv3d(dm.ones(1, 2, 2, 2, 2), dm.ones(1, 1, 1, 1, 1)),
+        ShapeError,
+        "conv3d: groups=1, input (1, 2, 2, 2, 2) and weight",
+    ),
+    (lambda: F.conv3d(VOLUME, KERNEL, stride=2, padding="same"), ShapeError, "conv3d: padding='same' needs stride 1"),
+    (
+        lambda: F.conv3d(VOLUME, dm.ones(1, 1, 3, 3, 3)),
+        ShapeError,
+        "conv3d: the kernel (3, 3, 3) is larger than the padded input (2, 2, 2)",
+    ),
+    (lambda: F.conv3d(VOLUME, KERNEL, stride=(1, 2)), ShapeError, "stride is an int or three ints of at least 1, got (1, 2)"),
+    (
+        lambda: F.conv_transpose3d(ONES, ONES),
+        ShapeError,
+        "conv_transpose3d needs (n, c, d, h, w) and weight (c, o, kd, kh, kw), got",
+    ),
+    (
+        lambda: F.conv_transpose3d(VOLUME, KERNEL, output_padding=1),
+        UnsupportedError,
+        "not implemented: output_padding (1, 1, 1) of at",
+    ),
+    (
+        lambda: F.conv_transpose3d(VOLUME, KERNEL, padding=(1, 0, 0)),
+        ShapeError,
+        "conv_transpose3d: input (1, 1, 2, 2, 2) would give nothing",
+    ),
+    (
+        lambda: F.max_unpool1d(ONES, ONES[0].long(), 2),
+        ShapeError,
+        "max_unpool1d needs 2 or 3 dimensions and an index for each number, got",
+    ),
+    (
+        lambda: F.max_unpool1d(ONES, ONES.long(), 2, output_size=(9,)),
+        ShapeError,
+        "max_unpool1d: output_size (9,) is not within a stride of (6,)",
+    ),
+    (lambda: F.fold(dm.ones(1, 3, 4), 3, 2), ShapeError, "fold needs (n, c * 2 * 2, 4) for (3, 3), got (1, 3, 4)"),
+    (
+        lambda: F.embedding_bag(BAG, ONES, sparse=True),
+        UnsupportedError,
+        "not implemented: embedding_bag(max_norm, scale_grad_by_freq, sparse)",
+    ),
+    (lambda: F.embedding_bag(BAG, ONES, mode="min"), ShapeError, "embedding_bag: mode is 'sum', 'mean' or 'max', got 'min'"),
+    (
+        lambda: F.embedding_bag(BAG, ONES, per_sample_weights=ONES),
+        ShapeError,
+        "embedding_bag: per_sample_weights are for mode 'sum'",
+    ),
+    (lambda: F.embedding_bag(BAG[0], ONES), ShapeError, "embedding_bag takes (bags, n), or (n,) with offsets, got (1,)"),
+    (
+        lambda: F.multilabel_margin_loss(ONES, ONES),
+        ShapeError,
+        "multilabel_margin_loss needs (n, c) or (c,) and integers like it, got",
+    ),
     (lambda: F.max_pool1d(dm.tensor([[1, 2]]), 2), DtypeError, "max_pool1d needs floating-point numbers, got int64; use .float()"),
 ]

@@ -132,9 +132,14 @@ WRITING: list[Row] = [
         "not implemented: scatter(reduce='multiply'); nearest is reduce='add' and scatter_reduce()",
     ),
     (
-        lambda: full(3).scatter_reduce(0, ints(0), full(1), "prod"),
-        UnsupportedError,
-        "not implemented: scatter_reduce(reduce='prod'); nearest are 'sum' and 'mean'",
+        lambda: full(3).scatter_reduce(0, ints(0), full(1), "max"),
+        DtypeError,
+        "scatter_reduce: reduce is 'sum', 'mean', 'prod', 'amax' or 'amin', got 'max'",
+    ),
+    (
+        lambda: full(3).index_reduce(0, ints(0), full(1), "sum"),
+        DtypeError,
+        "index_reduce: reduce is 'prod', 'mean', 'amax' or 'amin', got 'sum'",
     ),
     (
         lambda: full(3).masked_scatter(full(3), full(3)),

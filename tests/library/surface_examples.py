@@ -36,6 +36,11 @@ UNARY: dict[str, tuple[float, float]] = {
     **{name: (-0.9, 0.9) for name in ("arcsin", "arccos", "arctanh")},
     **{"acosh": (1.2, 4), "arccosh": (1.2, 4), "logit": (0.1, 0.9), "sinc": (-2, 2), "nan_to_num": (-2, 2)},
 }
+example(
+    "gamma functions",
+    lambda lib, x: (lib.lgamma(x), x.digamma(), lib.polygamma(1, x), lib.special.gammaln(-x)),
+    of(0.01, 0.3, 0.7, 1.1, 2.5, 7.3, 40.2),
+)
 ROWS = (
     "exp2",
     "expm1",
@@ -667,7 +672,22 @@ example(
     np.array([[0, 4, 2], [3, 0, 1]], np.int32),
     numbers(2, 4, seed=1),
 )
-for how in ("sum", "mean"):
+for how in ("amax", "amin", "prod"):
+    example(
+        f"scatter_reduce {how} of equals",
+        lambda lib, x, n, y, how=how: [x.scatter_reduce(1, n, y, how, include_self=own) for own in (True, False)],
+        numbers(2, 4).round(),
+        np.array([[0, 2, 0, 2, 0], [3, 3, 3, 1, 0]], np.int32),
+        numbers(2, 5, seed=1).round(),
+        smooth=False,
+    )
+    example(
+        f"index_reduce {how}",
+        lambda lib, x, y, how=how: x.index_reduce(0, lib.tensor([2, 0, 2]), y, how, include_self=False),
+        numbers(4, 3),
+        numbers(3, 3, seed=1),
+    )
+for how in ("sum", "mean", "amax", "amin", "prod"):
     for own in (True, False):
         example(
             f"scatter_reduce {how} {own}",

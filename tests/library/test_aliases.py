@@ -58,3 +58,18 @@ def test_a_variable_is_the_tensor_itself() -> None:
     made = dm.autograd.Variable(dm.ones(2), requires_grad=True)
     assert isinstance(made, dm.autograd.Variable) and made.requires_grad and made.is_leaf
     assert not isinstance(1, dm.autograd.Variable)
+
+
+def test_schedules_count_in_fractions_too() -> None:
+    """As PyTorch's own tutorial on language models has it: StepLR(optimizer, 1.0, gamma=0.95)."""
+    rates = []
+    for lib in (dm, torch):
+        optimizer = lib.optim.SGD([lib.ones(1, requires_grad=True)], lr=1.0)
+        steps = lib.optim.lr_scheduler.StepLR(optimizer, 1.0, gamma=0.95)
+        cosine = lib.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=7.5)
+        for _ in range(3):
+            optimizer.step()
+            steps.step()
+            cosine.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates[0] == pytest.approx(rates[1])

@@ -115,6 +115,7 @@ def without_derivative() -> None:
 
 
 ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: dm.polygamma(2, dm.ones(1)), UnsupportedError, "torch.polygamma of order 2; nearest are orders 0 and 1"),
     # what a tensor is made of
     (lambda: dm.tensor(["a"]), DtypeError, "a tensor holds numbers or booleans, got <U1; convert the data first"),
     (

@@ -67,6 +67,42 @@ SHAPES: list[Row] = [
     ("Upsample", ((2, 3),), {"mode": "area"}, (1, 2, 5, 3)),
     ("Upsample", ((7, 2),), {"mode": "nearest-exact"}, (1, 2, 5, 3)),
 ]
+VOLUMES: list[Row] = [
+    ("Conv3d", (2, 3, 2), {}, (2, 2, 3, 4, 3)),
+    ("Conv3d", (4, 6, (3, 2, 1)), {"stride": (2, 1, 2), "padding": (1, 0, 1), "dilation": (2, 1, 1), "groups": 2}, (4, 6, 3, 4)),
+    ("Conv3d", (1, 2, 3), {"padding": "same", "padding_mode": "circular", "bias": False}, (1, 1, 3, 3, 3)),
+    ("ConvTranspose3d", (2, 3, 2), {"stride": 2}, (1, 2, 2, 3, 2)),
+    (
+        "ConvTranspose3d",
+        (4, 2, (3, 1, 2)),
+        {"stride": (3, 1, 2), "padding": (1, 0, 1), "output_padding": (2, 0, 1), "groups": 2},
+        (4, 3, 2, 2),
+    ),
+    ("ConvTranspose3d", (1, 1, 3), {"dilation": (2, 1, 1), "bias": False}, (1, 1, 2, 2, 2)),
+    ("MaxPool3d", (2,), {}, (1, 2, 4, 5, 4)),
+    ("MaxPool3d", ((1, 2, 3),), {"stride": 2, "padding": (0, 1, 1), "ceil_mode": True}, (2, 3, 6, 5)),
+    ("AvgPool3d", (2,), {"stride": 1}, (1, 2, 3, 4, 3)),
+    ("AvgPool3d", (3, 2, 1), {"count_include_pad": False, "ceil_mode": True}, (1, 1, 4, 5, 6)),
+    ("AdaptiveAvgPool3d", ((2, None, 3),), {}, (1, 2, 4, 3, 5)),
+    ("AdaptiveMaxPool3d", (2,), {}, (1, 2, 4, 3, 5)),
+    ("BatchNorm3d", (2,), {}, (2, 2, 2, 3, 2)),
+    ("InstanceNorm3d", (2,), {"affine": True}, (2, 2, 2, 3, 2)),
+    ("ZeroPad3d", (1,), {}, (1, 2, 2, 1, 2)),
+    ("ConstantPad3d", ((1, 0, 2, 0, 0, 1), 2.5), {}, (1, 2, 2, 1, 2)),
+    ("ReflectionPad3d", (1,), {}, (1, 2, 2, 3, 2)),
+    ("ReplicationPad3d", (2,), {}, (1, 1, 2, 1, 2)),
+    ("CircularPad3d", (1,), {}, (1, 1, 2, 1, 2)),
+    ("Upsample", (), {"scale_factor": 2}, (1, 2, 2, 3, 1)),
+    ("Upsample", ((3, 5, 2),), {"mode": "trilinear"}, (1, 2, 2, 3, 4)),
+    ("Upsample", ((7, 3),), {"mode": "bicubic"}, (2, 2, 4, 5)),
+    ("Upsample", (), {"scale_factor": 1.7, "mode": "bicubic", "align_corners": True}, (1, 2, 5, 3)),
+    ("UpsamplingNearest2d", (), {"scale_factor": 2}, (1, 2, 3, 2)),
+    ("UpsamplingBilinear2d", ((5, 3),), {}, (1, 2, 3, 2)),
+    ("LPPool1d", (2, 3), {"stride": 2}, (2, 3, 7)),
+    ("LPPool2d", (3, (2, 1)), {"ceil_mode": True}, (1, 2, 5, 4)),
+    ("Fold", ((4, 5), 2), {}, (2, 12, 12)),
+    ("Fold", ((4, 5), (2, 3)), {"dilation": (1, 2), "padding": 1, "stride": (2, 1)}, (6, 9)),
+]
 CONVOLUTIONS: list[Row] = [
     ("Conv1d", (2, 3, 3), {}, (2, 2, 7)),
     ("Conv1d", (4, 6, 3), {"stride": 2, "padding": 2, "dilation": 2, "groups": 2, "bias": False}, (1, 4, 17)),
@@ -113,7 +149,7 @@ NORMS: list[Row] = [
     ("LocalResponseNorm", (2,), {}, (2, 5, 3)),
     ("LocalResponseNorm", (3, 0.5, 0.6, 2.0), {}, (2, 5, 3, 2)),
 ]
-MORE = ACTIVATIONS + SHAPES + CONVOLUTIONS + POOLS + NORMS
+MORE = ACTIVATIONS + SHAPES + VOLUMES + CONVOLUTIONS + POOLS + NORMS
 # two inputs
 PAIRS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
     ("Bilinear", (3, 5, 2), {}, (4, 3), (4, 5)),
@@ -170,14 +206,20 @@ for how in ("mean", "sum", "none"):
         ("CosineEmbeddingLoss", options, (x, y, signs[:, 0].copy())),
         ("CosineEmbeddingLoss", {"margin": 0.2} | options, (x, y, signs[:, 0].copy())),
         ("TripletMarginLoss", options, (x, y, z)),
+        ("TripletMarginWithDistanceLoss", {"margin": 2.0, "swap": True} | options, (x, y, z)),
+        ("MultiLabelMarginLoss", options, (x, np.array([[2, 0, -1, 1, 1]] * 4, np.int64)[:, : x.shape[1]])),
         ("TripletMarginLoss", {"margin": 2.0, "p": 1.0, "swap": True} | options, (x, y, z)),
         ("CrossEntropyLoss", {"label_smoothing": 0.2, "weight": FACTORS} | options, (x, classes)),
         ("CrossEntropyLoss", {"label_smoothing": 0.2} | options, (x, chances)),
     ]
 MORE_LOSSES += [("KLDivLoss", {"reduction": "batchmean"}, (numbers(4, 3), chances))]
 FLOAT32_INSIDE = {"CELU", "Hardsigmoid"}  # PyTorch keeps a constant of theirs in float32
-BY_CHANCE = {"AlphaDropout", "Dropout1d", "Dropout2d", "RReLU"}  # judged by their distribution, below
+BY_CHANCE = {"AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "RReLU"}  # judged by their distribution, below
 ELSEWHERE = {"ParameterDict", "ParameterList"}  # test_modules.py
+ELSEWHERE |= {"EmbeddingBag", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}  # test_layers_of_integers.py
+ELSEWHERE |= {name for name in nn.__all__ if name.startswith("Lazy")} | {
+    "UninitializedParameter"
+}  # test_lazy_and_computed_weights.py
 SEQUENCES = {
     "GRU",
     "GRUCell",

@@ -18,13 +18,13 @@ from distml_py.torch_names import NAMES
         (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
         (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
         (lambda: dm.dropout_, "not implemented: torch.dropout_; nearest is torch.dropout"),
-        (lambda: dm.ones(1).lgamma(), "not implemented: torch.Tensor.lgamma; nearest is math.lgamma of a number"),
+        (lambda: dm.ones(1).geqrf, "not implemented: torch.Tensor.geqrf; nearest is"),
         (lambda: dm.ones(1).logdet(), "not implemented: torch.Tensor.logdet; nearest is numpy.linalg.slogdet of x.numpy()"),
         (lambda: dm.linalg.svd, "not implemented: torch.linalg.svd; nearest is numpy.linalg.svd of x.numpy()"),
         (lambda: dm.autograd.enforce_grad_layout_policy, "not implemented: torch.autograd.enforce_grad_layout_policy; nearest is"),
         (lambda: dm.func.linearize, "not implemented: torch.func.linearize; nearest is torch.func.jvp"),
-        (lambda: dm.nn.Conv3d, "not implemented: torch.nn.Conv3d; nearest is torch.nn.Conv"),
-        (lambda: dm.nn.functional.conv3d, "not implemented: torch.nn.functional.conv3d; nearest is torch.nn.functional.conv"),
+        (lambda: dm.nn.FractionalMaxPool2d, "not implemented: torch.nn.FractionalMaxPool2d; nearest is torch.nn."),
+        (lambda: dm.nn.functional.fractional_max_pool2d, "not implemented: torch.nn.functional.fractional_max_pool2d; nearest is"),
         (lambda: dm.optim.SparseAdam, "not implemented: torch.optim.SparseAdam; nearest is torch.optim."),
     ],
 )
@@ -36,7 +36,12 @@ def test_a_name_that_is_not_here_says_so_and_names_the_nearest(ask: Any, message
 
 
 def test_hasattr_is_false_and_what_pytorch_has_not_either_is_a_plain_attribute_error() -> None:
-    assert not hasattr(dm, "svd") and not hasattr(dm.ones(1), "lgamma") and hasattr(dm, "sin") and not hasattr(dm.nn, "Conv3d")
+    assert (
+        not hasattr(dm, "geqrf")
+        and not hasattr(dm.ones(1), "geqrf")
+        and hasattr(dm, "sin")
+        and not hasattr(dm.nn, "FractionalMaxPool2d")
+    )
     for ask in (lambda: dm.flibber, lambda: dm.ones(1).flibber, lambda: dm.nn.Flibber):
         with pytest.raises(AttributeError, match="here as in PyTorch"):
             ask()

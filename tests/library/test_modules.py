@@ -220,6 +220,10 @@ def test_a_deep_copy_is_a_module_of_its_own() -> None:
 
 def test_layers_take_a_device_and_a_dtype() -> None:
     assert nn.Linear(2, 3, device="cpu", dtype=dm.float64).weight.dtype == dm.float64
+    assert (
+        nn.Linear(2, 3, True, None, dm.float64).weight.dtype == dm.float64
+        and nn.Linear(2, 3, True, "cpu").weight.dtype == dm.float32
+    )
     assert nn.LSTM(2, 3, device=dm.device("cpu")).weight_ih_l0.dtype == dm.float32
     with pytest.raises(DistmlError, match="there is no device 'cuda' here"):
         nn.Conv2d(1, 1, 1, device="cuda")

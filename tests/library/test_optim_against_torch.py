@@ -45,6 +45,9 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("RAdam", {}),
     ("RAdam", {"lr": 0.1, "betas": (0.8, 0.9), "weight_decay": 0.1}),
     ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Adam", {"lr": 0.05, "weight_decay": 0.3, "decoupled_weight_decay": True}),
+    ("Rprop", {"lr": 0.05, "etas": (0.4, 1.3), "step_sizes": (1e-3, 0.1)}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.01, "t0": 3, "weight_decay": 0.1}),
 ]
 NAMES = [f"{name} {options}" for name, options in CASES]
 X, Y = numbers(8, 5), numbers(8, 3, seed=1)
@@ -114,7 +117,7 @@ def test_a_state_dict_has_pytorchs_layout(name: str) -> None:
     step(dm, ours, mine)
     step(torch, theirs, other)
     found, wanted = mine.state_dict(), other.state_dict()
-    never = {"mu_product"}  # NAdam works it out from the step
+    never = {"mu_product", "eta", "mu"}  # NAdam and ASGD work them out from the step
     # Adagrad's state begins with it in PyTorch, and with a first gradient here
     assert {number: set(slots) for number, slots in found["state"].items()} == {
         number: set(slots) - never for number, slots in wanted["state"].items() if number in found["state"]

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import distml_py as dm
-from distml_py import models
+from distml_py import engine, models
 from distml_py.errors import ShapeError
 from op_examples import numbers, whole
 
@@ -302,6 +302,17 @@ def test_the_best_tokens_are_those_of_a_loop_without_a_cache(name: str) -> None:
     found = model.generate(dm.tensor(tokens), 10, temperature=0)
     assert found.tolist() == wanted.tolist()
     assert len(np.unique(wanted[:, 3:])) > 2, "the scores differ"
+
+
+@pytest.mark.parametrize("name", [*LANGUAGE, "char-LSTM"])
+def test_a_longer_text_needs_no_more_plans_than_a_short_one(name: str) -> None:
+    """Each token's graph is that of the token before: nothing is computed again, and no kernel compiled for it."""
+    model = scattered(LANGUAGE[name]() if name in LANGUAGE else models.CharLSTM(11, 4, 5))
+    start = dm.tensor(whole(2, 3, low=0, high=11))
+    model.generate(start, 12)  # beyond the block's size as well
+    before = engine.counters().plans
+    assert model.generate(start, 30).shape == (2, 33)
+    assert engine.counters().plans == before
 
 
 @pytest.mark.parametrize("name", [*LANGUAGE, "char-LSTM"])

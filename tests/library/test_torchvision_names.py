@@ -112,6 +112,9 @@ def test_models_have_torchvisions_sizes(monkeypatch: pytest.MonkeyPatch) -> None
     for name, count in counts.items():
         assert sum(parameter.numel() for parameter in getattr(models, name)().parameters()) == count
     small = models.resnet18(num_classes=3)
+    names = ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]
+    assert [name for name, _ in small.named_children()] == names, "programs cut a model into its children"
+    assert dm.nn.Sequential(*list(small.children())[:-1])(dm.zeros(1, 3, 33, 33)).shape == (1, 512, 1, 1)
     assert small.fc.in_features == 512 and small.fc.out_features == 3 and "layer4.1.bn2.running_var" in small.state_dict()
     names = list(models.resnet50(num_classes=2).state_dict())
     assert "layer1.0.downsample.0.weight" in names and "layer4.2.conv3.weight" in names and len(names) == 320

@@ -16,7 +16,7 @@ from distml_py.errors import FormatError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 WEIGHTS = {"w": np.array([1, -2], np.float32)}
-STATE = {"weights/w": np.array([1, -2], np.float32), "optimizer/step/0": np.array(3)}
+STATE = {"weights/w": np.array([1, -2], np.float32), "optimizer/step/0": np.array(3, np.int64)}
 WEIGHTS_BYTES = (
     b'8\x00\x00\x00\x00\x00\x00\x00{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}  \x00\x00\x80?\x00\x00\x00\xc0'
 )
@@ -149,6 +149,7 @@ REFUSED = {
     "an infinity": ('{"type": "command", "action": -Infinity}', "-Infinity is not JSON"),
     "a number of 5,000 digits": ('{"type": "command", "action": ' + "9" * 5000 + "}", "one JSON object"),
     "a key that appears twice": ('{"type": "goodbye", "type": "goodbye"}', "a key appears twice"),
+    "nesting of 65 levels": ("[" * 65 + "]" * 65, "nested more than 64 levels deep"),
     "nesting of 200,000 levels": ("[" * 200_000, "one JSON object"),
     "nested objects of 200,000 levels": ('{"a":' * 200_000, "one JSON object"),
     "no type": ("{}", "unknown message type None"),

@@ -1,6 +1,9 @@
 """Which of the library's tests do not run in a tab, and why: a file, or a test's name before its parameters, and the reason."""
 
 SCHEDULES = "it draws in NumPy what the tab draws on WebGL2, for minutes: what the drawn numbers mean is judged by other files"
+DEVICE = "it asks for the device cpu by name, and a tab computes on webgl"
+AT_ONCE = "on NumPy a number is there at once"
+PROCESS = "it starts processes"
 ERRORS = "test_errors.py::test_an_error_says_what_was_asked_what_was_found_and_what_to_try"
 LEFT_OUT = {
     f"{ERRORS}[an index must be in [0, 2), found 2 to 2; check the labels]": "a GPU reads NaN there and cannot raise",
@@ -26,8 +29,34 @@ LEFT_OUT = {
     "test_recipe.py::test_train_reports_its_way_and_reads_the_test_split_once": "it expects the name of the reference backend",
     "test_tuner.py::test_on_numpy_there_is_nothing_to_choose": "it is about NumPy",
     "test_capture.py::test_a_change_is_an_error_where_no_new_capture_is_wanted[the backend]": "it begins on NumPy, by name",
-    "test_capture.py::test_a_number_can_be_asked_for_without_waiting": "on NumPy a number is there at once",
+    "test_capture.py::test_a_number_can_be_asked_for_without_waiting": AT_ONCE,
     "test_docs.py": "it runs commands, and tests/browser has the pages",
     "test_torchvision_names.py::test_resize_is_pils": "it asks PyTorch for antialiased pictures",
-    "test_einops.py::test_the_order_of_the_imports_does_not_matter": "it starts processes",
+    "test_as_torch.py::test_what_ordinary_programs_import_and_ask_is_there[pass through]": DEVICE,
+    "test_as_torch.py::test_distml_py_itself_can_be_imported_as_torch": DEVICE,
+    "test_as_torch.py::test_the_command_runs_a_program_beside_its_own_modules": PROCESS,
+    "test_bundle.py": "the package safetensors, its judge, is compiled for no tab",
+    "test_torch_files.py::test_files_of_safetensors_both_ways": "the package safetensors, its judge, is compiled for no tab",
+    "test_onnx.py": "the packages onnx and onnxruntime, its judges, are compiled for no tab",
+    "test_programs_as_torch.py": PROCESS,
+    "test_snippet.py": "it runs text that was written for PyTorch itself",
+    **{
+        f"test_torch_files.py::{name}": "PyTorch itself has to write the file, or to read it"
+        for name in (
+            "test_one_object_that_is_named_twice_stays_one_and_paths_work",
+            "test_no_code_of_a_file_is_run",
+            "test_other_files_are_refused_in_words[an old file]",
+            "test_other_files_are_refused_in_words[complex numbers]",
+            "test_a_tensor_beyond_its_storage_is_refused",
+        )
+    },
+    **{
+        f"test_held.py::{name}": "it counts what NumPy computes"
+        for name in ("test_a_loss_that_is_printed_before_backward_is_computed_once", "test_what_nobody_holds_is_not_computed")
+    },
+    "test_profiler.py::test_each_op_has_a_row_with_its_line": "it expects a row for each op, and WebGL2 draws some together",
+    "test_packages.py::test_a_package_that_is_not_here_is_said_before_the_recipe_runs": "it is about a terminal first",
+    "test_recipe.py::test_a_loss_that_is_no_number_is_told_with_its_own_step_however_late_it_is_read": AT_ONCE,
+    "test_recipe.py::test_a_step_asks_the_backend_for_no_counts": "it expects no draws, and WebGL2 draws",
+    "test_einops.py::test_the_order_of_the_imports_does_not_matter": PROCESS,
 }

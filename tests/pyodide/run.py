@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 import time
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from collections import Counter, deque
 from collections.abc import Iterable
@@ -30,16 +31,14 @@ UNIT = 150  # tests a call into a page
 PROGRAMS = 1200  # a page that has compiled so many is closed
 SILENT_S = 240.0  # without a word for so long, a page hangs
 SHIPPED = (
-    "tests/library/*.py", "tests/library/state_dicts/*", "tests/pyodide/in_tab.py", "web/recipes/*.py", "web/bench/workloads.py",
-    "docs/*", "src/distml_py/data/*.safetensors", "package.json", "LICENSE",
+    "tests/library/*.py", "tests/library/state_dicts/*", "tests/pyodide/in_tab.py", "web/recipes/*.py", "web/pictures/*",
+    "web/bench/workloads.py", "docs/*", "src/distml_py/data/*.safetensors", "package.json", "LICENSE",
 )  # fmt: skip
-INI = """[pytest]
+MARKERS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["markers"]
+INI = "\n    ".join(["""[pytest]
 addopts = --import-mode=importlib --strict-markers
 pythonpath = tests tests/library tests/pyodide
-markers =
-    slow: takes more than ten seconds
-    timeout: of one test
-"""
+markers =""", "timeout: of one test", *MARKERS])  # fmt: skip
 BOOT = """async ([packages, files]) => {
     const at = (path) => new URL(path, location.origin).href;
     const { loadPyodide } = await import("/assets/pyodide.mjs");

@@ -144,6 +144,7 @@ def final(server: Process) -> str:
     return server.until(r"Run \w+ finished: step \d+, weights_sha256 (\w{64}), test_accuracy \d")
 
 
+@pytest.mark.fault("R26")
 def test_any_number_of_workers_gives_bit_identical_weights(bench: Bench) -> None:
     results = []
     for count in (1, 2, 3):
@@ -175,6 +176,7 @@ def test_batch_norms_statistics_are_in_the_checkpoint_whoever_computed_them(benc
     assert seen[0] == seen[1]
 
 
+@pytest.mark.fault("R1")
 def test_killing_a_worker_in_the_middle_changes_nothing_in_a_deterministic_run(bench: Bench) -> None:
     options = ("--deterministic", "--exit", "--seed", "1", "--local-worker-after", "99")
     undisturbed = bench.serve("--recipe", bench.recipe(), *options)
@@ -190,6 +192,7 @@ def test_killing_a_worker_in_the_middle_changes_nothing_in_a_deterministic_run(b
     assert final(server) == final(undisturbed)
 
 
+@pytest.mark.fault("R3")
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGSTOP")
 def test_a_frozen_worker_delays_a_step_and_never_stops_the_run(bench: Bench) -> None:
     server = bench.serve("--recipe", bench.recipe(sleep_s=0.01), "--exit", "--deterministic", "--local-worker-after", "99")
@@ -242,6 +245,7 @@ def test_a_worker_with_the_host_token_steps_solo_and_hands_over_to_two(bench: Be
     wait(lambda: status(host_link)["state"] == "waiting", server)
 
 
+@pytest.mark.fault("R18")
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM handler")
 @pytest.mark.parametrize("role", ["host", "worker"])
 def test_a_terminated_coordinator_loses_nothing_and_its_workers_come_back(bench: Bench, role: str) -> None:
@@ -264,6 +268,7 @@ def test_a_terminated_coordinator_loses_nothing_and_its_workers_come_back(bench:
     assert "(1012)" in worker.text
 
 
+@pytest.mark.fault("R19")
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
 def test_a_killed_coordinator_continues_from_its_last_checkpoint_to_the_same_weights(bench: Bench) -> None:
     options = ("--deterministic", "--seed", "2", "--local-worker-after", "0.2")
@@ -282,6 +287,7 @@ def test_a_killed_coordinator_continues_from_its_last_checkpoint_to_the_same_wei
     assert final(again) == final(undisturbed)
 
 
+@pytest.mark.fault("R20")
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
 def test_a_damaged_newest_checkpoint_is_said_and_the_one_before_it_used(bench: Bench) -> None:
     server = bench.serve("--recipe", bench.recipe(), "--exit", "--local-worker-after", "0.1")
@@ -325,6 +331,7 @@ def test_serve_says_why_it_cannot_begin_with(bench: Bench, name: str) -> None:
     assert words in server.text and "listening" not in server.text
 
 
+@pytest.mark.fault("R24")
 def test_two_coordinators_cannot_share_a_run_directory(bench: Bench) -> None:
     first = bench.serve()
     join_link(first)
@@ -340,6 +347,7 @@ def test_resume_refuses_options_that_contradict_the_run(bench: Bench) -> None:
     assert same.end() == 0 and final(same)
 
 
+@pytest.mark.fault("R36")
 def test_a_recipe_that_fails_in_a_worker_ends_everybody_with_its_line(bench: Bench) -> None:
     path = Path(bench.recipe())
     path.write_text(path.read_text().replace("time.sleep(0.0)", "1 / 0"))

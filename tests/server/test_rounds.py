@@ -1,13 +1,12 @@
 """The protocol as a table of events, without sockets or clocks, and under random schedules."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from distml_py import wire
 from distml_server import effects as do
@@ -187,6 +186,7 @@ def test_a_lapsed_lease_stays_good_while_nobody_else_can_take_it() -> None:
     assert rejections(world.answer("a", lease)) == []
 
 
+@pytest.mark.fault("R4")
 def test_an_idle_worker_tries_a_late_shard_too_and_the_first_answer_counts() -> None:
     world = World(steps=5)
     world.join("a", "b")
@@ -252,6 +252,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.fault("R8")
 @pytest.mark.parametrize("name", list(WRONG))
 def test_a_gradient_does_not_count_with(name: str) -> None:
     changes, reason = WRONG[name]
@@ -264,6 +265,7 @@ def test_a_gradient_does_not_count_with(name: str) -> None:
     assert world.rounds.rejected == {reason: 1}
 
 
+@pytest.mark.fault("R5")
 def test_a_gradient_counts_once_however_often_it_is_sent() -> None:
     world = World()
     world.join("a")
@@ -707,7 +709,9 @@ class Schedules(RuleBasedStateMachine):
         assert world.rounds.version == world.run.steps
 
 
-TestSchedules: Callable[..., Any] = Schedules.TestCase
-TestSchedules.settings = settings(  # type: ignore[attr-defined]
-    max_examples=settings().max_examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@pytest.mark.fault("R39")
+def test_no_history_of_a_run_breaks_its_promises() -> None:
+    """Each history is checked after each event (P1, P2, P6), and at its end one good worker finishes the run."""
+    checks = list(HealthCheck)
+    how = settings(max_examples=settings().max_examples, stateful_step_count=40, deadline=None, suppress_health_check=checks)
+    run_state_machine_as_test(Schedules, settings=how)

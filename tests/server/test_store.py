@@ -137,6 +137,7 @@ def test_a_second_coordinator_is_refused_with_the_first_ones_process_and_let_in_
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path)]).returncode == 0
 
 
+@pytest.mark.fault("R22")
 def test_a_directory_that_cannot_be_written_is_refused_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write to the run directory .*--run-dir"):

@@ -9,6 +9,8 @@ from typing import Any
 from ..tensor import Tensor, where
 from .distribution import LOG_2PI, Distribution, standard_normal, tensors, uniform
 
+EULER = 0.5772156649015329
+
 
 class Normal(Distribution):
     has_rsample = True
@@ -143,3 +145,60 @@ class Uniform(Distribution):
     @property
     def variance(self) -> Tensor:
         return (self.high - self.low) ** 2 / 12
+
+
+class HalfNormal(Distribution):
+    """The absolute value of a Normal around 0."""
+
+    has_rsample = True
+
+    def __init__(self, scale: Any, validate_args: bool | None = None):
+        self.base_dist = Normal(0.0, scale)
+        self.scale = self.base_dist.scale
+        super().__init__(self.scale.shape)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return self.base_dist.rsample(sample_shape).abs()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
+
+    def entropy(self) -> Tensor:
+        return self.base_dist.entropy() - math.log(2)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.scale * math.sqrt(2 / math.pi)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale**2 * (1 - 2 / math.pi)
+
+
+class Gumbel(Distribution):
+    """Of the largest of many draws."""
+
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None):
+        self.loc, self.scale = tensors(loc, scale)
+        super().__init__(self.loc.shape)
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        u = uniform(self._extended(sample_shape)).clamp(1e-7, 1 - 1e-7)
+        return self.loc - self.scale * (-u.log()).log()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        y = (self.loc - value) / self.scale
+        return y - y.exp() - self.scale.log()
+
+    def entropy(self) -> Tensor:
+        return self.scale.log() + (1 + EULER)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc + self.scale * EULER
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale**2 * (math.pi**2 / 6)

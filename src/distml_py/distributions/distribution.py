@@ -106,4 +106,4 @@ def uniform(shape: Sequence[int]) -> Tensor:
     return sampling.rand(*shape) if shape else sampling.rand(1).reshape(())
 
 
-LOG_2PI = math.log(2 * math.pi)
+LOG_2PI, LOG_PI = math.log(2 * math.pi), math.log(math.pi)

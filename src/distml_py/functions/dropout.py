@@ -56,6 +56,12 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 @with_inplace
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Whole channels of (n, channels, depth, height, width) or without the batch become zeros."""
+    return _channels("dropout3d", input, p, training, (4, 5))
+
+
+@with_inplace
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """For SELU: dropped numbers get its limit, then a scale and a shift keep mean 0 and variance 1. Klambauer et al. 2017."""
     _checked("alpha_dropout", p)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from .. import creation
 from ..errors import ShapeError
@@ -218,3 +219,37 @@ def multi_margin_loss(
     zeros = input._aside() * 0.0
     wrong = zeros.scatter_add(1, labels, zeros[:, :1] + 1.0) == 0.0
     return reduced(where(wrong, over, 0.0).sum(1) / input.shape[1], reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """triplet_margin_loss() with a distance of one's own; pairwise_distance() by default."""
+    distance = distance_function or pairwise_distance
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    return reduced((near - far + margin).relu(), reduction)
+
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """The sum over true and other classes of max(0, 1 - x[true] + x[other]), over the number of classes.
+
+    input (n, c) or (c,); target, of its shape: the true classes, then -1.
+    """
+    if input.ndim not in (1, 2) or target.shape != input.shape or target.dtype.kind != "i":
+        raise ShapeError(f"multilabel_margin_loss needs (n, c) or (c,) and integers like it, got {input.shape}, {target.shape}")
+    counts = (target < 0).long().cumsum(-1) == 0
+    labels = target.clamp(min=0)
+    zeros = input._aside() * 0.0
+    true = zeros.scatter_add(-1, labels, counts.to(input.dtype)) > 0
+    over = (1.0 - input.gather(-1, labels).unsqueeze(-1) + input.unsqueeze(-2)).relu()
+    kept = counts.unsqueeze(-1) & ~true.unsqueeze(-2)
+    return reduced(where(kept, over, 0.0).sum((-2, -1)) / max(input.shape[-1], 1), reduction)

@@ -17,23 +17,24 @@ from ..op import int32
 from ..tensor import Tensor, apply
 from .convolution import Pair, Single
 from .padding import pad
+from .volume import Triple
 
 Sizes = int | None | Sequence[int | None]
 
 
 def _listed(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
     """One number for all dimensions, or one for each. Raises ShapeError below `least`."""
-    words = "two ints" if rank == 2 else "a tuple of one int"
+    words = ("a tuple of one int", "two ints", "three ints")[rank - 1]
     found = (value,) * rank if isinstance(value, int) else tuple(value)
-    if len(found) == 1 and rank == 2:
-        found *= 2
+    if len(found) == 1:
+        found *= rank
     if len(found) != rank or min(found) < least:
         raise ShapeError(f"{name} is an int or {words} of at least {least}, got {value}")
     return found
 
 
 class _Windows:
-    """Where the windows of one call lie. rank: 1 or 2 dimensions are pooled."""
+    """Where the windows of one call lie. rank: 1 to 3 dimensions are pooled."""
 
     def __init__(self, name: str, rank: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool):
         self.name, self.rank, self.sizes = name, rank, _listed(kernel, rank, "kernel_size")
@@ -41,7 +42,7 @@ class _Windows:
         self.steps = _listed(kernel if stride is None or stride == () else stride, rank, "stride")
         self.holes = _listed(dilation, rank, "dilation")
         if input.ndim != rank + 2:
-            wanted = "(n, c, h, w)" if rank == 2 else "(n, c, length)"
+            wanted = ("(n, c, length)", "(n, c, h, w)", "(n, c, d, h, w)")[rank - 1]
             raise ShapeError(f"{name} needs {wanted}, got {input.shape}; add a batch dimension with .unsqueeze(0)")
         if any(2 * p > k for p, k in zip(self.edge, self.sizes, strict=True)):
             raise ShapeError(f"{name}: padding {self.edge} is more than half of the kernel {self.sizes}")
@@ -170,6 +171,32 @@ def avg_pool2d(
     return _avg_pool("avg_pool2d", 2, input, (kernel_size, stride, padding, ceil_mode), count_include_pad, divisor_override)
 
 
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Triple,
+    stride: Triple | None = None,
+    padding: Triple = 0,
+    dilation: Triple = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """max_pool2d for (n, c, d, h, w) or (c, d, h, w)."""
+    return _max_pool("max_pool3d", 3, input, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+
+
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: Triple,
+    stride: Triple | None = None,
+    padding: Triple = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """avg_pool2d for (n, c, d, h, w) or (c, d, h, w)."""
+    return _avg_pool("avg_pool3d", 3, input, (kernel_size, stride, padding, ceil_mode), count_include_pad, divisor_override)
+
+
 def _targets(name: str, rank: int, input: Tensor, output_size: Sizes) -> tuple[int, ...]:
     """The sizes asked for; None keeps one."""
     given = (output_size,) * rank if output_size is None or isinstance(output_size, int) else tuple(output_size)
@@ -233,6 +260,17 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Sizes) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Sizes) -> Tensor:
     """The means of windows that cover (n, c, h, w) or (c, h, w) as evenly as can be. output_size: None keeps a size."""
     return _adaptive_avg("adaptive_avg_pool2d", 2, input, output_size)
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Sizes) -> Tensor:
+    """The means of windows that cover (n, c, d, h, w) or (c, d, h, w) as evenly as can be. output_size: None keeps a size."""
+    return _adaptive_avg("adaptive_avg_pool3d", 3, input, output_size)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:
+    """As adaptive_avg_pool3d, with the largest of each window."""
+    found = _adaptive_max("adaptive_max_pool3d", 3, input, output_size)
+    return found if return_indices else found[0]
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Sizes, return_indices: bool = False) -> Any:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import ops
+from .. import creation, ops
 from ..errors import ShapeError, UnsupportedError
 from ..op import int32
 from ..tensor import Tensor, apply
 from .convolution import Pair, pair
 from .padding import pad
-from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
-LINEAR = {"linear": 1, "bilinear": 2}  # how many dimensions each takes
+LINEAR = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}  # how many dimensions each takes
 
 
 def interpolate(
@@ -27,12 +27,12 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:
-    """(n, c, length) or (n, c, h, w) in another size, which is given, or a factor of the old one.
+    """(n, c, length), (n, c, h, w) or (n, c, d, h, w) in another size, which is given, or a factor of the old one.
 
-    mode: "nearest", "nearest-exact", "linear" for one dimension, "bilinear" for two, "area" (means).
+    mode: "nearest", "nearest-exact", "area" (means), "linear" for one dimension, "bilinear" and "bicubic" for two, "trilinear".
     """
     rank = input.ndim - 2
-    if mode not in ("nearest", "nearest-exact", "linear", "bilinear", "area") or antialias or rank not in (1, 2):
+    if mode not in ("nearest", "nearest-exact", "area", *LINEAR) or antialias or rank not in (1, 2, 3):
         what = f"mode={mode!r}, antialias={antialias}) of {input.ndim} dimensions"
         raise UnsupportedError(f"not implemented: interpolate({what}; nearest is mode='bilinear' of (n, c, h, w)")
     if LINEAR.get(mode, rank) != rank:
@@ -42,9 +42,11 @@ def interpolate(
     old = input.shape[2:]
     new, scales = _sizes(old, size, scale_factor, bool(recompute_scale_factor))
     if mode == "area":
-        return adaptive_avg_pool1d(input, new) if rank == 1 else adaptive_avg_pool2d(input, new)
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[rank - 1](input, new)
     for axis, (before, after, scale) in enumerate(zip(old, new, scales, strict=True), 2):
-        if mode in LINEAR:
+        if mode == "bicubic":
+            input = _cubic(input, axis, before, after, scale, bool(align_corners))
+        elif mode in LINEAR:
             input = _blended(input, axis, before, after, scale, bool(align_corners))
         else:
             input = _picked(input, axis, before, after, scale, 0.5 if mode == "nearest-exact" else 0.0)
@@ -98,6 +100,22 @@ def _blended(input: Tensor, axis: int, before: int, after: int, scale: float, co
     return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
 
 
+def _cubic(input: Tensor, axis: int, before: int, after: int, scale: float, corners: bool) -> Tensor:
+    """Cubics through the four nearest old numbers, as a product with a matrix. Source: Keys 1981, a = -0.75."""
+    number = np.arange(after, dtype=np.float64)
+    place = number * ((before - 1) / (after - 1) if after > 1 else 0.0) if corners else (number + 0.5) * scale - 0.5
+    low = np.floor(place)
+    weights = np.zeros((before, after))
+    for step in range(-1, 3):
+        x = np.abs(place - low - step)
+        near = (1.25 * x - 2.25) * x * x + 1
+        far = ((-0.75 * x + 3.75) * x - 6) * x + 3
+        at = np.clip(low + step, 0, before - 1).astype(np.int64)
+        np.add.at(weights, (at, np.arange(after)), np.where(x <= 1, near, far))
+    last = input.ndim - 1
+    return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
+
+
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(..., c r^2, h, w) -> (..., c, h r, w r). Source: Shi et al. 2016."""
     r = upscale_factor
@@ -141,3 +159,23 @@ def unfold(input: Tensor, kernel_size: Pair, dilation: Pair = 1, padding: Pair =
         raise ShapeError(f"unfold: the kernel {sizes} is larger than the padded input {padded.shape[2:]}")
     windows = apply(ops.WINDOW, padded, attrs=(sizes, pair(stride, "stride"), holes))
     return windows.permute(0, 1, 4, 5, 2, 3).flatten(3 + 1).flatten(1, 3)
+
+
+def fold(input: Tensor, output_size: Pair, kernel_size: Pair, dilation: Pair = 1, padding: Pair = 0, stride: Pair = 1) -> Tensor:
+    """unfold's adjoint: (n, c * kh * kw, windows) or without n -> (n, c, h, w); where windows overlap they are added."""
+    if input.ndim == 2:
+        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
+    size, kernel, holes = pair(output_size, "output_size"), pair(kernel_size, "kernel_size"), pair(dilation, "dilation")
+    edge, steps = pair(padding, "padding", least=0), pair(stride, "stride")
+    wide = [n + 2 * p for n, p in zip(size, edge, strict=True)]
+    counts = [(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(wide, holes, kernel, steps, strict=True)]
+    if input.ndim != 3 or input.shape[1] % math.prod(kernel) or input.shape[2] != math.prod(counts):
+        raise ShapeError(f"fold needs (n, c * {kernel[0]} * {kernel[1]}, {math.prod(counts)}) for {size}, got {input.shape}")
+    rows, columns = (
+        (np.arange(k) * d)[:, None] + np.arange(count) * s for k, d, count, s in zip(kernel, holes, counts, steps, strict=True)
+    )
+    places = rows[:, None, :, None] * wide[1] + columns[None, :, None, :]  # kh, kw, windows down, windows across
+    n, c = input.shape[0], input.shape[1] // math.prod(kernel)
+    flat = creation.zeros(n * c, math.prod(wide), dtype=input.dtype)
+    found = flat.index_add(1, Tensor(places.reshape(-1), int32), input.reshape(n * c, -1)).reshape(n, c, *wide)
+    return found[:, :, edge[0] : edge[0] + size[0], edge[1] : edge[1] + size[1]]

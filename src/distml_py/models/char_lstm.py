@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import nn
+import numpy as np
+
+from .. import engine, nn
 from ..errors import ShapeError
 from ..nn.init import uniform_, zeros_
-from ..tensor import Tensor, cat, no_grad
+from ..tensor import Tensor, no_grad
 from .sampling import next_tokens
 
 
@@ -34,9 +36,11 @@ class CharLSTM(nn.Module):
         if tokens.ndim != 2 or not tokens.shape[1]:
             raise ShapeError(f"generate needs tokens (n, time) with at least one each, got {tokens.shape}")
         with no_grad():
-            unread, state = tokens, None
+            known, unread, state = tokens.numpy(), tokens, None
             for _ in range(max_new_tokens):
                 scores, state = self(unread, state)
-                unread = Tensor(next_tokens(scores[:, -1], temperature, top_k)).unsqueeze(1)
-                tokens = cat([tokens, unread], 1)
-        return tokens
+                last = scores[:, -1]
+                engine.realize([last.node, *(part.node for part in state)])
+                found = next_tokens(last, temperature, top_k)[:, None].astype(known.dtype)
+                known, unread = np.concatenate([known, found], 1), Tensor(found)
+        return Tensor(known)

@@ -46,18 +46,19 @@ class ResNet(nn.Module):
         self.stem = stem
         self.conv1 = conv(3, width, 3) if stem == "cifar" else conv(3, width, 7, stride=2)
         self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if stem == "imagenet" else nn.Identity()
         self.layer1 = stage(width, width, blocks[0], stride=1)
         self.layer2 = stage(width, 2 * width, blocks[1], stride=2)
         self.layer3 = stage(2 * width, 4 * width, blocks[2], stride=2)
         self.layer4 = stage(4 * width, 8 * width, blocks[3], stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(8 * width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
-        if self.stem == "imagenet":
-            x = F.max_pool2d(x, 3, stride=2, padding=1)
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(x.mean((2, 3)))
+        return self.fc(self.avgpool(x).flatten(1))
 
 
 def stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import creation
+from .. import creation, engine
 from ..errors import ShapeError
 from ..functions.padding import pad
-from ..tensor import Tensor, cat, no_grad, where
+from ..tensor import Tensor, no_grad, where
 
 
 class KVCache:
@@ -41,6 +41,10 @@ class KVCache:
             return where(place == first, new.expand(known.shape), known)
         moved = pad(new, (0, 0, first, self.size - first - time))
         return where((place >= first) & (place < first + time), moved, known)
+
+    def tensors(self) -> list[Tensor]:
+        """All that it holds: computed with the scores, or each step would compute those of all steps before it."""
+        return [one for one in (*self.keys, *self.values) if one is not None]
 
     def visible(self, time: int) -> Tensor:
         """(time, size): which places the next tokens may see: all before them, and themselves."""
@@ -79,15 +83,20 @@ def continued(
         raise ShapeError(f"generate needs tokens (n, time) with at least one each, got {given.shape}")
     if temperature < 0 or (top_k is not None and top_k < 1):
         raise ShapeError(f"generate: temperature is at least 0, top_k at least 1, got {temperature} and {top_k}")
+    if max_new_tokens < 1:
+        return given
+    known = given.numpy()  # on the host, where a longer one is no new plan
     with no_grad():
         cache: KVCache | None = KVCache(*room)
-        unread, size = given, room[0]
+        unread, size = known, room[0]
         for _ in range(max_new_tokens):
             if cache is not None and cache.length + unread.shape[1] <= size:
-                scores = step(unread, cache)
+                scores = step(Tensor(unread), cache)
                 cache.length += unread.shape[1]
             else:
-                cache, scores = None, step(given[:, -size:], None)
-            unread = Tensor(next_tokens(scores[:, -1], temperature, top_k)).unsqueeze(1)
-            given = cat([given, unread], 1)
-    return given
+                cache, scores = None, step(Tensor(np.ascontiguousarray(known[:, -size:])), None)
+            last = scores[:, -1]
+            engine.realize([last.node, *(kept.node for kept in (cache.tensors() if cache is not None else ()))])
+            unread = next_tokens(last, temperature, top_k)[:, None].astype(known.dtype)
+            known = np.concatenate([known, unread], 1)
+    return Tensor(known)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ShapeError, UnsupportedError
+from ..functions.volume import triple
 from ..tensor import Tensor
 from . import functional as F
 from .functional import Pair, Single
@@ -19,6 +20,8 @@ MODES = ("zeros", "reflect", "replicate", "circular")
 def _sizes(value: Any, name: str, rank: int, least: int = 1) -> tuple[int, ...]:
     if rank == 2:
         return F.pair(value, name, least)
+    if rank == 3:
+        return triple(value, name, least)
     found = (value,) if isinstance(value, int) else tuple(value)
     if len(found) != 1 or found[0] < least:
         raise ShapeError(f"{name} is an int of at least {least}, got {value}")

@@ -41,6 +41,7 @@ from ..functions.activation import (
     tanhshrink,
     threshold,
 )
+from ..functions.bags import embedding_bag
 from ..functions.changing import changed as _changed
 from ..functions.convolution import (
     Pair,
@@ -54,7 +55,7 @@ from ..functions.convolution import (
     pair,
 )
 from ..functions.ctc import ctc_loss
-from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d
+from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from ..functions.grid import affine_grid, grid_sample
 from ..functions.loss import (
     binary_cross_entropy,
@@ -69,6 +70,7 @@ from ..functions.loss import (
     margin_ranking_loss,
     mse_loss,
     multi_margin_loss,
+    multilabel_margin_loss,
     multilabel_soft_margin_loss,
     pairwise_distance,
     poisson_nll_loss,
@@ -76,20 +78,27 @@ from ..functions.loss import (
     smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from ..functions.padding import pad
 from ..functions.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
     adaptive_max_pool1d,
     adaptive_max_pool2d,
+    adaptive_max_pool3d,
     avg_pool1d,
     avg_pool2d,
+    avg_pool3d,
     max_pool1d,
     max_pool2d,
+    max_pool3d,
 )
 from ..functions.token import embedding, one_hot
-from ..functions.vision import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from ..functions.unpooling import lp_pool1d, lp_pool2d, max_unpool1d, max_unpool2d, max_unpool3d
+from ..functions.vision import channel_shuffle, fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from ..functions.volume import Triple, conv3d, conv_transpose3d, triple
 from ..indexing import gather
 from ..missing import getter as _getter
 from ..op import bool_, int32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
@@ -374,10 +375,16 @@ _PLACE = frozenset({"device", "dtype"})
 
 
 def _placed(make: Callable[..., None]) -> Callable[..., None]:
-    """A layer's __init__ that takes PyTorch's device (checked) and dtype (of its parameters), too."""
+    """A layer's __init__ that takes PyTorch's device (checked) and dtype (of its parameters), too: by name, or after all others."""
+    kinds = [parameter.kind for parameter in inspect.signature(make).parameters.values()]
+    own = kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD) - 1  # without self
 
     @functools.wraps(make)
     def init(self: Module, *args: Any, device: Any = None, dtype: Any = None, **named: Any) -> None:
+        place = args[own:]
+        if 0 < len(place) <= 2 and inspect.Parameter.VAR_POSITIONAL not in kinds and not any(isinstance(one, int) for one in place):
+            device, dtype = (place[0], place[1] if len(place) == 2 else dtype)
+            args = args[:own]
         make(self, *args, **named)
         if device is not None or dtype is not None:
             self.to(device=device, dtype=dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor
 from . import functional as F
@@ -57,3 +59,35 @@ class Embedding(Module):
         layer = cls(rows, width, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
+
+
+class EmbeddingBag(Module):
+    """Integers (bags, n), or (n,) with offsets -> (bags, embedding_dim). See functional.embedding_bag."""
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ):
+        super().__init__()
+        if max_norm is not None or scale_grad_by_freq:
+            raise UnsupportedError("not implemented: EmbeddingBag(max_norm, scale_grad_by_freq); nearest is their defaults")
+        self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
+        self.include_last_offset = include_last_offset  # sparse: how PyTorch stores the gradient, which is dense here
+        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
+        options: Any = {"mode": self.mode, "per_sample_weights": per_sample_weights, "padding_idx": self.padding_idx}
+        return F.embedding_bag(input, self.weight, offsets, include_last_offset=self.include_last_offset, **options)
+
+    def extra_repr(self) -> str:
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"

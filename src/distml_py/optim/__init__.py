@@ -12,9 +12,11 @@ from . import lr_scheduler
 from .adaptive import Adadelta, Adagrad, Adamax, NAdam, RAdam, RMSprop
 from .descent import SGD, Adam, AdamW
 from .optimizer import Group, Optimizer, Options
+from .quasi_newton import LBFGS
+from .signs import ASGD, Rprop
 
 BY_NAME: dict[str, type[Optimizer]] = {
-    rule.__name__: rule for rule in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Adamax, NAdam, RAdam)
+    rule.__name__: rule for rule in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, Adamax, NAdam, RAdam, Rprop, ASGD)
 }
 
 
@@ -30,6 +32,6 @@ def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
         raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
 
 
-_guard_classes(BY_NAME.values(), idle=frozenset({"foreach", "fused", "capturable", "differentiable"}))
+_guard_classes((*BY_NAME.values(), LBFGS), idle=frozenset({"foreach", "fused", "capturable", "differentiable"}))
 _guard_classes(value for value in vars(lr_scheduler).values() if isinstance(value, type))
 __getattr__ = _getter("torch.optim", globals())

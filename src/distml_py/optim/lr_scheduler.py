@@ -130,7 +130,7 @@ def _functions(optimizer: Optimizer, given: Any, name: str) -> list[Callable[[in
 class StepLR(LRScheduler):
     """Times gamma every step_size calls."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, step_size: float, gamma: float = 0.1, last_epoch: int = -1):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -159,7 +159,7 @@ class MultiStepLR(LRScheduler):
 class ConstantLR(LRScheduler):
     """Times factor for total_iters calls."""
 
-    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: float = 5, last_epoch: int = -1):
         if not 0 <= factor <= 1:
             raise RecipeError(f"ConstantLR: factor is in [0, 1], got {factor}")
         self.factor, self.total_iters = factor, total_iters
@@ -182,7 +182,7 @@ class LinearLR(LRScheduler):
         optimizer: Optimizer,
         start_factor: float = 1.0 / 3,
         end_factor: float = 1.0,
-        total_iters: int = 5,
+        total_iters: float = 5,
         last_epoch: int = -1,
     ):
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
@@ -221,7 +221,7 @@ class ExponentialLR(LRScheduler):
 class PolynomialLR(LRScheduler):
     """To 0 in total_iters calls, along (1 - epoch / total_iters)^power."""
 
-    def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, total_iters: float = 5, power: float = 1.0, last_epoch: int = -1):
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -240,7 +240,7 @@ class PolynomialLR(LRScheduler):
 class CosineAnnealingLR(LRScheduler):
     """From initial_lr to eta_min over T_max calls, along half a cosine, and back. Source: Loshchilov and Hutter 2017."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
+    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -352,6 +352,69 @@ class OneCycleLR(LRScheduler):
             low, high = group["base_momentum"], group["max_momentum"]
             _set_momentum(group, high if still else self._between(low, high, share) if falls else self._between(high, low, share))
         return [self._between(group[first], group[last], share) for group in self.optimizer.param_groups]
+
+
+class CyclicLR(LRScheduler):
+    """Up from base_lr to max_lr in step_size_up calls and down again, over and over; momentum goes the other way.
+
+    mode: "triangular", "triangular2" (half as far each cycle), "exp_range" (gamma to the number of the call), or scale_fn of
+    the cycle or the iteration. Source: Smith 2017.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        base_lr: float | Sequence[float],
+        max_lr: float | Sequence[float],
+        step_size_up: float = 2000,
+        step_size_down: float | None = None,
+        mode: str = "triangular",
+        gamma: float = 1.0,
+        scale_fn: Callable[[float], float] | None = None,
+        scale_mode: str = "cycle",
+        cycle_momentum: bool = True,
+        base_momentum: float | Sequence[float] = 0.8,
+        max_momentum: float | Sequence[float] = 0.9,
+        last_epoch: int = -1,
+    ):
+        down = step_size_up if step_size_down is None else step_size_down
+        if mode not in ("triangular", "triangular2", "exp_range") or step_size_up + down <= 0:
+            raise RecipeError(
+                f"CyclicLR: mode is triangular, triangular2 or exp_range, steps above 0, got {mode!r}, {step_size_up}, {down}"
+            )
+        groups = optimizer.param_groups
+        self.max_lrs = _each(max_lr, len(groups))
+        if last_epoch == -1:
+            for group, rate in zip(groups, _each(base_lr, len(groups)), strict=True):
+                group["initial_lr"] = group["lr"] = rate
+        self.total_size, self.step_ratio = float(step_size_up + down), step_size_up / (step_size_up + down)
+        self.mode, self.gamma, self.scale_fn = mode, gamma, scale_fn
+        self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            if not all("momentum" in group or "betas" in group for group in groups):
+                raise RecipeError("CyclicLR: cycle_momentum needs an optimizer with momentum or betas; use cycle_momentum=False")
+            self.base_momentums, self.max_momentums = _each(base_momentum, len(groups)), _each(max_momentum, len(groups))
+            for group, high in zip(groups, self.max_momentums, strict=True):
+                _set_momentum(group, high)
+        super().__init__(optimizer, last_epoch)
+        if last_epoch == -1:
+            self.base_lrs = _each(base_lr, len(groups))
+
+    def _scale(self, x: float) -> float:
+        if self.scale_fn is not None:
+            return self.scale_fn(x)
+        return {"triangular": 1.0, "triangular2": 1 / 2.0 ** (x - 1)}.get(self.mode, self.gamma**x)
+
+    def get_lr(self) -> list[float]:
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1.0 + self.last_epoch / self.total_size - cycle
+        height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        height *= self._scale(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            for group, low, high in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True):
+                _set_momentum(group, high - (high - low) * height)
+        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
 
 def _each(value: Any, count: int) -> list[float]:

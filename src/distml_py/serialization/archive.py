@@ -45,7 +45,7 @@ class Archive:
             raise FormatError(f"{name!r} claims {entry.file_size} bytes, of {self.size_bytes} in all")
         try:
             return self._zip.read(entry)
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, OverflowError, RuntimeError, ValueError, NotImplementedError) as error:
             raise FormatError(f"{name!r} is damaged: {error}") from None
 
 

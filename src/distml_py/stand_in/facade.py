@@ -8,8 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from ..dtypes import FLOAT32
 from ..kinds import Kind
-from ..op import float32
 from ..tensor import Tensor as _Tensor
 
 library = import_module(__name__.partition(".")[0])
@@ -36,7 +36,7 @@ class _AnyKind(Kind):
 
 
 class Tensor(metaclass=_AnyKind):
-    dtype = float32
+    dtype = FLOAT32
 
 
 def compile(model: Any = None, **options: Any) -> Any:

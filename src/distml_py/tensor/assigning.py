@@ -176,10 +176,15 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 
 @method
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
-    """Like scatter_add with reduce "sum" or "mean"; include_self=False leaves input's numbers out where others come."""
+    """reduce: "sum", "mean", "amax", "amin" (their gradients are shared by equals), "prod" (which compares each place with each
+    number). include_self=False leaves input's numbers out where others come."""
     axis = broadcast.axis_of(dim, input.ndim, "scatter_reduce")
-    if reduce not in ("sum", "mean"):
-        raise UnsupportedError(f"not implemented: scatter_reduce(reduce={reduce!r}); nearest are 'sum' and 'mean'")
+    if reduce not in ("sum", "mean", "amax", "amin", "prod"):
+        raise DtypeError(f"scatter_reduce: reduce is 'sum', 'mean', 'prod', 'amax' or 'amin', got {reduce!r}")
+    indexing.check_fits("scatter_reduce", input._node, axis, index._node)
+    if reduce in ("amax", "amin", "prod"):
+        src = src[tuple(slice(0, n) for n in index.shape)]
+        return (_products if reduce == "prod" else _extremes)(input, axis, index, src, include_self, reduce == "amin")
     ones = Tensor(graph.full(1, index.shape, input._node.dtype))
     counts = (input._aside() * 0).scatter_add(axis, index, ones)
     start = input if include_self else where(counts > 0, 0, input)
@@ -187,6 +192,51 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     if reduce == "sum":
         return total
     return total / where(counts > 0, counts + 1 if include_self else counts, 1)
+
+
+def _extremes(input: Tensor, axis: int, index: Tensor, src: Tensor, include_self: bool, least: bool) -> Tensor:
+    """The largest of what comes to a place: in rising order the last one stays."""
+    if least:
+        return -_extremes(-input, axis, index, -src, include_self, False)
+    if 0 in index.shape:
+        return input * 1
+    order = src._aside().argsort(axis)
+    place, rising = index.gather(axis, order), src._aside().gather(axis, order)
+    best = input._aside().scatter(axis, place, rising)
+    if include_self:
+        best = best.maximum(input._aside())
+    if not input.is_floating_point():
+        return best
+    winners = src._aside() == best.gather(axis, index)
+    ones = Tensor(graph.full(0, input.shape, input._node.dtype))
+    hit = ones.scatter_add(axis, index, Tensor(graph.full(1, index.shape, input._node.dtype))) > 0
+    own = (input._aside() == best) & (~hit | include_self)
+    count = ones.scatter_add(axis, index, winners.to(input.dtype)) + (input._aside() == best).to(input.dtype)  # as PyTorch counts
+    share = 1 / where(count > 0, count, 1)
+    start = where(own, input, 0) * share
+    found = start.scatter_add(axis, index, where(winners, src, 0) * share.gather(axis, index))
+    plain = found._aside()
+    return where(best.isfinite(), found + where(best.isfinite(), best - plain, 0), best)
+
+
+def _products(input: Tensor, axis: int, index: Tensor, src: Tensor, include_self: bool, _: bool) -> Tensor:
+    last = input.ndim - 1
+    numbers = src.movedim(axis, last).unsqueeze(-2)  # (..., 1, n)
+    places_of = index.movedim(axis, last).unsqueeze(-2)
+    grid = (*numbers.shape[:-2], input.shape[axis], numbers.shape[-1])
+    hit = places_of.expand(*grid) == places(grid, len(grid) - 2)
+    found = _filled(where(hit, numbers.expand(*grid), 1).prod(-1).movedim(-1, axis), input, 1)
+    came = _filled(hit.any(-1).movedim(-1, axis), input, False)
+    return input * found if include_self else where(came, found, input).to(input.dtype)
+
+
+@method
+def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+    """scatter_reduce() of whole slices: those of source come to the places along dim that a line of integers names."""
+    axis = broadcast.axis_of(dim, input.ndim, "index_reduce")
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise DtypeError(f"index_reduce: reduce is 'prod', 'mean', 'amax' or 'amin', got {reduce!r}")
+    return scatter_reduce(input, axis, line_index(index, source, axis, "index_reduce"), source, reduce, include_self=include_self)
 
 
 @method

@@ -35,7 +35,8 @@ def desk(request: pytest.FixtureRequest, class_browser: Browser, tmp_path_factor
     folder: Path = tmp_path_factory.mktemp("desk")
     coordinator = Coordinator(folder, "--allow-host", "classroom.test")
     size = {"width": 1280, "height": 900} if secure else {"width": 320, "height": 640}
-    context = class_browser.new_context(viewport=size, accept_downloads=True)  # type: ignore[arg-type]
+    rights = ["clipboard-read", "clipboard-write"] if secure else []
+    context = class_browser.new_context(viewport=size, accept_downloads=True, permissions=rights)  # type: ignore[arg-type]
     context.add_init_script(VIOLATIONS)
     context.add_init_script(COUNT_DRAWINGS)
     page = context.new_page()

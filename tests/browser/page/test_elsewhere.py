@@ -74,6 +74,34 @@ def test_an_exported_site_trains_alone_and_asks_nobody_else(
     context.close()
 
 
+@pytest.mark.ux(30)
+def test_after_the_first_load_an_exported_site_needs_no_network(
+    browser: Browser, web_server: Callable[[Path], str], tmp_path: Path
+) -> None:
+    """Another example, another language and every view, with the network cut off."""
+    export_site(tmp_path / "site", say=lambda text: None)
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(web_server(tmp_path / "site"))
+    until_editor(page)
+    until_state(page, "ready")
+    page.wait_for_timeout(1500)  # what is fetched ahead
+    failed: list[str] = []
+    context.on("requestfailed", lambda request: failed.append(request.url))
+    context.set_offline(True)
+    page.locator("#gallery [data-recipe=spiral]").click()
+    until(page, "distml.code().includes('Two spirals')", 5)
+    train(page, 40)
+    until_state(page, "finished", timeout_s=60)
+    until(page, "(document.querySelector('.plane')?.getAttribute('aria-label') ?? '').includes('%')", 20)
+    page.locator("#language").select_option("ja")
+    expect(page.locator("#train")).to_have_text("学習する")
+    page.locator("#doors [data-door=lessons]").click()
+    assert page.locator(".lesson-card").count() == 2
+    assert failed == [] and not page.locator("#problem").is_visible()
+    context.close()
+
+
 def foreign(web_server: Callable[[Path], str], folder: Path, home: str) -> str:
     folder.mkdir()
     (folder / "index.html").write_text(FOREIGN.format(home=home))

@@ -33,6 +33,15 @@ def png(grey: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+DROP = """([name, bytes]) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([new Uint8Array(bytes)], name));
+    const drop = document.getElementById("drop");
+    for (const kind of ["dragover", "drop"])
+        drop.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
 def choose(page: Page, recipe: str, words: str) -> None:
     page.locator(f"#gallery [data-recipe={recipe}]").click()
     until(page, f"distml.code().includes({words!r})")
@@ -96,7 +105,7 @@ def test_a_file_that_does_not_fit_is_told_in_shapes_and_one_that_fits_is_begun_f
     expect(page.locator("#model-loaded")).to_contain_text("3.bias is (9,), the model's is (10,)")
     page.locator("#model-file").set_input_files({"name": "rubbish.safetensors", "mimeType": "", "buffer": b"rubbish"})
     expect(page.locator("#model-loaded")).to_contain_text("FormatError")
-    page.locator("#model-file").set_input_files({"name": "good.safetensors", "mimeType": "", "buffer": safetensors.dumps(arrays)})
+    page.evaluate(DROP, ["good.safetensors", list(safetensors.dumps(arrays))])
     expect(page.locator("#model-loaded")).to_contain_text("good.safetensors fits")
     with page.expect_download() as caught:
         page.get_by_role("button", name="Download safetensors").click()
@@ -157,6 +166,23 @@ def test_pictures_of_a_zip_file_are_counted_and_learned(desk: Desk) -> None:
     train(page, 40)
     until(page, "distml.status().recipe === 'own_pictures' && distml.status().state === 'finished'", 90)
     assert status(page)["test_accuracy"] == 1
+
+
+@pytest.mark.ux(24)
+def test_a_folder_of_pictures_is_counted_by_its_folders_and_too_much_is_refused_in_words(desk: Desk, tmp_path: Path) -> None:
+    page = desk.page
+    for n in range(6):
+        for name, grey in (("dark", 10), ("bright", 200)):
+            (tmp_path / "set" / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / name / f"{n}.png").write_bytes(png(grey + n))
+    page.locator("#data-folder").set_input_files(tmp_path / "set")
+    expect(page.locator("#wizard")).to_contain_text("12 pictures in 2 classes", timeout=20_000)
+    assert page.locator("#wizard .samples li").all_inner_texts() == ["bright (6)", "dark (6)"]
+    page.get_by_role("button", name="Cancel").last.click()
+    assert not page.locator("#wizard").is_visible()
+    (tmp_path / "large.csv").write_text("a,b\n" + "1.25,2.5\n" * 2_400_000)
+    page.locator("#data-csv").set_input_files(tmp_path / "large.csv")
+    expect(page.locator("#own-data-note")).to_contain_text("large.csv has 21.6 MB; at most 20 MB. Take a part of it.")
 
 
 @pytest.mark.ux(24)

@@ -1,5 +1,6 @@
 """The workshop as a person uses it: examples, controls, code, buttons, curves, and views into the model."""
 
+import re
 import time
 
 import pytest
@@ -79,6 +80,47 @@ def test_tab_indents_and_escape_then_tab_leaves_the_code(page: Page) -> None:
     assert page.evaluate("document.activeElement.id") != "code" and code_of(page) == before
 
 
+def go(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+@pytest.mark.ux(31)
+def test_an_example_is_picked_changed_trained_looked_into_and_left_with_the_keys_alone(page: Page) -> None:
+    focus = "document.activeElement"
+    page.locator("#gallery [data-recipe=spiral]").focus()
+    go(page, "Enter")
+    until(page, "distml.code().includes('Two spirals')")
+    for _ in range(80):  # Tab by Tab to the learning rate, past the code's way in
+        if page.evaluate(f"{focus}.id") == "knob-lr":
+            break
+        go(page, "Tab")
+    go(page, "ControlOrMeta+a", *"0.02", "Enter")
+    assert "lr=0.02" in code_of(page)
+    go(page, "Control+Enter")
+    until(page, "distml.status().recipe === 'spiral' && (distml.status().step ?? 0) >= 10", 60)
+    until(page, "document.querySelector('#look-boundary') !== null", 20)
+    page.locator("#look-boundary").focus()
+    go(page, "ArrowRight")
+    assert page.evaluate(f"{focus}.getAttribute('aria-selected')") == "true"
+    assert page.evaluate(f"{focus}.id") == "look-confusion"
+    until(page, "document.querySelector('.confusion button[data-kind=right]') !== null", 20)
+    for _ in range(40):
+        go(page, "Tab")
+        if page.evaluate(f"{focus}.dataset.cell ?? ''"):
+            break
+    go(page, "Enter")
+    expect(page.locator(".behind p")).to_contain_text("answered", timeout=10_000)
+    page.locator("#stop").focus()
+    go(page, "Enter")
+    until_state(page, "stopped", timeout_s=10)
+    page.locator("#doors [data-door=lessons]").focus()
+    go(page, "Enter")
+    assert page.locator("#lessons").is_visible()
+    page.locator("#doors [data-door=train]").focus()
+    go(page, "Enter")
+
+
 @pytest.mark.ux(11, 13, 4, 5)
 def test_control_enter_runs_and_every_button_answers_within_a_second(page: Page) -> None:
     choose(page, "digits_mlp")
@@ -125,13 +167,20 @@ def test_samples_and_the_worst_mistakes_tell_truth_answer_and_confidence(page: P
     assert page.locator("#look .samples canvas").count() == 24
     look(page, "Worst mistakes")
     expect(page.locator("#look .quiet").first).to_contain_text("validation samples are answered wrongly")
+    count = int(page.locator("#look .quiet").first.inner_text().split(" of ")[0])
+    rows = page.locator("#look .samples li")
+    assert rows.count() == min(count, 24) and page.locator("#look .samples li canvas").count() == rows.count()
+    told = [text.split("\n") for text in rows.all_inner_texts()]
+    assert all(re.fullmatch(r"(\d), not (?!\1)\d", words) for words, _ in told), told
+    sure = [float(percent.split()[0]) for _, percent in told]
+    assert sure == sorted(sure, reverse=True), "the surest mistakes come first"
 
 
 @pytest.mark.ux(8)
 def test_a_drawing_is_answered_and_can_be_typed(page: Page) -> None:
     look(page, "Draw")
-    page.locator("#typed-drawing").fill("\n".join(["..####..", ".##..##.", *[".#....#."] * 4, ".##..##.", "..####.."]))
-    expect(page.locator(".said")).to_contain_text("It says:")
+    page.locator("#typed-drawing").fill("\n".join(["..###...", ".##.##..", *[".#...#.."] * 4, ".##.##..", "..###..."]))
+    expect(page.locator(".said")).to_contain_text("It says: 0")
     assert page.locator(".bars li").count() == 10 and "%" in page.locator(".bars").inner_text()
     page.get_by_role("button", name="Clear").click()
     expect(page.locator(".said")).to_contain_text("Nothing is drawn yet")
@@ -144,7 +193,7 @@ def test_a_drawing_is_answered_and_can_be_typed(page: Page) -> None:
     for part in range(20):
         page.mouse.move(x + side * 0.5, y + side * (0.15 + part * 0.035))
     page.mouse.up()
-    expect(page.locator(".said")).to_contain_text("It says:")
+    expect(page.locator(".said")).to_contain_text("It says: 1")
     assert "#" in page.locator("#typed-drawing").input_value()
 
 
@@ -171,7 +220,7 @@ def test_runs_are_laid_over_each_other_and_reset_forgets_them(page: Page) -> Non
     page.locator("#log-scale").check()
     page.locator("#smoothing").fill("0.5")
     page.get_by_text("The charts as a table").click()
-    assert page.locator("#table-rows tr").count() >= 1
+    expect(page.locator("#table-rows tr").first).to_be_visible()
     page.locator("#log-scale").uncheck()
     page.get_by_role("button", name="Reset").click()
     until(page, "distml.status().run === null && distml.status().state === 'ready'", 10)
@@ -208,14 +257,18 @@ def test_a_link_carries_code_and_settings_within_8_kb(desk: Desk) -> None:
     edit(page, code_of(page).replace("while self.calls > 20:", "while self.calls > 20_000:"))
     code = code_of(page)
     page.get_by_label("Seed").fill("7")
-    link = page.evaluate("""import("/web/share_link.js").then(m => m.linkWith(
-        {chosen: () => ({name: "digits_mlp", code: distml.code(), seed: 7, steps: 12})}, "", {tell() {}}))""")
+    page.get_by_label("Steps", exact=True).fill("12")
+    page.evaluate("addEventListener('copy', () => window.copied = getSelection().toString() || document.activeElement.value)")
+    page.get_by_role("button", name="Link to this code").click()
+    expect(page.locator("#share-code")).to_have_text("Copied", timeout=2000)
+    link = page.evaluate("navigator.clipboard?.readText() ?? copied")
     assert link.startswith("http") and len(link) <= 8192 and "#t=" not in link
     other = desk.context.new_page()
     other.goto(link)
     until(other, "distml.code().includes('20_000')", 30)
     assert code_of(other) == code
     assert other.get_by_label("Seed").input_value() == "7" and other.get_by_label("Steps", exact=True).input_value() == "12"
+    assert other.locator("#recipe").input_value() == page.locator("#recipe").input_value()
     other.close()
     long = page.evaluate("""import("/web/share_link.js").then(m => new Promise(tell => m.linkWith(
         {chosen: () => ({name: "x", code: "# " + "long ".repeat(4000), seed: 0, steps: null})}, "", {tell})))""")

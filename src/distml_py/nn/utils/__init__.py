@@ -4,7 +4,7 @@ from inspect import isfunction
 
 from ...missing import getter as _getter
 from ...tensor.arguments import guard as _guard
-from . import rnn
+from . import parametrizations, parametrize, rnn
 from .gradients import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -12,6 +12,7 @@ from .gradients import (
     parameters_to_vector,
     vector_to_parameters,
 )
+from .norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 _guard(globals(), [name for name, value in globals().items() if isfunction(value)], frozenset({"foreach"}))
 __getattr__ = _getter("torch.nn.utils", globals())
