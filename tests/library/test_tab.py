@@ -170,6 +170,22 @@ def test_a_lease_is_computed_at_its_own_weights() -> None:
     assert isinstance(frame.message, wire.Gradient) and frame.message.loss == reference.gradient(1, 0, 4)[0]
 
 
+def test_weights_that_went_back_under_their_version_are_loaded_again() -> None:
+    bench = Bench()
+    bench.all()
+    bench.give_weights(1)
+    bench.give(lease(1))
+    bench.all()
+    back = {name: array + 1 for name, array in bench.weights.items()}
+    bench.give_weights(1, back)
+    bench.give(dataclasses.replace(lease(1), lease="again"))
+    (frame,) = bench.all()
+    reference = bench.reference()
+    reference.load_weights(back)
+    _, gradient = reference.gradient(1, 0, 4)
+    np.testing.assert_array_equal(frame.tensors["0.weight"], gradient["0.weight"])
+
+
 def test_work_whose_weights_never_came_is_left_to_others() -> None:
     bench = Bench()
     bench.all()

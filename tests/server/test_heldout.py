@@ -38,7 +38,7 @@ def test_half_of_what_was_gained_may_be_lost_and_no_more() -> None:
 
 def test_one_liar_neither_takes_weights_back_nor_makes_bad_ones_the_best() -> None:
     found, back = told((0, 2.0, 2.0), (10, 0.5, 0.5), (20, 900.0, 0.5), (30, 0.0, 1.0))
-    assert back == [False] * 4 and found.best == 20 and found.lowest == 0.5 or found.best == 10
+    assert back == [False] * 4 and (found.best, found.lowest) == (10, 0.5)
 
 
 def test_noise_before_anything_is_learned_takes_nothing_back() -> None:

@@ -108,6 +108,13 @@ def test_s23_copies_of_anothers_gradient_count_once() -> None:
     assert len(sieve.prepare(same)) == 8 and sieve.copies == 2, "what all say is agreement"
 
 
+def test_a_model_steps_by_its_rule_and_not_by_the_mean_of_what_is_left() -> None:
+    model = Model({"w": np.zeros(2, np.float32)}, {"name": "SGD", "lr": 1.0}, aggregator="median")
+    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)  # of one length, and too few to be mixed
+    model.apply({(0, shard): Taken(2, vector, {}) for shard, vector in enumerate(vectors)}, 6)
+    np.testing.assert_allclose(model.weights()["w"], [-0.6, -0.8], rtol=1e-6)
+
+
 def stepped(aggregator: str, wrong: float) -> float:
     """How far two wrong shards of eight move a weight that the six others want to move by -1."""
     model = Model({"w": np.zeros(4, np.float32)}, {"name": "SGD", "lr": 1.0}, aggregator=aggregator)
