@@ -1,5 +1,6 @@
 """A worker's half of the protocol, driven by frames and a clock that only moves when told."""
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -183,7 +184,8 @@ def test_weights_that_went_back_under_their_version_are_loaded_again() -> None:
     reference = bench.reference()
     reference.load_weights(back)
     _, gradient = reference.gradient(1, 0, 4)
-    np.testing.assert_array_equal(frame.tensors["0.weight"], gradient["0.weight"])
+    name = next(iter(gradient))
+    np.testing.assert_array_equal(frame.tensors[name], gradient[name])
 
 
 def test_work_whose_weights_never_came_is_left_to_others() -> None:
