@@ -16,32 +16,46 @@ const MOST_PACKS = 8;
 const LARGEST_PACK = 1 << 16;
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|basic render|software/i;
 const UNTOUCHED = 0x7fb5a1d3; // bits of a NaN that no arithmetic makes
+const [FLOATS, WHOLE] = [new Float32Array(4), new Int32Array(4)]; // a texel that nobody looks at
 const MARKS = new Int32Array(4).fill(UNTOUCHED); // the last texel of a read-back that did not happen
 
 /**
  * @param {HTMLCanvasElement | OffscreenCanvas} canvas
  * @param {(state: "lost" | "back") => void} [changed]  told when the GPU goes and when it is back
+ * @param {boolean} [alone]  whether nobody else waits for what draws; when left out, software is taken to be alone
  * @returns the object that `distml_py.backends.textures.Bridge` describes. Throws an Error saying what is missing.
  */
-export function createBridge(canvas, changed = () => {}) {
+export function createBridge(canvas, changed = () => {}, alone = undefined) {
   const device = createDevice(canvas, changed);
   const textures = createTextures(device);
   const programs = createPrograms(device);
-  const bands = createBands(SOFTWARE.test(device.renderer()));
+  const bands = createBands(alone ?? SOFTWARE.test(device.renderer()));
   let draws = 0;
 
-  /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {number} x @param {number} y @param {number} columns @param {number} rows */
-  function draw(cost, x, y, columns, rows) {
+  /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {boolean} integer @param {number} x @param {number} y @param {number} columns @param {number} rows */
+  function draw(cost, integer, x, y, columns, rows) {
     const gl = device.gl;
-    const band = bands.rows(cost, columns, rows);
+    const [high, wide] = [bands.rows(cost, columns, rows), bands.columns(cost, columns)];
     gl.viewport(x, y, columns, rows);
-    for (let first = 0; first < rows; first += band) {
-      const count = Math.min(band, rows - first);
-      gl.scissor(x, y + first, columns, count);
-      gl.drawArrays(gl.TRIANGLES, 0, 3);
-      if (bands.add(cost * columns * count, performance.now())) gl.flush();
+    for (let row = 0; row < rows; row += high) {
+      for (let column = 0; column < columns; column += wide) {
+        const [across, down] = [Math.min(wide, columns - column), Math.min(high, rows - row)];
+        gl.scissor(x + column, y + row, across, down);
+        gl.drawArrays(gl.TRIANGLES, 0, 3);
+        if (bands.add(cost * across * down, performance.now())) rest(gl, integer);
+      }
     }
     draws++;
+  }
+
+  /** After a turn of work: others get theirs. @param {WebGL2RenderingContext} gl @param {boolean} integer what is drawn into */
+  function rest(gl, integer) {
+    gl.flush();
+    if (!bands.full()) return;
+    // finish() waits for nothing in some browsers, a texel of what was drawn last does
+    if (integer) gl.readPixels(0, 0, 1, 1, gl.RGBA_INTEGER, gl.INT, WHOLE);
+    else gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.FLOAT, FLOATS);
+    bands.done(performance.now());
   }
 
   /**
@@ -146,8 +160,8 @@ export function createBridge(canvas, changed = () => {}) {
           else gl.uniform1f(program.scalars[n].place, bits[at + n]);
         }
         at += program.scalars.length;
-        textures.aim(target, layer);
-        draw(program.cost, x, y, columns, rows);
+        const aimed = textures.aim(target, layer);
+        draw(program.cost, aimed.integer, x, y, columns, rows);
       }
       device.check("it computed");
     },

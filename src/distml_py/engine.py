@@ -167,13 +167,8 @@ def realize(nodes: Iterable[Node], all_steps: bool = False) -> None:
         return
     outputs = list(wanted.values())
     before: list[Any] = []
-
-    def layout(leaf: Node) -> Any:
-        before.append(leaf.buffer)
-        return state.backend.layout(buffer_of(leaf))
-
     seen: list[Node] | None = None if state.watcher is None and not all_steps else []
-    key, leaves, scalars = linearize(outputs, layout, seen)
+    key, leaves, scalars = _steps(outputs, before, seen)
     if all_steps and seen is not None:
         known = set(key[1])
         places = [place for place, node in enumerate(seen) if place not in known and _is_step(node)]
@@ -193,6 +188,40 @@ def realize(nodes: Iterable[Node], all_steps: bool = False) -> None:
             node.inputs = ()
     if live.state.recorder is not None:
         live.state.recorder.ran(plan, leaves, before, scalars, outputs, cpu_ops)
+
+
+def _steps(outputs: list[Node], before: list[Any], seen: list[Node] | None) -> tuple[tuple[Any, ...], list[Node], list[float]]:
+    """linearize(), for the current backend. before: receives where each leaf was."""
+    state = _state
+
+    def layout(leaf: Node) -> Any:
+        before.append(leaf.buffer)
+        return state.backend.layout(buffer_of(leaf))
+
+    found = linearize(outputs, layout, seen)
+    while state.backend.on_gpu and (found[0], state.backend.choices) not in state.plans and _of_host(found[0]):
+        _on_host(outputs)
+        before.clear()
+        if seen is not None:
+            seen.clear()
+        found = linearize(outputs, layout, seen)
+    return found
+
+
+def _of_host(key: tuple[Any, ...]) -> bool:
+    return any(step[0].on_host for step in key[0])
+
+
+def _on_host(outputs: list[Node]) -> None:
+    """Computes what no GPU has kernels for: promises that were made while the reference backend was to keep them."""
+    nodes: list[Node] = []
+    linearize(outputs, lambda leaf: None, nodes)
+    now, recorder = (_state.backend, _state.plans), live.state.recorder
+    (_state.backend, _state.plans), live.state.recorder = (ReferenceBackend(), OrderedDict()), None
+    try:
+        realize([node for node in nodes if node.op.on_host])
+    finally:
+        (_state.backend, _state.plans), live.state.recorder = now, recorder
 
 
 def _is_step(node: Node) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -32,8 +32,9 @@ TABLE: dict[str, Op] = {}
 
 @dataclass(frozen=True, eq=False)
 class Op:
-    """name: unique. numpy: (*arrays, *attrs) -> array. vjp: see Vjp; None stops the gradient."""
+    """name: unique. numpy: (*arrays, *attrs) -> array. vjp: see Vjp; None stops the gradient. on_host: GPUs have no kernel."""
 
+    on_host: ClassVar[bool] = False
     name: str
     numpy: Callable[..., Any]
     vjp: Vjp | None = None

@@ -64,7 +64,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, metavar="N", help="default: 7, and 2 for resnet18_step")
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="whole runs, of whose medians bars are judged (default 1)")
     parser.add_argument("--check", action="store_true", help="judge the bars; exit code 1 where one is missed")
-    parser.add_argument("--patience", type=float, metavar="SECONDS", help="for a contender's first numbers (default: 900)")
+    parser.add_argument("--patience", type=float, metavar="SECONDS", help="for an answer (900; at most 120 of minor rivals)")
     parser.add_argument("--tune", type=float, metavar="SECONDS", help="also captured with tuned kernels; so long in each row")
     parser.add_argument("--gpu", action="store_true", help="Chromium's own choice of GPU, not the software renderer")
     parser.add_argument("--tfjs-flags", metavar="NAME=0|1", help="settings of TensorFlow.js to try: WEBGL_EXP_CONV=1")

@@ -1,6 +1,7 @@
 """The page /bench: it opens, compares before it times, and runs our own rows with or without the rivals' files."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,37 @@ def test_a_rival_whose_file_is_not_there_is_named_and_the_row_goes_on(tab: Tab) 
     why = "TensorFlow.js is not there: run `npm ci --ignore-scripts` where the coordinator was started from"
     assert row["notes"] == {"tfjs": why}
     assert row["numpy_pyodide_ms"] > 0 and row["tfjs_webgl_ms"] is None
+
+
+# Enough of jax-js for relu(a * b + c), which is computed once and then never again.
+HANGS = """
+const arr = (data) => ({
+    data, ndim: 1, shape: [data.length], dispose() {}, slice: () => arr(data.slice(0, 1)), dataSync: () => data,
+    get ref() { return arr(data); }, reshape: () => arr(data),
+    mul: (other) => arr(data.map((x, n) => x * other.data[n])), add: (other) => arr(data.map((x, n) => x + other.data[n])),
+});
+let calls = 0;
+export const init = async () => ["webgl"];
+export const defaultDevice = () => {};
+export const numpy = { array: arr };
+export const nn = { relu: (x) => arr(x.data.map((y) => Math.max(y, 0))) };
+export const jit = (work) => (...inputs) => {
+    while (calls++);
+    return work(...inputs);
+};
+"""
+
+
+def test_a_rival_that_hangs_is_ended_and_the_row_goes_on(tab: Tab) -> None:
+    tab.page.route("**/bench/jaxjs/*", lambda route: route.fulfill(content_type="text/javascript", body=HANGS))
+    options = {"rows": ["chain_1m"], "contenders": ["jaxjs", "numpy"], "repeats": 2, "patience_s": 5}
+    (row,) = tab.page.evaluate(RUN, options)["rows"]
+    assert row["notes"] == {"jaxjs": "took more than 5 s"}
+    assert row["checked"] and row["numpy_pyodide_ms"] > 0 and row["jaxjs_webgl_ms"] is None
+    deadline = time.monotonic() + 10
+    while len(tab.page.workers) > 2 and time.monotonic() < deadline:
+        tab.page.wait_for_timeout(100)
+    assert len(tab.page.workers) <= 2, "only NumPy's worker and the one that describes the rows are left, if any"
 
 
 def test_a_person_chooses_rows_and_presses_run(tab: Tab) -> None:

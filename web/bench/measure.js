@@ -25,9 +25,10 @@ const FEWEST_REPEATS = 2;
 const REPEAT_MS = 10;
 const MOST_ROUNDS = 200;
 const OPEN_S = 120;
-/** How long the first units may take before a contender is given up: the row's reason for being, and the others. */
+/** How long a contender may take to answer before it is ended: the row's reason for being, and the others. */
 const PATIENCE_S = 900;
 const LITTLE_PATIENCE_S = 120;
+const CLOSE_S = 10;
 const LONGEST_REPEAT_MS = 60_000;
 /** One of the others that takes longer than this takes part in the fewest repeats only. */
 const SLOW_REPEAT_MS = 3_000;
@@ -61,7 +62,7 @@ function remote(name) {
  * @param {(message: object) => Promise<any>} [options.outside] "torch": a contender outside the page, which is sent a worker's messages
  * @param {number} [options.repeats]
  * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
- * @param {number} [options.patience_s] how long the first numbers of ours and TensorFlow.js may take
+ * @param {number} [options.patience_s] how long ours and TensorFlow.js may take to answer; the others' at most 120 s
  * @param {number} [options.tune_s] how long the contender "tuned" measures its kernels in each row
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
@@ -120,6 +121,11 @@ class Arena {
     return made;
   }
 
+  /** Seconds in which it has to answer. @param {string} name */
+  patience(name) {
+    return CENTRAL.includes(name) ? this.patience_s : Math.min(this.patience_s, LITTLE_PATIENCE_S);
+  }
+
   torch() {
     const { outside } = this;
     if (!outside) throw new Error("runs only with `nox -s bench`");
@@ -151,7 +157,7 @@ async function runRow(arena, name, repeats, say) {
     const work = /** @type {Work} */ (await (await arena.get("eager")).ask("describe", { row: name }));
     const first = async (/** @type {string} */ contender) => {
       say(`${name}: first numbers of ${contender}`);
-      const patience = CENTRAL.includes(contender) ? arena.patience_s : LITTLE_PATIENCE_S;
+      const patience = arena.patience(contender);
       // PyTorch makes the same numbers itself
       const asked = { row: name, work: contender === "torch" ? null : work, checked: work.checked };
       return attempt(arena, contender, row, async (one) => ready.set(contender, await one.ask("check", asked, patience)));
@@ -206,7 +212,7 @@ async function timeAll(arena, row, ready, work, repeats, say) {
   const told = /** @type {Map<string, any[]>} */ (new Map());
   const slow = new Set();
   const once = (/** @type {string} */ name) => attempt(arena, name, row, async (one) => {
-    const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) }, arena.patience_s);
+    const answer = await one.ask("repeat", { units: work.units, rounds: rounds.get(name) }, arena.patience(name));
     told.get(name)?.push(answer);
     if (!CENTRAL.includes(name) && answer.ms > SLOW_REPEAT_MS) slow.add(name);
     if (!told.has(name)) rounds.set(name, Math.min(MOST_ROUNDS, Math.ceil(REPEAT_MS / answer.ms)));
@@ -267,6 +273,6 @@ export function median(values) {
 /** @param {Arena} arena @param {Map<string, any>} ready */
 async function leave(arena, ready) {
   for (const name of ["tfjs", "jaxjs"]) arena.drop(name);
-  for (const name of arena.opened.keys()) await (await arena.get(name)).ask("close").catch(() => arena.drop(name));
+  for (const name of arena.opened.keys()) await (await arena.get(name)).ask("close", {}, CLOSE_S).catch(() => arena.drop(name));
   if (ready.has("torch")) await arena.torch().ask("close");
 }

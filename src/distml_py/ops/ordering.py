@@ -17,6 +17,8 @@ from .index import check_range
 class Ordering(Op):
     """Places along an axis, int32, of the input's shape."""
 
+    on_host = True
+
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         return inputs[0].shape, int32
 
@@ -47,6 +49,8 @@ def _winner_numpy(index: np.ndarray, axis: int, size: int) -> np.ndarray:
 @dataclass(frozen=True, eq=False, repr=False)
 class Winner(Op):
     """attrs: axis, size of the output along it."""
+
+    on_host = True
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         return tuple(attrs[1] if a == attrs[0] else n for a, n in enumerate(inputs[0].shape)), int32
