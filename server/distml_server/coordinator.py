@@ -174,7 +174,7 @@ class Coordinator:
         self.access.refresh()
         role = self.access.role(hello.token, hello.role, origin)
         if role is None:
-            link = "open the link that `distml serve` printed; one from an earlier start, or that has ended, is no longer good"
+            link = "open the link that `distml serve` printed; a link from an earlier start is no longer good, nor an ended one"
             return wire.Rejected("token", link)
         spoken = wire.agree(hello.protocol, hello.oldest) or wire.PROTOCOL  # the socket has refused all others
         session = f"{role} {hello.session}"
