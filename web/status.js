@@ -22,6 +22,7 @@
  * @property {string} run
  * @property {string} recipe
  * @property {string} code
+ * @property {string} code_sha256
  * @property {number} seed
  * @property {number} steps
  * @property {number} batch_size
