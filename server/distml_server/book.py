@@ -62,6 +62,13 @@ class Book:
         self.waiting.extend(range(self._next, end))
         self._next = max(self._next, end)
 
+    def void(self) -> None:
+        """What is out or done, but not committed, was made of weights that are no longer the run's: it waits again."""
+        self.waiting = deque(sorted({*self.out, *self.done, *self.waiting}))
+        self.out, self.done, self.owners, self.began_s = {}, {}, [], None
+        if self.audits is not None:
+            self.audits.open.clear()
+
     @property
     def untouched(self) -> bool:
         """Whether no shard of this step is given out or done."""

@@ -424,7 +424,7 @@ class Rounds:
                 worker.forget(lease, "stale")
             worker.version = -1
         over = self.version >= self.book.run.steps
-        self.book.jump(self.version)
+        self.book.void()
         self.book.evaluations.clear()
         if over:  # what these weights are worth on the validation split is known
             self.book.evaluations[self.version, "test"] = None

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from distml_py import io, wire
 from distml_server import effects as do
@@ -102,6 +103,37 @@ def test_a_second_owner_that_freezes_does_not_hold_the_end_of_a_run_up() -> None
         world.work("a")
         world.wait(10.0)
     assert world.rounds.state == "finished"
+
+
+@pytest.mark.parametrize("mode", ["sync", "local", "async"])
+def test_what_was_under_way_is_done_again_and_no_shard_counts_twice(mode: str) -> None:
+    exchange = {"mode": mode, "local_steps": 2} if mode == "local" else {"mode": mode}
+    world = World(shards=2, evaluate_every=2, steps=20, exchange=exchange)
+    world.rounds = Rounds(watched=True)
+    world.note(world.rounds.start(world.run))
+    world.join("a", "b")
+    losses = iter([2.0, 2.0, 0.1, 0.1, 9.0, 9.0, *[0.1] * 100])
+    for _ in range(200):
+        for name in "ab":
+            for lease in list(world.rounds.workers[name].leases.values())[:1]:
+                if lease.shard is None:
+                    world.say(name, wire.Evaluation("run", lease.version, lease.split, lease.id, next(losses), 0.7, 10, 0.5))
+                else:
+                    world.answer(name, next(asked for asked in world.leases(name) if asked.lease == lease.id))
+        world.wait(0.1)
+    assert world.rounds.state == "finished" and sum(isinstance(effect, do.Restore) for effect in world.log) == 1
+    committed: list[tuple[int, int]] = []
+    open_: list[tuple[int, int]] = []
+    for effect in world.log:
+        match effect:
+            case do.Take(shard, _, step, _):
+                open_.append((step, shard))
+            case do.Restore():
+                open_.clear()
+            case do.Commit():
+                committed += open_
+                open_ = []
+    assert len(committed) == len(set(committed))
 
 
 async def poisoned(served: Served, one: Peer, two: Peer, losses: list[float]) -> list[int]:
