@@ -56,6 +56,7 @@ from .creation import (
     arange,
     as_tensor,
     asarray,
+    blackman_window,
     empty,
     empty_like,
     eye,
@@ -63,6 +64,8 @@ from .creation import (
     full,
     full_like,
     get_default_dtype,
+    hamming_window,
+    hann_window,
     linspace,
     logspace,
     ones,
@@ -141,7 +144,7 @@ einops_backend.start()
 def _found(name: str) -> object:
     """What stands for torch.name: a family's function, one of nn.functional, or the method that changes its tensor."""
     method = vars(Tensor).get(name) if name.endswith("_") else None
-    return _functions().get(name) or vars(nn.functional).get(name) or method
+    return _functions().get(name) or linalg.older.NAMES.get(name) or vars(nn.functional).get(name) or method
 
 
 globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,7 +97,7 @@ class Function:
         joint = Node(LEAF, (), (), (), float32)
         parents = tuple(arg._node for arg in args if isinstance(arg, Tensor))
         places = [isinstance(arg, Tensor) for arg in args]
-        joint.link = Link(parents, _Backward(cls, ctx, outputs, places))
+        joint.link = Link(parents, _Backward(cls, ctx, outputs, places, joint))
         made = []
         for number, out in enumerate(outputs):
             if isinstance(out, Tensor) and out.is_floating_point() and id(out) not in ctx._flat:
@@ -112,7 +113,8 @@ class Function:
 class _Backward:
     """Link.backward of a Function."""
 
-    def __init__(self, cls: type[Function], ctx: Context, outputs: list[Any], places: list[bool]):
+    def __init__(self, cls: type[Function], ctx: Context, outputs: list[Any], places: list[bool], joint: Node):
+        self.joint = weakref.ref(joint)  # which holds this
         self.cls, self.ctx, self.places = cls, ctx, places
         self.like = [(out.shape, out.dtype) if isinstance(out, Tensor) else None for out in outputs]
 
@@ -127,6 +129,7 @@ class _Backward:
                 given.append(Tensor(graph.full(0, like[0], np.dtype(like[1] if like[1].kind == "f" else float32))))
             else:
                 given.append(None)
+        self._know_saved(ctx)
         try:
             with enable_grad():
                 found = self.cls.backward(ctx, *given)
@@ -138,6 +141,16 @@ class _Backward:
             raise GradientError(f"{self.cls.__name__}.backward returned {len(parts)} gradients for {count} arguments of forward")
         parts = [part for part, place in zip(parts, self.places, strict=False) if place]
         return [None if part is None else part._node for part in parts]
+
+    def _know_saved(self, ctx: Context) -> None:
+        """Outputs that were saved and that no gradient reaches are outputs to backward(), too: it may be differentiated again."""
+        joint = self.joint()
+        for tensor in ctx._saved:
+            number = ctx._outputs.get(id(tensor))
+            if number is not None and number not in ctx._now and tensor is not None and joint is not None:
+                node = graph.apply(ops.DETACH, tensor._node)
+                node.link = Link((joint,), None, number)
+                ctx._now[number] = _inside(node)
 
 
 def _inside(node: Node) -> Tensor:

@@ -149,6 +149,32 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return Tensor((rows == columns)._node, dtype or float32, requires_grad)
 
 
+def _window(count: int, periodic: bool, dtype: Any, *weights: float) -> Tensor:
+    """Sums of cosines over count numbers; periodic: as the first of one more."""
+    if count < 0:
+        raise ShapeError(f"a window has at least 0 numbers, got {count}")
+    turns = np.arange(count) * (2 * math.pi / max(count if periodic else count - 1, 1))
+    found = sum(((-1) ** n * weight * np.cos(n * turns) for n, weight in enumerate(weights)), start=np.zeros(count))
+    return Tensor(found if count != 1 else np.ones(1), dtype or float32)
+
+
+def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
+    check(device)
+    return _window(window_length, periodic, dtype, 0.5, 0.5)
+
+
+def hamming_window(
+    window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    check(device)
+    return _window(window_length, periodic, dtype, alpha, beta)
+
+
+def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
+    check(device)
+    return _window(window_length, periodic, dtype, 0.42, 0.5, 0.08)
+
+
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers of a line, largest first unless increasing, as columns."""
     powers = arange(x.shape[0] if N is None else N)

@@ -43,6 +43,10 @@ class GradcheckError(DistmlError, RuntimeError):
     """A derivative is not that of the function's numbers."""
 
 
+class LinAlgError(DistmlError, RuntimeError):
+    """A matrix that has no inverse, no factor, or whose iteration does not end."""
+
+
 class BackendError(DistmlError, RuntimeError):
     """A backend that cannot do what was asked: not available, a failed kernel, a lost GPU, no memory."""
 

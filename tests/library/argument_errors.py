@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import distml_py as dm
-from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, RecipeError, ShapeError
+from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, LinAlgError, RecipeError, ShapeError
 
-X = dm.ones(2, 3)
+X, Y = dm.ones(2, 3), dm.ones(2, 3, requires_grad=True)
 F = dm.nn.functional
 ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.zeros(2, dtpye=dm.float32), ArgumentError, "zeros has no argument 'dtpye'; did you mean dtype=?"),
@@ -82,4 +82,32 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ShapeError,
         "layer_norm: weight, bias and running statistics have the shape (3,), got (2,)",
     ),
+    (
+        lambda: dm.linalg.inv(dm.zeros(2, 2)),
+        LinAlgError,
+        "inv of (2, 2): Singular matrix; add a little to its diagonal",
+    ),
+    (lambda: dm.linalg.cholesky(-dm.eye(2)), LinAlgError, "cholesky of (2, 2): Matrix is not positive definite"),
+    (lambda: dm.linalg.det(X), ShapeError, "det needs square matrices (..., n, n), got (2, 3)"),
+    (lambda: dm.linalg.qr(X.long()), DtypeError, "qr needs floating-point numbers, got int64; use .float()"),
+    (lambda: dm.linalg.solve(dm.eye(2), dm.ones(3)), ShapeError, "solve needs A (..., n, n) and B (..., n, k) or (..., n), got"),
+    (lambda: dm.linalg.qr(X, "complete"), ShapeError, "qr: mode is 'reduced' or 'r' here, got 'complete'"),
+    (lambda: dm.linalg.qr(Y).R.sum().backward(), ShapeError, "qr: its gradient needs at least as many rows as columns"),
+    (lambda: dm.linalg.eigh(dm.eye(2), "X"), ShapeError, "eigh: UPLO is 'L' or 'U', got 'X'"),
+    (lambda: dm.linalg.svd(Y), ShapeError, "svd: its gradient needs full_matrices=False"),
+    (lambda: dm.linalg.lstsq(X, dm.ones(3, 1)), ShapeError, "lstsq needs A (..., m, n) and B (..., m, k), got (2, 3) and (3, 1)"),
+    (lambda: dm.combinations(X), ShapeError, "combinations takes a line and r from 0 up, got (2, 3) and 2"),
+    (lambda: dm.histogram(X, 2, weight=dm.ones(2)), ShapeError, "histogram: weight (2,) needs the shape of input (2, 3)"),
+    (lambda: dm.gcd(X, X), DtypeError, "gcd takes integers, got float32 and float32; use .long()"),
+    (lambda: X.put(dm.tensor([0]), dm.ones(2)), ShapeError, "put: 1 places for 2 numbers"),
+    (
+        lambda: dm.gradient(X, edge_order=2),
+        ShapeError,
+        "gradient: edge_order is 1 and spacing a number, or one for each of 2 dimensions",
+    ),
+    (lambda: dm.gradient(dm.ones(1)), ShapeError, "gradient: each dimension needs two numbers, got (1,)"),
+    (lambda: X.sum_to_size(4), ShapeError, "sum_to_size: (4,) does not expand to (2, 3)"),
+    (lambda: dm.hann_window(-1), ShapeError, "a window has at least 0 numbers, got -1"),
+    (lambda: dm.unravel_index(X, (2, 3)), DtypeError, "unravel_index takes integers, got float32; use .long()"),
+    (lambda: F.pdist(dm.ones(2)), ShapeError, "pdist needs (n, d), got (2,)"),
 ]

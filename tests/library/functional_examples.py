@@ -189,7 +189,12 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ShapeError,
         "conv_transpose2d: input (1, 2, 1, 1) would give an image of (0, 0); use less padding",
     ),
-    (lambda: F.dropout2d(ONES), ShapeError, "dropout2d needs 3 or 4 dimensions, got (2, 3)"),
+    (lambda: F.dropout1d(dm.ones(3)), ShapeError, "dropout1d needs 2 or 3 dimensions, got (3,)"),
+    (
+        lambda: F.dropout2d(dm.ones(3)),
+        ShapeError,
+        "dropout2d needs (n, channels, height, width), at least two dimensions, got (3,)",
+    ),
     (lambda: F.smooth_l1_loss(ONES, dm.ones(2)), ShapeError, "smooth_l1_loss: input (2, 3) and target (2,) must have one shape"),
     (lambda: F.smooth_l1_loss(ONES, ONES, beta=-1.0), ShapeError, "smooth_l1_loss: beta is at least 0, got -1.0"),
     (lambda: F.huber_loss(ONES, ONES, delta=0.0), ShapeError, "huber_loss: delta is above 0, got 0.0"),

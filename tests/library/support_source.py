@@ -32,7 +32,8 @@ HEAD = """# What of PyTorch is here
 Made by `nox -s support` from PyTorch's own lists of names; a test holds it current. **yes**: there, with a kernel (or, for what
 computes nothing, an implementation) of its own. **composed**: there, made of other operations, on the GPU as well: nothing goes to
 the CPU unsaid. What gives as many numbers as it finds (`nonzero`, `unique`, `masked_select`, an index by a mask) waits for the GPU
-and says so once. **no**: asking for it says "not implemented" and names the nearest thing.
+and says so once; so does what NumPy computes on the host, with gradients on the device (inverses, solutions, determinants and
+factorisations of `torch.linalg`, `LBFGS`). **no**: asking for it says "not implemented" and names the nearest thing.
 
 Numbers are stored as `float32`, `int32` and `bool`, on the reference backend as `float64`, too. The other dtypes keep their names
 and rules: `int64` (what Python's integers are) holds 32 bits, more is an error where it enters and wraps in arithmetic; `int8`,

@@ -195,9 +195,9 @@ FINDING: list[Row] = [
     (lambda: full(3).norm("nuc"), DtypeError, "norm: p is a number, math.inf or 'fro', got 'nuc'"),
     (lambda: ints(1).norm(), DtypeError, "norm needs floating-point numbers, got int64; use .float()"),
     (
-        lambda: dm.linalg.matrix_norm(full(2, 2), 2),
+        lambda: dm.linalg.matrix_norm(full(2, 2), 3),
         UnsupportedError,
-        "not implemented: torch.linalg.matrix_norm(ord=2); nearest are 'fro', 1, -1, inf and -inf",
+        "not implemented: torch.linalg.matrix_norm(ord=3); nearest are 'fro', 'nuc', 1, 2 and inf",
     ),
     (lambda: dm.linalg.multi_dot([full(2)]), ShapeError, "multi_dot needs at least two tensors, got 1"),
 ]
@@ -242,9 +242,9 @@ MAKING: list[Row] = [
 ]
 SHAPES: list[Row] = [
     (
-        lambda: full(2).svd(),
+        lambda: full(2).geqrf(),
         UnsupportedError,
-        "not implemented: torch.Tensor.svd; nearest is numpy.linalg.svd of x.numpy()",
+        "not implemented: torch.Tensor.geqrf; nearest is torch.Tensor.",
     ),
     (
         lambda: leaf(2).unsqueeze_(0),

@@ -802,3 +802,92 @@ example(
     ),
     numbers(3),
 )
+
+# ---------------------------------------------------------------- linear algebra that the host computes
+
+
+def square(*lead: int) -> np.ndarray:
+    """Matrices far from singular ones."""
+    return numbers(*lead, 3, 3) + 3 * np.eye(3, dtype=np.float32)
+
+
+def definite(*lead: int) -> np.ndarray:
+    found = numbers(*lead, 3, 3)
+    return found @ found.swapaxes(-1, -2) + np.diag(np.arange(1, 4)).astype(np.float32)
+
+
+LINEAR: dict[str, tuple[Call, np.ndarray]] = {
+    "inv": (lambda lib, a: (lib.linalg.inv(a), a.inverse(), lib.linalg.matrix_power(a, -2)), square(2)),
+    "det": (lambda lib, a: (lib.det(a), lib.linalg.slogdet(a)[1], lib.linalg.slogdet(-a)[0]), square(2)),
+    "logdet": (lambda lib, a: (lib.logdet(a), a.slogdet()[1]), definite(2)),
+    "solve": (lambda lib, a: (lib.linalg.solve(a, a[..., :2] + 1), lib.linalg.solve(a, a[0, 0])), square(2)),
+    "solve from the right": (lambda lib, a: lib.linalg.solve(a[0], a[1], left=False), square(2)),
+    "solve_triangular": (lambda lib, a: lib.linalg.solve_triangular(a[0], a[1], upper=True), square(2)),
+    "solve_triangular of ones": (
+        lambda lib, a: lib.linalg.solve_triangular(a[0], a[1], upper=False, unitriangular=True),
+        square(2) * 0.3,
+    ),
+    "cholesky": (lambda lib, a: (lib.linalg.cholesky(a), lib.cholesky(a, upper=True)), definite(2)),
+    "cholesky_solve": (lambda lib, a: lib.cholesky_solve(a[0], lib.linalg.cholesky(a[1])), definite(2)),
+    "cholesky_inverse": (lambda lib, a: lib.cholesky_inverse(lib.linalg.cholesky(a)), definite()),
+    "qr": (lambda lib, a: (*lib.linalg.qr(a), lib.qr(a)[1]), numbers(5, 3)),
+    "eigh": (lambda lib, a: (lib.linalg.eigh(a)[0], lib.linalg.eigh(a)[1].square(), lib.linalg.eigvalsh(a)), definite(2)),
+    "svd": (lambda lib, a: [part.square() for part in lib.linalg.svd(a, full_matrices=False)], numbers(4, 3)),
+    "svd of wide ones": (lambda lib, a: (lib.svd(a)[0].square(), lib.svd(a)[2].square(), lib.linalg.svdvals(a)), numbers(3, 4)),
+    "pinv": (lambda lib, a: (lib.linalg.pinv(a), a.t().pinverse()), numbers(4, 3)),
+    "lstsq": (lambda lib, a: lib.linalg.lstsq(a[:, :2], a[:, 2:]).solution, numbers(5, 3)),
+    "matrix_exp": (lambda lib, a: (lib.linalg.matrix_exp(a), (a * 0.1).matrix_exp()), numbers(2, 3, 3)),
+    "matrix norms": (lambda lib, a: [lib.linalg.matrix_norm(a, p, keepdim=True) for p in (2, -2, "nuc")], square(2)),
+    "cond": (lambda lib, a: (lib.linalg.cond(a), lib.linalg.cond(a, -2)), square()),
+}
+for name, (call, matrix) in LINEAR.items():
+    example(f"linalg: {name}", call, matrix)
+example("linalg: matrix_rank", lambda lib, a: lib.linalg.matrix_rank(a), np.ones((3, 2), np.float32), differentiable=False)
+
+# ---------------------------------------------------------------- what is counted or combined
+
+SMALL = np.array([[3, 0, 1, 3, 0, 2, 0], [2, 2, 1, 1, 3, 3, 0]], np.int32)
+HOLES = np.where(numbers(3, 5) > 1, np.float32(np.nan), numbers(3, 5))
+COUNTED: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
+    "mode": (lambda lib, n: (*lib.mode(n), *n.mode(0, True)), (SMALL,)),
+    "nanmedian": (lambda lib, x: (lib.nanmedian(x), *lib.nanmedian(x, 1), x.nanmedian(0, True)[0]), (HOLES,)),
+    "combinations": (lambda lib, x: (lib.combinations(x), lib.combinations(x, 3), lib.combinations(x, 2, True)), (numbers(4),)),
+    "gcd and lcm": (lambda lib, n: (lib.gcd(n * 6, n.flip(1) * 4), n.lcm(n.flip(1))), (SMALL,)),
+    "cumulative_trapezoid": (
+        lambda lib, x: (lib.cumulative_trapezoid(x, dx=2), lib.cumulative_trapezoid(x, x.cumsum(0), dim=0)),
+        (numbers(3, 5),),
+    ),
+    "put": (
+        lambda lib, x, y: (x.put(lib.tensor([0, -1, 7]), y), lib.put(x, lib.tensor([0, 0, 7]), y, accumulate=True)),
+        (numbers(3, 5), numbers(3, seed=1)),
+    ),
+    "unravel_index": (lambda lib, n: lib.unravel_index(n, (2, 3, 4)), (SMALL,)),
+    "gradient": (lambda lib, x: (*lib.gradient(x), *lib.gradient(x, spacing=2.0, dim=1)), (numbers(3, 5),)),
+    "sum_to_size": (lambda lib, x: (x.sum_to_size(1, 5), x.sum_to_size(5), x.sum_to_size((3, 1))), (numbers(3, 5),)),
+    "special of chances": (
+        lambda lib, x: [f(x) for f in (lib.special.entr, lib.special.ndtri, lib.special.ndtr)] + [lib.special.xlog1py(x, x)],
+        (numbers(7, low=0.05, high=0.95),),
+    ),
+    "pdist": (lambda lib, x: (lib.nn.functional.pdist(x), lib.nn.functional.pdist(x, 1.0)), (numbers(4, 3),)),
+    "upsample": (
+        lambda lib, x: (lib.nn.functional.upsample_nearest(x, 4), lib.nn.functional.upsample_bilinear(x, scale_factor=2)),
+        (numbers(1, 1, 2, 3),),
+    ),
+}
+for name, (call, inputs) in COUNTED.items():
+    example(f"counted: {name}", call, *inputs, smooth=name != "pdist")  # PyTorch has no second derivative of that
+example("counted: isreal", lambda lib, x: lib.isreal(x), HOLES, differentiable=False)
+example(
+    "counted: histogram",
+    lambda lib, x: (
+        *lib.histogram(x, 4),
+        *lib.histogram(x, 3, range=(-1.0, 1.0), density=True),
+        *x.histogram(lib.tensor([-1.0, 0.0, 2.0], dtype=x.dtype), weight=x.abs()),
+    ),
+    numbers(9),
+    differentiable=False,
+)
+example(
+    "counted: windows",
+    lambda lib: (lib.hann_window(7), lib.hann_window(7, False), lib.hamming_window(8), lib.blackman_window(5), lib.hann_window(1)),
+)

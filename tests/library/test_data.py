@@ -206,3 +206,7 @@ def test_what_cannot_be_done_is_said(wrong: Any, message: str) -> None:
 def test_what_a_subclass_owes_is_said(kind: type) -> None:
     with pytest.raises(NotImplementedError, match=rf"{kind.__name__} has no __iter__\(\)"):
         iter(kind())
+
+
+def test_a_tab_has_no_workers_to_ask_about() -> None:
+    assert data.get_worker_info() is None

@@ -39,7 +39,7 @@ MODULES = [
     "creation",
     "sampling",
     "func",
-    "linalg",
+    *(f"linalg/{path.stem}" for path in sorted((SOURCE / "linalg").glob("*.py"))),
     "autograd",
     "differentiation",
     "graph",

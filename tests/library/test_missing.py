@@ -15,12 +15,11 @@ from distml_py.torch_names import NAMES
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
-        (lambda: dm.svd, "not implemented: torch.svd; nearest is numpy.linalg.svd of x.numpy()"),
+        (lambda: dm.geqrf, "not implemented: torch.geqrf; nearest is"),
         (lambda: dm.dropout_, "not implemented: torch.dropout_; nearest is torch.dropout"),
         (lambda: dm.ones(1).geqrf, "not implemented: torch.Tensor.geqrf; nearest is"),
-        (lambda: dm.ones(1).logdet(), "not implemented: torch.Tensor.logdet; nearest is numpy.linalg.slogdet of x.numpy()"),
-        (lambda: dm.linalg.svd, "not implemented: torch.linalg.svd; nearest is numpy.linalg.svd of x.numpy()"),
+        (lambda: dm.ones(1).eig(), "not implemented: torch.Tensor.eig; nearest is numpy.linalg.eig of x.numpy()"),
+        (lambda: dm.linalg.eig, "not implemented: torch.linalg.eig; nearest is numpy.linalg.eig of x.numpy()"),
         (lambda: dm.autograd.enforce_grad_layout_policy, "not implemented: torch.autograd.enforce_grad_layout_policy; nearest is"),
         (lambda: dm.func.linearize, "not implemented: torch.func.linearize; nearest is torch.func.jvp"),
         (lambda: dm.nn.FractionalMaxPool2d, "not implemented: torch.nn.FractionalMaxPool2d; nearest is torch.nn."),

@@ -1,5 +1,6 @@
 """Layers and losses judged by PyTorch's with the same weights: outputs, gradients, names, shapes, defaults and initial values."""
 
+import contextlib
 import gc
 import math
 from collections import Counter
@@ -185,6 +186,21 @@ def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in(make
     assert make().weight.numpy().tolist() != weight.tolist(), "two layers start from different weights"
     dm.manual_seed(1)
     assert make().weight.numpy().tolist() == weight.tolist(), "the seed decides"
+
+
+@pytest.mark.parametrize("shape", [(400, 5), (200, 3, 5), (100, 3, 4, 4)])
+def test_dropout2d_drops_what_pytorch_drops(shape: tuple[int, ...]) -> None:
+    """Two and three dimensions are (n, channels, ...), with a warning: programs have it behind a linear layer."""
+    torch.manual_seed(0)
+    warned = contextlib.nullcontext() if len(shape) == 4 else pytest.warns(UserWarning, match="dropout2d")
+    with warned:
+        judge = torch.nn.functional.dropout2d(torch.ones(shape), 0.5).numpy()
+    with warned:
+        mine = nn.Dropout2d(0.5)(dm.ones(*shape)).numpy()
+    for found in (judge, mine):
+        rows = found.reshape(*shape[:2], -1)
+        assert (rows == rows[..., :1]).all() and set(np.unique(rows)) == {0, 2}, "a channel is dropped as a whole"
+        assert 0.4 < (rows[..., 0] == 0).mean() < 0.6 and 0 < rows[:, 0].std() and 0 < rows[0].std() + rows[1].std() + rows[2].std()
 
 
 def test_dropout_zeroes_a_share_and_scales_the_rest() -> None:

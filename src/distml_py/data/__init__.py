@@ -58,11 +58,18 @@ __all__ = [
     "WeightedRandomSampler",
     "default_collate",
     "digits",
+    "get_worker_info",
     "random_split",
     "read_idx",
     "read_png",
     "transforms",
 ]
+
+
+def get_worker_info() -> None:
+    """None, as in PyTorch's main process: a tab has no workers of this kind."""
+    return None
+
 
 _guard(globals(), ["default_collate", "random_split"])
 _guard_classes(value for value in list(globals().values()) if isinstance(value, type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from .. import creation
 from ..errors import ShapeError
@@ -32,13 +33,20 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 def _channels(name: str, input: Tensor, p: float, training: bool, ranks: tuple[int, int]) -> Tensor:
     """Whole channels become zeros: those of dimension 1, or of dimension 0 without a batch."""
-    _checked(name, p)
     if input.ndim not in ranks:
         raise ShapeError(f"{name} needs {ranks[0]} or {ranks[1]} dimensions, got {input.shape}")
+    return (
+        _features(name, input.unsqueeze(0), p, training).squeeze(0)
+        if input.ndim == ranks[0]
+        else _features(name, input, p, training)
+    )
+
+
+def _features(name: str, input: Tensor, p: float, training: bool) -> Tensor:
+    """What belongs to one place in the first two dimensions becomes zero together."""
+    _checked(name, p)
     if not training or p == 0:
         return input
-    if input.ndim == ranks[0]:
-        return _channels(name, input.unsqueeze(0), p, training, ranks).squeeze(0)
     chance = creation.uniform(input.shape[:2], input.shape[1]).reshape(*input.shape[:2], *(1,) * (input.ndim - 2))
     return where(chance < p, 0.0, input / (1 - p)) if p < 1 else input * 0.0
 
@@ -51,8 +59,18 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 @with_inplace
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Whole channels of (n, channels, height, width) or (channels, height, width) become zeros."""
-    return _channels("dropout2d", input, p, training, (3, 4))
+    """Whole channels of (n, channels, height, width) become zeros.
+
+    PyTorch's warning, and its rule, for other inputs: three dimensions are (n, channels, length), two are (n, channels).
+    """
+    if input.ndim < 2:
+        raise ShapeError(f"dropout2d needs (n, channels, height, width), at least two dimensions, got {input.shape}")
+    if input.ndim != 4:
+        what = "use dropout, dropout1d or dropout3d for them"
+        warnings.warn(
+            f"dropout2d got {input.ndim} dimensions, the first two taken for (n, channels); {what}", UserWarning, stacklevel=2
+        )
+    return _features("dropout2d", input, p, training)
 
 
 @with_inplace

@@ -404,6 +404,27 @@ def scaled_dot_product_attention(
     return dropout(weights, dropout_p) @ value
 
 
+def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None) -> Tensor:
+    """interpolate() under its earlier name."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    return interpolate(input, size, scale_factor)
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+def pdist(input: Tensor, p: float = 2) -> Tensor:
+    """The distances of all pairs of rows of (n, d), (n (n - 1) / 2,)."""
+    if input.ndim != 2:
+        raise ShapeError(f"pdist needs (n, d), got {input.shape}")
+    first, second = np.triu_indices(input.shape[0], 1)
+    return (input[Tensor(first.astype(np.int64))] - input[Tensor(second.astype(np.int64))]).norm(p, -1)
+
+
 _named(globals())
 relu_, elu_, selu_, celu_, rrelu_ = (_changed(function) for function in (relu, elu, selu, celu, rrelu))
 leaky_relu_, hardtanh_, threshold_ = (_changed(function) for function in (leaky_relu, hardtanh, threshold))
