@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from .graph import LEAF, Link, Node
 from .missing import getter as _getter
 from .op import float32
 from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
+from .tensor import inference_mode as inference_mode
+from .tensor import set_grad_enabled as set_grad_enabled
 
 functional = differentials  # as PyTorch calls it
 
@@ -169,6 +172,34 @@ class Variable(metaclass=_AnyTensor):
 
     def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Any:
         return data.detach().requires_grad_(requires_grad)
+
+
+class detect_anomaly:
+    """Inside, the first NaN of a gradient is not looked for: that would wait for the device at each step. profile() and the page's
+    views show where numbers go; taken so that programs run."""
+
+    def __init__(self, check_nan: bool = True, mode: bool = True):
+        self.check_nan = check_nan
+
+    def __enter__(self) -> None:
+        if "detect_anomaly" not in _told:
+            _told.add("detect_anomaly")
+            warnings.warn("detect_anomaly() looks for no NaN here; check x.isfinite().all() where you suspect one", stacklevel=2)
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class set_detect_anomaly(detect_anomaly):
+    """detect_anomaly(), from now on."""
+
+    def __init__(self, mode: bool, check_nan: bool = True):
+        super().__init__(check_nan)
+        if mode:
+            self.__enter__()
+
+
+_told: set[str] = set()  # what may change in this module, in one place
 
 
 __getattr__ = _getter("torch.autograd", globals())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .autograd import grad as _gradients
+from .differentiation import order
 from .errors import GradientError, ShapeError
 from .missing import getter as _getter
 from .tensor import Tensor, enable_grad, stack
@@ -35,6 +36,17 @@ def _refilled(value: Any, tensors: list[Tensor]) -> Any:
     return _mapped(lambda _: tensors.pop(0), value)
 
 
+def _outward(value: Any, known: Any) -> Any:
+    """A result without the way back to the leaves made here: only what came from outside is differentiated further.
+
+    Else w = w - grad(f)(w) in a loop would remember each step before.
+    """
+    own = {id(leaf._node) for leaf in _leaves(known)}
+    passed = order(tensor._node for tensor in _leaves(value))
+    outside = any(node.owner is not None and id(node) not in own for node in passed)
+    return value if outside else _mapped(lambda tensor: tensor.detach(), value)
+
+
 def _pulled(out: Tensor, like: Any, cotangent: Any) -> Any:
     inputs = _leaves(like)
     outputs, seeds = _leaves(out), _leaves(cotangent)
@@ -51,9 +63,10 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     def pull(*cotangents: Any) -> tuple[Any, ...]:
         given = cotangents[0] if len(cotangents) == 1 else cotangents
-        return tuple(_pulled(out, known, given))
+        return tuple(_outward(_pulled(out, known, given), known))
 
-    return (out, pull, aux) if has_aux else (out, pull)
+    said = _outward(out, known)
+    return (said, pull, aux) if has_aux else (said, pull)
 
 
 def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -68,7 +81,7 @@ def grad_and_value(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0,
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise GradientError("grad: the function gives a tensor with one element; use vjp() or jacrev() for others")
         slopes = tuple(_pulled(value, tuple(known[n] for n in places), Tensor(1.0).to(value.dtype).expand(*value.shape)))
-        return (slopes[0] if isinstance(argnums, int) else slopes), found
+        return _outward(slopes[0] if isinstance(argnums, int) else slopes, known), _outward(found, known)
 
     return both
 
@@ -92,7 +105,7 @@ def jacrev(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
             x = _leaf(args[argnums])
             out = func(*args[:argnums], x, *args[argnums + 1 :])
         rows = [_gradients(part, x, create_graph=True, materialize_grads=True)[0] for part in out.flatten().unbind(0)]
-        return stack([row for row in rows if row is not None]).reshape(*out.shape, *x.shape)
+        return _outward(stack([row for row in rows if row is not None]).reshape(*out.shape, *x.shape), x)
 
     return jacobian
 

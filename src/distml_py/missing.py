@@ -27,9 +27,49 @@ NEAREST = {
     "storage": "x.numpy()",
 }
 
+# modules that are not here, and what does their work
+MODULES = {
+    "torch.fx": "the module's own Python",
+    "torch.fft": "numpy.fft of x.numpy()",
+    "torch.sparse": "dense tensors",
+    "torch.hub": "a model of distml_py.models, and load_state_dict()",
+    "torch.onnx": "a model of distml_py.models and its export",
+    "torch.profiler": "distml_py.profile",
+    "torch.quantization": "float32 throughout",
+    "torch.ao": "float32 throughout",
+    "torch.export": "distml_py.compile",
+    "torch.testing": "numpy.testing of x.numpy()",
+    "torch.signal": "torch.hann_window and the like",
+    "torch.overrides": "plain functions",
+    "torch.nn.utils.prune": "a mask that is multiplied with the weight",
+    "torch.nn.utils.stateless": "torch.func.functional_call",
+    "torch.nn.quantized": "float32 throughout",
+    "torch.utils.model_zoo": "a model of distml_py.models, and load_state_dict()",
+    "torch.utils.benchmark": "distml_py.profile",
+    "torch.nested": "padded tensors and masks",
+    "torch.masked": "where() and masked_fill()",
+    "torch.package": "the program's own files",
+    "torch.utils.cpp_extension": "an autograd.Function in Python",
+    "torch._dynamo": "distml_py.compile",
+    "torch._inductor": "distml_py.compile",
+    "torch.nn.attention": "F.scaled_dot_product_attention",
+    "torchvision.ops": "its formula in tensor operations",
+    "torchvision.io": "PIL, and transforms.ToTensor()",
+}
+OF_MODULE = frozenset(
+    """T_destination call_super_init dump_patches get_extra_state ipu mtia register_load_state_dict_post_hook set_extra_state xpu
+    register_load_state_dict_pre_hook register_state_dict_post_hook register_state_dict_pre_hook""".split()  # noqa: SIM905
+)
+OF_OPTIMIZER = frozenset(
+    """profile_hook_step register_load_state_dict_post_hook register_load_state_dict_pre_hook register_state_dict_post_hook
+    register_state_dict_pre_hook register_step_post_hook register_step_pre_hook""".split()  # noqa: SIM905
+)
+
 
 def missing(module: str, name: str, ours: Iterable[str]) -> AttributeError:
     """The error for module.name; ours: the names that are here."""
+    if f"{module}.{name}" in MODULES:
+        return MissingNameError(f"not implemented: {module}.{name}; nearest is {MODULES[f'{module}.{name}']}")
     if name.startswith("__") or name not in NAMES.get(module, ()):
         return AttributeError(f"{module} has no attribute {name!r}, here as in PyTorch")
     near = NEAREST.get(name)
@@ -37,6 +77,13 @@ def missing(module: str, name: str, ours: Iterable[str]) -> AttributeError:
         close = difflib.get_close_matches(name, sorted(set(ours) & NAMES[module]), 1, 0.4)
         near = f"{module}.{close[0]}" if close else "NumPy on x.numpy()"
     return MissingNameError(f"not implemented: {module}.{name}; nearest is {near}")
+
+
+def without(owner: object, name: str, theirs: Iterable[str], kind: str, near: str) -> AttributeError:
+    """The error for an attribute that an object has not; theirs: those that PyTorch's kind has and ours has not."""
+    if name in theirs:
+        return MissingNameError(f"not implemented: {kind}.{name}; nearest is {near}")
+    return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}")
 
 
 def getter(module: str, names: dict[str, Any]) -> Callable[[str], Any]:

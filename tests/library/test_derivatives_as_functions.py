@@ -100,3 +100,16 @@ def test_a_module_is_called_with_other_weights() -> None:
         np.testing.assert_allclose(value, found[1][1][name], rtol=1e-6)
     with pytest.raises(GradientError, match="functional_call: names that the module has not"):
         dm.func.functional_call(dm.nn.Linear(1, 1), {"w": dm.ones(1)}, dm.ones(1, 1))
+
+
+@pytest.mark.parametrize("lib", [torch, dm], ids=["torch", "ours"])
+def test_a_derivative_of_plain_numbers_is_plain_numbers(lib: Any) -> None:
+    """A loop w = w - grad(f)(w) must not remember its steps; what a caller may differentiate goes on."""
+    x, w = lib.tensor([1.0, 2.0]), lib.tensor([3.0, 1.0], requires_grad=True)
+    func = lib.func
+    plain = [func.grad(lambda a: (a**2).sum())(x), *func.grad_and_value(lambda a: (a**3).sum())(x), func.jacrev(lambda a: a**2)(x)]
+    out, pull = func.vjp(lambda a: a.sin(), x)
+    assert not any(found.requires_grad for found in (*plain, out, *pull(x)))
+    assert func.grad(lambda a: (a**2 * w).sum())(x).requires_grad and func.grad(lambda a: (a**3).sum())(w).requires_grad
+    func.grad(lambda a: (a**3).sum())(w).sum().backward()
+    assert w.grad.tolist() == [18, 6]

@@ -8,7 +8,7 @@ import pytest
 import distml_py as dm
 import support_source
 import torch_names_source
-from distml_py.errors import MissingNameError
+from distml_py.errors import BackendError, MissingNameError
 from distml_py.torch_names import NAMES
 
 
@@ -24,6 +24,12 @@ from distml_py.torch_names import NAMES
         (lambda: dm.func.linearize, "not implemented: torch.func.linearize; nearest is torch.func.jvp"),
         (lambda: dm.nn.FractionalMaxPool2d, "not implemented: torch.nn.FractionalMaxPool2d; nearest is torch.nn."),
         (lambda: dm.nn.functional.fractional_max_pool2d, "not implemented: torch.nn.functional.fractional_max_pool2d; nearest is"),
+        (lambda: dm.fft, "not implemented: torch.fft; nearest is numpy.fft of x.numpy()"),
+        (lambda: dm.nn.Linear(1, 1).get_extra_state(), "not implemented: torch.nn.Module.get_extra_state; nearest is state_dict()"),
+        (
+            lambda: dm.optim.SGD([dm.ones(1, requires_grad=True)]).register_step_post_hook,
+            "not implemented: torch.optim.Optimizer.register_step_post_hook; nearest is code before and after step()",
+        ),
         (lambda: dm.optim.SparseAdam, "not implemented: torch.optim.SparseAdam; nearest is torch.optim."),
     ],
 )
@@ -54,3 +60,26 @@ def test_the_list_of_names_is_that_of_the_pytorch_that_judges() -> None:
 def test_the_table_of_support_is_current() -> None:
     found = Path(support_source.TARGET).read_text()
     assert found == support_source.text(), "run: nox -s support"
+
+
+def test_an_attribute_that_a_module_has_nowhere_is_told_as_pytorch_tells_it() -> None:
+    layer = dm.nn.Linear(1, 1)
+    assert not hasattr(layer, "get_extra_state") and not hasattr(layer, "fc1")
+    with pytest.raises(AttributeError, match="'Linear' object has no attribute 'fc1'"):
+        layer.fc1  # noqa: B018
+    with pytest.raises(BackendError, match="there is no CUDA here; leave .cuda\\(\\) away"):
+        layer.cuda()
+
+
+def test_a_search_for_nan_that_does_not_happen_is_said() -> None:
+    with pytest.warns(UserWarning, match="looks for no NaN here"), dm.autograd.detect_anomaly():
+        pass
+    with dm.autograd.set_grad_enabled(False):
+        assert not dm.is_grad_enabled()
+
+
+def test_a_part_of_a_model_can_be_another_one() -> None:
+    model = dm.nn.Sequential(dm.nn.Sequential(dm.nn.Linear(1, 1)))
+    model.set_submodule("0.0", dm.nn.Identity())
+    assert isinstance(model[0][0], dm.nn.Identity)
+    assert model.to_empty(device="cpu") is model.share_memory() is model

@@ -7,13 +7,14 @@ import functools
 import inspect
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from .. import live
 from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
-from ..errors import DtypeError, ShapeError, UnsupportedError
+from ..errors import BackendError, DtypeError, ShapeError, UnsupportedError
+from ..missing import OF_MODULE, without
 from ..op import float32, float64
 from ..tensor import Tensor, no_grad
 from ..tensor import device as devices
@@ -105,6 +106,11 @@ class Module:
             if kept is not None:
                 kept[name] = value
         object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise without(self, name, OF_MODULE, "torch.nn.Module", "state_dict(), load_state_dict() and forward hooks")
 
     def __delattr__(self, name: str) -> None:
         for names in (self._parameters, self._buffers, self._modules):
@@ -316,6 +322,28 @@ class Module:
 
     def cpu(self) -> Self:
         return self
+
+    def cuda(self, device: Any = None) -> Self:
+        """Raises BackendError: there is no CUDA here."""
+        raise BackendError("there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False")
+
+    def to_empty(self, *, device: Any = None, recurse: bool = True) -> Self:
+        """The module itself: its numbers may stay."""
+        devices.check(device)
+        return self
+
+    def share_memory(self) -> Self:
+        """The module itself: workers are other tabs."""
+        return self
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """Nothing: distml_py.compile captures a whole step."""
+
+    def set_submodule(self, target: str, module: Module) -> None:
+        """Another module under a dotted name that is there."""
+        path, _, name = target.rpartition(".")
+        self.get_submodule(target)
+        setattr(self.get_submodule(path), name, module)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for parameter in self.parameters():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .. import engine, live
 from ..atlas import Atlas, groups
 from ..creation import zeros_like
 from ..errors import ArgumentError, RecipeError, ShapeError
+from ..missing import OF_OPTIMIZER, without
 from ..tensor import Tensor, enable_grad, no_grad
 
 Options = dict[str, Any]
@@ -86,6 +87,11 @@ class Optimizer:
 
     def _tensors(self) -> list[Tensor]:
         return [tensor for group in self.param_groups for tensor in group["params"]]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise without(self, name, OF_OPTIMIZER, "torch.optim.Optimizer", "code before and after step()")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for tensor in self._tensors():

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import engine
 from ..errors import MissingModuleError, MissingNameError
+from ..missing import MODULES as MISSING
 from ..torch_names import NAMES
 
 ROOTS = ("torch", "torchvision")
@@ -45,26 +46,6 @@ PLACES = {
     "torch._tensor": "tensor.tensor",
     "torch.distributed.*": "distributed",
     "torch.utils.tensorboard.*": "utils.tensorboard",
-}
-MISSING = {
-    "torch.fx": "the module's own Python",
-    "torch.fft": "numpy.fft of x.numpy()",
-    "torch.sparse": "dense tensors",
-    "torch.hub": "a model of distml_py.models, and load_state_dict()",
-    "torch.onnx": "a model of distml_py.models and its export",
-    "torch.profiler": "distml_py.profile",
-    "torch.quantization": "float32 throughout",
-    "torch.ao": "float32 throughout",
-    "torch.export": "distml_py.compile",
-    "torch.nested": "padded tensors and masks",
-    "torch.masked": "where() and masked_fill()",
-    "torch.package": "the program's own files",
-    "torch.utils.cpp_extension": "an autograd.Function in Python",
-    "torch._dynamo": "distml_py.compile",
-    "torch._inductor": "distml_py.compile",
-    "torch.nn.attention": "F.scaled_dot_product_attention",
-    "torchvision.ops": "its formula in tensor operations",
-    "torchvision.io": "PIL, and transforms.ToTensor()",
 }
 
 
