@@ -30,7 +30,7 @@ class Tab:
 
     def join(self) -> None:
         """As soon as there is a run whose code is shown."""
-        self.page.get_by_role("button", name="Join").click(timeout=30_000)
+        self.page.get_by_role("button", name="Join").click(timeout=60_000)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.page.evaluate("window.distml.status()")
