@@ -26,7 +26,7 @@ from . import (
 )
 from . import accelerator as mps
 from . import accelerator as xpu
-from .amp import autocast
+from .amp import autocast, is_autocast_enabled
 from .capture import compile
 from .constants import (
     Size,
