@@ -189,7 +189,8 @@ function coordinatorSays(header, data) {
       rejected(header.reason, header.detail);
       break;
     case "ended":
-      endTimer = setTimeout(checkEnd, LONGEST_END_MS);
+      clearTimeout(endTimer);
+      endTimer = setTimeout(checkEnd, LONGEST_END_MS, header.run);
       panels.ended();
       break;
   }
@@ -272,9 +273,9 @@ function rejected(reason, detail) {
   tell(fromRefusal(reason, detail));
 }
 
-/** A recipe that never returns leaves the engine deaf: only a new worker helps. */
-function checkEnd() {
-  if (isWorking(known) && known.report?.state !== "finished" && known.report?.state !== "stopped") restartEngine();
+/** A recipe that never returns leaves the engine deaf: only a new worker helps. @param {string} run  that ended; another one may be in progress */
+function checkEnd(run) {
+  if (isWorking(known) && known.working === run && known.report?.state !== "finished" && known.report?.state !== "stopped") restartEngine();
 }
 
 // ---------------------------------------------------------------- drawing

@@ -2,6 +2,7 @@
 
 import { element } from "./elements.js";
 import { at } from "./place.js";
+import { t } from "./strings.js";
 
 /**
  * @param {{name: string, title: string}[]} recipes @param {(name: string) => void} pick
@@ -21,7 +22,7 @@ export function drawGallery(recipes, pick) {
       picture.height = 64;
       picture.src = at(`web/pictures/${name}.svg`);
       picture.addEventListener("error", () => (picture.src = at("web/icon.svg")), { once: true });
-      const [head, ...rest] = title.split(/[:.]\s/);
+      const [head, ...rest] = t(title).split(/[:.]\s/);
       const words = document.createElement("strong");
       words.textContent = head;
       const more = document.createElement("span");

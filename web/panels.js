@@ -62,6 +62,7 @@ export function openPanels(ship) {
     engineReady: () => models.ready(),
     /** The language has changed: what was made before is made anew. */
     relabel() {
+      recipes.gallery();
       lessons.list();
       looking.relabel();
       models.list();

@@ -48,7 +48,7 @@ export class RecipeList {
       const [recipes, info] = await Promise.all([json("recipes/index.json"), isStatic ? json("web/version.json") : json("api/info")]);
       this.recipes = recipes;
       for (const { name } of recipes) this.picker.add(new Option(name, name));
-      drawGallery(recipes, (name) => this.choose(name));
+      this.gallery();
       element("version").textContent = `distml ${info.version}`;
       if (this.taken) return this.about();
       if (info.steps) this.steps.value = String(info.steps);
@@ -60,6 +60,12 @@ export class RecipeList {
     } catch (error) {
       this.failed(t("The recipes could not be loaded: {why}", { why: String(error instanceof Error ? error.message : error) }));
     }
+  }
+
+  /** The examples' cards, also when the language has changed. */
+  gallery() {
+    drawGallery(this.recipes, (name) => this.choose(name));
+    this.about();
   }
 
   /** @param {string} name */
@@ -128,7 +134,7 @@ export class RecipeList {
   }
 
   about() {
-    element("recipe-about").textContent = this.recipes.find(({ name }) => name === this.picker.value)?.title ?? "";
+    element("recipe-about").textContent = t(this.recipes.find(({ name }) => name === this.picker.value)?.title ?? "");
   }
 
   /** Shows what a run runs. @param {import("./status.js").RunHeader} run */

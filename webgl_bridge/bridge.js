@@ -113,7 +113,7 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
       });
     },
 
-    /** stack: see textures.js. kind: 0 float, 1 integer. Throws "out of memory: ..." when there is no room. */
+    /** stack: see textures.js. kind: 0 float, 1 integer, 2 half float. Throws "out of memory: ..." when there is no room. */
     texture: textures.create,
     release: textures.release,
     upload: textures.upload,

@@ -4,7 +4,8 @@
  * A texture of several layers is an array texture. An array larger than a texture takes `stack` of its layers; a draw writes
  * one layer of each stack at once.
  * made, filled: in which epoch of the device it got its storage and its numbers.
- * @typedef {{ handle: WebGLTexture | null, integer: boolean, width: number, height: number, layers: number, stack: number, target: number, framebuffers: (WebGLFramebuffer | null)[], made: number, filled: number }} Texture
+ * half: its numbers take 16 bits each; they are uploaded and read as 32.
+ * @typedef {{ handle: WebGLTexture | null, integer: boolean, half: boolean, width: number, height: number, layers: number, stack: number, target: number, framebuffers: (WebGLFramebuffer | null)[], made: number, filled: number }} Texture
  */
 
 /** @param {import("./device.js").Device} device */
@@ -27,10 +28,10 @@ export function createTextures(device) {
   /** @param {Texture} texture */
   function make(texture) {
     const gl = device.gl;
-    const { width, height, layers, target, integer } = texture;
+    const { width, height, layers, target, integer, half } = texture;
     const handle = gl.createTexture();
     if (!handle) throw device.gone("no texture could be made");
-    const format = integer ? gl.RGBA32I : gl.RGBA32F;
+    const format = integer ? gl.RGBA32I : half ? gl.RGBA16F : gl.RGBA32F;
     gl.activeTexture(gl.TEXTURE0 + spare);
     gl.bindTexture(target, handle);
     gl.texParameteri(target, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
@@ -47,14 +48,14 @@ export function createTextures(device) {
   }
 
   return {
-    /** @param {number} width @param {number} height @param {number} layers @param {number} stack @param {number} kind 0 float, 1 integer */
+    /** @param {number} width @param {number} height @param {number} layers @param {number} stack @param {number} kind 0 float, 1 integer, 2 half float */
     create(width, height, layers, stack, kind) {
       const gl = device.living();
       const target = layers > 1 ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D;
-      const texture = { handle: null, integer: kind === 1, width, height, layers, stack, target, framebuffers: [], made: 0, filled: device.epoch };
+      const texture = { handle: null, integer: kind === 1, half: kind === 2, width, height, layers, stack, target, framebuffers: [], made: 0, filled: device.epoch };
       make(texture);
       all.set(next, texture);
-      bytes += width * height * layers * 16;
+      bytes += size(texture);
       return next++;
     },
 
@@ -92,7 +93,7 @@ export function createTextures(device) {
         for (const framebuffer of texture.framebuffers) device.gl.deleteFramebuffer(framebuffer ?? null);
         device.gl.deleteTexture(texture.handle);
       }
-      bytes -= texture.width * texture.height * texture.layers * 16;
+      bytes -= size(texture);
       all.delete(id);
     },
 
@@ -117,6 +118,9 @@ export function createTextures(device) {
     stats: () => ({ textures: all.size, texture_bytes: bytes }),
   };
 }
+
+/** In bytes. @param {Texture} texture */
+const size = ({ width, height, layers, half }) => width * height * layers * (half ? 8 : 16);
 
 /** The framebuffer of a layer of each stack of a texture, made and bound. @param {WebGL2RenderingContext} gl @param {Texture} texture @param {number} layer */
 function frame(gl, texture, layer) {

@@ -44,7 +44,10 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--seed", type=int, metavar="S", help="default 0")
     serve.add_argument("--deterministic", action="store_true", help="bit-identical weights, reference backend only")
     serve.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
-    serve.add_argument("--resume", action="store_true", help="go on with the newest run in --run-dir")
+    serve.add_argument("--store", choices=("files", "sqlite"), help="how a new --run-dir keeps its records (default: files)")
+    serve.add_argument("--durability", type=_durability, default=1.0, metavar="S",
+                       help="seconds of work a crash may cost (default 1); step: none, steps are stored first")  # fmt: skip
+    serve.add_argument("--resume", nargs="?", const=True, metavar="RUN", help="go on with this run, or the newest, in --run-dir")
     serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")
     serve.add_argument("--local-worker-after", type=float, default=15.0, metavar="S",
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
@@ -60,6 +63,16 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def _durability(text: str) -> float:
+    try:
+        seconds = 0.0 if text == "step" else float(text)
+    except ValueError:
+        seconds = -1.0
+    if text != "step" and not 0 < seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"step, or seconds above 0 and up to 3600, got {text!r}")
+    return seconds
+
+
 def _add_others(commands: Any) -> None:
     worker = commands.add_parser("worker", help="compute for a run, without a browser")
     worker.set_defaults(command=_worker)
@@ -67,6 +80,12 @@ def _add_others(commands: Any) -> None:
     worker.add_argument("--name", default="", help="shown in the list of workers")
 
     _add_stored(commands)
+
+    doctor = commands.add_parser("doctor", help="check this machine: what `distml serve` and its tabs need, and what to do")
+    doctor.set_defaults(command=_doctor)
+    doctor.add_argument("--port", type=int, default=8000, metavar="P", help="default 8000")
+    doctor.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
+    doctor.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
     _add_invite(commands)
 
     run = commands.add_parser("run", help="train a recipe file, or run a program for PyTorch, here, alone, on NumPy")
@@ -150,6 +169,12 @@ def _export(options: argparse.Namespace) -> int:
 
     export_site(Path(options.folder), Path(options.cache) if options.cache else None)
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import main as doctor
+
+    return doctor(options)
 
 
 def _worker(options: argparse.Namespace) -> int:

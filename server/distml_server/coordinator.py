@@ -31,7 +31,7 @@ from .guards import TRUSTING, Guards
 from .rounds import Rounds
 from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected
 from .status import MOST_LISTED, status
-from .store import CURVE, LEDGER, Record, Store, Stored
+from .store import CURVE, LEDGER, Record, RunStore, Stored
 
 TICK_S = 0.05
 TICK_PER_CONNECTION_S = 0.001
@@ -52,30 +52,32 @@ class Coordinator:
 
     def __init__(
         self,
-        store: Store,
+        store: RunStore,
         access: Access,
         deterministic: bool = False,
         clock: Callable[[], float] = time.monotonic,
         exchange: dict[str, Any] | None = None,
         guards: Guards = TRUSTING,
+        durability_s: float = DURABLE_S,
     ) -> None:
         """exchange: settings of exchange.Exchange that every run here has, whatever its recipe says.
 
         guards: what is done against workers that are wrong on purpose.
+        durability_s: of so much work a crash may cost the last; 0: of none, since nobody hears of a step before it is stored.
         """
+        self._heard: tuple[int, str | None] = (0, None)  # version and hash that may be told while a step is being stored
         guards.check(deterministic)
         self.store, self.access, self._clock, self.guards = store, access, clock, guards
         self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
-        self.join_url = ""
-        self.door = Door()
+        self.join_url, self.door = "", Door()
         self.over = asyncio.Event()
         self._record: Record | None = None
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, Connection] = {}
         self._count = 0
-        self.exchange = exchange or {}
+        self.exchange, self.durability_s = exchange or {}, durability_s
         self._sketcher: Sketcher | None = None
         self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
         self._taken: dict[tuple[int, int], Taken] = {}
@@ -84,11 +86,11 @@ class Coordinator:
         self._has: dict[str, int] = {}  # connection -> the newest weights it has been sent
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._committing: asyncio.Task[None] | None = None
-        self._arithmetic = ThreadPoolExecutor(1, "arithmetic")
+        # one thread each; of the disk's, so that an older state is never stored after a newer one
+        self._arithmetic, self._disk = ThreadPoolExecutor(1, "arithmetic"), ThreadPoolExecutor(1, "disk")
         self._version = self._stored = 0  # of self.model, and what was stored last
         self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
-        self._save = asyncio.Event()
-        self._saving = asyncio.Lock()
+        self._save, self._saving = asyncio.Event(), asyncio.Lock()
         self._saved_s = self._admitted_s = -DURABLE_S
         self._trouble: str | None = None
         self.tasks: list[asyncio.Task[None]] = []
@@ -128,6 +130,7 @@ class Coordinator:
         model.adopt(stored.arrays)
         self._record = stored.record
         self.store.forget_after(stored.record, stored.step)
+        self._stored = stored.step
         if stored.record.state == "finished":
             self.model, self._downstream = model, Downstream(stored.run, model.manifest)
             self.rounds.restore(stored.run, stored.step, stored.record.state, stored.record.metrics)
@@ -135,6 +138,8 @@ class Coordinator:
             self.over.set()
         else:
             self._open(stored.run, model, stored.step, stored.record.metrics)
+            if ledger.weights_at(self.store.lines(stored.run.run, LEDGER) or [], stored.step) != self.sha256:
+                self._enter(ledger.adopted(stored.step, self.sha256))  # a power cut can cost lines that the checkpoint outlived
 
     def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
         self.model, self._downstream = model, Downstream(run, model.manifest)
@@ -166,7 +171,10 @@ class Coordinator:
         return self._trouble is None
 
     def status(self, most: int | None = None) -> dict[str, Any]:
-        return status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
+        found = status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
+        if not self.durability_s and self._committing is not None:
+            found |= {"step": self._heard[0], "weights_version": self._heard[0], "weights_sha256": self._heard[1]}
+        return found
 
     # ------------------------------------------------------------ connections (see sockets.Coordinator)
 
@@ -315,10 +323,13 @@ class Coordinator:
                     assert opened is not None
                     self._taken[step, shard] = dataclasses.replace(opened, samples=samples, weight=weight)
                 case do.Adopt(step):
+                    self._heard = self._version, self.sha256
                     self._publish(step, set(), whole=True)
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._enter(ledger.adopted(step, self.sha256))
                     self._keep(now=True)
+                    if not self.durability_s:
+                        self._committing = asyncio.create_task(self._store_first())
                 case do.Restore(version):
                     self._restore(version)
                 case do.Finish():
@@ -391,7 +402,8 @@ class Coordinator:
         assert self.model is not None and self.rounds.run is not None
         taken, self._taken = self._taken, {}
         needed = self.rounds.versions_needed()
-        if self.model.size_bytes * len(taken) < THREAD_BYTES:
+        self._heard = self._version, self.sha256
+        if self.model.size_bytes * len(taken) < THREAD_BYTES and self.durability_s:
             try:
                 self._step(taken, version, needed)
             except Exception as error:  # whatever it was: nobody may wait for a step that never comes
@@ -408,8 +420,18 @@ class Coordinator:
             self._committing = None
             self._failed(error)
         else:
-            self._committing = None
             self._committed(version)
+            await self._store_first()
+            return
+        self._work_off()
+
+    async def _store_first(self) -> None:
+        """What waits goes out when the state is on disk, if that is asked for; a disk that fails is told and not waited for."""
+        try:
+            if not self.durability_s:
+                await self._write_pending()
+        finally:
+            self._committing = None
         self._work_off()
 
     def _step(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
@@ -426,7 +448,7 @@ class Coordinator:
         self._snapshot(version)
         self._enter(self._entry)
         every = self.rounds.run.checkpoint_every
-        self._keep(now=version // every > self._stored // every)
+        self._keep(now=version // every > self._stored // every or not self.durability_s)
 
     def _failed(self, error: Exception) -> None:
         """What would follow belongs to a step that does not exist; answers to others are still given."""
@@ -465,7 +487,7 @@ class Coordinator:
 
     def _keep(self, now: bool) -> None:
         """Has the state stored: `now`, or when the last time was a while ago. The disk is another thread's business."""
-        if self.model is None or self._record is None or not (now or self._clock() - self._saved_s >= DURABLE_S):
+        if self.model is None or self._record is None or not (now or self._clock() - self._saved_s >= self.durability_s):
             return
         self._saved_s = self._clock()
         run, rounds = self._record.run["run"], self.rounds
@@ -484,7 +506,7 @@ class Coordinator:
     def _add_line(self, row: dict[str, Any], file_name: str) -> None:
         assert self._record is not None
         try:
-            self.store.note(self._record, row, file_name)
+            self.store.note(self._record, row, file_name, durable=not self.durability_s)
         except OSError as error:
             self._trouble = f"cannot write to {self.store.folder}: {error.strerror or error}"
 
@@ -496,6 +518,8 @@ class Coordinator:
         while True:
             await asyncio.sleep(TICK_S + TICK_PER_CONNECTION_S * len(self._connections))
             self._carry_out(self.rounds.tick(self._clock()))
+            if self._committing is None and self._version != self._stored:
+                self._keep(now=False)  # the last steps before nothing happened for a while
             if self._clock() - self._admitted_s >= ADMITTED_S:
                 self._admitted_s = self._clock()
                 self._send_off()
@@ -525,7 +549,7 @@ class Coordinator:
             while self._saves:
                 job = self._saves.pop(next(iter(self._saves)))
                 try:
-                    await asyncio.to_thread(self.store.save, *job)
+                    await asyncio.get_running_loop().run_in_executor(self._disk, self.store.save, *job)
                     self._trouble = None
                 except OSError as error:  # training goes on in memory; the checkpoints on disk are as they were
                     self._trouble = f"cannot store checkpoints in {self.store.folder}: {error.strerror or error}"
@@ -538,12 +562,15 @@ class Coordinator:
             await asyncio.sleep(0.02)
         for task in self.tasks:
             task.cancel()
-        if self._committing is not None:
+        while self._committing is not None:
             await self._committing
+        connections = list(self._connections.values())
+        self._connections.clear()  # what still comes in counts no more: nobody may hear of a step after the last that is stored
         self._keep(now=True)
         self._arithmetic.shutdown()
         await self._write_pending()
-        for connection in list(self._connections.values()):
+        self._disk.shutdown()
+        for connection in connections:
             connection.close(1012, "restart")
 
 

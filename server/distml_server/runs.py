@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import shutil
 import time
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from distml_py.errors import FormatError
 
 from . import ledger
 from .decoding import printable
-from .store import LEDGER, Record, Store, StoreError, read_checkpoint, write_whole
+from .store import LEDGER, Record, StoreError, read_checkpoint, write_whole
+from .tables import open_store, records_in
 
 
 def main(options: argparse.Namespace) -> int:
     """Returns the exit code: 1 when a check finds faults."""
     folder = Path(options.run_dir)
-    records = _records(folder)
+    records = records_in(folder, print)
     match options.action:
         case "list":
             for name, record in records.items():
@@ -31,9 +31,9 @@ def main(options: argparse.Namespace) -> int:
             _export(folder, options.run, _one(records, options.run, folder), options.out)
         case "delete":
             _one(records, options.run, folder)
-            store = Store(folder)  # held: no coordinator is using it
+            store = open_store(folder)  # held: no coordinator is using it
             try:
-                shutil.rmtree(folder / options.run)
+                store.delete(options.run)
             finally:
                 store.close()
             print(f"Run {options.run} is deleted.")
@@ -51,16 +51,6 @@ def _export(folder: Path, run: str, record: Record, out: str | None) -> None:
     target = Path(out or f"{run}-{step:08d}.safetensors")
     write_whole(target, safetensors.dumps({name: np.asarray(array) for name, array in (named | dict(buffers)).items()}))
     print(f"{target}: {len(named)} parameters after step {step} of run {run}")
-
-
-def _records(folder: Path) -> dict[str, Record]:
-    found = {}
-    for path in folder.glob("*/run.json"):
-        try:
-            found[path.parent.name] = Record(**json.loads(path.read_bytes()))
-        except (ValueError, TypeError):
-            print(f"{path} is damaged and left out")
-    return dict(sorted(found.items(), key=lambda item: item[1].created_s))
 
 
 def _one(records: dict[str, Record], name: str | None, folder: Path) -> Record:

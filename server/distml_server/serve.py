@@ -26,7 +26,8 @@ from .app import MOST_CONNECTIONS, create_app
 from .coordinator import Coordinator
 from .recipes import code_of
 from .spoken import Spoken
-from .store import Store
+from .store import RunStore
+from .tables import open_store
 from .wheel import Package
 
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
@@ -43,11 +44,11 @@ def main(options: argparse.Namespace) -> int:
     folder = Path(options.run_dir)
     if options.lan:
         warn_of_listeners(rules.lan_address(), options.insecure_public)
-    store = Store(folder)
+    store = open_store(folder, options.store)
     try:
         with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
             path = folder / "access.json"
-            access = rules.load(path, options.lan, options.allow_host, options.resume, options.embed, options.join_hours)
+            access = rules.load(path, options.lan, options.allow_host, bool(options.resume), options.embed, options.join_hours)
             access.spoken = Spoken() if options.lan else None
             found = None if options.no_page else assets.resolve(Path(options.cache) if options.cache else None)
             if options.packages and found is None:
@@ -72,7 +73,7 @@ def warn_of_listeners(address: str, accepted: bool) -> None:
 
 async def _serve(
     options: argparse.Namespace,
-    store: Store,
+    store: RunStore,
     access: rules.Access,
     found: Path | None,
     listening: socket.socket,
@@ -86,7 +87,9 @@ async def _serve(
             signal.signal(number, lambda *_: stop.set())  # Windows
     asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
     exchange.exchange_of(asked)
-    coordinator = Coordinator(store, access, options.deterministic, exchange=asked, guards=guards.asked(options))
+    coordinator = Coordinator(
+        store, access, options.deterministic, exchange=asked, guards=guards.asked(options), durability_s=options.durability
+    )
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
@@ -162,7 +165,8 @@ async def _local_worker(coordinator: Coordinator, after_s: float, link: str) -> 
 
 def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
     if options.resume:
-        stored = coordinator.store.open_newest(lambda text: print(text, flush=True))
+        named = options.resume if isinstance(options.resume, str) else None
+        stored = coordinator.store.open(lambda text: print(text, flush=True), named)
         wanted = {"recipe": options.recipe and code_of(options.recipe)[0], "steps": options.steps, "seed": options.seed,
                   "deterministic": options.deterministic or None}  # fmt: skip
         for name, value in wanted.items():

@@ -1,18 +1,20 @@
-"""The run directory: one folder per run with run.json and its last two checkpoints, each written whole or not at all,
+"""The run directory: one folder per run with its record and its last two checkpoints, each written whole or not at all,
 and curve.jsonl, a line a commit: each shared step, each checkpoint of a solo worker; ledger.jsonl: see ledger.py.
 
-run.json names the checkpoints with their SHA-256; a checkpoint that does not match is not used, the one before it is.
+A record names the checkpoints with their SHA-256; a checkpoint that does not match is not used, the one before it is. Store
+keeps records as run.json in the run's folder; tables.py has them in SQLite.
 """
 
 import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -29,7 +31,7 @@ class StoreError(DistmlError, RuntimeError):
 
 @dataclass
 class Record:
-    """run.json: what the run is, how far it is, and which checkpoints hold it (newest first)."""
+    """What the run is, how far it is, and which checkpoints hold it (newest first)."""
 
     run: dict[str, Any]
     created_s: float
@@ -48,8 +50,36 @@ class Stored:
     arrays: dict[str, np.ndarray]
 
 
+class RunStore(Protocol):
+    """Where runs outlive the coordinator. What save() and note() return from survives a crash of the process; with durable
+    also one of the machine. All of them raise OSError when nothing can be stored, and what was stored before is then still there.
+    """
+
+    folder: Path
+
+    def create(self, run: wire.Run) -> Record: ...
+
+    def save(
+        self, record: Record, step: int, arrays: dict[str, np.ndarray], state: str, metrics: dict[str, float | None]
+    ) -> None: ...
+
+    def note(self, record: Record, row: dict[str, Any], file_name: str = CURVE, durable: bool = False) -> None: ...
+
+    def lines(self, run: str, file_name: str) -> list[str] | None: ...
+
+    def forget_after(self, record: Record, step: int) -> None: ...
+
+    def records(self, say: Callable[[str], None]) -> dict[str, Record]: ...
+
+    def open(self, say: Callable[[str], None], run: str | None = None) -> Stored: ...
+
+    def delete(self, run: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Store:
-    """One run directory, held by one coordinator at a time."""
+    """One run directory, held by one coordinator at a time: the RunStore of plain files."""
 
     def __init__(self, folder: Path) -> None:
         """Raises StoreError when the directory cannot be written to, or when another coordinator holds it."""
@@ -78,42 +108,65 @@ class Store:
         if entry not in record.checkpoints:
             write_whole(folder / str(entry["file"]), data)
         newer = dataclasses.replace(record, state=state, metrics=dict(metrics), checkpoints=[entry, *known][:GENERATIONS])
-        write_whole(folder / "run.json", json.dumps(dataclasses.asdict(newer), indent=1).encode())
+        self._put(newer)
         record.state, record.metrics, record.checkpoints = newer.state, newer.metrics, newer.checkpoints
         kept = {checkpoint["file"] for checkpoint in record.checkpoints}
         for path in folder.glob("checkpoint-*"):
             if path.name not in kept:
                 path.unlink(missing_ok=True)
 
-    def note(self, record: Record, row: dict[str, Any], file_name: str = CURVE) -> None:
+    def _put(self, record: Record) -> None:
+        path = self.folder / record.run["run"] / "run.json"
+        write_whole(path, json.dumps(dataclasses.asdict(record), indent=1).encode())
+
+    def note(self, record: Record, row: dict[str, Any], file_name: str = CURVE, durable: bool = False) -> None:
         """Adds a line to the run's curve, or to its ledger. Raises OSError."""
         folder = self.folder / record.run["run"]
         folder.mkdir(exist_ok=True)
         with open(folder / file_name, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def lines(self, run: str, file_name: str) -> list[str] | None:
+        """The lines of a run's curve or ledger; None when it has none."""
+        path = self.folder / run / file_name
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else None
 
     def forget_after(self, record: Record, step: int) -> None:
         """Takes the lines of steps that a restart has lost out of curve and ledger: they will be taken again."""
         for name in (CURVE, LEDGER):
-            path = self.folder / record.run["run"] / name
-            if path.exists():
-                rows = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-                write_whole(path, "".join(row + "\n" for row in rows).encode())
+            lines = self.lines(record.run["run"], name)
+            if lines is not None:
+                rows = [line for line in lines if _step_of(line) <= step]
+                write_whole(self.folder / record.run["run"] / name, "".join(row + "\n" for row in rows).encode())
 
-    def open_newest(self, say: Callable[[str], None]) -> Stored:
-        """The run that was created last, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
-        records = []
-        for path in self.folder.glob("*/run.json"):
+    def records(self, say: Callable[[str], None]) -> dict[str, Record]:
+        """All runs, the oldest first; says which cannot be read."""
+        return read_records(self.folder, say)
+
+    def delete(self, run: str) -> None:
+        shutil.rmtree(self.folder / run)
+
+    def open(self, say: Callable[[str], None], run: str | None = None) -> Stored:
+        """This run, or the newest, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
+        sound: dict[str, tuple[Record, wire.Run]] = {}
+        for name, record in self.records(say).items():
             try:
-                record = Record(**json.loads(path.read_bytes()))
-                records.append((record.created_s, record, _run_of(record)))
+                sound[name] = record, _run_of(record)
             except (ValueError, TypeError, DistmlError) as error:
-                say(f"Skipping {path}: {error}")
-        if not records:
+                say(f"Skipping the run {name} in {self.folder}: {error}")
+        if not sound:
             raise StoreError(f"nothing to resume: {self.folder} holds no run; start one without --resume")
-        _, record, run = max(records, key=lambda item: item[0])
+        if run is not None and run not in sound:
+            raise StoreError(f"{self.folder} holds no run {run!r:.40} to resume; it holds {', '.join(sound)}")
+        record, found = sound[run or list(sound)[-1]]
+        return self._at_newest(record, found, say)
+
+    def _at_newest(self, record: Record, run: wire.Run, say: Callable[[str], None]) -> Stored:
         for checkpoint in record.checkpoints:
-            path = self.folder / run.run / str(checkpoint["file"])
+            path = self.folder / run.run / Path(checkpoint["file"]).name
             try:
                 arrays = read_checkpoint(path, checkpoint["sha256"])
             except (OSError, FormatError) as error:
@@ -124,6 +177,17 @@ class Store:
         raise StoreError(
             f"run {run.run} in {self.folder} has no sound checkpoint left; restore one from a copy, or start a new run"
         )
+
+
+def read_records(folder: Path, say: Callable[[str], None]) -> dict[str, Record]:
+    """What every run.json of a folder says; nothing is held or written."""
+    found = {}
+    for path in folder.glob("*/run.json"):
+        try:
+            found[path.parent.name] = Record(**json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            say(f"Skipping {path}: {error}")
+    return dict(sorted(found.items(), key=lambda item: item[1].created_s))
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -155,7 +219,7 @@ def read_checkpoint(path: Path, sha256: str) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
-        raise FormatError(f"its SHA-256 is {found[:16]}..., run.json says {sha256[:16]}...")
+        raise FormatError(f"its SHA-256 is {found[:16]}..., its record says {sha256[:16]}...")
     return safetensors.loads(data)
 
 

@@ -26,7 +26,7 @@ from . import (
 )
 from . import accelerator as mps
 from . import accelerator as xpu
-from .amp import autocast
+from .amp import autocast, is_autocast_enabled
 from .capture import compile
 from .constants import (
     Size,
@@ -63,6 +63,7 @@ from .creation import (
     from_numpy,
     full,
     full_like,
+    get_default_device,
     get_default_dtype,
     hamming_window,
     hann_window,

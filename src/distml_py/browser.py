@@ -39,11 +39,11 @@ class JsBridge:
         self._js.run(self._to_js(commands))
 
     def read(self, texture: int, columns: int, rows: int, kind: int) -> np.ndarray:
-        return np.frombuffer(self._js.read(texture, columns, rows).to_bytes(), np.int32 if kind else np.float32)
+        return np.frombuffer(self._js.read(texture, columns, rows).to_bytes(), np.int32 if kind == 1 else np.float32)
 
     def poll(self, ticket: int, wait: bool, kind: int) -> np.ndarray | None:
         found = self._js.poll(ticket, wait)
-        return None if found is None else np.frombuffer(found.to_bytes(), np.int32 if kind else np.float32)
+        return None if found is None else np.frombuffer(found.to_bytes(), np.int32 if kind == 1 else np.float32)
 
 
 def start(

@@ -22,7 +22,7 @@ from .sampling import uniform as uniform
 from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
 from .tensor.arguments import guard as _guard
-from .tensor.device import check
+from .tensor.device import check, current
 from .tensor.host_data import resolve
 from .tensor.tensor import method
 
@@ -210,6 +210,14 @@ def new_full(
     return full(size, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
+@method
+def new(input: Tensor, *size: Any) -> Tensor:
+    """A tensor of input's dtype: zeros of this size, or numbers."""
+    if len(size) == 1 and not isinstance(size[0], int) and not isinstance(size[0], tuple):
+        return tensor(size[0], input.dtype)
+    return zeros(*size, dtype=input.dtype)
+
+
 # ---------------------------------------------------------------- defaults
 
 
@@ -221,6 +229,10 @@ def set_default_dtype(d: Any) -> None:
     """float32, and no other: the GPU has one floating-point dtype."""
     if dtype_of(d) is not FLOAT32:
         raise UnsupportedError(f"not implemented: torch.set_default_dtype({d}); nearest is dtype= where a tensor is made")
+
+
+def get_default_device() -> Any:
+    return current()
 
 
 def set_default_device(device: Any) -> None:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from . import live
 
@@ -101,6 +102,17 @@ def seed() -> int:
     """Start all random streams again from a seed of the operating system."""
     manual_seed(secrets.randbits(32))
     return _state.seed
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
+    """What is drawn inside changes nothing of what is drawn after. devices: taken, there is one."""
+    known = state()
+    try:
+        yield
+    finally:
+        if enabled:
+            restore(known)
 
 
 def _signed(word: int) -> int:

@@ -75,6 +75,7 @@ class Client:
         self.connections = 0
         self.tab = Tab("reference", "NumPy", "crowd", time.monotonic)
         self.task = asyncio.create_task(self._work())
+        self.task.add_done_callback(_noted)
 
     async def _work(self) -> None:
         session = secrets.token_hex(8)
@@ -87,7 +88,7 @@ class Client:
                         await socket.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, self.token, "worker", self.name, session))))
                         self.connections += 1
                         failures = 0
-                        if await worker._serve(self.wrap(socket), self.tab, self.said.append):
+                        if await worker._serve(self.wrap(socket), self.tab, self.said.append, worker.Consent("")):
                             return
                 failures += 1
                 await asyncio.sleep(random.uniform(0, min(2.0, self.backoff_s * 2**failures)))
@@ -121,9 +122,20 @@ def begin(served: Any, steps: int = 20, seed: int = 0, code: str = RECIPE) -> No
     served.coordinator.begin(*prepare("line", code, seed, steps))
 
 
+FAILED: list[BaseException] = []
+
+
+def _noted(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        FAILED.append(task.exception() or RuntimeError())
+
+
 async def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> None:
+    """Waits; a client that fails meanwhile ends that at once."""
     async with asyncio.timeout(seconds):
         while not condition():
+            if FAILED:
+                raise FAILED.pop()
             await asyncio.sleep(0.01)
 
 

@@ -1,6 +1,7 @@
 """Connections that crawl, come in hundreds, or outlive the coordinator; clocks that jump."""
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -95,26 +96,25 @@ async def test_of_500_connections_at_once_half_vanish_and_the_rest_works(tmp_pat
 
 @pytest.mark.fault("R23")
 async def test_a_restart_under_64_clients_is_one_run_that_goes_on_from_what_was_stored(tmp_path: Path, inline: None) -> None:
-    async with serving(tmp_path) as first, proxied(first.port) as proxy:
-        begin(first, steps=30)
+    before = contextlib.AsyncExitStack()
+    first = await before.enter_async_context(serving(tmp_path))
+    async with proxied(first.port) as proxy, crowd(proxy.port, first.access.worker_token, 64, backoff_s=0.3) as clients:
+        begin(first, steps=100_000)
         run = first.coordinator.rounds.run
         assert run is not None
-        async with crowd(proxy.port, first.access.worker_token, 64, backoff_s=0.3) as clients:
-            await until(lambda: len(first.coordinator.rounds.joined()) == 64 and first.coordinator.rounds.version >= 3)
-            proxy.refusing = True
-            stopped = asyncio.create_task(asyncio.wait_for(first.coordinator.close(0.1), 20))
-            await stopped
-            first.coordinator.store.close()
-            async with serving(tmp_path, access=first.access) as second:
-                stored = second.coordinator.store.open_newest(print)
-                assert stored.run.run == run.run and stored.step >= 3
-                second.coordinator.resume(stored)
-                proxy.target, proxy.refusing = second.port, False
-                await until(lambda: len(second.coordinator.rounds.joined()) >= 61, 20)
-                await over(second)
-                assert all(client.connections >= 2 for client in clients)
-                assert {client.tab._run.run for client in clients if client.tab._run} == {run.run}
-        sound(tmp_path)
+        await until(lambda: len(first.coordinator.rounds.joined()) == 64 and first.coordinator.rounds.version >= 3)
+        proxy.refusing = True
+        await before.aclose()
+        async with serving(tmp_path, access=first.access) as second:
+            stored = second.coordinator.store.open(print)
+            assert stored.run.run == run.run and stored.step == first.coordinator.rounds.version
+            second.coordinator.resume(stored)
+            proxy.target, proxy.refusing = second.port, False
+            rounds = second.coordinator.rounds
+            await until(lambda: len(rounds.joined()) >= 61 and rounds.version > stored.step + 3, 20)
+            assert rounds.run is not None and rounds.run.run == run.run
+            assert all(client.tab._run is None or client.tab._run.run == run.run for client in clients)
+    sound(tmp_path)
 
 
 @pytest.mark.fault("R25")

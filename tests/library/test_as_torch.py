@@ -77,6 +77,9 @@ def half(x):
 assert half(double(torch.ones(1))).item() == 1 and torch.jit.script(model) is model
 loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.arange(6)), batch_size=4, num_workers=2, pin_memory=True)
 assert [len(batch[0]) for batch in loader] == [4, 2]
+with torch.random.fork_rng():
+    inside = torch.rand(2).tolist()
+assert not torch.is_autocast_enabled() and torch.rand(2).tolist() == inside and 1.0 in torch.eye(2) and 3 not in torch.eye(2)
 torch.multiprocessing.spawn(lambda rank, word: print(rank, word), args=("here",), nprocs=1)
 """
 

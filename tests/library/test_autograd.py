@@ -228,3 +228,30 @@ def test_what_was_changed_in_place_is_still_right_where_its_old_numbers_are_not_
 def test_an_unknown_gradient_raises_our_error() -> None:
     with pytest.raises(GradientError, match="allow_unused"):
         dm.autograd.grad(leaf(dm, 1.0).sum(), leaf(dm, 1.0))
+
+
+def test_a_mode_of_gradients_decorates_with_and_without_brackets() -> None:
+    for lib in (dm, torch):
+        x = lib.ones(1, requires_grad=True)
+
+        def doubled(x: Any) -> bool:
+            return bool((x * 2).requires_grad)
+
+        found = [mode(doubled)(x) for mode in (lib.no_grad, lib.no_grad(), lib.inference_mode, lib.inference_mode(False))]
+        with lib.no_grad():
+            found += [lib.enable_grad(doubled)(x), lib.set_grad_enabled(False)(doubled)(x), doubled(x)]
+        assert found == [False, False, False, True, True, False, False]
+        assert lib.is_grad_enabled() and doubled(x)
+
+
+def test_what_is_asked_of_a_tensor_has_pytorchs_answer() -> None:
+    for lib in (dm, torch):
+        x = lib.arange(4.0).reshape(2, 2)
+        assert x.is_cpu == (str(x.device) == "cpu") and lib.typename(x) == "torch.FloatTensor"
+        assert (x.is_meta, x.output_nr, x.is_pinned()) == (False, 0, False)
+        assert x.new(2, 3).shape == (2, 3) and x.new([1.0]).tolist() == [1.0] and x.mH.tolist() == [[0, 2], [1, 3]]
+        assert x.select_scatter(lib.ones(2), 0, 1).tolist() == [[0, 1], [1, 1]]
+        assert lib.zeros(3).put_(lib.tensor([1]), lib.tensor([2.0])).tolist() == [0, 2, 0]
+        assert lib.ones(3).index_reduce_(0, lib.tensor([1]), lib.tensor([2.0]), "amax").tolist() == [1, 2, 1]
+        assert lib.tensor([6, 9]).gcd_(lib.tensor([4, 6])).tolist() == [2, 3]
+        assert str(lib.get_default_device()) == str(x.device)

@@ -147,6 +147,11 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         GradientError,
         "only a leaf can stop to require grad, this tensor was computed; use .detach()",
     ),
+    (
+        lambda: full(1).retain_grad(),
+        GradientError,
+        "retain_grad() of a tensor that takes part in no gradients; ask for requires_grad_()",
+    ),
     (lambda: full(1).backward(), GradientError, "backward() of a tensor that no leaf with requires_grad=True leads to"),
     (lambda: leaf(2).backward(), GradientError, "backward() without a gradient needs one element, got shape (2,); sum it first"),
     (lambda: leaf(2).backward(full(3)), ShapeError, "the gradient has shape (3,), the tensor (2,)"),

@@ -126,6 +126,15 @@ def test_filters_are_the_first_layers_weights(seen: Training) -> None:
     assert len(pictures) == 10 and {(p["width"], p["height"]) for p in pictures} == {(8, 8)}
 
 
+def test_samples_of_numbers_are_told_by_their_numbers() -> None:
+    training = Training(Plane(), 0)
+    assert {"confusion", "samples", "mistakes"} < set(look(training, "about", {})["views"])
+    (sample,) = look(training, "samples", {"numbers": [3]})["samples"]
+    assert sample["picture"] is None
+    np.testing.assert_allclose(sample["values"], training.splits.validation.batch(np.array([3]))[0].numpy()[0], rtol=6e-3)
+    assert look(training, "mistakes", {})["samples"][0]["values"]
+
+
 def test_the_border_of_a_plane_is_the_models() -> None:
     training = Training(Plane(), 0)
     found = look(training, "boundary", {"size": 8})

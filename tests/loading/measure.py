@@ -28,9 +28,12 @@ VISIT = """async () => {
     train.click();
     const ready = await until(() => distml.status().backend !== null);
     const loss = await until(() => document.getElementById("n-loss").textContent !== "–");
-    document.getElementById("stop").click();
     const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime / 1000;
     return { paint, screen, ready, loss };
+}"""
+STOP = """async () => {
+    document.getElementById("stop").click();
+    while (distml.status().state !== "stopped") await new Promise((go) => setTimeout(go, 20));
 }"""
 FILES = """performance.getEntriesByType("resource")
     .map((entry) => [new URL(entry.name).pathname, entry.transferSize, entry.decodedBodySize])"""
@@ -49,16 +52,26 @@ def visit(context: BrowserContext, link: str) -> tuple[dict[str, float], list[li
     page.wait_for_selector("#train", state="attached")
     found = page.evaluate(VISIT)
     files = page.evaluate(FILES) + page.workers[0].evaluate(FILES)
+    page.evaluate(STOP)
     page.close()
     return found, files
 
 
-def visits(browser: Browser, link: str, warm: int) -> tuple[dict[str, Any], list[list[Any]]]:
+def visits(browser: Browser, link: str, warm: int, line: str = "fast") -> tuple[dict[str, Any], list[list[Any]]]:
+    """One cold and some warm visits in a profile of their own; each is printed when it is over."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     cold, files = visit(context, link)
-    again = [visit(context, link)[0] for _ in range(warm)]
+    tell(f"{line}, cold", cold)
+    again = []
+    for _ in range(warm):
+        again.append(visit(context, link)[0])
+        tell(f"{line}, warm", again[-1])
     context.close()
     return {"cold": cold, "warm": again}, files
+
+
+def tell(name: str, one: dict[str, float]) -> None:
+    print(f"{name:22}", *(f"{one[what]:{width}.2f}" for what, width in WIDTHS.items()), sep="  ", flush=True)
 
 
 def sizes(files: list[list[Any]]) -> dict[str, list[int]]:
@@ -87,12 +100,14 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
         served = Coordinator(Path(folder))
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(LAUNCH_FLAGS), headless=True)
         found: dict[str, Any] = {"load_before": os.getloadavg()[0], "cores": os.cpu_count()}
+        print(f"{found['cores']} cores, load {found['load_before']:.1f}; seconds since the click")
+        print(f"{'visit':22}", *(f"{what:>{width}}" for what, width in WIDTHS.items()), sep="  ", flush=True)
         try:
             found["fast"], files = visits(browser, served.host_link, asked.warm)
             found["sizes"] = sizes(files)
             if asked.megabits:
                 line = SlowLine(served.url, asked.megabits)
-                found["slow"], _ = visits(browser, served.host_link.replace(served.url, line.url), 1)
+                found["slow"], _ = visits(browser, served.host_link.replace(served.url, line.url), 1, f"{asked.megabits:g} Mbit/s")
                 line.stop()
             if asked.snapshot:
                 found["snapshot"] = compare(browser, served.url)
@@ -103,16 +118,9 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    loads = f"load {found['load_before']:.1f} before and {found['load_after']:.1f} after"
-    said = [f"{found['cores']} cores, {loads}; seconds since the click"]
-    said.append(f"{'visit':22}  {'paint':>6}  {'screen':>6}  {'engine':>6}  {'first loss':>10}")
-    for speed in [speed for speed in ("fast", "slow") if speed in found]:
-        for name, one in [("cold", found[speed]["cold"]), *(("warm", one) for one in found[speed]["warm"])]:
-            numbers = "  ".join(f"{one[what]:{width}.2f}" for what, width in WIDTHS.items())
-            said.append(f"{speed + ', ' + name:22}  {numbers}")
-    said += ["", f"{'bytes':28}  {'on the line':>11}  {'unpacked':>11}"]
+    said = [f"{'bytes':28}  {'on the line':>11}  {'unpacked':>11}"]
     said += [f"{name:28}  {sent:11,}  {size:11,}" for name, (sent, size) in found["sizes"].items()]
-    return [*said, "", *found.get("snapshot", [])]
+    return ["", *said, "", *found.get("snapshot", [])]
 
 
 def missed(found: dict[str, Any]) -> list[str]:
@@ -127,7 +135,8 @@ def main() -> int:
     asked = arguments()
     found = measured(asked)
     print(*lines(found), sep="\n")
-    print(f"median of the warm visits: {statistics.median(one['loss'] for one in found['fast']['warm']):.2f} s")
+    warm = statistics.median(one["loss"] for one in found["fast"]["warm"])
+    print(f"load {found['load_after']:.1f}; median of the warm visits: {warm:.2f} s")
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n")
     late = missed(found) if asked.check else []

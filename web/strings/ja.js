@@ -2,11 +2,13 @@
 
 import { LESSONS_JA } from "./ja_lessons.js";
 import { OWN_DATA } from "./ja_own_data.js";
+import { RECIPES } from "./ja_recipes.js";
 
 /** @type {Record<string, string>} */
 export const STRINGS = {
   ...LESSONS_JA,
   ...OWN_DATA,
+  ...RECIPES,
   "Skip to the controls": "操作へ移動",
   Views: "画面",
   Workshop: "作業場",

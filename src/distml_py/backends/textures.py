@@ -18,12 +18,14 @@ from ..view import Shape
 CAP_BYTES = 4 << 30  # of all textures; browsers do not tell how much there is
 FREE_BYTES = 256 << 20  # free textures kept for reuse; beyond that they are given back to the driver
 HOST_BYTES = 64 << 20  # a host array up to this size stays beside its texture, to fill another one after a lost GPU
+FLOAT, INTEGER, HALF = 0, 1, 2  # kinds of texels
+NAMES = {FLOAT: "float32", INTEGER: "int32", HALF: "float16"}
 NAMED = 5  # arrays that an out-of-memory error names
 
 
 class Bridge(Protocol):
-    """webgl_bridge/bridge.js, seen from Python. kind: 0 float texels, 1 integer texels. stack: how many layers hold one array;
-    rows that are uploaded or read run on through them.
+    """webgl_bridge/bridge.js, seen from Python. kind: of texels, 0 float, 1 integer, 2 half float. stack: how many layers hold
+    one array; rows that are uploaded or read run on through them.
 
     Errors that start with "context lost" or "out of memory" mean that.
     """
@@ -55,21 +57,21 @@ def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
 
 @dataclass(frozen=True)
 class Room:
-    """A size class: textures of one room are interchangeable. kind: 0 float texels, 1 integer texels."""
+    """A size class: textures of one room are interchangeable. kind: as the bridge has it."""
 
     layout: Layout
     kind: int
 
     @property
     def size_bytes(self) -> int:
-        return self.layout.size_bytes
+        return self.layout.size_bytes // 2 if self.kind == HALF else self.layout.size_bytes
 
 
 NOWHERE = Room(Layout(0, 0), 0)
 
 
 def room(layout: Layout, dtype: np.dtype[Any]) -> Room:
-    return Room(layout, 0 if dtype == float32 else 1)
+    return Room(layout, FLOAT if dtype == float32 else INTEGER)
 
 
 class Buffer:
@@ -236,7 +238,7 @@ class Pool:
             found.append(Holding(buffer.shape, buffer.dtype.name, buffer.room.size_bytes, kind))
         for place in self.scratch.rooms.values():
             numbers = place.size_bytes // 4
-            found.append(Holding((numbers,), "int32" if place.kind else "float32", place.size_bytes, "scratch"))
+            found.append(Holding((numbers,), NAMES[place.kind], place.size_bytes, "scratch"))
         return found
 
     def memory(self) -> dict[str, Any]:

@@ -36,12 +36,12 @@ from ..op import bool_, float32, int32
 from ..schedule import Choose, schedule
 from ..steps import Graph
 from ..view import Shape
-from . import glsl
+from . import glsl, narrow
 from .choices import Choices
 from .programs import Compiled, Programs
 from .protocol import Arrived, Pending, Told
 from .sender import Later, Sender, gone
-from .textures import CAP_BYTES, HOST_BYTES, Bridge, Buffer, Hold, Pool, Room, guarded, room
+from .textures import CAP_BYTES, HALF, HOST_BYTES, INTEGER, Bridge, Buffer, Hold, Pool, Room, guarded, room
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class WebGLBackend:
         sizes = (limits["max_texture_size"], limits["max_array_layers"])
         self._pool = Pool(bridge, *sizes, cap_bytes, self._sender.flush, lambda: bool(self._sender.waiting))
         self._programs = Programs(bridge)
+        self._halves: bool | None = None
 
     def upload(self, array: np.ndarray) -> Buffer:
         return self._upload(array, layout_of(array.shape, side=self.side))
@@ -158,6 +159,7 @@ class WebGLBackend:
             self._programs.sweep()
         planned = schedule(graph, choose or self.choices.of, self.side)
         rooms = {launch.output: room(_whole(launch), launch.kernel.dtype) for launch in planned.launches}
+        rooms |= {slot: Room(rooms[slot].layout, HALF) for slot in narrow.halves(planned) if self._has_halves()}
         leaves = _leaf_layouts(graph)
         layouts = dict(enumerate(leaves)) | {slot: place.layout for slot, place in rooms.items()}
         layouts |= {slot: part.layout for slot, part in planned.parts.items()}
@@ -175,6 +177,16 @@ class WebGLBackend:
                 commands.draw(self._program(launch, read), launch, sum(layout.size_bytes for layout in (*read, launch.layout)))
         self._pool.scratch.sweep()
         return commands.plan(slots, tuple(made), planned.outputs, leaves, hold)
+
+    def _has_halves(self) -> bool:
+        """Do half floats hold float16's numbers as they are on this device? Tried once, when the first are to be stored."""
+        if self._halves is None:
+            self._halves = True
+            wanted = narrow.edges()
+            leaf = self.upload(wanted)
+            (found,) = self.run(self.plan(narrow.trial(self.layout(leaf), wanted.shape)), [leaf], [])
+            self._halves = self.download(found, wanted.shape, float32).tobytes() == wanted.tobytes()
+        return self._halves
 
     def run(self, plan: _Plan, leaves: Sequence[Buffer], scalars: Sequence[float], told: Told | None = None) -> list[Buffer]:
         commands, leaves, buffers = self._filled(plan, leaves, scalars)
@@ -233,7 +245,7 @@ class WebGLBackend:
         if buffer.host is not None:
             return self._upload(buffer.host, layout)
         size = min(layout.layer_size, buffer.room.layout.layer_size)
-        array = self.download(buffer, (size,), int32 if buffer.room.kind else float32)
+        array = self.download(buffer, (size,), int32 if buffer.room.kind == INTEGER else float32)
         return self._upload(np.resize(array, layout.layer_size), layout)
 
     def stats(self) -> dict[str, int]:

@@ -276,12 +276,14 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return _by_mask(input, mask.expand(*input.shape), _like(input, source).flatten())
 
 
+@method
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """input, with src as its slice number `index` along dim."""
     key = (slice(None),) * broadcast.axis_of(dim, input.ndim, "select_scatter") + (index,)
     return _assigned(input, key, _like(input, src))
 
 
+@method
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:

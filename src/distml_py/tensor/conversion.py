@@ -186,3 +186,22 @@ def is_signed(input: Tensor) -> bool_type:
 @method
 def get_device(input: Tensor) -> Any:
     return -1
+
+
+@method
+def is_pinned(input: Tensor) -> bool_type:
+    return False
+
+
+@method
+def is_shared(input: Tensor) -> bool_type:
+    """False: workers are other tabs."""
+    return False
+
+
+def typename(obj: Any) -> str:
+    """PyTorch's name of the kind of a tensor, or an object's class."""
+    if isinstance(obj, Tensor):
+        found: str = obj.type()
+        return found
+    return f"{obj.__class__.__module__}.{obj.__class__.__qualname__}"

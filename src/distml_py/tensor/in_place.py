@@ -10,7 +10,7 @@ from .. import broadcast, graph, live
 from ..broadcast import Number
 from ..errors import GradientError, ShapeError
 from ..ops.elementwise import cast
-from . import arithmetic, assigning, choosing, elementwise, picking, products, scan, sharing
+from . import arithmetic, assigning, choosing, counts, elementwise, gamma, moments, picking, products, scan, sharing
 from .grad_mode import is_grad_enabled
 from .tensor import Tensor, made, method
 
@@ -42,6 +42,7 @@ ELEMENTWISE = (
 BY_INDEX = (
     *("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_put", "masked_scatter", "cumsum"),
     *("cumprod", "tril", "triu", "addmm", "addmv", "addr", "baddbmm", "addbmm"),
+    *("index_reduce", "put", "gcd", "lcm", "renorm", "lgamma", "digamma"),
 )
 
 
@@ -61,7 +62,7 @@ def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return change
 
 
-for _family in (arithmetic, choosing, elementwise, assigning, picking, products, scan):
+for _family in (arithmetic, choosing, elementwise, assigning, picking, products, scan, counts, gamma, moments):
     for _name in (*ELEMENTWISE, *BY_INDEX):
         if hasattr(_family, _name):
             method(_in_place(getattr(_family, _name)), f"{_name}_")

@@ -144,6 +144,12 @@ def all(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 
 @method
+def __contains__(input: Tensor, element: Any) -> bool:
+    """Whether one number of it equals element, a number or a tensor with one."""
+    return bool((input == element).any().item())
+
+
+@method
 def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
     return input.bool().long().sum(dim, keepdim) > 0
 

@@ -426,6 +426,19 @@ class Tensor:
         return False
 
     @property
+    def is_cpu(self) -> bool:
+        return not engine.backend().on_gpu
+
+    @property
+    def is_meta(self) -> bool:
+        return False
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its function it is; not kept here, so 0."""
+        return 0
+
+    @property
     def is_sparse(self) -> bool:
         return False
 
@@ -440,6 +453,10 @@ class Tensor:
     @property
     def T(self) -> Tensor:
         return self.permute(*reversed(range(self.ndim)))
+
+    @property
+    def mH(self) -> Tensor:
+        return self.transpose(-2, -1)
 
     @property
     def mT(self) -> Tensor:

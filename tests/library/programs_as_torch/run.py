@@ -27,7 +27,7 @@ def start(torch, parameters, known):
             continue
         known[id(parameter)] = parameter
         array = parameter.detach().numpy()
-        if array.std() == 0 and array.ndim < 2:
+        if array.size > 1 and array.std() == 0 and array.ndim < 2:
             continue
         bound = 1 / np.sqrt(max(np.prod(array.shape[1:]), 1)) if array.ndim > 1 else 0.1
         with torch.no_grad():
