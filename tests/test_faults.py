@@ -19,6 +19,7 @@ def test_the_tests_of_rows_carry_their_marks() -> None:
     """`nox -s security` and `nox -s chaos` find tests by their marks."""
     marked = re.compile(r"^@pytest\.mark\.fault\((.*)\)\n(?:(?!^(?:async )?def ).*\n)*^(?:async )?def (test_\w+)", re.MULTILINE)
     for name, _, path, test in rows():
+        assert path or name.startswith("R"), f"{name} has no test"
         if path:
             marks = {found: row for row, found in marked.findall((ROOT / path).read_text(encoding="utf-8"))}
             assert f'"{name}"' in marks.get(test, ""), f"{name}: {test} lacks its mark"

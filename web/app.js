@@ -2,6 +2,7 @@
 
 import { AloneLink } from "./alone_link.js";
 import { Doors } from "./doors.js";
+import { fits, naming, pinFromAddress } from "./consent.js";
 import { element } from "./elements.js";
 import { Engine } from "./engine.js";
 import { FOR_ENGINE } from "./frames.js";
@@ -203,11 +204,14 @@ function takeRun(header, data) {
   runFrame = data;
   const isNew = header.run !== known.run?.run;
   known.run = header;
+  known.join_url = naming(known.join_url, header.code_sha256);
   if (isNew) {
     runs.begin(header.run, header.recipe);
     view.curves.changed();
     Object.assign(known, { reasons: {}, gpu: null, report: null });
     recipes.show(header);
+    panels.invited();
+    consentTo(header);
   }
   if (known.train === "starting") {
     known.train = "idle";
@@ -215,6 +219,17 @@ function takeRun(header, data) {
   }
   pilot.handRun();
   draw();
+}
+
+/** A worker runs what its person has seen and clicked for: other code waits for another click. @param {{code_sha256: string}} run */
+function consentTo({ code_sha256 }) {
+  if (known.role !== "worker") return;
+  if (known.joined && known.consent !== code_sha256) {
+    pilot.withdraw();
+    tell({ message: t("The host has started a run with other code."), next: t("Look at it, and press Join if you want this tab to run it.") });
+  } else if (!fits(pinFromAddress(), code_sha256)) {
+    tell({ message: t("This is not the code that your link was made for."), next: t("Look at it before you join, or ask for a fresh link.") });
+  }
 }
 
 /** @param {import("./status.js").CoordinatorStatus} status */

@@ -3,6 +3,11 @@
 const ADJECTIVES = "amber brave calm clever cosy curious eager fair gentle happy jolly kind lively lucky mellow nimble quiet quick sunny swift warm witty".split(" ");
 const ANIMALS = "badger beaver bison crane dolphin falcon ferret finch fox gecko heron ibex koala lemur lynx marten newt otter owl panda puffin raven robin seal sparrow stoat swan tapir wombat wren".split(" ");
 
+/** The token in a link. @param {string} link */
+export function tokenOf(link) {
+  return new URLSearchParams(link.split("#")[1] ?? "").get("t") ?? "";
+}
+
 /** The token after `#t=` in the address, or "" on a plain one. */
 export function tokenFromAddress() {
   return new URLSearchParams(location.hash.slice(1)).get("t") ?? "";

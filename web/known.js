@@ -16,6 +16,7 @@ export function nothingKnown() {
     resetting: false,
     dismissed: null,
     joined: false,
+    consent: "",
     resting: false,
     working: null,
     report: null,

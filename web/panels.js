@@ -58,6 +58,7 @@ export function openPanels(ship) {
       }
       projector.welcome();
     },
+    invited: () => projector.welcome(),
     engineReady: () => models.ready(),
     /** The language has changed: what was made before is made anew. */
     relabel() {

@@ -135,8 +135,10 @@ export class Pilot {
 
   join() {
     const { known, tell, draw } = this.crew;
+    if (known.run === null) return; // there is no code to be seen yet
     tell(null);
     known.joined = true;
+    known.consent = known.run.code_sha256;
     known.resting = false;
     this.handRun();
     draw();
@@ -152,6 +154,13 @@ export class Pilot {
       known.working = null;
     } else this.handRun();
     draw();
+  }
+
+  /** The run is another one than the person agreed to: nothing of it reaches the engine, the connection stays. */
+  withdraw() {
+    const { engine } = this.crew;
+    this.forgetRun();
+    engine.leave();
   }
 
   leave() {

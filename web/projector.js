@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { element, say } from "./elements.js";
+import { tokenOf } from "./identity.js";
 import { sayStep } from "./steps.js";
 import { at, isStatic } from "./place.js";
 import { make } from "./pictures.js";
@@ -16,10 +17,9 @@ const WINDOW_MS = 3000;
 
 export class Projector {
   /** @param {import("./panels.js").Ship} ship */
-  constructor({ known, runs, token }) {
+  constructor({ known, runs }) {
     this.known = known;
     this.runs = runs;
-    this.token = token;
     /** @type {Chart | null} */
     this.chart = null;
     this.qr = "";
@@ -37,7 +37,7 @@ export class Projector {
     if (this.known.role !== "host" || isStatic || link === this.qr) return;
     this.qr = link;
     say("qr-link", link);
-    const answer = await fetch(at("api/qr"), { headers: this.token ? { Authorization: `Bearer ${this.token}` } : {} });
+    const answer = await fetch(at("api/qr"), { headers: { Authorization: `Bearer ${tokenOf(link)}` } });
     if (answer.ok) drawQr(element("qr"), (await answer.json()).rows);
   }
 

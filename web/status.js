@@ -22,6 +22,7 @@
  * @property {string} run
  * @property {string} recipe
  * @property {string} code
+ * @property {string} code_sha256
  * @property {number} seed
  * @property {number} steps
  * @property {number} batch_size
@@ -49,6 +50,7 @@
  * @property {boolean} resetting      the run and its curves are to be forgotten as soon as it is over
  * @property {string | null} dismissed  a run that the person has put away; nothing of it is shown
  * @property {boolean} joined         the person asked this tab to compute
+ * @property {string} consent         SHA-256 of the code that this was for
  * @property {boolean} resting        and then to rest for a while
  * @property {string | null} working  the run that was handed to the engine
  * @property {import("./engine.js").Report | null} report

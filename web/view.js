@@ -117,9 +117,9 @@ export class View {
     if (!wanted) return;
     say("invite-title", this.inviteTitle(known, over));
     const parts = run && { steps: words.plural(run.steps, "{n} step", "{n} steps"), samples: words.plural(run.batch_size, "{n} sample", "{n} samples"), shards: words.plural(run.shards, "{n} shard", "{n} shards"), seed: run.seed };
-    say("invite-facts", parts === null ? t("Its code will be shown here. Press Join to take part as soon as it starts.") : t("{steps} of {samples}, each cut into {shards} that the tabs share out; seed {seed}.", parts));
+    say("invite-facts", parts === null ? t("Its code will be shown here before anything of it runs.") : t("{steps} of {samples}, each cut into {shards} that the tabs share out; seed {seed}.", parts));
     show("invite-privacy", !joined && role === "worker");
-    show("join", !joined);
+    show("join", !joined && run !== null);
     show("rest", joined && role === "worker");
     say("rest", t(known.resting ? "Go on" : "Pause my tab"));
     element("rest").setAttribute("aria-pressed", String(known.resting));
@@ -140,7 +140,7 @@ export class View {
     if (known.resting) return t("This tab rests: others have taken its work. It stays with the run.");
     if (known.engine.phase !== "ready") return t("This tab joins as soon as the engine is ready.");
     if (known.run === null) return t("This tab joins as soon as the host starts a run.");
-    return isActive(known) ? t("This tab takes part. It also works while it is in the background, if the browser lets it.") : t("This tab takes part in the host's next run, too, until you leave.");
+    return isActive(known) ? t("This tab takes part. It also works while it is in the background, if the browser lets it.") : t("This tab takes part in the host's next run, too, if its code is the same.");
   }
 
   /** @param {Knowledge} known @param {import("./status.js").State} state */

@@ -5,6 +5,7 @@ import { t } from "./strings.js";
 import * as words from "./words.js";
 
 const SILENT_S = 5;
+const LONG = 30;
 const PARTS = /** @type {const} */ (["name", "done", "detail"]);
 
 /** @typedef {import("./status.js").WorkerRow} WorkerRow */
@@ -28,6 +29,7 @@ export class WorkerList {
     say("workers-count", total ? (total > list.length ? t("{n}, the first {shown} are listed", { n: total, shown: list.length }) : String(total)) : "");
     show("workers-none", list.length === 0);
     const box = element("workers");
+    box.classList.toggle("long", list.length > LONG); // rows out of sight are not laid out
     const gone = new Set(this.rows.keys());
     list.forEach((row, at) => {
       gone.delete(row.id);

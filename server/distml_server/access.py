@@ -84,10 +84,9 @@ class Access:
         local = peer in LOOPBACK_NAMES and host_name(host) in LOOPBACK_NAMES
         return not self.lan or local or self.role_of_token(authorization.removeprefix("Bearer ")) is not None
 
-    def may_steer(self, authorization: str, peer: str | None = None, host: str = "") -> bool:
-        """The same for what is the host's alone, such as the join link: another machine needs the host's token."""
-        local = peer in LOOPBACK_NAMES and host_name(host) in LOOPBACK_NAMES
-        return not self.lan or local or self.role_of_token(authorization.removeprefix("Bearer ")) == "host"
+    def holds_link(self, authorization: str) -> bool:
+        """Whether a request has a token that lets others in. Needed also on this machine: recipes run here that must not see it."""
+        return self.role_of_token(authorization.removeprefix("Bearer ")) in ("host", "worker")
 
     def host_allowed(self, host: str) -> bool:
         """Whether the Host header names this coordinator. A foreign name could be an attacker's that points here."""

@@ -24,6 +24,7 @@ from .spoken import Spoken
 
 MOST_CONNECTIONS = 2000
 CODE_HEADER = "X-Distml-Code"
+ENGINE_PATH = "/web/engine_worker.js"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -33,7 +34,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(self)",
 }
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' {sockets};"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src {connect};"
     " style-src 'self'; img-src 'self' data: blob:; font-src 'self'; form-action 'none'; base-uri 'none';"
     " frame-ancestors {frames}"
 )
@@ -73,8 +74,8 @@ def create_app(
 
     async def qr(request: web.Request) -> web.StreamResponse:
         """The join link as rows of 0 and 1 with their quiet zone: for the projector, which a host opens."""
-        if not access.may_steer(request.headers.get("Authorization", ""), request.remote, request.host):
-            raise web.HTTPUnauthorized(text="the join link is the host's to show: open the host link")
+        if not access.holds_link(request.headers.get("Authorization", "")):
+            raise web.HTTPUnauthorized(text="the join link is shown to who has it: `Authorization: Bearer TOKEN`")
         import segno
 
         code = segno.make(coordinator.invitation, error="m")
@@ -245,9 +246,12 @@ def _headers_for(access: Access) -> Any:
         if access.embeds(request.headers.get("Origin") or request.headers.get("Referer")):
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         # 'self' covers sockets of the same host in Chromium, not in every Safari
-        sockets = f"ws://{request.host} wss://{request.host}" if host_name(request.host) else ""
+        pages = f"'self' ws://{request.host} wss://{request.host}"
+        # people's Python runs there: it may fetch files, and opens no socket of its own, which might be taken for the page's
+        workers = f"http://{request.host} https://{request.host}"
+        connect = "'self'" if not host_name(request.host) else workers if request.path == ENGINE_PATH else pages
         frames = " ".join(access.embed) or "'none'"
-        response.headers["Content-Security-Policy"] = POLICY.format(sockets=sockets, frames=frames)
+        response.headers["Content-Security-Policy"] = POLICY.format(connect=connect, frames=frames)
         response.headers.setdefault("Cache-Control", "no-store")
 
     return add

@@ -29,7 +29,8 @@ class Tab:
         self.page.get_by_role("button", name="Train").click()
 
     def join(self) -> None:
-        self.page.get_by_role("button", name="Join").click(timeout=30_000)
+        """As soon as there is a run whose code is shown."""
+        self.page.get_by_role("button", name="Join").click(timeout=60_000)
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.page.evaluate("window.distml.status()")

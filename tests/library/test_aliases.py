@@ -1,5 +1,6 @@
 """PyTorch's other words for arguments, kinds and ways: axis, keepdims, x; FloatTensor; foreach, fused."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -73,3 +74,18 @@ def test_schedules_count_in_fractions_too() -> None:
             cosine.step()
         rates.append(optimizer.param_groups[0]["lr"])
     assert rates[0] == pytest.approx(rates[1])
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div", "soft_margin_loss"])
+def test_losses_broadcast_with_a_warning_as_pytorchs_do(name: str) -> None:
+    x, y = np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), np.array([0.3, 0.7], np.float32)
+    found = []
+    for lib in (dm, torch):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found.append(getattr(lib.nn.functional, name)(lib.tensor(x), lib.tensor(y)).item())
+        assert any("target" in str(one.message) for one in told) == (name not in ("kl_div", "soft_margin_loss"))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    with pytest.raises(RuntimeError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        getattr(dm.nn.functional, name)(dm.ones(3, 2), dm.ones(3))

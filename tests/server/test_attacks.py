@@ -211,3 +211,21 @@ def test_a_cell_of_a_table_that_is_written_is_a_number_or_in_quotes() -> None:
 @pytest.mark.fault("S10")
 def test_the_limits_are_those_that_are_promised() -> None:
     assert (sockets.CONTROL_PER_S, sockets.CONTROL_BURST) == (20, 60)
+
+
+@pytest.mark.fault("S28")
+async def test_on_this_machine_too_the_join_link_is_shown_to_who_has_it_alone(served: Served) -> None:
+    served.coordinator.join_url = "http://h/#t=x"
+    async with served.client.get(f"{served.url}/api/qr") as answer:
+        assert answer.status == 401
+    bearer = {"Authorization": f"Bearer {served.access.worker_token}"}
+    async with served.client.get(f"{served.url}/api/qr", headers=bearer) as answer:
+        assert answer.status == 200 and len((await answer.json())["rows"]) > 20
+
+
+@pytest.mark.fault("S28", "S27")
+async def test_the_engine_worker_may_open_no_socket(served: Served) -> None:
+    async with served.client.get(f"{served.url}/web/engine_worker.js") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    (rule,) = re.findall("connect-src ([^;]*);", policy)
+    assert rule == f"http://127.0.0.1:{served.port} https://127.0.0.1:{served.port}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 from .. import creation
 from ..errors import ShapeError
 from ..tensor import Tensor, where
+from ..tensor.joining import broadcast_tensors
 from .activation import logsigmoid, norm, softplus
 
 
@@ -28,19 +30,31 @@ def _same(name: str, input: Tensor, target: Tensor) -> None:
         raise ShapeError(f"{name}: input {input.shape} and target {target.shape} must have one shape")
 
 
+def _spread(name: str, input: Tensor, target: Tensor, warn: bool = True) -> tuple[Tensor, Tensor]:
+    """Both in one shape; as in PyTorch with a warning, for it is seldom meant. Raises ShapeError where there is none."""
+    if input.shape == target.shape:
+        return input, target
+    if warn:
+        shapes = f"{name}: a target of size {tuple(target.shape)} for an input of size {tuple(input.shape)}"
+        text = f"{shapes} is broadcast, which is likely not meant; give both the same size"
+        warnings.warn(text, stacklevel=4)
+    one, other = broadcast_tensors(input, target)
+    return one, other
+
+
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    _same("mse_loss", input, target)
+    input, target = _spread("mse_loss", input, target)
     return reduced((input - target).square(), reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    _same("l1_loss", input, target)
+    input, target = _spread("l1_loss", input, target)
     return reduced((input - target).abs(), reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d^2 / (2 beta) where |d| is below beta, |d| - beta / 2 beyond. Source: Girshick 2015."""
-    _same("smooth_l1_loss", input, target)
+    input, target = _spread("smooth_l1_loss", input, target)
     if beta < 0:
         raise ShapeError(f"smooth_l1_loss: beta is at least 0, got {beta}")
     if beta == 0:
@@ -51,7 +65,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
 
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """d^2 / 2 where |d| is at most delta, delta * (|d| - delta / 2) beyond."""
-    _same("huber_loss", input, target)
+    input, target = _spread("huber_loss", input, target)
     if delta <= 0:
         raise ShapeError(f"huber_loss: delta is above 0, got {delta}")
     away = (input - target).abs()
@@ -96,7 +110,7 @@ def binary_cross_entropy_with_logits(
 
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log(target) - input); input: log-probabilities. reduction "batchmean": the sum over the batch's size."""
-    _same("kl_div", input, target)
+    input, target = _spread("kl_div", input, target, warn=False)
     if log_target:
         losses = target.exp() * (target - input)
     else:
@@ -142,7 +156,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, red
 
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """log(1 + exp(-y x)); targets are 1 and -1."""
-    _same("soft_margin_loss", input, target)
+    input, target = _spread("soft_margin_loss", input, target, warn=False)
     return reduced(softplus(-(target * input), threshold=math.inf), reduction)
 
 

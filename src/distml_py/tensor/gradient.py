@@ -93,6 +93,10 @@ def register_hook(input: Tensor, hook: Hook) -> RemovableHandle:
 @method
 def retain_grad(input: Tensor) -> None:
     """backward() leaves the gradient of this computed tensor in .grad, too."""
+    if not input.requires_grad:
+        raise GradientError(
+            "retain_grad() of a tensor that takes part in no gradients; ask for requires_grad_() where it comes from"
+        )
     if input.is_leaf:
         return
     own = weakref.ref(input)

@@ -271,7 +271,7 @@ def test_a_link_carries_code_and_settings_within_8_kb(desk: Desk) -> None:
     assert other.locator("#recipe").input_value() == page.locator("#recipe").input_value()
     other.close()
     long = page.evaluate("""import("/web/share_link.js").then(m => new Promise(tell => m.linkWith(
-        {chosen: () => ({name: "x", code: "# " + "long ".repeat(4000), seed: 0, steps: null})}, "", {tell})))""")
+        {chosen: () => ({name: "x", code: "# " + "long ".repeat(4000), seed: 0, steps: null})}, false, "", {tell})))""")
     assert "8,192" in long["message"] and long["next"]
 
 
