@@ -89,3 +89,28 @@ def test_losses_broadcast_with_a_warning_as_pytorchs_do(name: str) -> None:
     with pytest.raises(RuntimeError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         getattr(dm.nn.functional, name)(dm.ones(3, 2), dm.ones(3))
+
+
+MIXED: dict[str, Callable[[Any, np.ndarray], Any]] = {
+    "tensor * array": lambda t, a: t * a,
+    "tensor - array of float32": lambda t, a: t - a.astype(np.float32),
+    "square root": lambda t, a: np.sqrt(t),
+    "maximum": lambda t, a: np.maximum(t, a),
+    "sum with a number": lambda t, a: np.add(t, 1),
+    "product": lambda t, a: np.matmul(np.eye(2), t),
+    "number first": lambda t, a: np.float64(2) * t,
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_arrays_and_tensors_make_the_tensor_that_pytorch_makes(name: str) -> None:
+    numbers, array = np.array([1, 4], np.float32), np.array([2.0, 3.0])
+    mine, theirs = MIXED[name](dm.tensor(numbers), array), MIXED[name](torch.tensor(numbers), array)
+    assert isinstance(mine, dm.Tensor) and str(mine.dtype) == str(theirs.dtype)
+    np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+def test_an_array_may_also_stand_first_and_gradients_pass() -> None:
+    x = dm.tensor([1.0, 4.0], requires_grad=True)
+    (np.array([2, 3], np.float32) * x).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [2.0, 3.0]

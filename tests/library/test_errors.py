@@ -171,7 +171,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: full(2).copy_(full(3, 2)), ShapeError, "copy_: (3, 2) does not broadcast to (2,)"),
     # shapes
     (lambda: full(2) + full(3), ShapeError, "add needs shapes that broadcast (equal or 1, from the right), got (2,) and (3,)"),
-    (lambda: full(2) + np.ones(2), DtypeError, "add takes tensors and numbers, got ndarray; wrap it in tensor(...)"),
+    (lambda: full(2) + [1.0, 2.0], DtypeError, "add takes tensors and numbers, got list; wrap it in tensor(...)"),
     (lambda: full(2).clamp(), DtypeError, "clamp needs min, max or both"),
     (lambda: full(6).reshape(4, -1), ShapeError, "reshape: shape (4, -1) does not hold 6 elements"),
     (lambda: full(2, 3).flatten(1, 0), ShapeError, "flatten: start_dim 1 comes after end_dim 0"),

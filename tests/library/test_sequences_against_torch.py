@@ -254,7 +254,7 @@ ONES = dm.ones(2, 3, 4)
         (lambda: nn.RNNCell(3, 4, nonlinearity="sin"), "RNNCell: nonlinearity is 'tanh' or 'relu', got 'sin'"),
         (
             lambda: nn.GRU(3, 4, num_layers=0),
-            "GRU: hidden_size 4 and num_layers 0 are at least 1, dropout 0.0 in",
+            "GRU: input_size 3, hidden_size 4 and num_layers 0 are at least 1, dropout 0.0 in",
         ),
         (lambda: nn.LSTM(3, 4, proj_size=4), "LSTM: proj_size is for LSTM, at least 0 and below hidden_size 4, got 4"),
         (lambda: nn.LSTM(3, 4)(ONES), r"LSTM needs \(time, n, 3\) or \(time, 3\), got \(2, 3, 4\)"),

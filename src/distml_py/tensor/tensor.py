@@ -4,6 +4,7 @@ the families beside this file, which add theirs with `method`."""
 from __future__ import annotations
 
 import math
+import operator
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,6 +45,14 @@ class Later:
         return self._pending.result().reshape(()).item()
 
 
+# NumPy's functions that are operators of tensors
+_OPERATORS = {
+    **{"add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "floor_divide": "floordiv", "remainder": "mod"},
+    **{"power": "pow", "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le"},
+    **{"equal": "eq", "not_equal": "ne"},
+}
+
+
 class Tensor:
     """data: numbers, nested lists, a NumPy array or a Node. dtype: see host_data.
 
@@ -52,7 +61,6 @@ class Tensor:
 
     __slots__ = ("__weakref__", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
-    __array_ufunc__ = None  # NumPy leaves `array * tensor` to the tensor
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
         self._kind: DType | None = None
@@ -213,6 +221,19 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
+        """np.sqrt(tensor), array * tensor: a tensor. Arithmetic is a part of the graph, other functions take detached numbers."""
+        word = _OPERATORS.get(ufunc.__name__)
+        if method == "__call__" and word is not None and len(inputs) == 2 and not named:
+            one, other = (Tensor(value) if isinstance(value, np.ndarray) else value for value in inputs)
+            if not isinstance(one, Tensor):
+                return getattr(operator, word)(one.item() if isinstance(one, np.generic) else one, other)
+            return getattr(operator, word)(one, other)
+        if method != "__call__" or "out" in named:
+            return NotImplemented
+        found = ufunc(*(value.numpy() if isinstance(value, Tensor) else value for value in inputs), **named)
+        return tuple(map(Tensor, found)) if isinstance(found, tuple) else Tensor(found)
 
     def tolist(self) -> Any:
         return self._fetched().tolist()
@@ -570,6 +591,8 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
         one, two = left._node, right._node
         if one.shape == two.shape and one.dtype == two.dtype != bool_:
             return made(graph.apply(op, one, two), left, right)
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        left, right = (Tensor(value) if isinstance(value, np.ndarray) else value for value in (left, right))
     for value in (left, right):
         if not isinstance(value, (Tensor, int, float, np.number, np.bool_)):
             raise DtypeError(f"{op.name} takes tensors and numbers, got {type(value).__name__}; wrap it in tensor(...)")
