@@ -41,9 +41,7 @@ class Downstream:
         self._vector: np.ndarray | None = None
         self._newest = -1
 
-    def publish(
-        self, version: int, weights: Arrays, buffers: Arrays, sha256: str, needed: set[int], whole: bool = False
-    ) -> None:
+    def publish(self, version: int, weights: Arrays, buffers: Arrays, sha256: str, needed: set[int], whole: bool = False) -> None:
         """The weights after `version` steps; needed: older versions that may still be asked for.
 
         whole: somebody has just these, so all others get them as they are.

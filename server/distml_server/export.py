@@ -44,7 +44,7 @@ def export_site(folder: Path, cache: Path | None = None, say: Callable[[str], No
 
 
 def _page(html: str) -> str:
-    policy = POLICY.format(sockets="", frames="")
+    policy = POLICY.format(connect="'self'", frames="")
     kept = "; ".join(part.strip() for part in policy.split(";") if not part.strip().startswith(NOT_IN_META))
     mark = f'<meta http-equiv="Content-Security-Policy" content="{kept}">\n  <meta name="distml-static" content="">'
     return html.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n  {mark}', 1)

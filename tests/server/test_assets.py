@@ -57,8 +57,8 @@ class RangeHandler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
+        self.sizes.append(len(part))  # before it is sent: who has got it may look at once
         self.wfile.write(part)
-        self.sizes.append(len(part))
         return None
 
     def log_message(self, *_: Any) -> None:

@@ -48,7 +48,7 @@ MORE = {
     "half a character": (PROBLEM.replace('"m"', '"\\ud800"') % 0, "half a character"),
     "a zero character": (join(device="a\x00b"), "half a character"),
     "an infinity in disguise": ('{"type": "progress", "run": "a", "step": 1, "loss": 1e999}', "a number is finite"),
-    "nesting of 900 levels": ('{"type": "join", "run": ' + "[" * 900 + "]" * 900 + "}", "Join"),
+    "nesting of 900 levels": ('{"type": "join", "run": ' + "[" * 900 + "]" * 900 + "}", "nested more than 64 levels deep"),
 }
 
 
