@@ -71,7 +71,7 @@ def missing(module: str, name: str, ours: Iterable[str]) -> AttributeError:
     if f"{module}.{name}" in MODULES:
         return MissingNameError(f"not implemented: {module}.{name}; nearest is {MODULES[f'{module}.{name}']}")
     if name.startswith("__") or name not in NAMES.get(module, ()):
-        return AttributeError(f"{module} has no attribute {name!r}, here as in PyTorch")
+        return AttributeError(f"{module} has no attribute {name!r} here, nor is it among PyTorch's documented names")
     near = NEAREST.get(name)
     if near is None:
         close = difflib.get_close_matches(name, sorted(set(ours) & NAMES[module]), 1, 0.4)

@@ -40,5 +40,5 @@ NAMES = frozenset(
 
 def __getattr__(name: str) -> Any:
     if name not in NAMES:
-        raise AttributeError(f"torch.distributions has no attribute {name!r}, here as in PyTorch")
+        raise AttributeError(f"torch.distributions has no attribute {name!r} here, nor is it among PyTorch's documented names")
     raise MissingNameError(f"not implemented: torch.distributions.{name}; nearest is Normal, Categorical, or its formula")
