@@ -71,7 +71,7 @@ def complaints(page: Page) -> list[str]:
 
 
 def speeds(page: Page) -> dict[int, list[float]]:
-    """The projector's bars: by number of tabs the samples a second, how many times as fast as one, and the efficiency in percent."""
+    """The projector's bars: by number of tabs samples a second, how many times as fast as one, efficiency in percent."""
     rows = [re.findall(r"\d[\d.,]*\d|\d", text) for text in page.locator(".speed-row").all_inner_texts()]
     found = {int(tabs): [float(one.replace(",", "")) for one in rest] for tabs, *rest in rows}
     for tabs, (rate, factor, efficiency) in found.items():

@@ -118,9 +118,7 @@ def test_a_gpu_that_passed_is_tested_again_when_there_is_time(context: BrowserCo
     assert "fails the self-test" in status(page)["backend"], "it has lost its name"
 
 
-def test_a_start_is_kept_on_plain_http_as_well(
-    serve: Callable[..., Coordinator], launch: Callable[..., Browser]
-) -> None:
+def test_a_start_is_kept_on_plain_http_as_well(serve: Callable[..., Coordinator], launch: Callable[..., Browser]) -> None:
     coordinator = serve("--allow-host", "classroom.test")
     browser = launch("--host-resolver-rules=MAP classroom.test 127.0.0.1")
     try:
