@@ -1,4 +1,5 @@
-// The engine's worker. The first one is started here, before the rest of the page has come: it has the longest way. engine.js takes it over.
+// The engine's worker, which engine.js takes over. Where the browser has kept the engine's files, it is started before the rest of the
+// page has come; where they have to be downloaded, the page comes first.
 
 import { knownStart } from "./known_start.js";
 import { ASSETS, at, isStatic } from "./place.js";
@@ -27,9 +28,9 @@ function started() {
 }
 
 /** @type {Started | null} */
-let first = started();
+let first = knownStart()?.sha256 ? started() : null;
 
-/** The first worker, and a new one each time after that. @returns {Started} */
+/** The worker that was started before, and a new one each time after that. @returns {Started} */
 export function startWorker() {
   const found = first ?? started();
   first = null;
