@@ -34,6 +34,7 @@ export async function startPython(index_url, lock_url, known, told) {
     if (keeping) leaveCode(pyodide, true);
     const namespace = pyodide.globals.get("dict")();
     pyodide.runPython(GLUE, { globals: namespace, filename: "engine_worker.js" });
+    performance.mark("imported");
     if (keeping) {
       leaveCode(pyodide, false);
       told.kept({ key, sha256: await keep(pyodide) }); // nobody's code has run here until now
