@@ -75,7 +75,7 @@ def kept(kind, name):
         inputs = training.splits.train.batch(numpy.arange(2))[0]
         return exported(copy.eval(), inputs, ["input"], dynamic_axes={"input": {0: "batch"}})
     state = training.model.state_dict()
-    return safetensors.dumps({name: value.numpy() for name, value in state.items()})
+    return safetensors.dumps({name: value.detach().numpy() for name, value in state.items()})
 
 def fit(name, code, seed, weights):
     if tab.busy:

@@ -199,6 +199,32 @@ class set_detect_anomaly(detect_anomaly):
             self.__enter__()
 
 
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """detect_anomaly(), from now on."""
+    set_detect_anomaly(enabled, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """False: no NaN is looked for."""
+    return False
+
+
+is_anomaly_check_nan_enabled = is_anomaly_enabled
+
+
+class set_multithreading_enabled:
+    """Nothing: derivatives are one graph. A context, too."""
+
+    def __init__(self, mode: bool):
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
 _told: set[str] = set()  # what may change in this module, in one place
 
 

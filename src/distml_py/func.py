@@ -233,4 +233,28 @@ def functional_call(
             object.__setattr__(home, last, tensor)
 
 
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(func(*primals), push): push(*tangents) gives the derivative along them, as jvp() does."""
+    out = func(*primals)
+
+    def push(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return out, push
+
+
+def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters, buffers) of several models of one class, each stacked along a new first dimension, for vmap()."""
+    known = list(models)
+    if not known or len({type(model) for model in known}) != 1:
+        raise GradientError("stack_module_state: models are at least one, all of one class")
+    if len({model.training for model in known}) != 1:
+        raise GradientError("stack_module_state: all models are in training, or all in eval mode")
+    parameters = {
+        name: stack([dict(model.named_parameters())[name].detach() for model in known]).requires_grad_(first.requires_grad)
+        for name, first in known[0].named_parameters()
+    }
+    return parameters, {name: stack([dict(model.named_buffers())[name] for model in known]) for name, _ in known[0].named_buffers()}
+
+
 __getattr__ = _getter("torch.func", globals())

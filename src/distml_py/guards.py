@@ -31,7 +31,8 @@ class Guards:
         self.hooks = [(module, module._hooks.numbers) for module in recording.modules.values()]
         self.options = list(recording.options.values())
         self.steppers = [
-            (o, [(group, list(dict.__getitem__(group, "params"))) for group in o.param_groups]) for o in recording.steppers.values()
+            (o, o.step_hooks(), [(group, list(dict.__getitem__(group, "params"))) for group in o.param_groups])
+            for o in recording.steppers.values()
         ]
         self.states = [(o, n, state, tuple(entry)) for o, n, state, entry in recording.entry_slots.values()]
         ends = (*(t for t, _ in found.moved), *(t for t, *_ in found.housed), *found.spent, *(t for t, _ in found.graded))
@@ -88,8 +89,10 @@ class Guards:
             now_value = dict.get(group, name)
             if (bool(now_value) is not value) if truth else not same(now_value, value):
                 return f"the optimizer's option {name} is {now_value}, it was {value}"
-        for optimizer, groups in self.steppers:
+        for optimizer, hooks, groups in self.steppers:
             now_groups = optimizer.param_groups
+            if optimizer.step_hooks() != hooks:
+                return f"{type(optimizer).__name__} has other hooks around its step than it had"
             if len(now_groups) != len(groups):
                 return f"{type(optimizer).__name__} has {len(now_groups)} parameter groups, it had {len(groups)}"
             for group, (then, params) in zip(now_groups, groups, strict=True):

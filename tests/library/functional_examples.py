@@ -148,6 +148,16 @@ for mode in ("sum", "mean", "max"):
         np.array([0, 3, 1, 4, 2, 1], np.int32),
     )
 example(
+    "embedding with limits",
+    lambda lib, w, n: (
+        of(lib).embedding(n, w * 1, max_norm=1.0) if lib is not None else None,
+        of(lib).embedding(n, w, scale_grad_by_freq=True),
+        of(lib).embedding_bag(n.reshape(2, 3), w, mode="sum", scale_grad_by_freq=True),
+    ),
+    numbers(5, 3),
+    np.array([1, 4, 1, 2, 0, 1], np.int32),
+)
+example(
     "embedding_bag with weights",
     lambda lib, w, n, s: of(lib).embedding_bag(n, w, lib.tensor([0, 2]), mode="sum", per_sample_weights=s),
     numbers(5, 3),
@@ -360,11 +370,6 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "max_unpool1d: output_size (9,) is not within a stride of (6,)",
     ),
     (lambda: F.fold(dm.ones(1, 3, 4), 3, 2), ShapeError, "fold needs (n, c * 2 * 2, 4) for (3, 3), got (1, 3, 4)"),
-    (
-        lambda: F.embedding_bag(BAG, ONES, sparse=True),
-        UnsupportedError,
-        "not implemented: embedding_bag(max_norm, scale_grad_by_freq, sparse)",
-    ),
     (lambda: F.embedding_bag(BAG, ONES, mode="min"), ShapeError, "embedding_bag: mode is 'sum', 'mean' or 'max', got 'min'"),
     (
         lambda: F.embedding_bag(BAG, ONES, per_sample_weights=ONES),

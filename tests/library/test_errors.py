@@ -291,11 +291,6 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.embedding(labels(0), full(3)), ShapeError, "embedding needs weight (rows, width), got (3,)"),
     (
-        lambda: F.embedding(labels(0), full(3, 1), sparse=True),
-        UnsupportedError,
-        "not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults",
-    ),
-    (
         lambda: F.scaled_dot_product_attention(full(2, 2), full(2, 2), full(2, 2), full(2, 2), is_causal=True),
         ShapeError,
         "scaled_dot_product_attention takes attn_mask or is_causal, not both",

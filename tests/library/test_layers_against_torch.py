@@ -366,7 +366,7 @@ def test_initial_weights_are_pytorchs_distribution(name: str) -> None:
     arguments = (30, 40, 20) if name == "Bilinear" else (30, 40, 5)
     ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*arguments)
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        found, wanted = mine.numpy(), other.detach().numpy()
+        found, wanted = mine.detach().numpy(), other.detach().numpy()
         bound = np.abs(wanted).max() if wanted.size > 1000 else 1 / math.sqrt(30 if name == "Bilinear" else 200)
         assert np.abs(found).max() <= bound * 1.2
         if wanted.size > 1000:

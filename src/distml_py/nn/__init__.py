@@ -35,7 +35,7 @@ from .activation import (
 from .attention import MultiheadAttention
 from .container import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
+from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, FeatureAlphaDropout
 from .lazy import (
     LazyBatchNorm1d,
     LazyBatchNorm2d,
@@ -52,6 +52,7 @@ from .lazy import (
     LazyLinear,
     UninitializedParameter,
 )
+from .leaves import Buffer, Parameter
 from .linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from .loss import (
     BCELoss,
@@ -78,7 +79,7 @@ from .loss import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .module import Module, Parameter
+from .module import Module
 from .normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -88,6 +89,7 @@ from .normalization import (
     LayerNorm,
     LocalResponseNorm,
     RMSNorm,
+    SyncBatchNorm,
 )
 from .parallel import DataParallel
 from .parameters import ParameterDict, ParameterList
@@ -101,7 +103,7 @@ from .pooling import (
     MaxPool1d,
     MaxPool2d,
 )
-from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
+from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from .sparse import Embedding, EmbeddingBag
 from .transformer import (
     Transformer,
@@ -258,6 +260,7 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "Buffer",
     "ParameterDict",
     "ParameterList",
     "PixelShuffle",
@@ -267,6 +270,9 @@ __all__ = [
     "RNN",
     "RNNBase",
     "RNNCell",
+    "RNNCellBase",
+    "SyncBatchNorm",
+    "FeatureAlphaDropout",
     "RReLU",
     "ReLU",
     "ReLU6",

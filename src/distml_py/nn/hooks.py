@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 from ..tensor import is_grad_enabled
+from ..tensor.gradient import RemovableHandle
 from .backward_hooks import Passage
-
-_numbers = count()
-
-
-class RemovableHandle:
-    """remove() takes the hook away again; so does leaving a `with` block."""
-
-    def __init__(self, hooks: OrderedDict[int, Any], number: int):
-        self._hooks, self.id = hooks, number
-
-    def remove(self) -> None:
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
 
 
 class Hooks:
@@ -38,6 +20,8 @@ class Hooks:
         self.outputs: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()  # of gradients, as they come in
         self.inputs: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()  # and as they go on
 
+        self.of_state: dict[str, OrderedDict[int, Callable[..., Any]]] = {}  # around state_dict() and load_state_dict()
+
     @property
     def numbers(self) -> tuple[int, ...]:
         """Which hooks there are, in the order they are called: what a compiled step compares."""
@@ -48,11 +32,7 @@ class Hooks:
 
     def add(self, when: str, hook: Callable[..., Any], named: bool, first: bool) -> RemovableHandle:
         hooks: OrderedDict[int, tuple[Callable[..., Any], bool]] = getattr(self, when)
-        number = next(_numbers)
-        hooks[number] = (hook, named)
-        if first:
-            hooks.move_to_end(number, last=False)
-        return RemovableHandle(hooks, number)
+        return RemovableHandle.of(hooks, (hook, named), first)
 
     def around(self, module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """module.forward(*inputs, **named), with the hooks' say before and after it."""

@@ -1,11 +1,10 @@
-"""Module and Parameter: a tree of named tensors and the function they are for."""
+"""Module: a tree of named tensors and the function they are for. What of it is saved: states.py."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import inspect
-from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -16,34 +15,18 @@ from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
 from ..errors import BackendError, DtypeError, ShapeError, UnsupportedError
 from ..missing import OF_MODULE, without
 from ..op import float32, float64
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from ..tensor import device as devices
 from ..tensor.arguments import guarded
-from .hooks import Hooks, RemovableHandle
+from ..tensor.conversion import typename
+from ..tensor.gradient import RemovableHandle
+from .hooks import Hooks
+from .leaves import Buffer, Parameter, copied
+from .leaves import load as load
+from .states import Stateful
 
 
-class Parameter(Tensor):
-    """A tensor that a Module trains."""
-
-    __slots__ = ()
-
-    def __init__(self, data: Any = (), requires_grad: bool = True):
-        super().__init__(data, requires_grad=requires_grad)
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
-
-
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What load_state_dict() did not find, and what it found too much: two lists of names."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return super().__repr__() if any(self) else "<All keys matched successfully>"
-
-
-class Module:
+class Module(Stateful):
     """PyTorch's Module: attributes that are Parameters or Modules are found by name. Subclasses define forward()."""
 
     training: bool
@@ -79,7 +62,7 @@ class Module:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A module of its own, with parameters and buffers of its own that start with the same numbers."""
         for _, tensor in self._walk(""):
-            memo.setdefault(id(tensor), _copied(tensor))
+            memo.setdefault(id(tensor), copied(tensor))
         found = type(self).__new__(type(self))
         memo[id(self)] = found
         for name, value in self.__dict__.items():
@@ -91,7 +74,15 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if "_parameters" not in self.__dict__:
             raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
-        if name in self._buffers and not isinstance(value, (Parameter, Module)):
+        if value is not None and not isinstance(value, (Parameter, Module)) and (name in self._parameters or name in self._modules):
+            what, kind = ("parameter", "Parameter") if name in self._parameters else ("child module", "Module")
+            raise DtypeError(
+                f"cannot assign {typename(value)!r} as {what} {name!r} (torch.nn.{kind} or None expected); del {name} first"
+            )
+        if isinstance(value, Buffer):
+            self._buffers[name] = value
+            (self._transient.discard if value.persistent else self._transient.add)(name)
+        elif name in self._buffers and not isinstance(value, (Parameter, Module)):
             if value is not None and not isinstance(value, Tensor):
                 raise ShapeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
             self._buffers[name] = value
@@ -187,18 +178,18 @@ class Module:
         found = ((n, tensor) for n, tensor in self._walk(prefix, recurse=recurse) if not isinstance(tensor, Parameter))
         return _once(found) if remove_duplicate else found
 
-    def _walk(self, prefix: str, persistent: bool = False, recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter and buffer by its dotted name. persistent: without the buffers that state_dict() leaves out."""
+    def _walk(self, prefix: str, recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and buffer by its dotted name."""
         dot = f"{prefix}." if prefix else ""
         for name, parameter in self._parameters.items():
             if parameter is not None:
                 yield dot + name, parameter
         for name, buffer in self._buffers.items():
-            if buffer is not None and not (persistent and name in self._transient):
+            if buffer is not None:
                 yield dot + name, buffer
         for name, child in self._modules.items():
             if recurse and child is not None:
-                yield from child._walk(dot + name, persistent)
+                yield from child._walk(dot + name)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
@@ -232,35 +223,7 @@ class Module:
             raise AttributeError(f"{type(module).__name__} has no {kind} {name!r}; it has {', '.join(names(module)) or 'none'}")
         return found
 
-    # ------------------------------------------------------------ state
-
-    def state_dict(
-        self, *, destination: OrderedDict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> OrderedDict[str, Tensor]:
-        """Dotted names to detached tensors: parameters and persistent buffers. keep_vars: to the tensors themselves."""
-        found = OrderedDict() if destination is None else destination
-        for name, tensor in self._walk("", persistent=True):
-            found[prefix + name] = tensor if keep_vars else tensor.detach()
-        return found
-
-    def load_state_dict(self, state_dict: Mapping[str, Tensor | np.ndarray], strict: bool = True) -> IncompatibleKeys:
-        """Take over numbers by name. Raises ShapeError naming what is missing, unexpected or of another shape.
-
-        strict=False skips what is missing or unexpected, and returns it.
-        """
-        own = dict(self._walk("", persistent=True))
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        if strict and (missing or unexpected):
-            raise ShapeError(f"load_state_dict: missing {missing}, unexpected {unexpected}; strict=False skips them")
-        for name, parameter in own.items():
-            if name in state_dict and tuple(state_dict[name].shape) != parameter.shape:
-                raise ShapeError(f"load_state_dict: {name} has shape {parameter.shape}, got {tuple(state_dict[name].shape)}")
-        for name, parameter in own.items():
-            if name in state_dict:
-                value = state_dict[name]
-                load(parameter, value.numpy() if isinstance(value, Tensor) else value)
-        return IncompatibleKeys(missing, unexpected)
+    # ------------------------------------------------------------ modes and dtypes
 
     def train(self, mode: bool = True) -> Self:
         object.__setattr__(self, "training", mode)
@@ -426,15 +389,3 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(value) not in seen:
             seen.add(id(value))
             yield name, value
-
-
-def _copied(tensor: Tensor) -> Tensor:
-    return Parameter(tensor.detach(), tensor.requires_grad) if isinstance(tensor, Parameter) else Tensor(tensor.detach())
-
-
-def load(parameter: Tensor, array: np.ndarray) -> None:
-    """Put a host array of the same shape into a parameter."""
-    with no_grad():
-        parameter.copy_(Tensor(np.asarray(array), parameter.dtype))
-        parameter.realize()
-    parameter._settle()

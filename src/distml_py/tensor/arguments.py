@@ -12,7 +12,6 @@ import functools
 import inspect
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DistmlError, DtypeError
-from . import kinds_taken
+from . import kinds_taken, legacy
 from .tensor import Tensor
 
 Kinds = tuple[type, ...]
@@ -50,7 +49,6 @@ _NAMED: dict[str, str] = {
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}  # as NumPy says it
 _OURS = frozenset({__name__.partition(".")[0], "numpy"})
 NONE: frozenset[str] = frozenset()
-_LEGACY = frozenset({"size_average", "reduce"})
 MAKING = frozenset({"layout", "pin_memory", "memory_format"})  # what creation functions take and nothing here depends on
 
 
@@ -62,26 +60,24 @@ class Plan:
     idle: tuple[str, ...]
     out: bool
     sized: bool
-    legacy: bool
+    legacy: str  # the loss whose deprecated arguments are given
+    place: int | None  # of its reduction among the arguments
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         given = {self.renamed.get(name, name): value for name, value in named.items() if name not in self.idle}
         out = given.pop("out") if self.out else None
         if self.legacy:
-            given["reduction"] = _reduction(
-                given.pop("size_average", None), given.pop("reduce", None), given.get("reduction", "mean")
-            )
+            args, given = self._reduced(args, given)
         found = function(given.pop("size"), **given) if self.sized else function(*args, **given)
         return found if out is None else _stored(found, out)
 
-
-def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """What size_average and reduce, which PyTorch deprecated, mean."""
-    if size_average is None and reduce is None:
-        return reduction
-    found = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=4)
-    return found
+    def _reduced(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, found = legacy.taken_out(self.legacy, args)
+        found = {word: named.pop(word, found.get(word)) for word in legacy.WORDS}
+        if self.place is not None and self.place < len(args):
+            meant = legacy.reduction_of(**found, reduction=args[self.place])
+            return (*args[: self.place], meant, *args[self.place + 1 :]), named
+        return args, {**named, "reduction": legacy.reduction_of(**found, reduction=named.get("reduction", "mean"))}
 
 
 def _stored(found: Any, out: Any) -> Any:
@@ -120,13 +116,17 @@ class Signature:
         renamed = {name: _ALIASES[name] for name in strange if _ALIASES.get(name) in self.named and _ALIASES[name] not in named}
         idle = tuple(name for name in strange if name in self.idle)
         sized = self.rest == "size" and "size" in strange and not args
-        legacy = "reduction" in self.named and not _LEGACY.isdisjoint(strange)
-        taken = {*renamed, *idle, "out", *(_LEGACY if legacy else ()), *(("size",) if sized else ())}
+        older = legacy.is_used(self.name, args, strange)
+        taken = {*renamed, *idle, "out", *(legacy.WORDS if older else ()), *(("size",) if sized else ())}
         rest = [name for name in strange if name not in taken]
         if rest:
             raise ArgumentError(self._unknown(rest[0]))
-        self._check(args, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
-        return Plan(renamed, idle, "out" in strange, sized, legacy) if strange else None
+        own = legacy.taken_out(self.name, args)[0] if older else args
+        self._check(own, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
+        if not strange and not older:
+            return None
+        place = self.placed.index("reduction") if older and "reduction" in self.placed else None
+        return Plan(renamed, idle, "out" in strange, sized, self.name if older else "", place)
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self.named, 1, 0.5)
