@@ -33,9 +33,8 @@ def assert_close(
     Without bounds those of the wider dtype: see BOUNDS; integers are equal. Raises NotCloseError, an AssertionError.
     """
     if (rtol is None) != (atol is None):
-        raise ShapeError(
-            f"rtol and atol must both be specified or both be unspecified, but got rtol={rtol} and atol={atol} instead."
-        )
+        lost = "rtol" if rtol is None else "atol"
+        raise ShapeError(f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {lost}.")
     fault = _fault(actual, expected, rtol, atol, equal_nan, check_dtype, "")
     if fault:
         raise NotCloseError(msg(fault) if callable(msg) else msg or fault)

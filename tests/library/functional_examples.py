@@ -46,6 +46,7 @@ example("gumbel_softmax sums to 1", lambda lib, x: [of(lib).gumbel_softmax(x, 0.
 example("softmin", lambda lib, x: of(lib).softmin(x, dim=1), X)
 example("normalize", lambda lib, x: (of(lib).normalize(x), of(lib).normalize(x, 1.0, 0), of(lib).normalize(x, 3.0, -1)), X)
 example("normalize of zeros", lambda lib, x: of(lib).normalize(x * 0), X)
+example("feature_alpha_dropout when not training", lambda lib, x: of(lib).feature_alpha_dropout(x), X)
 example("alpha_dropout when not training", lambda lib, x: of(lib).alpha_dropout(x), X)
 example("dropout1d when not training", lambda lib, x: of(lib).dropout1d(x, training=False), LINE)
 example("dropout2d of all", lambda lib, x: of(lib).dropout2d(x, 1.0), IMAGE)

@@ -924,7 +924,7 @@ STRIDED: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
     ),
     "written through as_strided": (written, (numbers(3, 5),)),
     "diagonal_scatter": (
-        lambda lib, x, y: (lib.diagonal_scatter(x, y[:3]), x.diagonal_scatter(y, 1, 0, 1)[:, 1:]),
+        lambda lib, x, y: (lib.diagonal_scatter(x, y), x.diagonal_scatter(y, 1, 0, 1)[:, 1:]),
         (numbers(4, 5), numbers(4, seed=1)),
     ),
     "nanquantile": (
@@ -993,7 +993,15 @@ STRIDED: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
         ),
         (square(),),
     ),
-    "parts of old": (lambda lib, x: (*lib.unsafe_split(x, 2, 1), *x.unsafe_chunk(2), lib.fill(x, 2.0).detach()), (numbers(3, 5),)),
+    "parts of old": (
+        lambda lib, x: (
+            *lib.unsafe_split(x, 2, 1),
+            *x.unsafe_chunk(2),
+            *x.unsafe_split_with_sizes([1, 2]),
+            lib.fill(x, 2.0).detach(),
+        ),
+        (numbers(3, 5),),
+    ),
     "shifts in place": (
         lambda lib, n: (n.clone().bitwise_left_shift_(2), n.clone().__ilshift__(1), n.clone().__irshift__(1)),
         (SMALL,),
@@ -1001,7 +1009,7 @@ STRIDED: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
 }
 for name, (call, inputs) in STRIDED.items():
     smooth = name not in ("as_strided", "written through as_strided") and name != "eig"
-    example(f"storage: {name}", call, *inputs, smooth=smooth, differentiable=name not in ("eig", "lu of oblong ones"))
+    example(f"storage: {name}", call, *inputs, smooth=smooth, differentiable=name not in ("eig", "lu of oblong ones", "as_strided"))
 example("angle", lambda lib, x: (lib.angle(x), x.angle()), SPECIAL, differentiable=False)
 example(
     "windows of old",

@@ -50,7 +50,7 @@ def default_convert(data: Any) -> Any:
         return {name: default_convert(value) for name, value in data.items()}
     if isinstance(data, tuple) and hasattr(data, "_fields"):
         return type(data)(*(default_convert(value) for value in data))
-    return type(data)(map(default_convert, data)) if isinstance(data, (tuple, list)) else data
+    return [default_convert(value) for value in data] if isinstance(data, (tuple, list)) else data
 
 
 @dataclass

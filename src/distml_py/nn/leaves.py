@@ -17,6 +17,9 @@ class Parameter(Tensor):
     def __init__(self, data: Any = (), requires_grad: bool = True):
         super().__init__(data, requires_grad=requires_grad)
 
+    def _twin(self) -> Parameter:
+        return Parameter(self.detach(), self.requires_grad)
+
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
 
@@ -30,12 +33,8 @@ class Buffer(Tensor):
         super().__init__(data)
         self.persistent = persistent
 
-
-def copied(tensor: Tensor) -> Tensor:
-    """A tensor of the same kind with numbers of its own."""
-    if isinstance(tensor, Buffer):
-        return Buffer(tensor.detach(), persistent=tensor.persistent)
-    return Parameter(tensor.detach(), tensor.requires_grad) if isinstance(tensor, Parameter) else Tensor(tensor.detach())
+    def _twin(self) -> Buffer:
+        return Buffer(self.detach(), persistent=self.persistent)
 
 
 def load(parameter: Tensor, array: np.ndarray) -> None:

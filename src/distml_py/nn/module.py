@@ -21,7 +21,7 @@ from ..tensor.arguments import guarded
 from ..tensor.conversion import typename
 from ..tensor.gradient import RemovableHandle
 from .hooks import Hooks
-from .leaves import Buffer, Parameter, copied
+from .leaves import Buffer, Parameter
 from .leaves import load as load
 from .states import Stateful
 
@@ -62,7 +62,7 @@ class Module(Stateful):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A module of its own, with parameters and buffers of its own that start with the same numbers."""
         for _, tensor in self._walk(""):
-            memo.setdefault(id(tensor), copied(tensor))
+            memo.setdefault(id(tensor), tensor._twin())
         found = type(self).__new__(type(self))
         memo[id(self)] = found
         for name, value in self.__dict__.items():

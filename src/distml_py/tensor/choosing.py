@@ -163,9 +163,13 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-@method
 def real(input: Tensor) -> Tensor:
     return input
+
+
+def imag(input: Tensor) -> Tensor:
+    """Raises DtypeError: nothing is complex."""
+    raise DtypeError("imag is not implemented for tensors with non-complex dtypes; there are no complex numbers here")
 
 
 def fill(input: Tensor, value: Tensor | Number) -> Tensor:

@@ -148,7 +148,7 @@ def sinc(input: Tensor) -> Tensor:
 def angle(input: Tensor) -> Tensor:
     """pi where a number is negative, else 0; NaN stays."""
     x = input if input.is_floating_point() else input.float()
-    return where(x.isnan(), x, where(x < 0, math.pi, 0.0).to(x.dtype)).detach()
+    return where(x.isnan(), x, (x < 0).to(x.dtype) * math.pi).detach()
 
 
 @method

@@ -310,6 +310,25 @@ class Tensor:
         """The numbers as they are now, outside the gradient's graph; what is changed later is not told."""
         return self._named(graph.apply(ops.DETACH, self._node))
 
+    def _twin(self) -> Tensor:
+        """A tensor of this class with numbers of its own, which start as these."""
+        return Tensor(self.detach()).requires_grad_(self._requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """The twin of a leaf, with its gradient. Raises GradientError for what was computed."""
+        if not self.is_leaf:
+            raise GradientError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
+                "use .detach() or .clone()"
+            )
+        found = memo[id(self)] = self._twin()
+        found._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
+        return found
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """For pickle: the numbers, their dtype, and whether they require grad."""
+        return _unpickled, (type(self), self._fetched(), self.dtype, self._requires_grad)
+
     def _named(self, node: Node) -> Tensor:
         """A tensor of a node whose numbers are of this dtype."""
         found = Tensor(node)
@@ -483,6 +502,15 @@ class Tensor:
         return False
 
     @property
+    def real(self) -> Tensor:
+        return self
+
+    @property
+    def imag(self) -> Tensor:
+        """Raises DtypeError: nothing is complex."""
+        raise DtypeError("imag is not implemented for tensors with non-complex dtypes; there are no complex numbers here")
+
+    @property
     def layout(self) -> str:
         return "strided"
 
@@ -517,6 +545,11 @@ class Tensor:
         def __or__(self, other: Any) -> Tensor: ...
         def __ror__(self, other: Any) -> Tensor: ...
         def __xor__(self, other: Any) -> Tensor: ...
+
+
+def _unpickled(kind: type[Tensor], array: np.ndarray, dtype: DType, requires_grad: bool) -> Tensor:
+    found = kind(Tensor(array, dtype))
+    return found.requires_grad_(requires_grad) if found._requires_grad is not requires_grad else found
 
 
 # ---------------------------------------------------------------- from words to nodes
