@@ -11,13 +11,12 @@ from .lowering import Builder
 from .op import Reduce, Statistics
 from .operands import through
 from .steps import Step
+from .variant import Variant
 from .view import Shape, View, contiguous_strides
 
-FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
-
-def fold(build: Builder, step: Step, value: Expression, shape: Shape) -> Expression:
-    """Reduced axes last, then folds of at most FOLD_LENGTH numbers until one is left."""
+def fold(build: Builder, step: Step, value: Expression, shape: Shape, variant: Variant) -> Expression:
+    """Reduced axes last, then folds of at most variant.fold numbers until one is left."""
     op, axes = step.op, step.attrs[0]
     assert isinstance(op, Reduce)
     kept = [axis for axis in range(len(shape)) if axis not in axes]
@@ -29,14 +28,14 @@ def fold(build: Builder, step: Step, value: Expression, shape: Shape) -> Express
     if len(inputs_of(value)) > MAX_INPUTS:
         value = build.store(value, view.shape)
     rows = math.prod(step.shape)
-    while length > FOLD_LENGTH and op.glsl:
-        chunks = _chunks(length)
+    while length > variant.fold and op.glsl:
+        chunks = _chunks(length, variant.fold)
         found = build.fused(Fold(op, value, length, chunks, rows, step.dtype), (chunks, rows))
         value, length = through(View((rows, chunks), (1, rows)), found), chunks
     return build.fused(Fold(op, value, length, 1, rows, step.dtype), step.shape)
 
 
-def statistics(build: Builder, step: Step, value: Expression, shape: Shape) -> Expression:
+def statistics(build: Builder, step: Step, value: Expression, shape: Shape, variant: Variant) -> Expression:
     """As fold(): what each stage finds of its chunks is merged by the next one."""
     op, axes = step.op, step.attrs[0]
     assert isinstance(op, Statistics)
@@ -48,8 +47,8 @@ def statistics(build: Builder, step: Step, value: Expression, shape: Shape) -> E
         value = build.store(value, view.shape)
     length, rows = math.prod(shape[axis] for axis in axes), math.prod(step.shape[1:])
     kernel = Joint(op, (value,), length, 1, rows, step.dtype, True, step.attrs[1:])
-    while kernel.length > FOLD_LENGTH:
-        kernel = dataclasses.replace(kernel, chunks=_chunks(kernel.length), final=False)
+    while kernel.length > variant.fold:
+        kernel = dataclasses.replace(kernel, chunks=_chunks(kernel.length, variant.fold), final=False)
         found, layer = _joint(build, kernel, (kernel.chunks, rows))
         parts = tuple(through(View((rows, kernel.chunks), (1, rows), n * layer), found) for n in range(kernel.layers))
         kernel = Joint(op, parts, kernel.chunks, 1, rows, step.dtype, True, step.attrs[1:], kernel.totals, True)
@@ -122,7 +121,7 @@ def _replaced(
             return value
 
 
-def _chunks(length: int) -> int:
-    """The fewest chunks of at most FOLD_LENGTH numbers; equal ones where a number near by divides the length."""
-    fewest = -(-length // FOLD_LENGTH)
+def _chunks(length: int, most: int) -> int:
+    """The fewest chunks of at most `most` numbers; equal ones where a number near by divides the length."""
+    fewest = -(-length // most)
     return next((chunks for chunks in range(fewest, 4 * fewest) if length % (4 * chunks) == 0), fewest)

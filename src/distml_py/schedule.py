@@ -79,7 +79,7 @@ Choose = Callable[[Graph, int], Variant]
 def schedule(graph: Graph, choose: Choose | None = None, side: int = MOST_SIDE) -> Schedule:
     """The kernels of a graph, in an order in which every input is there.
 
-    choose: the variant of the contraction of a step. side: the longest of a texture.
+    choose: the variant of the contraction or reduction of a step. side: the longest of a texture.
     """
     return _Scheduler(graph, choose, side).run()
 
@@ -218,9 +218,9 @@ class _Scheduler:
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
         match step.op:
             case Reduce():
-                return fold(self, step, values[0], shapes[0])
+                return fold(self, step, values[0], shapes[0], self._variant())
             case Statistics():
-                return statistics(self, step, values[0], shapes[0])
+                return statistics(self, step, values[0], shapes[0], self._variant())
             case ScatterAdd():
                 return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
             case Pack():
