@@ -27,6 +27,8 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: X.lerp(X.long(), 0.5), DtypeError, "lerp needs arguments of one kind of number, got input float32, end int64"),
     (lambda: dm.softmax(X, None), DtypeError, "softmax: argument 'dim' is int, got NoneType"),
     (lambda: F.dropout("x"), DtypeError, "dropout: argument 'input' is Tensor, got str 'x'"),
+    (lambda: dm.nn.MaxPool3d(), ArgumentError, "MaxPool3d() cannot be computed: MaxPool3d missing 1 required"),
+    (lambda: dm.nn.Conv3d("a", 2, 3), DtypeError, "Conv3d: argument 'in_channels' is int, got str 'a'"),
     (lambda: dm.nn.Linear(3, 4, bais=False), ArgumentError, "Linear has no argument 'bais'; did you mean bias=?"),
     (lambda: dm.nn.Linear(3, "4"), DtypeError, "Linear: argument 'out_features' is int, got str '4'"),
     (lambda: dm.nn.Linear(3, -4), ShapeError, "a parameter's sizes are at least 0, got (-4, 3)"),
