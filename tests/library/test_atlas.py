@@ -93,7 +93,7 @@ def draws_of_step(depth: int, make: Any) -> int:
 @pytest.mark.parametrize(
     ("make", "most"),
     [
-        (lambda params: optim.SGD(params, lr=0.1), 1),
+        (lambda params: optim.SGD(params, lr=0.1), 0),
         (lambda params: optim.SGD(params, lr=0.1, momentum=0.9), 2),
         (lambda params: optim.AdamW(params, lr=0.1), 3),
     ],
@@ -102,6 +102,32 @@ def draws_of_step(depth: int, make: Any) -> int:
 def test_draws_do_not_grow_with_the_number_of_parameters(make: Any, most: int) -> None:
     few, many = (draws_of_step(depth, make) for depth in (2, 12))
     assert many <= few <= most + 1, "one more where a cell is wider than its bias"
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"weight_decay": 0.1},
+    {"momentum": 0.9, "weight_decay": 0.01, "maximize": True},
+    {"momentum": 0.9, "nesterov": True},
+    {"momentum": 0.5, "dampening": 0.3},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_an_update_that_is_made_where_gradients_are_packed_is_the_one_of_the_whole(options: dict[str, Any]) -> None:
+    found = []
+    for backend in (KernelBackend(), "reference"):  # the momentum itself is an array of its own
+        engine.use_backend(backend)
+        dm.manual_seed(3)
+        model = Deep(3)
+        train(model, optim.SGD(model.parameters(), lr=0.01, **options), 4)
+        found.append([parameter.detach().numpy() for parameter in model.parameters()])
+        if isinstance(backend, KernelBackend):
+            plan = backend.schedules[-1]
+            whole = {launch.region.whole for launch in plan.launches if launch.region}
+            assert whole and sum(launch.layout in whole for launch in plan.launches) == (2 if "momentum" in options else 0)
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
 def train(model: nn.Module, optimizer: Any, steps: int) -> None:
