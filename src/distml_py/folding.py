@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from .epilogue import following
 from .expressions import MAX_INPUTS, inputs_of, renumbered
-from .kernel import Apply, Expression, Fold, Joint, Launch, Load, Make, Map, Pick, Read, Scalar, Schedule, Total
+from .kernel import Expression, Fold, Joint, Launch, Load, Map, Schedule, Total
 from .lowering import Builder
 from .op import Reduce, Statistics
 from .operands import through
@@ -88,37 +89,11 @@ def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None
     number = then.inputs.index(first.output)
     inputs = list(first.inputs) + [slot for slot in then.inputs if slot not in first.inputs and slot != first.output]
     places = [inputs.index(slot) if slot in inputs else -1 for slot in then.inputs]
-    after = _replaced(map_.body, number, Total(fold.dtype), places, len(first.scalars))
+    after = following(map_.body, number, Load(number, fold.dtype), Total(fold.dtype), places, len(first.scalars))
     if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
         return None
     kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
     return dataclasses.replace(then, kernel=kernel, inputs=tuple(inputs), scalars=first.scalars + then.scalars)
-
-
-def _replaced(
-    value: Expression, number: int, total: Total, places: list[int], scalars: int, moved: bool = False
-) -> Expression | None:
-    """value with input `number` as the fold's total and the others renumbered; None when it is read at another place."""
-
-    def within(part: Expression, elsewhere: bool = moved) -> Expression | None:
-        return _replaced(part, number, total, places, scalars, elsewhere)
-
-    match value:
-        case Load(input, kind):
-            return Load(places[input], kind) if input != number else None if moved else total
-        case Scalar(scalar, kind):
-            return Scalar(scalar + scalars, kind)
-        case Read(views, of, kind, work):
-            inner = within(of, True)
-            return None if inner is None else Read(views, inner, kind, work)
-        case Apply(args=args) | Make(args=args):
-            parts = [found for arg in args if (found := within(arg)) is not None]
-            return dataclasses.replace(value, args=tuple(parts)) if len(parts) == len(args) else None
-        case Pick(of=of, index=index):
-            whole, at = within(of, True), within(index)
-            return None if whole is None or at is None else dataclasses.replace(value, of=whole, index=at)
-        case _:
-            return value
 
 
 def _chunks(length: int, most: int) -> int:

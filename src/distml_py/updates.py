@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from .epilogue import MOST_INPUTS, renumbered
+from .epilogue import MOST_INPUTS, following
 from .kernel import Apply, Expression, Launch, Load, Map, Part, Region, Scalar, Schedule
 from .layout import Layout
 
@@ -55,28 +55,39 @@ def _moved(
     whole = update.layout
     if any(slot >= plan.leaves or layouts[slot] != whole for slot in others):
         return None
+    if any(pack.region is None or pack.region.whole != whole for pack in packs):
+        return None
     parts: dict[int, Part] = {}
     drawn = []
     for pack in packs:
-        region, own = pack.region, pack.kernel
+        found = _with_update(pack, update, others, free + len(parts))
+        if found is None:
+            return None
+        drawn.append(found)
+        region = pack.region
         assert region is not None
-        if not isinstance(own, Map) or region.whole != whole or region == Region(0, 0, pack.layout):
-            return None
-        if len(pack.inputs) + len(others) > MOST_INPUTS or own.body.work + kernel.body.work > MOST_WORK:
-            return None
         lies = Layout(pack.layout.width, pack.layout.height, whole=(whole.width, whole.height))
-        inputs = (*pack.inputs, *(free + len(parts) + number for number in range(len(others))))
         for slot in others:
             parts[free + len(parts)] = Part(slot, region.x, region.y, lies)
-        where = {slot: len(pack.inputs) + others.index(slot) for slot in others}
-        places = [where.get(slot, -1) for slot in update.inputs]
-        body = _with(renumbered(kernel.body, places, len(pack.scalars)), own.body)
-        local = dataclasses.replace(kernel, body=body)
-        scalars = (*pack.scalars, *update.scalars)
-        drawn.append(
-            dataclasses.replace(pack, kernel=local, inputs=inputs, scalars=scalars, output=update.output, step=update.step)
-        )
     return drawn, parts
+
+
+def _with_update(pack: Launch, update: Launch, others: list[int], free: int) -> Launch | None:
+    """The draw that packs a gradient, with its part of the update; it reads the parts of `others` from slot `free` on."""
+    own, kernel = pack.kernel, update.kernel
+    if not isinstance(own, Map) or not isinstance(kernel, Map) or pack.region in (None, Region(0, 0, pack.layout)):
+        return None
+    inputs = (*pack.inputs, *range(free, free + len(others)))
+    if len(inputs) > MOST_INPUTS or own.body.work + kernel.body.work > MOST_WORK:
+        return None
+    number = update.inputs.index(pack.output)
+    places = [len(pack.inputs) + others.index(slot) if slot in others else -1 for slot in update.inputs]
+    body = following(kernel.body, number, Load(number, own.dtype), own.body, places, len(pack.scalars))
+    if body is None:
+        return None
+    scalars = (*pack.scalars, *update.scalars)
+    both = dataclasses.replace(pack, kernel=dataclasses.replace(kernel, body=body), inputs=inputs, scalars=scalars)
+    return dataclasses.replace(both, output=update.output, step=update.step)
 
 
 def _plain(value: Expression) -> bool:
@@ -84,11 +95,3 @@ def _plain(value: Expression) -> bool:
     if isinstance(value, Apply):
         return all(map(_plain, value.args))
     return isinstance(value, (Load, Scalar))
-
-
-def _with(value: Expression, gradient: Expression) -> Expression:
-    """value with the packed numbers, input -1, as what they are made of."""
-    if isinstance(value, Apply):
-        args = tuple(_with(arg, gradient) for arg in value.args)
-        return dataclasses.replace(value, args=args, work=1 + sum(arg.work for arg in args))
-    return gradient if isinstance(value, Load) and value.input == -1 else value
