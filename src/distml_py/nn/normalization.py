@@ -76,6 +76,12 @@ class BatchNorm2d(_BatchNorm):
     ranks = (4,)
 
 
+class BatchNorm3d(_BatchNorm):
+    """(n, num_features, depth, height, width)."""
+
+    ranks = (5,)
+
+
 class _InstanceNorm(_BatchNorm):
     """As batch norm, for each sample by itself; without weight, bias and running statistics by default."""
 
@@ -113,6 +119,12 @@ class InstanceNorm2d(_InstanceNorm):
     """(n, num_features, height, width) or (num_features, height, width)."""
 
     ranks = (4, 3)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """(n, num_features, depth, height, width) or without n."""
+
+    ranks = (5, 4)
 
 
 class LocalResponseNorm(Module):
