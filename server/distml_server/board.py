@@ -55,7 +55,8 @@ class Board:
         self._folder, self._say = folder, say
         self._waiting: deque[Point] = deque(maxlen=MOST_WAITING)
         self._known: dict[str, float] = {}
-        self._run, self._writer = "", None
+        self._run = ""
+        self._writer: tuple[str, Any] | None = None  # the run that it writes of
         self._failed = False
 
     def note_loss(self, run: str, step: int, loss: float | None) -> None:

@@ -69,8 +69,8 @@ class Exchange:
         chosen = (self.outer_lr, self.outer_momentum) != (Exchange.outer_lr, Exchange.outer_momentum)
         if self.mode == "local" and chosen:
             return self
-        local = {"mode": "local", "local_steps": 1} if self.mode == "sync" else {}
-        return replace(self, outer_lr=1.0, outer_momentum=0.0, **local)
+        plain = replace(self, outer_lr=1.0, outer_momentum=0.0)
+        return replace(plain, mode="local", local_steps=1) if self.mode == "sync" else plain
 
     def deterministic(self) -> "Exchange":
         """What of it a run with equal bits may keep: every shard is waited for, and nothing is rounded away."""
