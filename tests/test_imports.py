@@ -19,7 +19,7 @@ LISTING = [
     ["graph", "wire", "kernel", "exchange", "dtypes"],
     ["ops", "operands", "steps", "expressions"],
     ["differentiation", "lowering", "epilogue", "broadcast", "holdings"],
-    ["scattering", "siblings", "attending", "folding"],
+    ["scattering", "siblings", "attending", "updates", "folding"],
     ["prologue"],
     ["schedule"],
     ["backends", "indexing"],

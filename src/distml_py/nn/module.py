@@ -38,8 +38,8 @@ class Module(Stateful):
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if cls.__module__.startswith(__name__.rpartition(".")[0]) and "__init__" in vars(cls):
-            cls.__init__ = guarded(cls.__name__, _placed(cls.__init__), more=_PLACE)  # type: ignore[method-assign]
+        if cls.__module__.startswith(__name__.rpartition(".")[0]) and not cls.__name__.startswith("_"):
+            cls.__init__ = _checked(cls.__name__, cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})
@@ -363,6 +363,13 @@ T = TypeVar("T")
 
 
 _PLACE = frozenset({"device", "dtype"})
+
+
+def _checked(name: str, begin: Callable[..., None]) -> Callable[..., None]:
+    """An __init__, the class's own or inherited, that checks its arguments and tells of them in the name of this class."""
+    if begin is Module.__init__:
+        return begin
+    return guarded(name, begin.__wrapped__ if hasattr(begin, "__guarded__") else _placed(begin), more=_PLACE)  # type: ignore[attr-defined]
 
 
 def _placed(make: Callable[..., None]) -> Callable[..., None]:

@@ -78,6 +78,12 @@ class BatchNorm2d(_BatchNorm):
     ranks = (4,)
 
 
+class BatchNorm3d(_BatchNorm):
+    """(n, num_features, depth, height, width)."""
+
+    ranks = (5,)
+
+
 class SyncBatchNorm(_BatchNorm):
     """(n, num_features, ...): batch norm, as PyTorch's is in one process. Each shard of a run has statistics of its own."""
 
@@ -145,6 +151,12 @@ class InstanceNorm2d(_InstanceNorm):
     """(n, num_features, height, width) or (num_features, height, width)."""
 
     ranks = (4, 3)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """(n, num_features, depth, height, width) or without n."""
+
+    ranks = (5, 4)
 
 
 class LocalResponseNorm(Module):

@@ -130,7 +130,7 @@ class Signature:
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self.named, 1, 0.5)
-        hint = f"did you mean {close[0]}=?" if close else "take it away"
+        hint = f"did you mean {close[0]}=?" if close else "take it away."
         return f"{self.name} has no argument {name!r}; {hint} It is {self.text}"
 
     def _check(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -158,11 +158,12 @@ class Signature:
         shown = ", ".join(
             [*(kind_of(value) for value in args[self.owned :]), *(f"{name}={kind_of(value)}" for name, value in named.items())]
         )
-        return ArgumentError(f"{self.name}({shown}) cannot be computed: {_reason(error)}; it is {self.text}")
+        return ArgumentError(f"{self.name}({shown}) cannot be computed: {self._reason(error)}; it is {self.text}")
 
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, TypeError) else f"{error} ({type(error).__name__})"
+    def _reason(self, error: Exception) -> str:
+        if not isinstance(error, TypeError):
+            return f"{error} ({type(error).__name__})"
+        return re.sub(r"^\w+(\.\w+)*\.__init__\(\)", self.name, str(error))
 
 
 def _ours(error: Exception) -> bool:
