@@ -20,7 +20,7 @@ ARGUMENTS = {
     **{f"{name}_": ("other",) for name in ("logical_and", "logical_or", "logical_xor", "heaviside", "ldexp")},
     **{"addcmul_": ("other", "other"), "addcdiv_": ("other", "other"), "lerp_": ("other", 0.3), "masked_fill_": ("mask", 2.5)},
     **{"clamp_": (0.3, 0.5), "clip_": (0.3, 0.5), "fill_": (3,), "logit_": (0.1,), "requires_grad_": (False,)},
-    **{"polygamma_": (1,), "mvlgamma_": (1,)},
+    **{"bitwise_left_shift_": ("other",), "bitwise_right_shift_": ("other",)},
 }
 ON_INTEGERS = ("bitwise_and_", "bitwise_or_", "bitwise_xor_", "bitwise_not_", "bitwise_left_shift_", "bitwise_right_shift_")
 

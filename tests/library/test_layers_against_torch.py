@@ -216,6 +216,7 @@ MORE_LOSSES += [("KLDivLoss", {"reduction": "batchmean"}, (numbers(4, 3), chance
 FLOAT32_INSIDE = {"CELU", "Hardsigmoid"}  # PyTorch keeps a constant of theirs in float32
 BY_CHANCE = {"AlphaDropout", "Dropout1d", "Dropout2d", "Dropout3d", "RReLU"}  # judged by their distribution, below
 ELSEWHERE = {"ParameterDict", "ParameterList"}  # test_modules.py
+ELSEWHERE |= {"Buffer", "FeatureAlphaDropout", "RNNCellBase", "SyncBatchNorm"}  # test_module_state.py, test_smaller_modules.py
 ELSEWHERE |= {"EmbeddingBag", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}  # test_layers_of_integers.py
 ELSEWHERE |= {name for name in nn.__all__ if name.startswith("Lazy")} | {
     "UninitializedParameter"

@@ -37,13 +37,13 @@ ELEMENTWISE = (
         "greater_equal",
     ),
     *("less", "less_equal", "not_equal", "logical_and", "logical_or", "logical_xor", "heaviside", "ldexp"),
-    *("bitwise_left_shift", "bitwise_right_shift", "polygamma", "mvlgamma"),
+    *("bitwise_left_shift", "bitwise_right_shift"),
 )
 
 BY_INDEX = (
     *("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_put", "masked_scatter", "cumsum"),
     *("cumprod", "tril", "triu", "addmm", "addmv", "addr", "baddbmm", "addbmm"),
-    *("index_reduce", "put", "gcd", "lcm", "renorm", "lgamma", "digamma"),
+    *("index_reduce", "put", "gcd", "lcm", "renorm", "lgamma", "digamma", "polygamma", "mvlgamma"),
 )
 
 
