@@ -347,7 +347,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     # data
     (lambda: Dataset()[0], NotImplementedError, "Dataset has no __getitem__(index)"),
-    (lambda: len(Dataset()), NotImplementedError, "Dataset has no __len__()"),
+    (lambda: len(Dataset()), TypeError, "object of type 'Dataset' has no len()"),  # so list() of a stream asks for none
     (lambda: TensorDataset(np.ones(2), np.ones(3)), ShapeError, "TensorDataset needs fields of one length, got [(2,), (3,)]"),
     (lambda: DataLoader(TensorDataset(np.ones(2)), batch_size=0), ShapeError, "DataLoader: batch_size is at least 1, got 0"),
     # recipes
