@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import distml_py as dm
 from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, LinAlgError, RecipeError, ShapeError
+from distml_py.linalg.solving import on_host
 
 X, Y = dm.ones(2, 3), dm.ones(2, 3, requires_grad=True)
 F = dm.nn.functional
@@ -89,6 +92,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         LinAlgError,
         "inv of (2, 2): Singular matrix; add a little to its diagonal",
     ),
+    (lambda: on_host("inv", dm.eye(2), lambda a: a * np.nan), LinAlgError, "inv of (2, 2): Singular matrix"),  # as NumPy in a tab
     (lambda: dm.linalg.cholesky(-dm.eye(2)), LinAlgError, "cholesky of (2, 2): Matrix is not positive definite"),
     (lambda: dm.linalg.det(X), ShapeError, "det needs square matrices (..., n, n), got (2, 3)"),
     (lambda: dm.linalg.qr(X.long()), DtypeError, "qr needs floating-point numbers, got int64; use .float()"),

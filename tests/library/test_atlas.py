@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume, example, given
 
 import distml_py as dm
-from distml_py import engine, nn, ops, optim
+from distml_py import engine, graph, nn, ops, optim
 from distml_py.atlas import arrange, groups
 from distml_py.ops.atlas import sizes
 from numpy_kernels import KernelBackend
@@ -128,6 +128,30 @@ def test_an_update_that_is_made_where_gradients_are_packed_is_the_one_of_the_who
             assert whole and sum(launch.layout in whole for launch in plan.launches) == (2 if "momentum" in options else 0)
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+WHOLE, SPOTS = arrange([(8, 8), (8,)])
+OTHERS: dict[str, Any] = {
+    "a leaf": lambda: dm.tensor(numbers(*WHOLE)),
+    "what the same step computes": lambda: dm.tensor(numbers(*WHOLE, 3)).sum(2),
+    "a leaf upside down": lambda: dm.tensor(numbers(*WHOLE)).flip(0),
+    "a column of each": lambda: dm.tensor(numbers(WHOLE[0], 1)),
+    "a leaf that lies otherwise": lambda: dm.tensor(numbers(math.prod(WHOLE))).reshape(WHOLE),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_map_over_a_packed_atlas_is_moved_only_where_all_it_reads_are_leaves_that_lie_alike(other: str) -> None:
+    found = []
+    for backend in (KernelBackend(), "reference"):
+        engine.use_backend(backend)
+        arrays = [dm.tensor(numbers(8, 8)).exp().node, dm.tensor(numbers(8)).exp().node]
+        packed = dm.Tensor(graph.apply(ops.PACK, *arrays, attrs=(WHOLE, SPOTS)))
+        found.append((OTHERS[other]() - packed * 0.5).numpy())
+        if isinstance(backend, KernelBackend):
+            moved = not any(launch.region is None and launch.size == math.prod(WHOLE) for launch in backend.schedules[-1].launches)
+            assert moved == (other == "a leaf")
+    np.testing.assert_allclose(*found, rtol=1e-6)
 
 
 def train(model: nn.Module, optimizer: Any, steps: int) -> None:

@@ -16,6 +16,10 @@ from ..tensor import Tensor
 from ..tensor.counting import read
 
 SCALED = "since the number of its products depends on the largest of its numbers"
+FAILURES = {
+    **dict.fromkeys(("inv", "solve"), "Singular matrix"),
+    **{"cholesky": "Matrix is not positive definite", "eigh": "Eigenvalues did not converge", "svd": "SVD did not converge"},
+}  # NumPy's words
 ON_HOST = "since NumPy computes it on the host; products with its result are computed on the device again"
 
 
@@ -34,13 +38,23 @@ def checked(name: str, A: Tensor, square: bool = True) -> Tensor:
 
 
 def on_host(name: str, A: Tensor, compute: Callable[..., Any], *more: np.ndarray) -> Any:
-    """NumPy's result for A's numbers. Raises LinAlgError where there is none."""
+    """NumPy's result for A's numbers. Raises LinAlgError where there is none.
+
+    NumPy learns of a failure from the processor's flags, which WebAssembly has not; the NaN it leaves then is seen here.
+    """
     numbers = read(A, name, ON_HOST)
     with np.errstate(all="ignore"):
         try:
-            return compute(numbers, *more)
+            found = compute(numbers, *more)
+            if all(np.isfinite(given).all() for given in (numbers, *more)) and _has_nan(found):
+                raise np.linalg.LinAlgError(FAILURES.get(name, "no result"))
         except np.linalg.LinAlgError as error:
             raise LinAlgError(f"{name} of {A.shape}: {error}; add a little to its diagonal, or use pinv") from None
+    return found
+
+
+def _has_nan(found: Any) -> bool:
+    return any(np.isnan(part).any() for part in (found if isinstance(found, tuple) else (found,)))
 
 
 class _Inverse(Function):
