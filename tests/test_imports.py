@@ -28,7 +28,7 @@ LISTING = [
     ["gradients", "sampling"],
     ["gradcheck", "differentials"],
     ["autograd"],
-    ["creation", "browser", "atlas", "func", "linalg", "special", "constants", "einops_backend"],
+    ["creation", "browser", "atlas", "func", "forward_ad", "linalg", "special", "constants", "einops_backend"],
     ["kinds"],
     ["recording", "scope", "spent", "trees"],
     ["guards"],

@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from distml_py.tab import line_of
 from . import access as rules
 from . import assets, guards, packages
 from .app import MOST_CONNECTIONS, create_app
+from .board import Board, finish, follow
 from .coordinator import Coordinator
+from .local_workers import auditor, local_worker
 from .recipes import code_of
 from .spoken import Spoken
 from .store import RunStore
@@ -90,6 +92,9 @@ async def _serve(
     coordinator = Coordinator(
         store, access, options.deterministic, exchange=asked, guards=guards.asked(options), durability_s=options.durability
     )
+    board = Board(Path(options.tensorboard)) if options.tensorboard else None
+    if board is not None:
+        coordinator.on_loss = board.note_loss
     _open_run(options, coordinator)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
@@ -103,18 +108,38 @@ async def _serve(
     await web.SockSite(runner, listening).start()
     _print_links(coordinator, access, host, port)
     local = f"http://127.0.0.1:{port}/#t={access.host_token}"
+    async with _beside(options, coordinator, board, local):
+        try:
+            return await _until_over(options, coordinator, stop, local)
+        finally:
+            await coordinator.close()
+            await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _beside(options: argparse.Namespace, coordinator: Coordinator, board: Board | None, link: str) -> AsyncIterator[None]:
+    """What goes on beside a run that does not depend on it."""
+    work: list[asyncio.Task[None]] = []
+    own = coordinator.rounds.run if options.recipe and not options.resume else None
+    if own is not None and coordinator.guards.audited:
+        work.append(asyncio.create_task(auditor(coordinator, link, own.code_sha256)))
+    if board is not None:
+        work.append(asyncio.create_task(follow(board, coordinator)))
     try:
-        return await _until_over(options, coordinator, stop, local)
+        yield
     finally:
-        await coordinator.close()
-        await runner.cleanup()
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        if board is not None:
+            await finish(board, coordinator)
 
 
 async def _until_over(options: argparse.Namespace, coordinator: Coordinator, stop: asyncio.Event, link: str) -> int:
     waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), *coordinator.tasks]
     helper = None
     if options.exit:
-        helper = asyncio.create_task(_local_worker(coordinator, options.local_worker_after, link))
+        helper = asyncio.create_task(local_worker(coordinator, options.local_worker_after, link))
         waiting += [asyncio.create_task(coordinator.over.wait()), helper]
     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
@@ -141,26 +166,6 @@ async def _until_over(options: argparse.Namespace, coordinator: Coordinator, sto
     if status["error"]:
         print(f"distml: {status['error']}", file=sys.stderr)
     return 0 if status["state"] == "finished" else 1
-
-
-async def _local_worker(coordinator: Coordinator, after_s: float, link: str) -> None:
-    """Returns only when a worker was started here and has ended while nobody else works: the run will not finish."""
-    quiet_s = 0.0
-    while quiet_s < after_s:
-        await asyncio.sleep(0.1)
-        quiet_s = 0.0 if coordinator.rounds.joined() else quiet_s + 0.1
-    print(f"No worker has joined for {after_s:g} s: starting one here.", flush=True)
-    # the link holds a token: on the command line every user of this machine could read it
-    command = [sys.executable, "-m", "distml_server", "worker", "-", "--name", "local worker"]
-    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    try:
-        await process.communicate(f"{link}\n".encode())
-        while coordinator.rounds.joined() or coordinator.over.is_set():
-            await asyncio.sleep(0.1)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
 
 
 def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
