@@ -26,9 +26,13 @@ LISTING = [
     ["engine", "random"],
     ["tensor", "selftest", "profiler", "tuning"],
     ["gradients", "sampling"],
-    ["gradcheck", "differentials"],
+    ["gradcheck", "differentials", "saved"],
     ["autograd"],
+<<<<<<< HEAD
     ["creation", "browser", "atlas", "func", "linalg", "special", "constants", "einops_backend", "testing"],
+=======
+    ["creation", "browser", "atlas", "func", "forward_ad", "linalg", "special", "constants", "einops_backend"],
+>>>>>>> main
     ["kinds"],
     ["recording", "scope", "spent", "trees"],
     ["guards"],

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+<<<<<<< HEAD
 from ..errors import ShapeError
 from ..tensor import Tensor
+=======
+from ..errors import ShapeError, UnsupportedError
+from ..tensor import Tensor, no_grad
+>>>>>>> main
 from . import functional as F
-from .init import normal
+from .init import normal, normal_
 from .module import Module, Parameter
 
 
@@ -32,6 +37,13 @@ class Embedding(Module):
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
@@ -82,6 +94,13 @@ class EmbeddingBag(Module):
         self.include_last_offset = include_last_offset
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         limits = {"max_norm": self.max_norm, "norm_type": self.norm_type, "scale_grad_by_freq": self.scale_grad_by_freq}
