@@ -31,7 +31,7 @@ from .leader import Leader
 from .links import Links
 from .nats_store import NatsStore
 from .nats_transport import NatsTransport
-from .servers import ClusterError
+from .servers import ClusterError, settled
 from .transport import BEAT_S, Entry, Transport, Unreachable
 
 AWAY_S = 10.0  # without the others for so long: tabs had better go to another coordinator
@@ -80,9 +80,12 @@ class Member:
         """Who decides what happens to connections here."""
         return self._coordinator or self._follower
 
+    async def agree(self) -> None:
+        """Has the same join links as the others."""
+        await self._links.agree()
+
     async def run(self) -> None:
         """Returns when it is known who leads."""
-        await self._links.agree()
         self.tasks = [asyncio.create_task(self._govern())]
         waiting = asyncio.create_task(self._settled.wait())
         await asyncio.wait([waiting, *self.tasks], timeout=FIRST_S, return_when=asyncio.FIRST_COMPLETED)
@@ -182,7 +185,8 @@ class Member:
                 if time.monotonic() - self._reached_s > AWAY_S:
                     self._send_away()
             if self._side is not None:
-                self._settled.set()
+                if self._coordinator is not None or self._follower is not None and self._follower.told:
+                    self._settled.set()
                 if self._side.over.is_set():
                     self.over.set()
             elif self._here:
@@ -334,7 +338,9 @@ class Member:
 async def join(servers: list[str], access: Access, plan: Plan) -> Member:
     """Raises ClusterError when there is no NATS that does what is needed."""
     plan.guards.check(plan.deterministic)
-    return Member(await NatsTransport.open(servers), access, lambda: NatsStore(servers), plan)
+    member = Member(await NatsTransport.open(servers), access, lambda: NatsStore(servers), plan)
+    await settled(member.agree, "what the coordinators have in common")
+    return member
 
 
 def _print(text: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 from nats.js.api import ObjectMeta, ObjectMetaOptions, ObjectStoreConfig, StreamConfig
-from nats.js.errors import DigestMismatchError, KeyNotFoundError, NotFoundError
+from nats.js.errors import DigestMismatchError, KeyNotFoundError, NoKeysError, NotFoundError
 from nats.js.object_store import ObjectStore
 
 from distml_py import safetensors, wire
@@ -86,6 +86,8 @@ class NatsStore:
         self._patience_s = seconds
 
     def close(self) -> None:
+        if not self._thread.is_alive():
+            return
         with contextlib.suppress(TimeoutError):
             self._do(asyncio.wait_for(self._client.close(), ANSWER_S))
         self._end()
@@ -297,7 +299,7 @@ class NatsStore:
     async def _read_records(self) -> dict[str, tuple[bytes, int]]:
         try:
             names = await asyncio.wait_for(self._records.keys(), LINES_S)
-        except NotFoundError:  # nats says so of an empty bucket
+        except NoKeysError:
             return {}
         found = {}
         for name in names:

@@ -49,6 +49,7 @@ class NatsTransport:
                 take(data)
 
         subscription = await _asked(self._client.subscribe(f"{self._name}.{subject}", cb=taken))
+        await _asked(self._client.flush())  # what is published from now on comes here
 
         async def stop() -> None:
             await _asked(subscription.unsubscribe())
