@@ -90,5 +90,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def port_of(server: Process) -> int:
     return int(join_link(server).split(":")[2].split("/")[0])
-
-

@@ -19,7 +19,7 @@ from test_processes import Process, final, join_link, status, wait
 
 @pytest.fixture
 def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """Servers that a test may kill; three by a mark, else one."""
+    """Servers that a test may kill: three, where it says so, else one."""
     servers = Servers(tmp_path, getattr(request, "param", 1))
     yield servers
     servers.stop()
@@ -130,13 +130,15 @@ def test_a_coordinator_that_is_killed_costs_no_step(cluster: Cluster, undisturbe
     check_ledger(cluster.url)
 
 
+@pytest.mark.parametrize("number", [0, 1, 2])
 @pytest.mark.parametrize("own", [3], indirect=True)
-def test_a_server_of_three_that_is_killed_costs_no_step(cluster: Cluster, own: Servers, undisturbed: str) -> None:
+def test_a_server_of_three_that_is_killed_costs_no_step(cluster: Cluster, own: Servers, undisturbed: str, number: int) -> None:
+    """Whichever it is: one of them leads what is stored, and the coordinators are connected to any."""
     servers = cluster.coordinators(2, "--recipe", cluster.recipe(sleep_s=0.01), "--exit", *WITHOUT_HELP)
     workers = [cluster.worker(join_link(server)) for server in servers]
     wait(lambda: shared(status(join_link(servers[0])), 2) and step_of(servers[0]) >= 3, servers[0])
     watch = Watch(servers)
-    own.kill(0)
+    own.kill(number)
     assert step_of(servers[0]) < 25
     assert [server.end() for server in servers] == [0, 0]
     watch.stop()

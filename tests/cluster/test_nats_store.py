@@ -1,6 +1,5 @@
 """The RunStore in NATS: the contract of every store, and what several coordinators add to it."""
 
-import asyncio
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
@@ -117,14 +116,14 @@ def test_an_answer_that_was_lost_is_no_change_by_somebody_else(kind: Bucket, mon
         found: int = await update(*given, **named)
         if not lost["record"]:
             lost["record"] += 1
-            raise asyncio.TimeoutError
+            raise TimeoutError
         return found
 
     async def lost_publish(subject: str, *given: Any, **named: Any) -> Any:
         found = await publish(subject, *given, **named)
         if "_lines." in subject and not lost["lines"]:
             lost["lines"] += 1
-            raise asyncio.TimeoutError
+            raise TimeoutError
         return found
 
     monkeypatch.setattr(store._records, "update", lost_update)  # type: ignore[attr-defined]

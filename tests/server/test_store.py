@@ -18,6 +18,7 @@ from distml_server.store import LEDGER, RunStore, Store, StoreError, write_whole
 from distml_server.tables import FILE, TableStore, open_store, records_in
 from store_contract import METRICS, RUN, StoreContract, arrays, damaged, filled
 
+
 class Folder:
     """store_contract.Kind: one run directory."""
 

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
-import io
 import json
 import secrets
 import threading
@@ -20,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 from nats.js.api import ObjectMeta, ObjectMetaOptions, ObjectStoreConfig, StreamConfig
-from nats.js.errors import DigestMismatchError, KeyNotFoundError, NoKeysError, NotFoundError
+from nats.js.errors import KeyNotFoundError, NotFoundError
 from nats.js.object_store import ObjectStore
 
 from distml_py import safetensors, wire
@@ -229,7 +228,7 @@ class NatsStore:
         while True:
             try:
                 return await work()
-            except (NotFoundError, DigestMismatchError):
+            except NotFoundError:
                 raise
             except PASSING as error:
                 most = seconds if seconds is not None else self._patience_s
@@ -266,10 +265,13 @@ class NatsStore:
             try:
                 seen = 0
                 while seen < tail:
-                    message = await subscription.next_msg(timeout=LINES_S)
+                    message = await subscription.next_msg(timeout=ANSWER_S)
                     seen = message.metadata.sequence.stream
                     for name, line in msgspec.json.decode(message.data)[1]:
-                        rows = [row for row in rows if _step_of(row[1]) <= line] if name == CUT else [*rows, [name, line]]
+                        if name == CUT:
+                            rows = [row for row in rows if _step_of(row[1]) <= line]
+                        else:
+                            rows.append([name, line])
             finally:
                 await subscription.unsubscribe()
         return rows, tail
@@ -280,7 +282,7 @@ class NatsStore:
 
         async def take_over() -> None:
             self._noted.pop(run, None)
-            _, self._tails[run] = await self._patiently(lambda: self._read_lines(run))
+            self._tails[run], _ = await self._patiently(lambda: self._last_lines(run))
             await self._put_record(record)
             await self._put_batch(run, [[CUT, step]])
 
@@ -297,14 +299,15 @@ class NatsStore:
         return dict(sorted(found.items(), key=lambda item: item[1].created_s))
 
     async def _read_records(self) -> dict[str, tuple[bytes, int]]:
-        try:
-            names = await asyncio.wait_for(self._records.keys(), LINES_S)
-        except NoKeysError:
-            return {}
+        """By single questions: a watcher whose server is lost says nothing for a long time."""
+        prefix = f"$KV.{self._name}_runs."
+        info = await self._stream.stream_info(f"KV_{self._name}_runs", subjects_filter=f"{prefix}>")
         found = {}
-        for name in names:
-            entry = await self._records.get(name)
-            found[name] = entry.value or b"", entry.revision or 0
+        for subject in info.state.subjects or {}:
+            name = subject.removeprefix(prefix)
+            with contextlib.suppress(KeyNotFoundError):  # deleted
+                entry = await self._records.get(name)
+                found[name] = entry.value or b"", entry.revision or 0
         self._seen = {name: revision for name, (_, revision) in found.items()}
         return found
 
@@ -335,19 +338,25 @@ class NatsStore:
         )
 
     def _checkpoint(self, entry: dict[str, Any]) -> dict[str, np.ndarray]:
-        async def read() -> bytes:
-            into = io.BytesIO()
-            await asyncio.wait_for(self._objects.get(entry["file"], into), LINES_S)
-            return into.getvalue()
-
         try:
-            data = self._do(self._patiently(read))
-        except (NotFoundError, DigestMismatchError) as error:
+            data = self._do(self._patiently(lambda: self._read_object(entry["file"])))
+        except NotFoundError as error:
             raise FormatError(f"NATS does not have it whole ({type(error).__name__})") from None
         found = hashlib.sha256(data).hexdigest()
         if found != entry["sha256"]:
             raise FormatError(f"its SHA-256 is {found[:16]}..., its record says {entry['sha256'][:16]}...")
         return safetensors.loads(data)
+
+    async def _read_object(self, name: str) -> bytes:
+        """Chunk by chunk, for the reason that _read_records has. Raises NotFoundError when one is missing."""
+        info = await self._objects.get_info(name)
+        data, seen = bytearray(), 0
+        while len(data) < (info.size or 0):
+            stream, chunk = f"OBJ_{self._name}_checkpoints", f"$O.{self._name}_checkpoints.C.{info.nuid}"
+            found = await self._stream.get_msg(stream, seq=seen + 1, subject=chunk, next=True)
+            data += found.data or b""
+            seen = found.seq or seen + 1
+        return bytes(data)
 
     def delete(self, run: str) -> None:
         async def delete() -> None:
