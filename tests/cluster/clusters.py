@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from pathlib import Path
 
 from test_processes import Bench, Process, join_link, status, wait
@@ -49,6 +50,18 @@ def leader_of(servers: list[Process]) -> Process:
 
 def step_of(server: Process) -> int:
     return int(status(join_link(server))["weights_version"] or 0)
+
+
+def all_end(servers: list[Process], patience_s: float = 90.0) -> None:
+    """Each ends by itself with code 0. Fails with what they said last."""
+    deadline = time.monotonic() + patience_s
+    while any(server.process.poll() is None for server in servers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    codes = [server.process.poll() for server in servers]
+    if codes != [0] * len(servers):
+        told = [status(join_link(server)) for server, code in zip(servers, codes, strict=True) if code is None]
+        texts = "\n".join(server.text for server in servers)
+        raise AssertionError(f"exit codes {codes}; {told}\n{texts}")
 
 
 class Balancer:

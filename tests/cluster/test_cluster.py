@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clusters import WITHOUT_HELP, Balancer, Cluster, leader_of, leads, port_of, step_of
+from clusters import WITHOUT_HELP, Balancer, Cluster, all_end, leader_of, leads, port_of, step_of
 from distml_server import ledger
 from distml_server.cluster.nats_store import NatsStore
 from distml_server.store import LEDGER
@@ -97,7 +97,7 @@ def test_workers_at_three_coordinators_make_the_weights_that_one_alone_makes(clu
     links = [join_link(server) for server in servers]
     assert len({link.split("#")[1] for link in links}) == 1, "one link for all, whichever coordinator is behind it"
     workers = [cluster.worker(link) for link in links]
-    assert [server.end() for server in servers] == [0, 0, 0]
+    all_end(servers)
     assert {final(server) for server in servers} == {undisturbed}
     assert [worker.end() for worker in workers] == [0, 0, 0]
     assert all(undisturbed in worker.text for worker in workers)
@@ -121,7 +121,7 @@ def test_a_coordinator_that_is_killed_costs_no_step(cluster: Cluster, undisturbe
         dies.process.kill()
         left = [server for server in servers if server is not dies]
         assert step_of(left[0]) < 25, "the run must not be over before anything was killed"
-        assert [server.end() for server in left] == [0, 0]
+        all_end(left)
         watch.stop()
         assert {final(server) for server in left} == {undisturbed}
         assert [worker.end() for worker in workers] == [0, 0, 0]
@@ -140,7 +140,7 @@ def test_a_server_of_three_that_is_killed_costs_no_step(cluster: Cluster, own: S
     watch = Watch(servers)
     own.kill(number)
     assert step_of(servers[0]) < 25
-    assert [server.end() for server in servers] == [0, 0]
+    all_end(servers)
     watch.stop()
     assert {final(server) for server in servers} == {undisturbed}
     assert [worker.end() for worker in workers] == [0, 0]
@@ -159,7 +159,7 @@ def test_a_leader_that_was_frozen_and_lost_the_run_changes_nothing_and_follows(c
     wait(lambda: step_of(other) >= reached + 2, other)
     leader.process.send_signal(signal.SIGCONT)
     wait(lambda: not leads(leader) and step_of(leader) > reached, leader)
-    assert [server.end() for server in servers] == [0, 0]
+    all_end(servers)
     assert {final(server) for server in servers} == {undisturbed}
     assert [worker.end() for worker in workers] == [0, 0]
     check_ledger(cluster.url)
@@ -210,7 +210,7 @@ def test_a_step_that_lost_a_part_is_done_again(cluster: Cluster, undisturbed: st
 def test_other_modes_codecs_and_rules_go_through_a_cluster_as_well(cluster: Cluster, options: tuple[str, ...]) -> None:
     servers = cluster.coordinators(2, "--recipe", cluster.recipe(shards=16), "--exit", "--local-worker-after", "999", *options)
     workers = [cluster.worker(join_link(server)) for server in servers]
-    assert [server.end() for server in servers] == [0, 0]
+    all_end(servers)
     (found,) = {final(server) for server in servers}
     assert [worker.end() for worker in workers] == [0, 0] and all(found in worker.text for worker in workers)
     assert float(servers[0].until(r"test_accuracy (\S+)")) > 0.6

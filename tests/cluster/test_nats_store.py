@@ -1,7 +1,10 @@
 """The RunStore in NATS: the contract of every store, and what several coordinators add to it."""
 
+import contextlib
 import dataclasses
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -133,6 +136,25 @@ def test_an_answer_that_was_lost_is_no_change_by_somebody_else(kind: Bucket, mon
     store.save(record, 4, arrays(4), "training", METRICS)
     assert lost == {"record": 1, "lines": 1}
     assert store.open(print).step == 4 and steps_of(store, LEDGER) == [3]
+
+
+def test_a_store_that_is_closed_lets_go_of_who_waits_for_it(tmp_path: Path) -> None:
+    """A leader that lost the run while NATS was away must be able to end."""
+    servers = Servers(tmp_path)
+    store = NatsStore([servers.url])
+    record = store.create(RUN)
+    servers.stop()
+    ended = threading.Event()
+
+    def save() -> None:
+        with contextlib.suppress(Exception):
+            store.save(record, 0, arrays(0), "training", METRICS)
+        ended.set()
+
+    threading.Thread(target=save, daemon=True).start()
+    assert not ended.wait(1.0), "a step waits for NATS as long as it takes"
+    store.close()
+    assert ended.wait(10.0)
 
 
 def test_a_large_state_and_many_lines_come_back_whole(kind: Bucket) -> None:

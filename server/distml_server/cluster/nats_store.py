@@ -87,9 +87,17 @@ class NatsStore:
     def close(self) -> None:
         if not self._thread.is_alive():
             return
-        with contextlib.suppress(TimeoutError):
-            self._do(asyncio.wait_for(self._client.close(), ANSWER_S))
+        self._do(self._disconnect())
         self._end()
+
+    async def _disconnect(self) -> None:
+        """Whoever still waits for an answer waits no longer: a thread that does would keep the process from ending."""
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        with contextlib.suppress(*PASSING):
+            await asyncio.wait_for(self._client.close(), ANSWER_S)
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=ANSWER_S) if waiting else None
 
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

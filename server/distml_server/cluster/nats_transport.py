@@ -5,6 +5,7 @@ life of a single key. It is taken and kept by compare-and-set on the key's revis
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -75,7 +76,8 @@ class NatsTransport:
         return await self._read(self._values, name)
 
     async def close(self) -> None:
-        await self._client.close()
+        with contextlib.suppress(*PASSING):
+            await asyncio.wait_for(self._client.close(), ANSWER_S)
 
     async def _change(self, values: KeyValue, name: str, value: bytes, revision: int) -> int | None:
         """Where the answer was lost, what is there tells whether the change was made."""
