@@ -25,6 +25,7 @@ EDITOR_BANNER = "/*! CodeMirror 6.0.2, (c) Marijn Haverbeke and others, MIT: see
 # It writes <style> elements into documents, which the page's policy forbids, and constructed sheets only into shadow roots.
 STYLES, ALLOWED = ".head&&e.adoptedStyleSheets&&", "e.adoptedStyleSheets&&"
 WITHOUT_PAGE = ("--ignore=tests/browser/page", "tests/browser")  # `nox -s page` has them
+OTHERS = [f"--ignore=tests/{folder}" for folder in ("library", "browser", "cluster")]  # `nox -s cluster` has the last one's
 PAGE_TESTS = [
     "tests/browser/page", "tests/browser/test_page.py", "tests/browser/test_training.py", "tests/browser/test_live_page.py",
     "tests/browser/test_cluster.py", "tests/browser/test_context_loss.py",
@@ -43,17 +44,7 @@ def tests(session: nox.Session) -> None:
         return
     session.run("pytest", "--durations=20", "-n", "2", "tests/library")
     # Playwright leaves an event loop behind, so browsers and servers are not mixed in one process
-    session.run(
-        "pytest",
-        "--durations=20",
-        "-n",
-        "2",
-        "--dist",
-        "loadfile",
-        "--ignore=tests/library",
-        "--ignore=tests/browser",
-        "--ignore=tests/cluster",
-    )
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadfile", *OTHERS)
     session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadgroup", "-m", "not alone", *WITHOUT_PAGE)
     session.run("pytest", "--durations=20", "-m", "alone", *WITHOUT_PAGE)
 
