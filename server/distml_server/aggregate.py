@@ -31,7 +31,7 @@ class Taken:
 class Model:
     """Weights, buffers and optimizer after some number of committed steps, on the reference backend.
 
-    In local mode the optimizer is the outer one, SGD with Nesterov momentum; workers keep theirs to themselves.
+    Where workers take steps themselves the optimizer is the outer one, SGD with Nesterov momentum; they keep theirs.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Model:
         self.shapes = {name: array.shape for name, array in weights.items()}
         io.check_weights(weights, self.shapes)
         self.manifest = Manifest(self.shapes)
-        self.config = outer(self.exchange) if self.exchange.mode == "local" else config
+        self.config = outer(self.exchange) if self.exchange.own_steps else config
         self.size_bytes = sum(array.nbytes for array in (*weights.values(), *self.buffers.values()))
         if not weights or self.size_bytes > MOST_BYTES:
             raise FormatError(f"a model has 1 to {MOST_BYTES} bytes of parameters, got {self.size_bytes}")
         self.largest_norm = 1.0  # of what counted
         self._build(weights)
-        if self.exchange.mode == "local":
+        if self.exchange.own_steps:
             optimizer_of(config, self.parameters)
 
     def _build(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -163,7 +163,7 @@ def in_order(taken: Mapping[tuple[int, int], Taken]) -> list[Taken]:
 
 
 def outer(exchange: Exchange) -> dict[str, Any]:
-    """The optimizer of local mode, whose gradient is the mean of what workers' weights have changed by."""
+    """The optimizer where workers take steps themselves, whose gradient is the mean of what workers' weights have changed by."""
     momentum = exchange.outer_momentum
     return {"name": "SGD", "lr": exchange.outer_lr, "momentum": momentum, "nesterov": momentum > 0}
 

@@ -150,7 +150,8 @@ class Book:
         if self.audits is None or sketch is None:
             return Verdict(True)
         others = any(peer.answers != worker.answers for peer in able)
-        return self.audits.weigh(self._unit(worker.leases[message.lease]), Answer(worker.answers, worker.id, sketch), others)
+        answer = Answer(worker.answers, worker.id, sketch, worker.judge)
+        return self.audits.weigh(self._unit(worker.leases[message.lease]), answer, others)
 
     def put_aside(self, worker: Worker, message: wire.Gradient, now: float) -> None:
         """The answer does not count by itself: the shard is done once more."""
@@ -301,7 +302,7 @@ class Book:
         return self.waiting.popleft()
 
     def _lease_audits(self, joined: list[Worker], now: float) -> tuple[list[Effect], list[int]]:
-        """Shards that somebody else is to do once more, the host rather than others; and those for which nobody is free now."""
+        """Shards that somebody else is to do once more, a judge or the host rather than others; and those nobody is free for."""
         effects: list[Effect] = []
         left = []
         for unit in [unit for unit in self.waiting if self.audits is not None and unit in self.audits.open]:
@@ -309,8 +310,8 @@ class Book:
             fit = [worker for worker in joined if self._fits(worker, unit)]
             free = [worker for worker in _prompt(fit, now) if len(worker.leases) < LEASES_AHEAD]
             if free:
-                judge = min(free, key=lambda worker: (worker.role != "host", len(worker.leases), worker.shards_done))
-                effects += self._issue(judge, self.version, unit, "", now)
+                order = [(not one.judge, one.role != "host", len(one.leases), one.shards_done, n) for n, one in enumerate(free)]
+                effects += self._issue(free[min(order)[-1]], self.version, unit, "", now)
             elif fit:
                 left.append(unit)
             else:

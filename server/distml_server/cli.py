@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
                        help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
     serve.add_argument("--embed", action="append", default=[], metavar="ORIGIN", help="a site whose pages may show this page")
+    serve.add_argument("--tensorboard", metavar="DIR", help="write event files for TensorBoard there, a folder for each run")
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 

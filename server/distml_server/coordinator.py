@@ -29,7 +29,7 @@ from .door import Door
 from .downstream import Downstream
 from .guards import TRUSTING, Guards
 from .rounds import Rounds
-from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected
+from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected, Traffic
 from .status import MOST_LISTED, status
 from .store import CURVE, LEDGER, Deposed, Record, RunStore, Stored
 
@@ -75,14 +75,14 @@ class Coordinator:
         self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
-        self.join_url, self.door = "", Door()
+        self.join_url, self.door, self.traffic = "", Door(), Traffic()
+        self.on_loss: Callable[[str, int, float | None], None] = lambda run, step, loss: None  # told of each committed step
         # deposed: another coordinator has the run, nothing that was not stored may be told
         self.over, self.deposed = asyncio.Event(), asyncio.Event()
         self._record: Record | None = None
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, Connection] = {}
-        self._count = 0
-        self.exchange, self.durability_s, self.secret = exchange or {}, durability_s, 0
+        self.exchange, self.durability_s, self._count, self.secret = exchange or {}, durability_s, 0, 0
         self.apply: Callable[[Model, Mapping[tuple[int, int], Taken], int], None] = Model.apply
         self._sketcher: Sketcher | None = None
         self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
@@ -522,9 +522,11 @@ class Coordinator:
         self._saves[run] = self._record, self.version, self.model.state(), rounds.state, dict(rounds.metrics)
         self._save.set()
 
-    def _note(self, step: int, **numbers: float | None) -> None:
-        """A line in the run's curve: of a committed step, or of an evaluation."""
-        self._add_line({"step": step, **numbers}, CURVE)
+    def _note(self, step: int, loss: float | None) -> None:
+        """A line in the run's curve: of a committed step."""
+        assert self._record is not None
+        self.on_loss(self._record.run["run"], step, loss)
+        self._add_line({"step": step, "loss": loss}, CURVE)
 
     def _enter(self, row: ledger.Row) -> None:
         """A line in the run's ledger."""

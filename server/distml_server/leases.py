@@ -108,6 +108,11 @@ class Worker:
         return self.owner or self.id
 
     @property
+    def judge(self) -> bool:
+        """Whether it is the host's own, on the reference backend: where others differ from it, they are wrong."""
+        return self.role == "host" and self.backend == "reference"
+
+    @property
     def evaluates(self) -> bool:
         return any(lease.shard is None for lease in self.leases.values())
 

@@ -68,6 +68,7 @@ class Rounds:
         self.counted = False  # whether a gradient has counted since the run was opened
         self.solo_pace = Pace()
         self.metrics: dict[str, float | None] = dict.fromkeys(METRICS)
+        self.evaluated_step = version  # which the last evaluation was of
         self.error: str | None = None
         self._left.clear()
         for worker in self.workers.values():
@@ -376,7 +377,8 @@ class Rounds:
                 self.book.release(worker, worker.leases[message.lease], "stale")  # too old to count: to be computed again
             return [*([refusal] if refusal else []), *self._go_on(now)]
         verdict = self.book.weigh(worker, message, sketch, self.able())
-        effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, now)]
+        who = "the host's own worker" if worker.judge else "two others"
+        effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, who, now)]
         if not verdict.counts:
             self.book.put_aside(worker, message, now)
             return effects + self._go_on(now)
@@ -389,8 +391,8 @@ class Rounds:
             effects += self._step(now)
         return effects + self._go_on(now)
 
-    def _convict(self, liar: Answer, now: float) -> list[Effect]:
-        """Two others agree that its work was wrong: it is banned, with all that answer for it, and loses its credit."""
+    def _convict(self, liar: Answer, who: str, now: float) -> list[Effect]:
+        """Its work was wrong: it is banned, with all that answer for it, and loses its credit. who: says so."""
         self.conduct.convict(liar.owner, now)
         self.rejected["audit"] += 1
         self._left = {session: left for session, left in self._left.items() if left.answers != liar.owner}
@@ -399,7 +401,7 @@ class Rounds:
             if worker.answers == liar.owner:
                 worker.strikes, worker.shards_done, worker.contributed_s = self.conduct.strikes(liar.owner, now), 0, None
                 self._quarantine(worker)
-                effects.append(Eject(worker.id, "two others computed the same shard and got something else"))
+                effects.append(Eject(worker.id, f"{who} computed the same shard and got something else"))
         return effects
 
     def _step(self, now: float) -> list[Effect]:
@@ -423,6 +425,7 @@ class Rounds:
                 self.book.release(worker, worker.leases[message.lease], refusal.reason)
             return [refusal, *self._go_on(now)]
         self.book.accept_evaluation(worker, message, now)
+        self.evaluated_step = message.step
         if message.split == "validation":
             self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
             if self.book.opinion(worker, message, self.able()):
@@ -501,6 +504,7 @@ class Rounds:
         if message.val_loss is not None:
             found = {"val_loss": message.val_loss, "accuracy": message.accuracy, "train_accuracy": message.train_accuracy}
             self.metrics.update(found)
+            self.evaluated_step = message.step
         if message.steps_per_s > 0 and self.run is not None:
             worker.samples_per_s = message.steps_per_s * self.run.batch_size
             self.solo_pace.add(1 / message.steps_per_s)

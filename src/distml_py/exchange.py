@@ -51,14 +51,26 @@ class Exchange:
     def config(self) -> dict[str, Any]:
         return asdict(self)
 
-    def settled(self) -> "Exchange":
-        """What a run does: with topk, each worker takes the recipe's step itself and sends what it changed.
+    @property
+    def own_steps(self) -> bool:
+        """Whether workers take the recipe's steps themselves and send what these changed.
 
-        Of gradients, most of which come late and many steps' worth at once, an Adam on the coordinator makes too small steps.
+        With topk always: of gradients, most of which come late and many steps' worth at once, an Adam on the coordinator makes
+        too small steps.
         """
-        if (self.mode, self.codec) != ("sync", "topk"):
+        return self.mode == "local" or self.codec == "topk"
+
+    def settled(self) -> "Exchange":
+        """What a run does: topk in sync mode is one local step, and the mean of what it sends is added as it is, unless other
+        numbers were asked for: what is left out comes later, and momentum would drive it too far by then.
+        """
+        if self.codec != "topk":
             return self
-        return replace(self, mode="local", local_steps=1, outer_lr=1.0, outer_momentum=0.0)
+        chosen = (self.outer_lr, self.outer_momentum) != (Exchange.outer_lr, Exchange.outer_momentum)
+        if self.mode == "local" and chosen:
+            return self
+        plain = replace(self, outer_lr=1.0, outer_momentum=0.0)
+        return replace(plain, mode="local", local_steps=1) if self.mode == "sync" else plain
 
     def deterministic(self) -> "Exchange":
         """What of it a run with equal bits may keep: every shard is waited for, and nothing is rounded away."""

@@ -104,8 +104,13 @@ def test_a_deterministic_run_is_synchronous_with_fp32() -> None:
 
 def test_with_topk_workers_take_the_steps_themselves() -> None:
     assert Exchange(codec="topk").settled() == Exchange("local", "topk", 1, 1.0, 0.0)
-    for kept in (Exchange("async", "topk"), Exchange("local", "topk", 4), Exchange(codec="int8")):
+    assert Exchange("async", "topk").settled() == Exchange("async", "topk", outer_lr=1.0, outer_momentum=0.0)
+    assert Exchange("local", "topk", 4).settled() == Exchange("local", "topk", 4, 1.0, 0.0)
+    for kept in (Exchange("local", "topk", 4, 0.5, 0.9), Exchange(codec="int8"), Exchange("async"), Exchange("local")):
         assert kept.settled() == kept
+    assert [Exchange(mode, codec).own_steps for mode, codec in (("async", "topk"), ("local", "fp32"), ("async", "int8"))] == [
+        True, True, False,
+    ]  # fmt: skip
 
 
 def test_what_the_document_says_is_what_recipes_and_the_command_take() -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from distml_py import wire
 
 from ..aggregate import Taken
-from ..sockets import NEVER, Connection, Content
+from ..sockets import NEVER, Connection, Content, Traffic
 from . import messages as m
 
 RESTART = 1012
@@ -26,7 +26,7 @@ class Far(Connection):
     """tell: says something to the follower. deliver: sees that these weights come there, too, and gives their hash."""
 
     def __init__(self, who: int, place: str, tell: Callable[[m.DownThing], None], deliver: Callable[[int], str]) -> None:
-        super().__init__(cast(Any, None), None)  # what would use a socket is replaced below
+        super().__init__(cast(Any, None), None, Traffic())  # what would use a socket is replaced below
         self.who, self.place, self._tell, self._deliver = who, place, tell, deliver
         self.gone = False
 

@@ -23,7 +23,7 @@ from ..decoding import decode
 from ..effects import Reject
 from ..guards import TRUSTING, Guards
 from ..rounds import Rounds
-from ..sockets import REFUSED, Connection, Inspected
+from ..sockets import REFUSED, Connection, Inspected, Traffic
 from ..status import status
 from ..store import Deposed, Stored
 from .follower import Follower
@@ -57,7 +57,7 @@ class Member:
 
     def __init__(self, transport: Transport, access: Access, open_store: Callable[[], NatsStore], plan: Plan) -> None:
         self.name = secrets.token_hex(3)
-        self.join_url = ""
+        self.join_url, self.traffic = "", Traffic()
         self.over = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
         self._transport, self._access, self._open_store, self._plan = transport, access, open_store, plan

@@ -55,8 +55,8 @@ class Module:
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
-        if cls.__module__.startswith(__name__.rpartition(".")[0]) and "__init__" in vars(cls):
-            cls.__init__ = guarded(cls.__name__, _placed(cls.__init__), more=_PLACE)  # type: ignore[method-assign]
+        if cls.__module__.startswith(__name__.rpartition(".")[0]) and not cls.__name__.startswith("_"):
+            cls.__init__ = _checked(cls.__name__, cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self) -> None:
         object.__setattr__(self, "_parameters", {})
@@ -402,6 +402,13 @@ T = TypeVar("T")
 _PLACE = frozenset({"device", "dtype"})
 
 
+def _checked(name: str, begin: Callable[..., None]) -> Callable[..., None]:
+    """An __init__, the class's own or inherited, that checks its arguments and tells of them in the name of this class."""
+    if begin is Module.__init__:
+        return begin
+    return guarded(name, begin.__wrapped__ if hasattr(begin, "__guarded__") else _placed(begin), more=_PLACE)  # type: ignore[attr-defined]
+
+
 def _placed(make: Callable[..., None]) -> Callable[..., None]:
     """A layer's __init__ that takes PyTorch's device (checked) and dtype (of its parameters), too: by name, or after all others."""
     kinds = [parameter.kind for parameter in inspect.signature(make).parameters.values()]
@@ -414,10 +421,18 @@ def _placed(make: Callable[..., None]) -> Callable[..., None]:
             device, dtype = (place[0], place[1] if len(place) == 2 else dtype)
             args = args[:own]
         make(self, *args, **named)
+        _begun_otherwise(self)
         if device is not None or dtype is not None:
             self.to(device=device, dtype=dtype)
 
     return init
+
+
+def _begun_otherwise(layer: Module) -> None:
+    """A class derived from a layer that says itself how its numbers begin is asked, as PyTorch's layers ask when they are made."""
+    reset: Any = getattr(type(layer), "reset_parameters", None)
+    if reset is not None and reset.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        reset(layer)
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
