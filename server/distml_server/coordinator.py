@@ -83,7 +83,7 @@ class Coordinator:
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, Connection] = {}
         self.exchange, self.durability_s, self._count, self.secret = exchange or {}, durability_s, 0, 0
-        self.apply: Callable[[Model, Mapping[tuple[int, int], Taken], int], None] = Model.apply
+        self.apply: Callable[[Model, Mapping[tuple[int, int], Taken], int], None] = _apply
         self._sketcher: Sketcher | None = None
         self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
         self._taken: dict[tuple[int, int], Taken] = {}
@@ -613,6 +613,10 @@ class Coordinator:
         self._disk.shutdown()
         for connection in connections:
             connection.close(1012, "restart")
+
+
+def _apply(model: Model, taken: Mapping[tuple[int, int], Taken], samples: int) -> None:
+    model.apply(taken, samples)
 
 
 def _is_work(effect: do.Effect) -> bool:
