@@ -255,13 +255,11 @@ def functional_call(
             slots = home._parameters if last in home._parameters else home._buffers
             kept.append((home, slots, last, slots[last]))
             slots[last] = tensor
-            object.__setattr__(home, last, tensor)
         inputs = () if args is None else args if isinstance(args, tuple) else (args,)
         return module(*inputs, **(kwargs or {}))
     finally:
         for home, slots, last, tensor in reversed(kept):
             slots[last] = tensor
-            object.__setattr__(home, last, tensor)
 
 
 <<<<<<< HEAD
