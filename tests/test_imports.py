@@ -28,11 +28,7 @@ LISTING = [
     ["gradients", "sampling"],
     ["gradcheck", "differentials", "saved"],
     ["autograd"],
-<<<<<<< HEAD
-    ["creation", "browser", "atlas", "func", "linalg", "special", "constants", "einops_backend", "testing"],
-=======
-    ["creation", "browser", "atlas", "func", "forward_ad", "linalg", "special", "constants", "einops_backend"],
->>>>>>> main
+    ["creation", "browser", "atlas", "func", "forward_ad", "linalg", "special", "constants", "einops_backend", "testing"],
     ["kinds"],
     ["recording", "scope", "spent", "trees"],
     ["guards"],

@@ -262,7 +262,6 @@ def functional_call(
             slots[last] = tensor
 
 
-<<<<<<< HEAD
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
     """(func(*primals), push): push(*tangents) gives the derivative along them, as jvp() does."""
     out = func(*primals)
@@ -273,19 +272,6 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
     return out, push
 
 
-def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(parameters, buffers) of several models of one class, each stacked along a new first dimension, for vmap()."""
-    known = list(models)
-    if not known or len({type(model) for model in known}) != 1:
-        raise GradientError("stack_module_state: models are at least one, all of one class")
-    if len({model.training for model in known}) != 1:
-        raise GradientError("stack_module_state: all models are in training, or all in eval mode")
-    parameters = {
-        name: stack([dict(model.named_parameters())[name].detach() for model in known]).requires_grad_(first.requires_grad)
-        for name, first in known[0].named_parameters()
-    }
-    return parameters, {name: stack([dict(model.named_buffers())[name] for model in known]) for name, _ in known[0].named_buffers()}
-=======
 def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """(parameters, buffers) of modules of one kind, stacked along a new first dimension: what vmap(functional_call) runs over."""
     given = list(models)
@@ -303,7 +289,6 @@ def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor
         }
 
     return joined([dict(model.named_parameters()) for model in given]), joined([dict(model.named_buffers()) for model in given])
->>>>>>> main
 
 
 __getattr__ = _getter("torch.func", globals())

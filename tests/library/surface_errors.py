@@ -410,12 +410,6 @@ STORAGE: list[Row] = [
     ),
     (lambda: dm.binomial(full(1), full(1) * 2), ShapeError, "binomial: counts are at least 0 and probabilities in [0, 1]"),
     (lambda: full(1).geometric_(1.5), ShapeError, "geometric_: p is in (0, 1), got 1.5"),
-    (lambda: dm.func.stack_module_state([]), GradientError, "stack_module_state: models are at least one, all of one class"),
-    (
-        lambda: dm.func.stack_module_state([dm.nn.Linear(1, 1), dm.nn.Linear(1, 1).eval()]),
-        GradientError,
-        "stack_module_state: all models are in training, or all in eval mode",
-    ),
 ]
 FACTORS: list[Row] = [
     (

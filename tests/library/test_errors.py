@@ -292,13 +292,6 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.embedding(labels(0), full(3)), ShapeError, "embedding needs weight (rows, width), got (3,)"),
     (
-<<<<<<< HEAD
-=======
-        lambda: F.embedding(labels(0), full(3, 1), sparse=True),
-        UnsupportedError,
-        "not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults",
-    ),
-    (
         lambda: F.scaled_dot_product_attention(full(3, 2, 2), full(2, 2, 2), full(2, 2, 2), enable_gqa=True),
         ShapeError,
         "enable_gqa: the heads of query (3, 2, 2) must be a multiple of those of (2, 2, 2)",
@@ -316,7 +309,6 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "stack_module_state: all modules must be in train() mode, or all in eval() mode",
     ),
     (
->>>>>>> main
         lambda: F.scaled_dot_product_attention(full(2, 2), full(2, 2), full(2, 2), full(2, 2), is_causal=True),
         ShapeError,
         "scaled_dot_product_attention takes attn_mask or is_causal, not both",

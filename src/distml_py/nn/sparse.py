@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-<<<<<<< HEAD
 from ..errors import ShapeError
-from ..tensor import Tensor
-=======
-from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor, no_grad
->>>>>>> main
 from . import functional as F
 from .init import normal, normal_
 from .module import Module, Parameter

@@ -19,11 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DistmlError, DtypeError
-<<<<<<< HEAD
-from . import kinds_taken, legacy
-=======
-from . import kinds_taken, other_names
->>>>>>> main
+from . import kinds_taken, legacy, other_names
 from .tensor import Tensor
 
 Kinds = tuple[type, ...]
@@ -62,15 +58,10 @@ class Plan:
     renamed: Mapping[str, str]
     idle: tuple[str, ...]
     out: bool
-<<<<<<< HEAD
-    sized: bool
+    sized: str
     legacy: str  # the loss whose deprecated arguments are given
     place: int | None  # of its reduction among the arguments
-=======
-    sized: str
-    legacy: bool
     older: Any = None
->>>>>>> main
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if self.older is not None:
@@ -79,15 +70,8 @@ class Plan:
         given = {self.renamed.get(name, name): value for name, value in named.items() if name not in self.idle}
         out = given.pop("out") if self.out else None
         if self.legacy:
-<<<<<<< HEAD
             args, given = self._reduced(args, given)
-        found = function(given.pop("size"), **given) if self.sized else function(*args, **given)
-=======
-            given["reduction"] = _reduction(
-                given.pop("size_average", None), given.pop("reduce", None), given.get("reduction", "mean")
-            )
         found = function(*args, given.pop(self.sized), **given) if self.sized else function(*args, **given)
->>>>>>> main
         return found if out is None else _stored(found, out)
 
     def _reduced(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -132,37 +116,24 @@ class Signature:
     def plan(self, args: tuple[Any, ...], named: dict[str, Any]) -> Plan | None:
         """What to do with these keywords; None: they are the function's own. Raises DtypeError for a wrong kind of argument."""
         strange = [name for name in named if name not in self.named and name not in self.more] if not self.open else []
-<<<<<<< HEAD
-        renamed = {name: _ALIASES[name] for name in strange if _ALIASES.get(name) in self.named and _ALIASES[name] not in named}
-        idle = tuple(name for name in strange if name in self.idle)
-        sized = self.rest == "size" and "size" in strange and not args
-        older = legacy.is_used(self.name, args, strange)
-        taken = {*renamed, *idle, "out", *(legacy.WORDS if older else ()), *(("size",) if sized else ())}
-        rest = [name for name in strange if name not in taken]
-        if rest:
-            raise ArgumentError(self._unknown(rest[0]))
-        own = legacy.taken_out(self.name, args)[0] if older else args
-        self._check(own, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
-        if not strange and not older:
-            return None
-        place = self.placed.index("reduction") if older and "reduction" in self.placed else None
-        return Plan(renamed, idle, "out" in strange, sized, self.name if older else "", place)
-=======
         older = other_names.older_form(self.name, args)
         if older is not None:
             args, factors = older(args)
             named = named | factors
+        loss = self.name if legacy.is_used(self.name, args, strange) else ""
         renamed = {name: known for name in strange if (known := other_names.renamed(name, self.named, named)) is not None}
         idle = tuple(name for name in strange if name in self.idle or (name in other_names.IDLE and name not in renamed))
         sized = next((n for n in strange if n in other_names.SEVERAL), "") if self.rest and len(args) <= len(self.placed) else ""
-        legacy = "reduction" in self.named and not _LEGACY.isdisjoint(strange)
-        taken = {*renamed, *idle, "out", *(_LEGACY if legacy else ()), sized}
+        taken = {*renamed, *idle, "out", *(legacy.WORDS if loss else ()), sized}
         rest = [name for name in strange if name not in taken]
         if rest:
             raise ArgumentError(self._unknown(rest[0]))
-        self._check(args, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
-        return Plan(renamed, idle, "out" in strange, sized, legacy, older) if strange or older is not None else None
->>>>>>> main
+        own = legacy.taken_out(self.name, args)[0] if loss else args
+        self._check(own, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
+        if not strange and not loss and older is None:
+            return None
+        place = self.placed.index("reduction") if loss and "reduction" in self.placed else None
+        return Plan(renamed, idle, "out" in strange, sized, loss, place, older)
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self.named, 1, 0.5)

@@ -4,8 +4,7 @@ from inspect import isfunction
 
 from ...missing import getter as _getter
 from ...tensor.arguments import guard as _guard
-<<<<<<< HEAD
-from . import parametrizations, parametrize, rnn
+from . import parametrizations, parametrize, prune, rnn
 from .fusing import (
     convert_conv2d_weight_memory_format,
     convert_conv3d_weight_memory_format,
@@ -15,9 +14,6 @@ from .fusing import (
     fuse_linear_bn_weights,
     skip_init,
 )
-=======
-from . import parametrizations, parametrize, prune, rnn
->>>>>>> main
 from .gradients import (
     clip_grad_norm,
     clip_grad_norm_,
