@@ -10,7 +10,6 @@ from ..tensor import is_grad_enabled
 from ..tensor.gradient import RemovableHandle
 from .backward_hooks import Passage
 
-
 Known = OrderedDict[int, Callable[..., Any]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -175,13 +175,23 @@ class Module(Slots, Stateful):
                 device = value
         devices.check(device)
         if dtype is None:
-            return self
+            return self._apply(lambda tensor: tensor)
         kind = dtype_of(dtype)
         if not kind.is_floating_point:
             raise DtypeError(f"Module.to takes a floating-point dtype, got {kind}; use .to() of a tensor")
-        for _, tensor in self._walk(""):
-            if tensor.is_floating_point():
-                tensor._convert(kind)
+        return self._apply(lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """fn on every parameter and buffer, which become what it gives: what to(), float() and the like ask, of classes that
+        keep more tensors, too."""
+        for child in self.children() if recurse else ():
+            child._apply(fn)
+        for _, tensor in self._walk("", recurse=False):
+            found = fn(tensor)
+            if found.dtype is not tensor.dtype:
+                tensor._convert(found.dtype)
+            elif found is not tensor:
+                tensor.data = found
         return self
 
     def float(self) -> Self:

@@ -52,8 +52,8 @@ class Slots:
             raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
         if slot:
             self._leave(name, slot)
-            if name not in own[slot]:
-                self._fresh(f"{type(self).__name__}.{name} =", name, {})
+            if slot == "_parameters" and name not in own[slot] and hasattr(type(self), name):
+                raise ShapeError(f"{type(self).__name__} has an attribute {name!r} already, a parameter would be hidden by it")
             own[slot][name] = value
             if isinstance(value, Buffer) and not value.persistent:
                 self._non_persistent_buffers_set.add(name)
@@ -67,9 +67,11 @@ class Slots:
         if value is None or (slot == "_buffers" and isinstance(value, Tensor)):
             return
         if slot == "_buffers":
-            raise ShapeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
+            raise DtypeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
         what, kind = ("parameter", "Parameter") if slot == "_parameters" else ("child module", "Module")
-        raise DtypeError(f"cannot assign {typename(value)!r} as {what} {name!r} (torch.nn.{kind} or None expected); del {name} first")
+        raise DtypeError(
+            f"cannot assign {typename(value)!r} as {what} {name!r} (torch.nn.{kind} or None expected); del {name} first"
+        )
 
     def __delattr__(self, name: str) -> None:
         for slot in OWN:
