@@ -14,6 +14,7 @@ from .audit import Answer, Audits, Sketch, Verdict
 from .effects import Effect, Reject, Send, SendWeights
 from .heldout import HeldOut
 from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
+from .summing import RANGE, ranges
 from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
@@ -263,12 +264,13 @@ class Book:
         effects, audited = self._lease_audits(joined, now)
         usual_s = self.pace.mean_s or 1.0
         size = max(self.run.batch_size // self.run.shards, 1) * self.span
+        places = sorted({worker.place for worker in joined})
         line = []
         for number, worker in enumerate(_prompt(joined, now)):
             own_s = worker.piece_s(size, usual_s, now)
             unheard = own_s <= self._waited_s() and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
             if self.waiting and unheard and self.room(worker):
-                effects += self._issue(worker, self.version, self.waiting.popleft(), "", now)
+                effects += self._issue(worker, self.version, self._next_unit(worker, places), "", now)
             done_s = worker.left_s(own_s, size, now) + own_s
             line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
         heapq.heapify(line)
@@ -278,7 +280,7 @@ class Book:
             if not self.room(worker):
                 heapq.heappop(line)
                 continue
-            unit = self.waiting.popleft()
+            unit = self._next_unit(worker, places)
             if held < LEASES_AHEAD:
                 effects += self._issue(worker, self.version, unit, "", now)
             else:
@@ -288,6 +290,16 @@ class Book:
             heapq.heapreplace(line, (done_s + own_s, shards + 1, number, own_s, held + 1, worker))
         self.waiting.extendleft([*reversed(kept), *audited])
         return effects
+
+    def _next_unit(self, worker: Worker, places: list[str]) -> int:
+        """The first that waits; with several coordinators the first of its own coordinator's part, which is summed there."""
+        if len(places) > 1:
+            own, count = places.index(worker.place), ranges(self.run.shards)
+            for unit in self.waiting:
+                if unit % self.run.shards // RANGE * len(places) // count == own:
+                    self.waiting.remove(unit)
+                    return unit
+        return self.waiting.popleft()
 
     def _lease_audits(self, joined: list[Worker], now: float) -> tuple[list[Effect], list[int]]:
         """Shards that somebody else is to do once more, a judge or the host rather than others; and those nobody is free for."""

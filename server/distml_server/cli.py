@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--deterministic", action="store_true", help="bit-identical weights, reference backend only")
     serve.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
     serve.add_argument("--store", choices=("files", "sqlite"), help="how a new --run-dir keeps its records (default: files)")
-    serve.add_argument("--durability", type=_durability, default=1.0, metavar="S",
+    serve.add_argument("--cluster", metavar="nats://HOST:PORT,...",
+                       help="share one run with other coordinators, through NATS with JetStream")  # fmt: skip
+    serve.add_argument("--durability", type=_durability, metavar="S",
                        help="seconds of work a crash may cost (default 1); step: none, steps are stored first")  # fmt: skip
     serve.add_argument("--resume", nargs="?", const=True, metavar="RUN", help="go on with this run, or the newest, in --run-dir")
     serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")

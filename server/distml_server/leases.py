@@ -82,6 +82,7 @@ class Worker:
     session: str = ""
     owner: str = ""  # whose conduct it shares, see conduct.py
     capped: bool = False  # its owner computes but a share of each step
+    place: str = ""  # the coordinator it is connected to, when there are several
     quarantined: bool = False  # it gets no work
     joined: bool = False
     backend: str = ""

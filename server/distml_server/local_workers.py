@@ -5,23 +5,27 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from .coordinator import Coordinator
+
+if TYPE_CHECKING:
+    from .cluster.member import Member
 
 LOOK_S = 0.1
 AUDITOR_AFTER_S = 3.0  # a second owner may be on its way
 
 
-async def local_worker(coordinator: Coordinator, after_s: float, link: str) -> None:
+async def local_worker(coordinator: "Coordinator | Member", after_s: float, link: str) -> None:
     """Returns only when a worker was started here and has ended while nobody else works: the run will not finish."""
     quiet_s = 0.0
     while quiet_s < after_s:
         await asyncio.sleep(LOOK_S)
-        quiet_s = 0.0 if coordinator.rounds.joined() else quiet_s + LOOK_S
+        quiet_s = 0.0 if coordinator.joined else quiet_s + LOOK_S
     print(f"No worker has joined for {after_s:g} s: starting one here.", flush=True)
     async with _worker(link, "local worker") as process:
         await process.wait()
-        while coordinator.rounds.joined() or coordinator.over.is_set():
+        while coordinator.joined or coordinator.over.is_set():
             await asyncio.sleep(LOOK_S)
 
 

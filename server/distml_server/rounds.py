@@ -142,13 +142,15 @@ class Rounds:
         self._clear(state, run, version)
         self.metrics.update(metrics)
 
-    def connect(self, worker: str, name: str, role: str, now: float, session: str = "", address: str = "") -> list[Effect]:
+    def connect(
+        self, worker: str, name: str, role: str, now: float, session: str = "", address: str = "", place: str = ""
+    ) -> list[Effect]:
         """session: text of the worker's own; who comes back with it within the run is known again.
 
         address: what workers have in common that may be one stranger's; strikes are then the address's, and its share of a
-        step is capped. "": the session is its own.
+        step is capped. "": the session is its own. place: the coordinator it is connected to, when there are several.
         """
-        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now)
+        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now, place=place)
         found.strikes = self.conduct.strikes(found.owner, now)
         found.quarantined = self.conduct.quarantined(found.owner, now)
         before = self._left.pop(session, None) if session else None
@@ -215,6 +217,19 @@ class Rounds:
         if self.book is not None:
             self.book.jump(self.version)
             self.book.evaluations.clear()
+
+    def again(self, version: int, now: float) -> list[Effect]:
+        """What counted for the step just completed is lost: it is done once more, by who is still here."""
+        self.version, self.solo = version, None
+        if self.book is None or self.state not in ACTIVE:
+            return []
+        for worker in self.workers.values():
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+            worker.version = -1
+        self.book.jump(version)
+        self.book.evaluations = {key: None for key in self.book.evaluations if key[0] <= version}
+        return self._go_on(now)
 
     def close(self, now: float) -> list[Effect]:
         """The coordinator shuts down: a solo worker is asked for its state; no new work is given out."""

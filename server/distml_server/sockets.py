@@ -76,6 +76,7 @@ class Connection:
         self.id = ""
         self.role = ""
         self.token = self.address = ""
+        self.place = ""  # the coordinator that it ends at, when there are several
         self._socket, self._transport, self._traffic = socket, transport, traffic
         self._outbox: deque[tuple[type, int, Content]] = deque()  # message type, weights version, frame or what makes it
         self._wake = asyncio.Event()
@@ -234,8 +235,11 @@ class Connection:
         if not isinstance(inspected.frame.message, FREE_OF_CHARGE) and not self._afford():
             return
         refusal = coordinator.receive(self, inspected)
-        if refusal is None:
-            return
+        if refusal is not None:
+            self.judge(refusal)
+
+    def judge(self, refusal: Reject) -> None:
+        """What it costs to have been refused."""
         if refusal.reason == "forbidden":
             self._forbidden += 1
             if self._forbidden >= MOST_FORBIDDEN:

@@ -99,7 +99,7 @@ def full_like(input: Tensor, fill_value: Number, *, dtype: Any = None, device: A
 
 
 def arange(
-    start: Number,
+    start: Number | None = None,
     end: Number | None = None,
     step: Number = 1,
     *,
@@ -110,7 +110,10 @@ def arange(
     """start, start + step, ... below end; arange(end) starts at 0. Integers give int32."""
     check(device)
     if end is None:
-        start, end = 0, start
+        start, end = None, start
+    if end is None:
+        raise ShapeError("arange needs an end: arange(end), or arange(start, end, step)")
+    start = 0 if start is None else start
     start, end, step = (value.item() if isinstance(value, (Tensor, np.generic)) else value for value in (start, end, step))
     if step == 0:
         raise ShapeError("arange: step is 0, so it would never end")

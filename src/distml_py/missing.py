@@ -41,7 +41,6 @@ MODULES = {
     "torch.testing": "numpy.testing of x.numpy()",
     "torch.signal": "torch.hann_window and the like",
     "torch.overrides": "plain functions",
-    "torch.nn.utils.prune": "a mask that is multiplied with the weight",
     "torch.nn.utils.stateless": "torch.func.functional_call",
     "torch.nn.quantized": "float32 throughout",
     "torch.utils.model_zoo": "a model of distml_py.models, and load_state_dict()",

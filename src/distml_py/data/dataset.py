@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,8 +25,9 @@ class Dataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__(index)")
 
-    def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} has no __len__()")
+    if TYPE_CHECKING:  # else list() of a loader would ask for a length that there is not
+
+        def __len__(self) -> int: ...
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])

@@ -11,7 +11,7 @@ from ..functions.pooling import Sizes
 from ..functions.volume import triple
 from ..tensor import Tensor
 from . import functional as F
-from .init import fan_in_uniform
+from .init import as_layers_begin, fan_in_uniform
 from .module import Module
 
 MODES = ("zeros", "reflect", "replicate", "circular")
@@ -55,6 +55,10 @@ class _Conv(Module):
         fan_in = second // groups * math.prod(self.kernel_size)
         self.weight = fan_in_uniform((first, second // groups, *self.kernel_size), fan_in)
         self.bias = fan_in_uniform((self.out_channels,), fan_in) if bias else None
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        as_layers_begin(self.weight, self.bias, math.prod(self.weight.shape[1:]))
 
     def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
         """(input, padding that is left to the convolution): its own zeros, or copies of the input around it."""

@@ -421,10 +421,18 @@ def _placed(make: Callable[..., None]) -> Callable[..., None]:
             device, dtype = (place[0], place[1] if len(place) == 2 else dtype)
             args = args[:own]
         make(self, *args, **named)
+        _begun_otherwise(self)
         if device is not None or dtype is not None:
             self.to(device=device, dtype=dtype)
 
     return init
+
+
+def _begun_otherwise(layer: Module) -> None:
+    """A class derived from a layer that says itself how its numbers begin is asked, as PyTorch's layers ask when they are made."""
+    reset: Any = getattr(type(layer), "reset_parameters", None)
+    if reset is not None and reset.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        reset(layer)
 
 
 def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:

@@ -9,7 +9,7 @@ from ..op import float32
 from ..tensor import Tensor
 from . import functional as F
 from .functional import Sizes
-from .init import constant
+from .init import as_norms_begin, constant, constant_
 from .module import Module
 
 
@@ -44,6 +44,17 @@ class _BatchNorm(Module):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+
+    def reset_running_stats(self) -> None:
+        """As if no batch had been seen."""
+        for buffer, value in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
+            if buffer is not None:
+                constant_(buffer, value)
+
+    def reset_parameters(self) -> None:
+        """Ones and zeros again, and no batch seen."""
+        self.reset_running_stats()
+        as_norms_begin(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self.ranks or input.shape[1] != self.num_features:
@@ -151,6 +162,9 @@ class LayerNorm(Module):
         self.weight = constant(self.normalized_shape, 1.0) if elementwise_affine else None
         self.bias = constant(self.normalized_shape, 0.0) if elementwise_affine and bias else None
 
+    def reset_parameters(self) -> None:
+        as_norms_begin(self.weight, self.bias)
+
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -167,6 +181,9 @@ class RMSNorm(Module):
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self.weight = constant(self.normalized_shape, 1.0) if elementwise_affine else None
+
+    def reset_parameters(self) -> None:
+        as_norms_begin(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -185,6 +202,9 @@ class GroupNorm(Module):
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = constant((num_channels,), 1.0) if affine else None
         self.bias = constant((num_channels,), 0.0) if affine and bias else None
+
+    def reset_parameters(self) -> None:
+        as_norms_begin(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

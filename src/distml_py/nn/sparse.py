@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ShapeError, UnsupportedError
-from ..tensor import Tensor
+from ..tensor import Tensor, no_grad
 from . import functional as F
-from .init import normal
+from .init import normal, normal_
 from .module import Module, Parameter
 
 
@@ -33,6 +33,13 @@ class Embedding(Module):
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor) -> Tensor:
         return F.embedding(input, self.weight, self.padding_idx)
@@ -83,6 +90,13 @@ class EmbeddingBag(Module):
         self.include_last_offset = include_last_offset  # sparse: how PyTorch stores the gradient, which is dense here
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         options: Any = {"mode": self.mode, "per_sample_weights": per_sample_weights, "padding_idx": self.padding_idx}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DistmlError, DtypeError
-from . import kinds_taken
+from . import kinds_taken, other_names
 from .tensor import Tensor
 
 Kinds = tuple[type, ...]
@@ -47,7 +47,6 @@ _NAMED: dict[str, str] = {
     "dim": "int | Sequence[int] | Tensor | None",
     **{name: "int | Sequence[int]" for name in ("size", "sizes", "shape", "dims")},
 }
-_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}  # as NumPy says it
 _OURS = frozenset({__name__.partition(".")[0], "numpy"})
 NONE: frozenset[str] = frozenset()
 _LEGACY = frozenset({"size_average", "reduce"})
@@ -61,17 +60,21 @@ class Plan:
     renamed: Mapping[str, str]
     idle: tuple[str, ...]
     out: bool
-    sized: bool
+    sized: str
     legacy: bool
+    older: Any = None
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if self.older is not None:
+            args, factors = self.older(args)
+            named = named | factors
         given = {self.renamed.get(name, name): value for name, value in named.items() if name not in self.idle}
         out = given.pop("out") if self.out else None
         if self.legacy:
             given["reduction"] = _reduction(
                 given.pop("size_average", None), given.pop("reduce", None), given.get("reduction", "mean")
             )
-        found = function(given.pop("size"), **given) if self.sized else function(*args, **given)
+        found = function(*args, given.pop(self.sized), **given) if self.sized else function(*args, **given)
         return found if out is None else _stored(found, out)
 
 
@@ -117,16 +120,20 @@ class Signature:
     def plan(self, args: tuple[Any, ...], named: dict[str, Any]) -> Plan | None:
         """What to do with these keywords; None: they are the function's own. Raises DtypeError for a wrong kind of argument."""
         strange = [name for name in named if name not in self.named and name not in self.more] if not self.open else []
-        renamed = {name: _ALIASES[name] for name in strange if _ALIASES.get(name) in self.named and _ALIASES[name] not in named}
-        idle = tuple(name for name in strange if name in self.idle)
-        sized = self.rest == "size" and "size" in strange and not args
+        older = other_names.older_form(self.name, args)
+        if older is not None:
+            args, factors = older(args)
+            named = named | factors
+        renamed = {name: known for name in strange if (known := other_names.renamed(name, self.named, named)) is not None}
+        idle = tuple(name for name in strange if name in self.idle or (name in other_names.IDLE and name not in renamed))
+        sized = next((n for n in strange if n in other_names.SEVERAL), "") if self.rest and len(args) <= len(self.placed) else ""
         legacy = "reduction" in self.named and not _LEGACY.isdisjoint(strange)
-        taken = {*renamed, *idle, "out", *(_LEGACY if legacy else ()), *(("size",) if sized else ())}
+        taken = {*renamed, *idle, "out", *(_LEGACY if legacy else ()), sized}
         rest = [name for name in strange if name not in taken]
         if rest:
             raise ArgumentError(self._unknown(rest[0]))
         self._check(args, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
-        return Plan(renamed, idle, "out" in strange, sized, legacy) if strange else None
+        return Plan(renamed, idle, "out" in strange, sized, legacy, older) if strange or older is not None else None
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self.named, 1, 0.5)

@@ -4,7 +4,7 @@ from inspect import isfunction
 
 from ...missing import getter as _getter
 from ...tensor.arguments import guard as _guard
-from . import parametrizations, parametrize, rnn
+from . import parametrizations, parametrize, prune, rnn
 from .gradients import (
     clip_grad_norm_,
     clip_grad_value_,
