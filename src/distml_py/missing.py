@@ -48,6 +48,7 @@ MODULES = {
     "torch.utils.cpp_extension": "an autograd.Function in Python",
     "torch._dynamo": "distml_py.compile",
     "torch._inductor": "distml_py.compile",
+    "torch.nn.attention": "F.scaled_dot_product_attention",
     "torchvision.ops": "its formula in tensor operations",
     "torchvision.io": "PIL, and transforms.ToTensor()",
 }

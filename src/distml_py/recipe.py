@@ -54,8 +54,8 @@ class Recipe:
     mode: str = Exchange.mode
     codec: str = Exchange.codec
     local_steps: int = Exchange.local_steps
-    outer_lr: float = Exchange.outer_lr
-    outer_momentum: float = Exchange.outer_momentum
+    outer_lr: float | None = Exchange.outer_lr
+    outer_momentum: float | None = Exchange.outer_momentum
     staleness: int = Exchange.staleness
     quorum: float = Exchange.quorum
 

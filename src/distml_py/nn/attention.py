@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import enum
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 from .. import creation
 from ..errors import ShapeError
@@ -16,18 +12,6 @@ from . import functional as F
 from .init import constant, constant_, xavier_normal_, xavier_uniform_
 from .linear import Linear
 from .module import Module
-
-
-class SDPBackend(enum.Enum):
-    """PyTorch's ways to compute attention, for sdpa_kernel(); which one is taken here is the backend's choice."""
-
-    ERROR, MATH, FLASH_ATTENTION, EFFICIENT_ATTENTION, CUDNN_ATTENTION = -1, 0, 1, 2, 3
-
-
-@contextmanager
-def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
-    """PyTorch's torch.nn.attention.sdpa_kernel: a context in which nothing changes."""
-    yield
 
 
 class NonDynamicallyQuantizableLinear(Linear):
