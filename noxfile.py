@@ -25,6 +25,7 @@ EDITOR_BANNER = "/*! CodeMirror 6.0.2, (c) Marijn Haverbeke and others, MIT: see
 # It writes <style> elements into documents, which the page's policy forbids, and constructed sheets only into shadow roots.
 STYLES, ALLOWED = ".head&&e.adoptedStyleSheets&&", "e.adoptedStyleSheets&&"
 WITHOUT_PAGE = ("--ignore=tests/browser/page", "tests/browser")  # `nox -s page` has them
+OTHERS = [f"--ignore=tests/{folder}" for folder in ("library", "browser", "cluster")]  # `nox -s cluster` has the last one's
 PAGE_TESTS = [
     "tests/browser/page", "tests/browser/test_page.py", "tests/browser/test_training.py", "tests/browser/test_live_page.py",
     "tests/browser/test_cluster.py", "tests/browser/test_context_loss.py",
@@ -43,7 +44,7 @@ def tests(session: nox.Session) -> None:
         return
     session.run("pytest", "--durations=20", "-n", "2", "tests/library")
     # Playwright leaves an event loop behind, so browsers and servers are not mixed in one process
-    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadfile", "--ignore=tests/library", "--ignore=tests/browser")
+    session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadfile", *OTHERS)
     session.run("pytest", "--durations=20", "-n", "2", "--dist", "loadgroup", "-m", "not alone", *WITHOUT_PAGE)
     session.run("pytest", "--durations=20", "-m", "alone", *WITHOUT_PAGE)
 
@@ -144,6 +145,22 @@ def codecs(session: nox.Session) -> None:
 def load(session: nox.Session) -> None:
     """Simulated workers on real sockets against one coordinator. Arguments after --: --json FILE, --only, --seconds."""
     _session(session, "tests/load/load.py")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Several coordinators that share a run through NATS, which the tests start. After --: --scale for what another one costs."""
+    if shutil.which("nats-server", path=os.pathsep.join((os.environ["PATH"], "/usr/sbin"))) is None:
+        session.run("apt-get", "update", "-qq", external=True)
+        session.run("apt-get", "install", "-qq", "-y", "nats-server", external=True)
+    session.install("-e", ".[test,cluster]")
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    if "--scale" in session.posargs:
+        given = [word for word in session.posargs if word != "--scale"]
+        paths = os.pathsep.join(("tests", "tests/cluster", "tests/load"))
+        session.run("python", "tests/cluster/scale.py", *given, env={"PYTHONPATH": paths, **threads})
+    else:
+        session.run("pytest", "--durations=20", *(session.posargs or ["tests/cluster"]), env=threads)
 
 
 @nox.session

@@ -12,7 +12,7 @@ from distml_py.inspection import look as looked
 from distml_py.onnx.export import exported
 from distml_py.serialization import pytorch_snippet
 from distml_py.stand_in import execute, told
-from distml_py.tab import Tab, line_of
+from distml_py.tab import Tab, line_of, words_of
 
 def start(bridge, why, remembered, remember, alone, tested):
     global tab, driver
@@ -28,7 +28,7 @@ def guarded(work, told=lambda error: "".join(traceback.format_exception(error)))
         try:
             return to_js([None, work(*values)])
         except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
+            text = words_of(error)
             return to_js([json.dumps({"message": text, "line": line_of(error), "traceback": told(error), "recipe": not isinstance(error, (BackendError, MemoryError))}), None])
     return call
 
@@ -75,7 +75,7 @@ def kept(kind, name):
         inputs = training.splits.train.batch(numpy.arange(2))[0]
         return exported(copy.eval(), inputs, ["input"], dynamic_axes={"input": {0: "batch"}})
     state = training.model.state_dict()
-    return safetensors.dumps({name: value.numpy() for name, value in state.items()})
+    return safetensors.dumps({name: value.detach().numpy() for name, value in state.items()})
 
 def fit(name, code, seed, weights):
     if tab.busy:

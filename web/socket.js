@@ -2,7 +2,7 @@
 
 import { readHeader } from "./frames.js";
 
-const PROTOCOL = 3; // what is spoken here, and the oldest one, too
+const PROTOCOL = 4; // what is spoken here, and the oldest one, too
 const FIRST_DELAY_S = 0.5;
 const LONGEST_DELAY_S = 15;
 const REFUSALS = [4401, 4403, 4409]; // not this token; not this role; another tab took this session over

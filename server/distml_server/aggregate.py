@@ -12,7 +12,7 @@ from distml_py.exchange import Exchange
 from distml_py.manifest import Manifest
 from distml_py.tensor import Tensor
 
-from . import robust
+from . import robust, summing
 
 MOST_BYTES = 1 << 30
 NORM_JUMP = 1e6  # a gradient may be so many times larger than the largest that has counted, or than 1
@@ -31,7 +31,7 @@ class Taken:
 class Model:
     """Weights, buffers and optimizer after some number of committed steps, on the reference backend.
 
-    In local mode the optimizer is the outer one, SGD with Nesterov momentum; workers keep theirs to themselves.
+    Where workers take steps themselves the optimizer is the outer one, SGD with Nesterov momentum; they keep theirs.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Model:
         self.shapes = {name: array.shape for name, array in weights.items()}
         io.check_weights(weights, self.shapes)
         self.manifest = Manifest(self.shapes)
-        self.config = outer(self.exchange) if self.exchange.mode == "local" else config
+        self.config = outer(self.exchange) if self.exchange.own_steps else config
         self.size_bytes = sum(array.nbytes for array in (*weights.values(), *self.buffers.values()))
         if not weights or self.size_bytes > MOST_BYTES:
             raise FormatError(f"a model has 1 to {MOST_BYTES} bytes of parameters, got {self.size_bytes}")
-        self._largest_norm = 1.0
+        self.largest_norm = 1.0  # of what counted
         self._build(weights)
-        if self.exchange.mode == "local":
+        if self.exchange.own_steps:
             optimizer_of(config, self.parameters)
 
     def _build(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -68,7 +68,7 @@ class Model:
         self.optimizer = optimizer_of(self.config, self.parameters)
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {name: parameter.numpy() for name, parameter in self.parameters.items()}
+        return {name: parameter.detach().numpy() for name, parameter in self.parameters.items()}
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights, buffers and optimizer as the named arrays of a checkpoint."""
@@ -105,8 +105,8 @@ class Model:
             if not np.isfinite(found):
                 bad = next((name for name in gradient if not np.isfinite(gradient[name]).all()), "all parameters")
                 raise NonFiniteError(f"the gradient of {bad!r} holds a NaN or an infinity")
-        if found > NORM_JUMP * self._largest_norm:
-            largest = f"{found:.3g}, the largest that counted {self._largest_norm:.3g}"
+        if found > NORM_JUMP * self.largest_norm:
+            largest = f"{found:.3g}, the largest that counted {self.largest_norm:.3g}"
             raise FormatError(f"the gradient's norm is {largest}: one worker could wreck the run with it")
         return Taken(0, vector, _copied(buffers))
 
@@ -120,31 +120,35 @@ class Model:
         return only.reshape(-1) if len(gradient) == 1 else self.manifest.join(gradient)
 
     def apply(self, taken: Mapping[tuple[int, int], Taken], samples: int) -> None:
-        """One step: the sum of its samples / samples * weight * gradient, in the order of the data and float64.
+        """One step: the sum of its samples / samples * weight * gradient, in float64 and an order that the data decide.
 
         taken: (step, shard) -> what counts; samples: of all of it, as a rule the batch size. Shard 0 of the newest step has
         the buffers that are the model's from now on.
         Raises NonFiniteError, and stays as it is, when the step diverges.
         """
+        ordered = in_order(taken)
+        if self.rule is robust.mean:
+            terms = [(found.vector, found.samples / samples * found.weight) for found in ordered]
+            total = summing.total(terms, self.manifest.size)
+        else:
+            total = self._agreed(ordered, samples)
+        left = [found.buffers for found in ordered if found.buffers]
+        self.step(total, left[-1] if left else {}, max(norm(found.vector) for found in ordered))
+
+    def step(self, total: np.ndarray, buffers: Mapping[str, np.ndarray], largest: float) -> None:
+        """One step by this sum. buffers: the model's from now on, when there are any; largest: norm of what was summed.
+
+        Raises NonFiniteError, and stays as it is, when the step diverges.
+        """
         before = self.state()
-        ordered = [found for _, found in sorted(taken.items(), key=lambda item: item[0])]
-        total = self._sum(ordered, samples) if self.rule is robust.mean else self._agreed(ordered, samples)
         for name, gradient in self.manifest.part(total.astype(np.float32)).items():
             self.parameters[name].grad = Tensor(gradient)
         self.optimizer.step()
         if not all(np.isfinite(array).all() for array in io.split(self.state())[0].values()):
             self.adopt(before)
             raise NonFiniteError("training diverged: the weights became NaN or infinite; try a smaller learning rate")
-        left = [found.buffers for found in ordered if found.buffers]
-        self.buffers = dict(left[-1]) if left else self.buffers
-        self._largest_norm = max(self._largest_norm, *(norm(found.vector) for found in ordered))
-
-    def _sum(self, ordered: Sequence[Taken], samples: int) -> np.ndarray:
-        total, scaled = np.zeros(self.manifest.size, np.float64), np.empty(self.manifest.size, np.float64)
-        for found in ordered:
-            np.multiply(found.vector, found.samples / samples * found.weight, out=scaled, dtype=np.float64)
-            total += scaled
-        return total
+        self.buffers = dict(buffers) or self.buffers
+        self.largest_norm = max(self.largest_norm, largest)
 
     def _agreed(self, ordered: Sequence[Taken], samples: int) -> np.ndarray:
         """What a minority of wrong gradients cannot steer."""
@@ -153,10 +157,15 @@ class Model:
         return self.rule(rows, np.full(len(rows), shares.sum() / len(rows)))
 
 
+def in_order(taken: Mapping[tuple[int, int], Taken]) -> list[Taken]:
+    """In the order of the data."""
+    return [found for _, found in sorted(taken.items(), key=lambda item: item[0])]
+
+
 def outer(exchange: Exchange) -> dict[str, Any]:
-    """The optimizer of local mode, whose gradient is the mean of what workers' weights have changed by."""
-    momentum = exchange.outer_momentum
-    return {"name": "SGD", "lr": exchange.outer_lr, "momentum": momentum, "nesterov": momentum > 0}
+    """The optimizer where workers take steps themselves, whose gradient is the mean of what workers' weights have changed by."""
+    lr, momentum = exchange.outer
+    return {"name": "SGD", "lr": lr, "momentum": momentum, "nesterov": momentum > 0}
 
 
 def optimizer_of(config: dict[str, Any], parameters: Mapping[str, Tensor]) -> optim.Optimizer:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -21,6 +21,9 @@ from .files import IMMUTABLE, Handler, file_of, folder_of
 from .recipes import listing
 from .sockets import Connection, serve
 from .spoken import Spoken
+
+if TYPE_CHECKING:
+    from .cluster.member import Member
 
 MOST_CONNECTIONS = 2000
 CODE_HEADER = "X-Distml-Code"
@@ -44,7 +47,7 @@ RIVALS = {"tfjs": "@tensorflow/tfjs", "jaxjs": "@jax-js/jax"}
 
 
 def create_app(
-    coordinator: Coordinator,
+    coordinator: "Coordinator | Member",
     access: Access,
     assets: Path | None,
     defaults: dict[str, Any],
@@ -111,7 +114,7 @@ def _by_code(access: Access, spoken: Spoken) -> Handler:
     return by_code
 
 
-def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callable[[web.Request], bool]) -> None:
+def _add_health(app: web.Application, coordinator: "Coordinator | Member", may_read: Callable[[web.Request], bool]) -> None:
     async def alive(request: web.Request) -> web.StreamResponse:
         return web.Response(text="ok")
 
@@ -129,7 +132,7 @@ def _add_health(app: web.Application, coordinator: Coordinator, may_read: Callab
     app.router.add_get("/metrics", measured)
 
 
-def _socket(coordinator: Coordinator, access: Access, per_address: int) -> Handler:
+def _socket(coordinator: "Coordinator | Member", access: Access, per_address: int) -> Handler:
     """Lets connections in, or not, before there is a socket."""
     connections: set[Connection] = set()
     addresses: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """Sampled audits: some shards are computed once more, by another owner, and only what two owners agree on counts. Pure.
 
 Compared are sketches: sums of a gradient's numbers with secret signs. Equal work has nearly equal sketches whatever the backend,
-and who does not know the signs cannot make different work look equal. Two owners that lie alike are not found out.
+and who does not know the signs cannot make different work look equal. Two owners that lie alike are not found out, but by a judge.
 """
 
 from collections.abc import Callable
@@ -37,16 +37,17 @@ class Sketcher:
 
 @dataclass(frozen=True)
 class Answer:
-    """owner: who is answerable; worker: its connection."""
+    """owner: who is answerable; worker: its connection. judge: the host's own NumPy computed it, and is believed by itself."""
 
     owner: str
     worker: str
     sketch: Sketch
+    judge: bool = False
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """counts: whether the answer just given is to be taken; liars: those whose answers two others contradict.
+    """counts: whether the answer just given is to be taken; liars: those whose answers two others contradict, or a judge.
 
     first: the owner whose shard it was, if this answer only confirms it.
     """
@@ -73,7 +74,7 @@ class Audits:
         length = float(np.linalg.norm(answer.sketch))
         self._usual += (length - self._usual) * (SMOOTHING if self._usual else 1.0)
         if unit not in self.open:
-            if not others or self._chance() >= self.rate:
+            if answer.judge or not others or self._chance() >= self.rate:
                 return Verdict(True)
             self.open[unit] = [answer]
             return Verdict(False)
@@ -81,11 +82,11 @@ class Audits:
         if any(earlier.owner == answer.owner for earlier in before):
             return Verdict(False)
         agreeing = [earlier for earlier in before if self._agree(earlier.sketch, answer.sketch)]
-        if agreeing:
+        if agreeing or answer.judge:
             del self.open[unit]
             liars = tuple(earlier for earlier in before if earlier not in agreeing)
             self.done, self.caught = self.done + 1, self.caught + len(liars)
-            return Verdict(True, liars, agreeing[0].owner)
+            return Verdict(True, liars, agreeing[0].owner if agreeing else "")
         before.append(answer)
         if len(before) >= MOST_ANSWERS:
             del self.open[unit]

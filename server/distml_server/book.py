@@ -14,6 +14,7 @@ from .audit import Answer, Audits, Sketch, Verdict
 from .effects import Effect, Reject, Send, SendWeights
 from .heldout import HeldOut
 from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
+from .summing import RANGE, ranges
 from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
@@ -149,7 +150,8 @@ class Book:
         if self.audits is None or sketch is None:
             return Verdict(True)
         others = any(peer.answers != worker.answers for peer in able)
-        return self.audits.weigh(self._unit(worker.leases[message.lease]), Answer(worker.answers, worker.id, sketch), others)
+        answer = Answer(worker.answers, worker.id, sketch, worker.judge)
+        return self.audits.weigh(self._unit(worker.leases[message.lease]), answer, others)
 
     def put_aside(self, worker: Worker, message: wire.Gradient, now: float) -> None:
         """The answer does not count by itself: the shard is done once more."""
@@ -262,12 +264,13 @@ class Book:
         effects, audited = self._lease_audits(joined, now)
         usual_s = self.pace.mean_s or 1.0
         size = max(self.run.batch_size // self.run.shards, 1) * self.span
+        places = sorted({worker.place for worker in joined})
         line = []
         for number, worker in enumerate(_prompt(joined, now)):
             own_s = worker.piece_s(size, usual_s, now)
             unheard = own_s <= self._waited_s() and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
             if self.waiting and unheard and self.room(worker):
-                effects += self._issue(worker, self.version, self.waiting.popleft(), "", now)
+                effects += self._issue(worker, self.version, self._next_unit(worker, places), "", now)
             done_s = worker.left_s(own_s, size, now) + own_s
             line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
         heapq.heapify(line)
@@ -277,7 +280,7 @@ class Book:
             if not self.room(worker):
                 heapq.heappop(line)
                 continue
-            unit = self.waiting.popleft()
+            unit = self._next_unit(worker, places)
             if held < LEASES_AHEAD:
                 effects += self._issue(worker, self.version, unit, "", now)
             else:
@@ -288,8 +291,18 @@ class Book:
         self.waiting.extendleft([*reversed(kept), *audited])
         return effects
 
+    def _next_unit(self, worker: Worker, places: list[str]) -> int:
+        """The first that waits; with several coordinators the first of its own coordinator's part, which is summed there."""
+        if len(places) > 1:
+            own, count = places.index(worker.place), ranges(self.run.shards)
+            for unit in self.waiting:
+                if unit % self.run.shards // RANGE * len(places) // count == own:
+                    self.waiting.remove(unit)
+                    return unit
+        return self.waiting.popleft()
+
     def _lease_audits(self, joined: list[Worker], now: float) -> tuple[list[Effect], list[int]]:
-        """Shards that somebody else is to do once more, the host rather than others; and those for which nobody is free now."""
+        """Shards that somebody else is to do once more, a judge or the host rather than others; and those nobody is free for."""
         effects: list[Effect] = []
         left = []
         for unit in [unit for unit in self.waiting if self.audits is not None and unit in self.audits.open]:
@@ -297,8 +310,8 @@ class Book:
             fit = [worker for worker in joined if self._fits(worker, unit)]
             free = [worker for worker in _prompt(fit, now) if len(worker.leases) < LEASES_AHEAD]
             if free:
-                judge = min(free, key=lambda worker: (worker.role != "host", len(worker.leases), worker.shards_done))
-                effects += self._issue(judge, self.version, unit, "", now)
+                order = [(not one.judge, one.role != "host", len(one.leases), one.shards_done, n) for n, one in enumerate(free)]
+                effects += self._issue(free[min(order)[-1]], self.version, unit, "", now)
             elif fit:
                 left.append(unit)
             else:

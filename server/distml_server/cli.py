@@ -45,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--deterministic", action="store_true", help="bit-identical weights, reference backend only")
     serve.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
     serve.add_argument("--store", choices=("files", "sqlite"), help="how a new --run-dir keeps its records (default: files)")
-    serve.add_argument("--durability", type=_durability, default=1.0, metavar="S",
+    serve.add_argument("--cluster", metavar="nats://HOST:PORT,...",
+                       help="share one run with other coordinators, through NATS with JetStream")  # fmt: skip
+    serve.add_argument("--durability", type=_durability, metavar="S",
                        help="seconds of work a crash may cost (default 1); step: none, steps are stored first")  # fmt: skip
     serve.add_argument("--resume", nargs="?", const=True, metavar="RUN", help="go on with this run, or the newest, in --run-dir")
     serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")
@@ -54,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
                        help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
     serve.add_argument("--embed", action="append", default=[], metavar="ORIGIN", help="a site whose pages may show this page")
+    serve.add_argument("--tensorboard", metavar="DIR", help="write event files for TensorBoard there, a folder for each run")
     serve.add_argument("--no-page", action="store_true", help="no page, and no browser files fetched for it")
     serve.add_argument("--cache", metavar="DIR", help="where Pyodide and NumPy are kept (default: the user's cache)")
 
@@ -107,8 +110,8 @@ def _add_exchange(serve: argparse.ArgumentParser) -> None:
     exchange.add_argument("--mode", choices=("sync", "local", "async"), help="of steps; local: several by each worker (DiLoCo)")
     exchange.add_argument("--codec", choices=("fp32", "fp16", "int8", "topk"), help="of gradients and weights on their way")
     exchange.add_argument("--local-steps", type=int, metavar="H", help="with --mode local; 0: by the time that transfers take")
-    exchange.add_argument("--outer-lr", type=float, metavar="X", help="with --mode local; 1 with --outer-momentum 0: plain mean")
-    exchange.add_argument("--outer-momentum", type=float, metavar="X", help="with --mode local")
+    exchange.add_argument("--outer-lr", type=float, metavar="X", help="with --mode local (default 0.7; under 16 steps, or topk: 1)")
+    exchange.add_argument("--outer-momentum", type=float, metavar="X", help="likewise (default 0.9, or 0)")
     exchange.add_argument("--staleness", type=int, metavar="N", help="with --mode async: steps that an answer may be late")
     exchange.add_argument("--quorum", type=float, metavar="SHARE", help="of a step's samples that is enough when the rest is slow")
     _add_strangers(serve)

@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -29,9 +29,9 @@ from .door import Door
 from .downstream import Downstream
 from .guards import TRUSTING, Guards
 from .rounds import Rounds
-from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected
+from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected, Traffic
 from .status import MOST_LISTED, status
-from .store import CURVE, LEDGER, Record, RunStore, Stored
+from .store import CURVE, LEDGER, Deposed, Record, RunStore, Stored
 
 TICK_S = 0.05
 TICK_PER_CONNECTION_S = 0.001
@@ -45,6 +45,10 @@ SLACK_BYTES = 64 * 1024
 START_BYTES = 64 << 20
 MOST_STEPS = 10**8
 MOST_SHARDS = 4096
+
+
+class Lost(DistmlError, RuntimeError):
+    """A part of a step was lost on its way: the step has to be done again."""
 
 
 class Coordinator:
@@ -71,24 +75,26 @@ class Coordinator:
         self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
-        self.join_url, self.door = "", Door()
-        self.over = asyncio.Event()
+        self.join_url, self.door, self.traffic = "", Door(), Traffic()
+        self.on_loss: Callable[[str, int, float | None], None] = lambda run, step, loss: None  # told of each committed step
+        # deposed: another coordinator has the run, nothing that was not stored may be told
+        self.over, self.deposed = asyncio.Event(), asyncio.Event()
         self._record: Record | None = None
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, Connection] = {}
-        self._count = 0
-        self.exchange, self.durability_s = exchange or {}, durability_s
+        self.exchange, self.durability_s, self._count, self.secret = exchange or {}, durability_s, 0, 0
+        self.apply: Callable[[Model, Mapping[tuple[int, int], Taken], int], None] = _apply
         self._sketcher: Sketcher | None = None
         self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
         self._taken: dict[tuple[int, int], Taken] = {}
-        self._downstream: Downstream | None = None
+        self.downstream: Downstream | None = None
         self._entry: ledger.Row = {}  # of the step that is being computed
         self._has: dict[str, int] = {}  # connection -> the newest weights it has been sent
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._committing: asyncio.Task[None] | None = None
         # one thread each; of the disk's, so that an older state is never stored after a newer one
         self._arithmetic, self._disk = ThreadPoolExecutor(1, "arithmetic"), ThreadPoolExecutor(1, "disk")
-        self._version = self._stored = 0  # of self.model, and what was stored last
+        self.version = self._stored = 0  # of self.model, and what was stored last
         self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
         self._save, self._saving = asyncio.Event(), asyncio.Lock()
         self._saved_s = self._admitted_s = -DURABLE_S
@@ -132,7 +138,7 @@ class Coordinator:
         self.store.forget_after(stored.record, stored.step)
         self._stored = stored.step
         if stored.record.state == "finished":
-            self.model, self._downstream = model, Downstream(stored.run, model.manifest)
+            self.model, self.downstream = model, Downstream(stored.run, model.manifest)
             self.rounds.restore(stored.run, stored.step, stored.record.state, stored.record.metrics)
             self._publish(stored.step, set())
             self.over.set()
@@ -142,9 +148,10 @@ class Coordinator:
                 self._enter(ledger.adopted(stored.step, self.sha256))  # a power cut can cost lines that the checkpoint outlived
 
     def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
-        self.model, self._downstream = model, Downstream(run, model.manifest)
+        self.model, self.downstream = model, Downstream(run, model.manifest)
         self.access.run = run.run
-        self._sketcher = Sketcher(model.manifest.size, secrets.randbits(128)) if self.guards.audited else None
+        self.secret = secrets.randbits(128)
+        self._sketcher = Sketcher(model.manifest.size, self.secret) if self.guards.audited else None
         self._taken.clear()
         self._has.clear()
         self.over.clear()
@@ -164,6 +171,16 @@ class Coordinator:
     def idle(self) -> bool:
         """Whether nobody is connected."""
         return not self._connections
+
+    @property
+    def joined(self) -> int:
+        """How many take part."""
+        return len(self.rounds.joined())
+
+    @property
+    def committing(self) -> bool:
+        """Whether a step is being computed or stored: until then nobody may look at weights, nor hear of them."""
+        return self._committing is not None
 
     @property
     def stores(self) -> bool:
@@ -201,7 +218,7 @@ class Coordinator:
         connection.id, connection.role = f"w{self._count}", role
         self._connections[connection.id] = self._sessions[session] = connection
         connection.say(wire.Welcome(spoken, connection.id, role, self.invitation if role == "host" else ""))
-        who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), hello.session and session, address
+        who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), hello.session and session, address, connection.place
         self._carry_out(self.rounds.connect(connection.id, *who))
         self._tell([connection])
         return None
@@ -274,8 +291,8 @@ class Coordinator:
 
     def _still_has(self, worker: str, join: wire.Join) -> int:
         """The weights that a worker which comes back need not be sent."""
-        same = self._downstream is not None and self.rounds.run is not None and join.run == self.rounds.run.run
-        found = join.version if same and self._downstream and self._downstream.has(join.version, join.rolling) else -1
+        same = self.downstream is not None and self.rounds.run is not None and join.run == self.rounds.run.run
+        found = join.version if same and self.downstream and self.downstream.has(join.version, join.rolling) else -1
         self._has[worker] = found
         return found
 
@@ -323,7 +340,7 @@ class Coordinator:
                     assert opened is not None
                     self._taken[step, shard] = dataclasses.replace(opened, samples=samples, weight=weight)
                 case do.Adopt(step):
-                    self._heard = self._version, self.sha256
+                    self._heard = self.version, self.sha256
                     self._publish(step, set(), whole=True)
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._enter(ledger.adopted(step, self.sha256))
@@ -353,8 +370,8 @@ class Coordinator:
         self.model.adopt(self._snapshots[version])
         self._taken.clear()
         self._has.clear()
-        self._publish(self._version, set(), whole=True)
-        self._enter(ledger.adopted(self._version, self.sha256))
+        self._publish(self.version, set(), whole=True)
+        self._enter(ledger.adopted(self.version, self.sha256))
         self._keep(now=True)
 
     def _send_out(self, effect: do.Effect) -> None:
@@ -379,9 +396,9 @@ class Coordinator:
 
     def _weights_for(self, worker: str, version: int) -> list[bytes]:
         """What brings a connection to these weights, from what it has when it is their turn."""
-        if self._downstream is None:
+        if self.downstream is None:
             return []
-        frames = self._downstream.frames(self._has.get(worker, -1), version)
+        frames = self.downstream.frames(self._has.get(worker, -1), version)
         if frames:
             self._has[worker] = max(self._has.get(worker, -1), version)
         return frames
@@ -402,7 +419,7 @@ class Coordinator:
         assert self.model is not None and self.rounds.run is not None
         taken, self._taken = self._taken, {}
         needed = self.rounds.versions_needed()
-        self._heard = self._version, self.sha256
+        self._heard = self.version, self.sha256
         if self.model.size_bytes * len(taken) < THREAD_BYTES and self.durability_s:
             try:
                 self._step(taken, version, needed)
@@ -416,6 +433,9 @@ class Coordinator:
     async def _commit_elsewhere(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._arithmetic, self._step, taken, version, needed)
+        except Lost:
+            self._committing = None
+            self._again()
         except Exception as error:
             self._committing = None
             self._failed(error)
@@ -424,6 +444,13 @@ class Coordinator:
             await self._store_first()
             return
         self._work_off()
+
+    def _again(self) -> None:
+        """The step does not exist yet: all that was made of it is void, and its shards wait again."""
+        void = (do.SendWeights, do.SendSolo, do.SendEnded, do.Take)
+        self._effects_left = deque(item for item in self._effects_left if not isinstance(item[0], void) and not _is_work(item[0]))
+        self._taken.clear()
+        self._effects_left.extend((effect, None) for effect in self.rounds.again(self.version, self._clock()))
 
     async def _store_first(self) -> None:
         """What waits goes out when the state is on disk, if that is asked for; a disk that fails is told and not waited for."""
@@ -437,7 +464,7 @@ class Coordinator:
     def _step(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
         assert self.model is not None
         before = self.sha256
-        self.model.apply(taken, sum(found.samples for found in taken.values()))
+        self.apply(self.model, taken, sum(found.samples for found in taken.values()))
         self._publish(version, needed)
         parts = {unit: (found.samples, found.weight) for unit, found in taken.items()}
         self._entry = ledger.committed(version, before, self.sha256, parts)
@@ -453,7 +480,7 @@ class Coordinator:
     def _failed(self, error: Exception) -> None:
         """What would follow belongs to a step that does not exist; answers to others are still given."""
         peers, cause = self.rounds.joined(), str(error) or type(error).__name__
-        self.rounds.fail(cause, self._version)
+        self.rounds.fail(cause, self.version)
         void = (do.SendWeights, do.SendSolo, do.SendEnded, do.Take, do.Finish)
         self._effects_left = deque(item for item in self._effects_left if not isinstance(item[0], void) and not _is_work(item[0]))
         for peer in peers:
@@ -462,14 +489,14 @@ class Coordinator:
         self.over.set()
 
     def _publish(self, version: int, needed: set[int], whole: bool = False) -> None:
-        assert self.model is not None and self._downstream is not None
+        assert self.model is not None and self.downstream is not None
         weights = self.model.weights()
-        self.sha256, self._version = io.weights_sha256(weights), version
-        self._downstream.publish(version, weights, self.model.buffers, self.sha256, needed, whole)
+        self.sha256, self.version = io.weights_sha256(weights), version
+        self.downstream.publish(version, weights, self.model.buffers, self.sha256, needed, whole)
 
     def _ended(self) -> wire.Ended:
         assert self.rounds.run is not None
-        return wire.Ended(self.rounds.run.run, self.rounds.state, self._version, self.sha256 or "")
+        return wire.Ended(self.rounds.run.run, self.rounds.state, self.version, self.sha256 or "")
 
     def _finish(self) -> None:
         self._keep(now=True)
@@ -491,13 +518,15 @@ class Coordinator:
             return
         self._saved_s = self._clock()
         run, rounds = self._record.run["run"], self.rounds
-        self._stored = self._version
-        self._saves[run] = self._record, self._version, self.model.state(), rounds.state, dict(rounds.metrics)
+        self._stored = self.version
+        self._saves[run] = self._record, self.version, self.model.state(), rounds.state, dict(rounds.metrics)
         self._save.set()
 
-    def _note(self, step: int, **numbers: float | None) -> None:
-        """A line in the run's curve: of a committed step, or of an evaluation."""
-        self._add_line({"step": step, **numbers}, CURVE)
+    def _note(self, step: int, loss: float | None) -> None:
+        """A line in the run's curve: of a committed step."""
+        assert self._record is not None
+        self.on_loss(self._record.run["run"], step, loss)
+        self._add_line({"step": step, "loss": loss}, CURVE)
 
     def _enter(self, row: ledger.Row) -> None:
         """A line in the run's ledger."""
@@ -508,7 +537,7 @@ class Coordinator:
         try:
             self.store.note(self._record, row, file_name, durable=not self.durability_s)
         except OSError as error:
-            self._trouble = f"cannot write to {self.store.folder}: {error.strerror or error}"
+            self._trouble = f"cannot write to {self.store.place}: {error.strerror or error}"
 
     async def run(self) -> None:
         """Starts what goes on in the background: self.tasks, which end only by an error."""
@@ -518,7 +547,7 @@ class Coordinator:
         while True:
             await asyncio.sleep(TICK_S + TICK_PER_CONNECTION_S * len(self._connections))
             self._carry_out(self.rounds.tick(self._clock()))
-            if self._committing is None and self._version != self._stored:
+            if self._committing is None and self.version != self._stored:
                 self._keep(now=False)  # the last steps before nothing happened for a while
             if self._clock() - self._admitted_s >= ADMITTED_S:
                 self._admitted_s = self._clock()
@@ -551,8 +580,20 @@ class Coordinator:
                 try:
                     await asyncio.get_running_loop().run_in_executor(self._disk, self.store.save, *job)
                     self._trouble = None
+                except Deposed:
+                    self.deposed.set()
+                    await asyncio.Event().wait()  # who waits for this tells of a step that there is not: abandon() ends it
                 except OSError as error:  # training goes on in memory; the checkpoints on disk are as they were
-                    self._trouble = f"cannot store checkpoints in {self.store.folder}: {error.strerror or error}"
+                    self._trouble = f"cannot store checkpoints in {self.store.place}: {error.strerror or error}"
+
+    def abandon(self) -> None:
+        """Another coordinator has the run: nothing more is told or stored. Connections are their owner's business."""
+        for task in (*self.tasks, self._committing):
+            if task is not None:
+                task.cancel()
+        self._connections.clear()
+        self._arithmetic.shutdown(wait=False, cancel_futures=True)
+        self._disk.shutdown(wait=False, cancel_futures=True)
 
     async def close(self, wait_s: float = 3.0) -> None:
         """Asks a solo worker for its steps, stores everything, and tells everybody that the coordinator restarts."""
@@ -572,6 +613,10 @@ class Coordinator:
         self._disk.shutdown()
         for connection in connections:
             connection.close(1012, "restart")
+
+
+def _apply(model: Model, taken: Mapping[tuple[int, int], Taken], samples: int) -> None:
+    model.apply(taken, samples)
 
 
 def _is_work(effect: do.Effect) -> bool:

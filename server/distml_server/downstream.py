@@ -50,7 +50,7 @@ class Downstream:
         if self._codec.name != "fp32":
             vector, base = self._manifest.join(weights), self._newest
             if self._vector is not None and base < version < self._last and not whole:
-                parts = self._codec.encode(vector - self._vector)
+                parts = self._codec.encode(vector - self._vector, steps=version - base)
                 vector = self._vector + self._codec.decode(parts, vector.size)
                 mark = rolling(vector, self._shown[base].rolling)
                 message = wire.Delta(self._run, version, base, mark)

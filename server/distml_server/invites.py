@@ -55,9 +55,14 @@ def role_of(invites: Iterable[Invite], token: str, run: str | None = None, now_s
 def read(path: Path) -> list[Invite] | None:
     """The invitations in a file; None when it is not there or damaged."""
     try:
-        return [_invite(row) for row in json.loads(path.read_bytes())["invites"]]
+        return unpacked(path.read_bytes())
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def unpacked(data: bytes) -> list[Invite]:
+    """Raises ValueError, KeyError or TypeError for what is none."""
+    return [_invite(row) for row in json.loads(data)["invites"]]
 
 
 def write(path: Path, invites: Iterable[Invite]) -> None:

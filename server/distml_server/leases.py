@@ -82,6 +82,7 @@ class Worker:
     session: str = ""
     owner: str = ""  # whose conduct it shares, see conduct.py
     capped: bool = False  # its owner computes but a share of each step
+    place: str = ""  # the coordinator it is connected to, when there are several
     quarantined: bool = False  # it gets no work
     joined: bool = False
     backend: str = ""
@@ -105,6 +106,11 @@ class Worker:
     def answers(self) -> str:
         """Who is answerable for what it sends."""
         return self.owner or self.id
+
+    @property
+    def judge(self) -> bool:
+        """Whether it is the host's own, on the reference backend: where others differ from it, they are wrong."""
+        return self.role == "host" and self.backend == "reference"
 
     @property
     def evaluates(self) -> bool:

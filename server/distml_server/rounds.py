@@ -68,6 +68,7 @@ class Rounds:
         self.counted = False  # whether a gradient has counted since the run was opened
         self.solo_pace = Pace()
         self.metrics: dict[str, float | None] = dict.fromkeys(METRICS)
+        self.evaluated_step = version  # which the last evaluation was of
         self.error: str | None = None
         self._left.clear()
         for worker in self.workers.values():
@@ -141,13 +142,15 @@ class Rounds:
         self._clear(state, run, version)
         self.metrics.update(metrics)
 
-    def connect(self, worker: str, name: str, role: str, now: float, session: str = "", address: str = "") -> list[Effect]:
+    def connect(
+        self, worker: str, name: str, role: str, now: float, session: str = "", address: str = "", place: str = ""
+    ) -> list[Effect]:
         """session: text of the worker's own; who comes back with it within the run is known again.
 
         address: what workers have in common that may be one stranger's; strikes are then the address's, and its share of a
-        step is capped. "": the session is its own.
+        step is capped. "": the session is its own. place: the coordinator it is connected to, when there are several.
         """
-        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now)
+        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now, place=place)
         found.strikes = self.conduct.strikes(found.owner, now)
         found.quarantined = self.conduct.quarantined(found.owner, now)
         before = self._left.pop(session, None) if session else None
@@ -214,6 +217,19 @@ class Rounds:
         if self.book is not None:
             self.book.jump(self.version)
             self.book.evaluations.clear()
+
+    def again(self, version: int, now: float) -> list[Effect]:
+        """What counted for the step just completed is lost: it is done once more, by who is still here."""
+        self.version, self.solo = version, None
+        if self.book is None or self.state not in ACTIVE:
+            return []
+        for worker in self.workers.values():
+            for lease in list(worker.leases.values()):
+                worker.forget(lease, "stale")
+            worker.version = -1
+        self.book.jump(version)
+        self.book.evaluations = {key: None for key in self.book.evaluations if key[0] <= version}
+        return self._go_on(now)
 
     def close(self, now: float) -> list[Effect]:
         """The coordinator shuts down: a solo worker is asked for its state; no new work is given out."""
@@ -361,7 +377,8 @@ class Rounds:
                 self.book.release(worker, worker.leases[message.lease], "stale")  # too old to count: to be computed again
             return [*([refusal] if refusal else []), *self._go_on(now)]
         verdict = self.book.weigh(worker, message, sketch, self.able())
-        effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, now)]
+        who = "the host's own worker" if worker.judge else "two others"
+        effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, who, now)]
         if not verdict.counts:
             self.book.put_aside(worker, message, now)
             return effects + self._go_on(now)
@@ -374,8 +391,8 @@ class Rounds:
             effects += self._step(now)
         return effects + self._go_on(now)
 
-    def _convict(self, liar: Answer, now: float) -> list[Effect]:
-        """Two others agree that its work was wrong: it is banned, with all that answer for it, and loses its credit."""
+    def _convict(self, liar: Answer, who: str, now: float) -> list[Effect]:
+        """Its work was wrong: it is banned, with all that answer for it, and loses its credit. who: says so."""
         self.conduct.convict(liar.owner, now)
         self.rejected["audit"] += 1
         self._left = {session: left for session, left in self._left.items() if left.answers != liar.owner}
@@ -384,7 +401,7 @@ class Rounds:
             if worker.answers == liar.owner:
                 worker.strikes, worker.shards_done, worker.contributed_s = self.conduct.strikes(liar.owner, now), 0, None
                 self._quarantine(worker)
-                effects.append(Eject(worker.id, "two others computed the same shard and got something else"))
+                effects.append(Eject(worker.id, f"{who} computed the same shard and got something else"))
         return effects
 
     def _step(self, now: float) -> list[Effect]:
@@ -408,6 +425,7 @@ class Rounds:
                 self.book.release(worker, worker.leases[message.lease], refusal.reason)
             return [refusal, *self._go_on(now)]
         self.book.accept_evaluation(worker, message, now)
+        self.evaluated_step = message.step
         if message.split == "validation":
             self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
             if self.book.opinion(worker, message, self.able()):
@@ -486,6 +504,7 @@ class Rounds:
         if message.val_loss is not None:
             found = {"val_loss": message.val_loss, "accuracy": message.accuracy, "train_accuracy": message.train_accuracy}
             self.metrics.update(found)
+            self.evaluated_step = message.step
         if message.steps_per_s > 0 and self.run is not None:
             worker.samples_per_s = message.steps_per_s * self.run.batch_size
             self.solo_pace.add(1 / message.steps_per_s)

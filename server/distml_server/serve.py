@@ -2,15 +2,15 @@
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiohttp import web
@@ -23,12 +23,17 @@ from distml_py.tab import line_of
 from . import access as rules
 from . import assets, guards, packages
 from .app import MOST_CONNECTIONS, create_app
-from .coordinator import Coordinator
+from .board import Board, finish, follow
+from .coordinator import DURABLE_S, Coordinator
+from .local_workers import auditor, local_worker
 from .recipes import code_of
 from .spoken import Spoken
 from .store import RunStore
 from .tables import open_store
 from .wheel import Package
+
+if TYPE_CHECKING:
+    from .cluster.member import Member
 
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
@@ -85,12 +90,8 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         except NotImplementedError:
             signal.signal(number, lambda *_: stop.set())  # Windows
-    asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
-    exchange.exchange_of(asked)
-    coordinator = Coordinator(
-        store, access, options.deterministic, exchange=asked, guards=guards.asked(options), durability_s=options.durability
-    )
-    _open_run(options, coordinator)
+    board = Board(Path(options.tensorboard)) if options.tensorboard else None
+    coordinator = await _coordinator(options, store, access, board)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
     app = create_app(coordinator, access, found, defaults, served, per_address=most)
@@ -99,22 +100,89 @@ async def _serve(
     port = listening.getsockname()[1]
     host = rules.lan_address() if access.lan else "127.0.0.1"
     coordinator.join_url = f"http://{host}:{port}/#t={access.worker_token}"
-    await coordinator.run()
+    try:
+        await coordinator.run()
+    except DistmlError:
+        await coordinator.close()
+        raise
     await web.SockSite(runner, listening).start()
     _print_links(coordinator, access, host, port)
     local = f"http://127.0.0.1:{port}/#t={access.host_token}"
+    async with _beside(options, coordinator, board, local):
+        try:
+            return await _until_over(options, coordinator, stop, local)
+        finally:
+            await coordinator.close()
+            await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _beside(
+    options: argparse.Namespace, coordinator: "Coordinator | Member", board: Board | None, link: str
+) -> AsyncIterator[None]:
+    """What goes on beside a run that does not depend on it. In a cluster nothing: no coordinator knows that it will lead."""
+    if not isinstance(coordinator, Coordinator):
+        yield
+        return
+    work: list[asyncio.Task[None]] = []
+    own = coordinator.rounds.run if options.recipe and not options.resume else None
+    if own is not None and coordinator.guards.audited:
+        work.append(asyncio.create_task(auditor(coordinator, link, own.code_sha256)))
+    if board is not None:
+        work.append(asyncio.create_task(follow(board, coordinator)))
     try:
-        return await _until_over(options, coordinator, stop, local)
+        yield
     finally:
-        await coordinator.close()
-        await runner.cleanup()
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        if board is not None:
+            await finish(board, coordinator)
 
 
-async def _until_over(options: argparse.Namespace, coordinator: Coordinator, stop: asyncio.Event, link: str) -> int:
+async def _coordinator(
+    options: argparse.Namespace, store: RunStore, access: rules.Access, board: Board | None
+) -> "Coordinator | Member":
+    """With its run, if it has one already."""
+    asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
+    exchange.exchange_of(asked)
+    if options.cluster:
+        return await _member(options, access, asked)
+    durability_s = DURABLE_S if options.durability is None else options.durability
+    coordinator = Coordinator(
+        store, access, options.deterministic, exchange=asked, guards=guards.asked(options), durability_s=durability_s
+    )
+    if board is not None:
+        coordinator.on_loss = board.note_loss
+    _open_run(options, coordinator)
+    return coordinator
+
+
+async def _member(options: argparse.Namespace, access: rules.Access, asked: dict[str, Any]) -> "Member":
+    """One of several coordinators. Its packages are imported here, where they are wanted."""
+    if options.resume:
+        raise ServeError("a cluster goes on with its run by itself: leave --resume away")
+    if options.tensorboard:
+        raise ServeError("TensorBoard's files are one coordinator's: leave --tensorboard away, or --cluster")
+    if options.durability:
+        raise ServeError("in a cluster every step is stored before it is told: leave --durability away")
+    try:
+        from .cluster.member import Plan, join
+        from .cluster.servers import addresses
+    except ModuleNotFoundError as error:
+        raise ServeError(f"--cluster needs the package {error.name}: pip install 'distml-py[cluster]'") from None
+    wish = None
+    if options.recipe:
+        name, code = code_of(options.recipe)
+        wish = prepare(name, code, options.seed or 0, options.steps)
+    return await join(addresses(options.cluster), access, Plan(options.deterministic, asked, guards.asked(options), wish))
+
+
+async def _until_over(options: argparse.Namespace, coordinator: "Coordinator | Member", stop: asyncio.Event, link: str) -> int:
     waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), *coordinator.tasks]
     helper = None
     if options.exit:
-        helper = asyncio.create_task(_local_worker(coordinator, options.local_worker_after, link))
+        helper = asyncio.create_task(local_worker(coordinator, options.local_worker_after, link))
         waiting += [asyncio.create_task(coordinator.over.wait()), helper]
     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
@@ -141,26 +209,6 @@ async def _until_over(options: argparse.Namespace, coordinator: Coordinator, sto
     if status["error"]:
         print(f"distml: {status['error']}", file=sys.stderr)
     return 0 if status["state"] == "finished" else 1
-
-
-async def _local_worker(coordinator: Coordinator, after_s: float, link: str) -> None:
-    """Returns only when a worker was started here and has ended while nobody else works: the run will not finish."""
-    quiet_s = 0.0
-    while quiet_s < after_s:
-        await asyncio.sleep(0.1)
-        quiet_s = 0.0 if coordinator.rounds.joined() else quiet_s + 0.1
-    print(f"No worker has joined for {after_s:g} s: starting one here.", flush=True)
-    # the link holds a token: on the command line every user of this machine could read it
-    command = [sys.executable, "-m", "distml_server", "worker", "-", "--name", "local worker"]
-    process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    try:
-        await process.communicate(f"{link}\n".encode())
-        while coordinator.rounds.joined() or coordinator.over.is_set():
-            await asyncio.sleep(0.1)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
 
 
 def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
@@ -222,7 +270,7 @@ def _listen(port: int, lan: bool) -> socket.socket:
     return listening
 
 
-def _print_links(coordinator: Coordinator, access: rules.Access, host: str, port: int) -> None:
+def _print_links(coordinator: "Coordinator | Member", access: rules.Access, host: str, port: int) -> None:
     print(f"distml is listening on http://{host}:{port}/")
     print(f"  You (host):  http://{host}:{port}/#t={access.host_token}")
     print(f"  Others join: {coordinator.invitation}")

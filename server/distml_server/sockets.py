@@ -39,8 +39,18 @@ class Inspected:
     sketch: Any = None
 
 
+@dataclass
+class Traffic:
+    """Bytes of all frames so far, of connections that are gone as well."""
+
+    received: int = 0
+    sent: int = 0
+
+
 class Coordinator(Protocol):
     """What a connection needs of the coordinator. inspect() may be called from any thread; it raises FormatError."""
+
+    traffic: Traffic
 
     def welcome(self, connection: "Connection", hello: wire.Hello, origin: str | None) -> wire.Rejected | None: ...
 
@@ -62,11 +72,12 @@ NEVER = 1 << 62  # work that no newer weights make void
 class Connection:
     """A worker's socket. send() never waits: a peer that does not read loses superseded frames, then the connection."""
 
-    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, traffic: Traffic) -> None:
         self.id = ""
         self.role = ""
         self.token = self.address = ""
-        self._socket, self._transport = socket, transport
+        self.place = ""  # the coordinator that it ends at, when there are several
+        self._socket, self._transport, self._traffic = socket, transport, traffic
         self._outbox: deque[tuple[type, int, Content]] = deque()  # message type, weights version, frame or what makes it
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
@@ -136,6 +147,7 @@ class Connection:
     async def _send(self, frame: bytes | str) -> None:
         """One frame. A timer and not wait_for, which takes as long as sending a small one."""
         timer = asyncio.get_running_loop().call_later(SEND_S, self.abort)
+        self._traffic.sent += len(frame)
         try:
             await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
         finally:
@@ -208,6 +220,7 @@ class Connection:
         return refusal is None
 
     async def _handle(self, coordinator: Coordinator, data: bytes | str) -> None:
+        self._traffic.received += len(data)
         most = decoding.TEXT_BYTES if isinstance(data, str) else coordinator.largest_frame(self.role)
         if len(data) > most:
             self.close(1009, f"a frame has at most {most} bytes here, got {len(data)}")
@@ -222,8 +235,11 @@ class Connection:
         if not isinstance(inspected.frame.message, FREE_OF_CHARGE) and not self._afford():
             return
         refusal = coordinator.receive(self, inspected)
-        if refusal is None:
-            return
+        if refusal is not None:
+            self.judge(refusal)
+
+    def judge(self, refusal: Reject) -> None:
+        """What it costs to have been refused."""
         if refusal.reason == "forbidden":
             self._forbidden += 1
             if self._forbidden >= MOST_FORBIDDEN:
@@ -256,7 +272,7 @@ async def serve(
     socket = web.WebSocketResponse(max_msg_size=largest_bytes, heartbeat=HEARTBEAT_S, compress=False, autoping=False)
     await socket.prepare(request)
     transport = request.transport
-    connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None)
+    connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None, coordinator.traffic)
     connection.address = request.remote or ""
     connections.add(connection)
     writer = asyncio.create_task(connection.write())

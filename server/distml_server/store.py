@@ -29,6 +29,10 @@ class StoreError(DistmlError, RuntimeError):
     """A run directory that cannot be used, or a run in it that cannot be continued."""
 
 
+class Deposed(StoreError):
+    """Another coordinator has taken the run over since it was opened here: nothing of it may be stored any more."""
+
+
 @dataclass
 class Record:
     """What the run is, how far it is, and which checkpoints hold it (newest first)."""
@@ -52,10 +56,13 @@ class Stored:
 
 class RunStore(Protocol):
     """Where runs outlive the coordinator. What save() and note() return from survives a crash of the process; with durable
-    also one of the machine. All of them raise OSError when nothing can be stored, and what was stored before is then still there.
+    also one of the machine, at the latest when the next save() has returned. All of them raise OSError when nothing can be
+    stored, and what was stored before is then still there; Deposed, where several coordinators share the runs.
     """
 
-    folder: Path
+    @property
+    def place(self) -> str:
+        """Where that is, for people."""
 
     def create(self, run: wire.Run) -> Record: ...
 
@@ -91,6 +98,10 @@ class Store:
             (folder / "writable").unlink()
         except OSError as error:
             raise StoreError(f"cannot write to the run directory {folder}: {error}; name another with --run-dir") from None
+
+    @property
+    def place(self) -> str:
+        return str(self.folder)
 
     def close(self) -> None:
         self._lock.close()

@@ -19,7 +19,7 @@ import numpy as np
 from distml_py import wire
 from distml_py.engine import use_backend
 from distml_py.errors import DistmlError, FormatError
-from distml_py.tab import Tab, line_of
+from distml_py.tab import Tab, line_of, words_of
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
 GIVE_UP_S = 120.0  # without the coordinator it once had
@@ -171,7 +171,7 @@ async def _advance(tab: Tab) -> list[bytes | str]:
         return await asyncio.to_thread(tab.advance)
     except Exception as error:
         where = f" (line {line_of(error)} of the recipe)" if line_of(error) else ""
-        raise Failed(f"{type(error).__name__}: {error}{where}") from error
+        raise Failed(f"{words_of(error)}{where}") from error
 
 
 async def _send(socket: aiohttp.ClientWebSocketResponse, frame: bytes | str) -> None:

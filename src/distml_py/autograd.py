@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import differentials, graph, ops
+from . import differentials, ops, saved
+from . import graph as nodes
 from .errors import GradientError
 from .gradcheck import gradcheck as gradcheck
 from .gradcheck import gradgradcheck as gradgradcheck
@@ -22,7 +24,7 @@ from .tensor import Tensor, enable_grad, is_grad_enabled, no_grad
 from .tensor import inference_mode as inference_mode
 from .tensor import set_grad_enabled as set_grad_enabled
 
-functional = differentials  # as PyTorch calls it
+functional, graph = differentials, saved  # as PyTorch calls them
 
 
 def backward(
@@ -69,6 +71,23 @@ class Context:
         self._zeros = value
 
 
+FunctionCtx = Context
+
+
+def once_differentiable(fn: Any) -> Any:
+    """A backward() whose result has no derivative of its own."""
+
+    @functools.wraps(fn)
+    def once(ctx: Any, *grad_outputs: Any) -> Any:
+        with no_grad():
+            found = fn(ctx, *grad_outputs)
+        parts = found if isinstance(found, (tuple, list)) else (found,)
+        detached = tuple(part.detach() if isinstance(part, Tensor) else part for part in parts)
+        return detached if isinstance(found, (tuple, list)) else detached[0]
+
+    return once
+
+
 class Function:
     """A function with a derivative of its own: static forward(ctx, *args) and backward(ctx, *gradients of the outputs).
 
@@ -105,8 +124,8 @@ class Function:
         for number, out in enumerate(outputs):
             if isinstance(out, Tensor) and out.is_floating_point() and id(out) not in ctx._flat:
                 ctx._outputs[id(out)] = number
-                node = graph.apply(ops.DETACH, out._node)
-                node.link = Link((joint,), None, number)
+                node = nodes.apply(ops.DETACH, out._node)
+                node.link, node.word = Link((joint,), None, number), f"{cls.__name__}Backward"
                 out = out._named(node)
                 out._requires_grad = True
             made.append(out)
@@ -129,7 +148,7 @@ class _Backward:
                 ctx._now[number] = _inside(arrived[number][0])
                 given.append(_inside(arrived[number][1]))
             elif like is not None and ctx._zeros:
-                given.append(Tensor(graph.full(0, like[0], np.dtype(like[1] if like[1].kind == "f" else float32))))
+                given.append(Tensor(nodes.full(0, like[0], np.dtype(like[1] if like[1].kind == "f" else float32))))
             else:
                 given.append(None)
         self._know_saved(ctx)
@@ -151,7 +170,7 @@ class _Backward:
         for tensor in ctx._saved:
             number = ctx._outputs.get(id(tensor))
             if number is not None and number not in ctx._now and tensor is not None and joint is not None:
-                node = graph.apply(ops.DETACH, tensor._node)
+                node = nodes.apply(ops.DETACH, tensor._node)
                 node.link = Link((joint,), None, number)
                 ctx._now[number] = _inside(node)
 
@@ -197,6 +216,32 @@ class set_detect_anomaly(detect_anomaly):
         super().__init__(check_nan)
         if mode:
             self.__enter__()
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """detect_anomaly(), from now on."""
+    set_detect_anomaly(enabled, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """False: no NaN is looked for."""
+    return False
+
+
+is_anomaly_check_nan_enabled = is_anomaly_enabled
+
+
+class set_multithreading_enabled:
+    """Nothing: derivatives are one graph. A context, too."""
+
+    def __init__(self, mode: bool):
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
 _told: set[str] = set()  # what may change in this module, in one place

@@ -15,7 +15,8 @@ OFFSET = 128  # of the bytes that stand for -127 to 127
 ESCAPE = 255  # a gap goes on in the next byte
 UP_FRACTION = 0.01
 DOWN_FRACTION = 0.045  # a step moves what several workers chose, and each worker's choice is another
-WARM_FRACTION, WARM_HALF = 0.25, 0.03  # what a run begins with, halved in each such part of it: the first steps matter most
+WARM_FRACTION, WARM_HALF = 0.05, 0.03  # what a run begins with, halved in each such part of it
+WIDER = 0.75  # what several steps changed is so much wider: this power of their number
 PREFIX = "codec/"
 HALF = np.float32(65504)  # the largest float16
 
@@ -23,13 +24,13 @@ Parts = Mapping[str, np.ndarray]
 
 
 class Codec(Protocol):
-    """progress: how much of the run is done, 0 to 1. encode() raises NonFiniteError, decode() FormatError for parts that encode()
-    never makes and NonFiniteError for NaN.
+    """progress: how much of the run is done, 0 to 1; steps: of how many steps the vector is what changed. encode() raises
+    NonFiniteError, decode() FormatError for parts that encode() never makes and NonFiniteError for NaN.
     """
 
     name: str
 
-    def encode(self, vector: np.ndarray, progress: float = 1.0) -> dict[str, np.ndarray]: ...
+    def encode(self, vector: np.ndarray, progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]: ...
 
     def decode(self, parts: Parts, size: int) -> np.ndarray: ...
 
@@ -39,7 +40,7 @@ class Fp32:
 
     name = "fp32"
 
-    def encode(self, vector: np.ndarray, progress: float = 1.0) -> dict[str, np.ndarray]:
+    def encode(self, vector: np.ndarray, progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]:
         return {PREFIX + "values": _finite(vector, "the vector")}
 
     def decode(self, parts: Parts, size: int) -> np.ndarray:
@@ -52,7 +53,7 @@ class Fp16:
 
     name = "fp16"
 
-    def encode(self, vector: np.ndarray, progress: float = 1.0) -> dict[str, np.ndarray]:
+    def encode(self, vector: np.ndarray, progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]:
         return {PREFIX + "values": np.clip(_finite(vector, "the vector"), -HALF, HALF).astype("<f2")}
 
     def decode(self, parts: Parts, size: int) -> np.ndarray:
@@ -68,7 +69,7 @@ class Int8:
 
     name = "int8"
 
-    def encode(self, vector: np.ndarray, progress: float = 1.0) -> dict[str, np.ndarray]:
+    def encode(self, vector: np.ndarray, progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]:
         values, scales = _quantised(_finite(vector, "the vector"))
         return {PREFIX + "values": values, PREFIX + "scales": scales}
 
@@ -80,7 +81,7 @@ class Int8:
 class TopK:
     """The share of the numbers that is largest in magnitude, in order of place, each a byte as in int8, with the gap before it.
 
-    fraction: how many of them; while a run begins, more.
+    fraction: how many of them, for one step; of several steps more, since what they changed is wider; also while a run begins.
 
     A gap g is g // 255 bytes of 255 and one of g % 255, counted from the place after the number before.
     """
@@ -90,9 +91,9 @@ class TopK:
     def __init__(self, fraction: float = UP_FRACTION) -> None:
         self.fraction = fraction
 
-    def encode(self, vector: np.ndarray, progress: float = 1.0) -> dict[str, np.ndarray]:
+    def encode(self, vector: np.ndarray, progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]:
         vector = _finite(vector, "the vector")
-        fraction = max(self.fraction, WARM_FRACTION * 0.5 ** (progress / WARM_HALF))
+        fraction = max(self.fraction * steps**WIDER, WARM_FRACTION * 0.5 ** (progress / WARM_HALF))
         count = min(max(1, round(fraction * vector.size)), vector.size)
         places = np.sort(np.argpartition(np.abs(vector), vector.size - count)[vector.size - count :])
         values, scales = _quantised(vector[places])
@@ -167,9 +168,9 @@ class Feedback:
         self.rest = np.zeros(size, np.float32)
         self._added: dict[str, np.ndarray] = {}
 
-    def encode(self, vector: np.ndarray, key: str = "", progress: float = 1.0) -> dict[str, np.ndarray]:
+    def encode(self, vector: np.ndarray, key: str = "", progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]:
         wanted = vector + self.rest
-        parts = self.codec.encode(wanted, progress)
+        parts = self.codec.encode(wanted, progress, steps)
         rest = wanted - self.codec.decode(parts, vector.size)
         self._added[key] = rest - self.rest
         while len(self._added) > self.KEPT:

@@ -78,7 +78,7 @@ def _with_chain(first: Launch, chain: Launch, body: Map, result: Expression) -> 
     inputs = list(first.inputs) + [slot for slot in chain.inputs if slot not in first.inputs and slot != first.output]
     places = [inputs.index(slot) if slot in inputs else -1 for slot in chain.inputs]
     own = _as_input(result, number)
-    after = _after(body.body, number, own, Total(kernel.dtype), places, len(first.scalars))
+    after = following(body.body, number, own, Total(kernel.dtype), places, len(first.scalars))
     if after is None or len(inputs) > MOST_INPUTS:
         return None
     joined = dataclasses.replace(kernel, after=after)
@@ -99,14 +99,16 @@ def _as_input(result: Expression, number: int) -> Expression:
     return Load(number, result.dtype)
 
 
-def _after(value: Expression, number: int, own: Expression, total: Total, places: list[int], scalars: int) -> Expression | None:
-    """value with the numbers of input `number` as total and the others renumbered, its scalars after `scalars` others.
+def following(
+    value: Expression, number: int, own: Expression, total: Expression, places: list[int], scalars: int
+) -> Expression | None:
+    """value with `own`, how it reads input `number`, as total, and the others renumbered, its scalars after `scalars` others.
 
-    None when it reads those numbers elsewhere, too.
+    None when it reads that input elsewhere, too.
     """
 
     def within(part: Expression, here: Expression = own) -> Expression | None:
-        return _after(part, number, here, total, places, scalars)
+        return following(part, number, here, total, places, scalars)
 
     if value == own:
         return total

@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from .epilogue import following
 from .expressions import MAX_INPUTS, inputs_of, renumbered
-from .kernel import Apply, Expression, Fold, Joint, Launch, Load, Make, Map, Pick, Read, Scalar, Schedule, Total
+from .kernel import Expression, Fold, Joint, Launch, Load, Map, Schedule, Total
 from .lowering import Builder
 from .op import Reduce, Statistics
 from .operands import through
 from .steps import Step
+from .variant import Variant
 from .view import Shape, View, contiguous_strides
 
-FOLD_LENGTH = 256  # one fragment adds at most this many numbers, so sums keep float32's pairwise accuracy
 
-
-def fold(build: Builder, step: Step, value: Expression, shape: Shape) -> Expression:
-    """Reduced axes last, then folds of at most FOLD_LENGTH numbers until one is left."""
+def fold(build: Builder, step: Step, value: Expression, shape: Shape, variant: Variant) -> Expression:
+    """Reduced axes last, then folds of at most variant.fold numbers until one is left."""
     op, axes = step.op, step.attrs[0]
     assert isinstance(op, Reduce)
     kept = [axis for axis in range(len(shape)) if axis not in axes]
@@ -29,14 +29,14 @@ def fold(build: Builder, step: Step, value: Expression, shape: Shape) -> Express
     if len(inputs_of(value)) > MAX_INPUTS:
         value = build.store(value, view.shape)
     rows = math.prod(step.shape)
-    while length > FOLD_LENGTH and op.glsl:
-        chunks = _chunks(length)
+    while length > variant.fold and op.glsl:
+        chunks = _chunks(length, variant.fold)
         found = build.fused(Fold(op, value, length, chunks, rows, step.dtype), (chunks, rows))
         value, length = through(View((rows, chunks), (1, rows)), found), chunks
     return build.fused(Fold(op, value, length, 1, rows, step.dtype), step.shape)
 
 
-def statistics(build: Builder, step: Step, value: Expression, shape: Shape) -> Expression:
+def statistics(build: Builder, step: Step, value: Expression, shape: Shape, variant: Variant) -> Expression:
     """As fold(): what each stage finds of its chunks is merged by the next one."""
     op, axes = step.op, step.attrs[0]
     assert isinstance(op, Statistics)
@@ -48,8 +48,8 @@ def statistics(build: Builder, step: Step, value: Expression, shape: Shape) -> E
         value = build.store(value, view.shape)
     length, rows = math.prod(shape[axis] for axis in axes), math.prod(step.shape[1:])
     kernel = Joint(op, (value,), length, 1, rows, step.dtype, True, step.attrs[1:])
-    while kernel.length > FOLD_LENGTH:
-        kernel = dataclasses.replace(kernel, chunks=_chunks(kernel.length), final=False)
+    while kernel.length > variant.fold:
+        kernel = dataclasses.replace(kernel, chunks=_chunks(kernel.length, variant.fold), final=False)
         found, layer = _joint(build, kernel, (kernel.chunks, rows))
         parts = tuple(through(View((rows, kernel.chunks), (1, rows), n * layer), found) for n in range(kernel.layers))
         kernel = Joint(op, parts, kernel.chunks, 1, rows, step.dtype, True, step.attrs[1:], kernel.totals, True)
@@ -89,40 +89,14 @@ def _joined(first: Launch, fold: Fold, then: Launch, map_: Map) -> Launch | None
     number = then.inputs.index(first.output)
     inputs = list(first.inputs) + [slot for slot in then.inputs if slot not in first.inputs and slot != first.output]
     places = [inputs.index(slot) if slot in inputs else -1 for slot in then.inputs]
-    after = _replaced(map_.body, number, Total(fold.dtype), places, len(first.scalars))
+    after = following(map_.body, number, Load(number, fold.dtype), Total(fold.dtype), places, len(first.scalars))
     if after is None or fold.after is not None or len(inputs) > MAX_INPUTS:
         return None
     kernel = dataclasses.replace(fold, after=after, dtype=map_.dtype)
     return dataclasses.replace(then, kernel=kernel, inputs=tuple(inputs), scalars=first.scalars + then.scalars)
 
 
-def _replaced(
-    value: Expression, number: int, total: Total, places: list[int], scalars: int, moved: bool = False
-) -> Expression | None:
-    """value with input `number` as the fold's total and the others renumbered; None when it is read at another place."""
-
-    def within(part: Expression, elsewhere: bool = moved) -> Expression | None:
-        return _replaced(part, number, total, places, scalars, elsewhere)
-
-    match value:
-        case Load(input, kind):
-            return Load(places[input], kind) if input != number else None if moved else total
-        case Scalar(scalar, kind):
-            return Scalar(scalar + scalars, kind)
-        case Read(views, of, kind, work):
-            inner = within(of, True)
-            return None if inner is None else Read(views, inner, kind, work)
-        case Apply(args=args) | Make(args=args):
-            parts = [found for arg in args if (found := within(arg)) is not None]
-            return dataclasses.replace(value, args=tuple(parts)) if len(parts) == len(args) else None
-        case Pick(of=of, index=index):
-            whole, at = within(of, True), within(index)
-            return None if whole is None or at is None else dataclasses.replace(value, of=whole, index=at)
-        case _:
-            return value
-
-
-def _chunks(length: int) -> int:
-    """The fewest chunks of at most FOLD_LENGTH numbers; equal ones where a number near by divides the length."""
-    fewest = -(-length // FOLD_LENGTH)
+def _chunks(length: int, most: int) -> int:
+    """The fewest chunks of at most `most` numbers; equal ones where a number near by divides the length."""
+    fewest = -(-length // most)
     return next((chunks for chunks in range(fewest, 4 * fewest) if length % (4 * chunks) == 0), fewest)

@@ -97,25 +97,56 @@ def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: 
     return slopes
 
 
-def jacrev(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """A function that gives d(output) / d(input), of shape (*output, *input): one backward pass an output element."""
+def jacrev(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False, chunk_size: int | None = None
+) -> Callable[..., Any]:
+    """A function that gives d(output) / d(input), of shape (*output, *input): one backward pass an output element.
 
-    def jacobian(*args: Any) -> Tensor:
+    Several argnums give a tuple; groups of tensors, as outputs or arguments, give groups. chunk_size is taken and changes nothing.
+    """
+
+    def jacobian(*args: Any, **named: Any) -> Any:
+        places = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        if any(not -len(args) <= place < len(args) for place in places):
+            raise ShapeError(f"jacrev: argnums={argnums} of a call with {len(args)} arguments")
+        places = tuple(place % len(args) for place in places)
         with enable_grad():
-            x = _leaf(args[argnums])
-            out = func(*args[:argnums], x, *args[argnums + 1 :])
-        rows = [_gradients(part, x, create_graph=True, materialize_grads=True)[0] for part in out.flatten().unbind(0)]
-        return _outward(stack([row for row in rows if row is not None]).reshape(*out.shape, *x.shape), x)
+            known = [_mapped(_leaf, arg) if n in places else arg for n, arg in enumerate(args)]
+            found = func(*known, **named)
+        out, aux = found if has_aux else (found, None)
+        like = tuple(known[place] for place in places)
+        slopes = _mapped_to_groups(lambda tensor: _rows(tensor, like, isinstance(argnums, int)), out)
+        slopes = _outward(slopes, like)
+        return (slopes, _outward(aux, like)) if has_aux else slopes
 
     return jacobian
 
 
-jacfwd = jacrev
-"""The same numbers: the way there is backwards, too."""
+def _rows(out: Tensor, like: tuple[Any, ...], one: bool) -> Any:
+    """The derivatives of one output by each tensor of like."""
+    inputs = _leaves(like)
+    rows = [_gradients(part, inputs, create_graph=True, materialize_grads=True) for part in out.flatten().unbind(0)]
+    slopes = [stack(list(part)).reshape(*out.shape, *x.shape) for part, x in zip(zip(*rows, strict=True), inputs, strict=True)]
+    found = _refilled(like, slopes)
+    return found[0] if one else found
 
 
-def hessian(func: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """A function that gives the second derivatives of func by one argument, (*output, *input, *input)."""
+def _mapped_to_groups(change: Callable[[Tensor], Any], value: Any) -> Any:
+    """_mapped(), where a tensor may become a group of tensors."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_mapped_to_groups(change, part) for part in value)
+    return {key: _mapped_to_groups(change, part) for key, part in value.items()} if isinstance(value, dict) else change(value)
+
+
+def jacfwd(
+    func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False, *, randomness: str = "error"
+) -> Callable[..., Any]:
+    """jacrev(): the way there is backwards, too."""
+    return jacrev(func, argnums, has_aux=has_aux)
+
+
+def hessian(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """A function that gives the second derivatives of func by its arguments argnums, (*output, *input, *input)."""
     return jacrev(jacrev(func, argnums), argnums)
 
 
@@ -216,21 +247,48 @@ def functional_call(
     if tie_weights:  # one tensor under two names is replaced under both
         ties = {id(own[name]): tensor for name, tensor in given.items()}
         given = {name: ties[id(tensor)] for name, tensor in own.items() if id(tensor) in ties}
-    kept: list[tuple[Any, dict[str, Any], str, Any]] = []
+    kept: list[tuple[dict[str, Any], str, Any]] = []
     try:
         for name, tensor in given.items():
             path, _, last = name.rpartition(".")
             home = module.get_submodule(path)
             slots = home._parameters if last in home._parameters else home._buffers
-            kept.append((home, slots, last, slots[last]))
+            kept.append((slots, last, slots[last]))
             slots[last] = tensor
-            object.__setattr__(home, last, tensor)
         inputs = () if args is None else args if isinstance(args, tuple) else (args,)
         return module(*inputs, **(kwargs or {}))
     finally:
-        for home, slots, last, tensor in reversed(kept):
+        for slots, last, tensor in reversed(kept):
             slots[last] = tensor
-            object.__setattr__(home, last, tensor)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(func(*primals), push): push(*tangents) gives the derivative along them, as jvp() does."""
+    out = func(*primals)
+
+    def push(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return out, push
+
+
+def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(parameters, buffers) of modules of one kind, stacked along a new first dimension: what vmap(functional_call) runs over."""
+    given = list(models)
+    if not given:
+        raise ShapeError("stack_module_state: at least one module is needed")
+    if len({type(model) for model in given}) > 1:
+        raise GradientError("stack_module_state: the modules must be of one class")
+    if len({model.training for model in given}) > 1:
+        raise GradientError("stack_module_state: all modules must be in train() mode, or all in eval() mode")
+
+    def joined(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        return {
+            name: stack([state[name] for state in states]).detach().requires_grad_(first.requires_grad)
+            for name, first in states[0].items()
+        }
+
+    return joined([dict(model.named_parameters()) for model in given]), joined([dict(model.named_buffers()) for model in given])
 
 
 __getattr__ = _getter("torch.func", globals())

@@ -6,6 +6,8 @@ What is captured and replayed here is a whole step: distml_py.compile.
 from __future__ import annotations
 
 from typing import Any
+from typing import Final as Final
+from typing import List as List  # noqa: UP035
 
 from .errors import UnsupportedError
 
@@ -26,6 +28,11 @@ def script(obj: Any = None, *args: Any, **named: Any) -> Any:
 def trace(func: Any, example_inputs: Any = None, *args: Any, **named: Any) -> Any:
     """func itself: it is called anew each time, whatever its inputs are."""
     return func
+
+
+def annotate(the_type: Any, the_value: Any) -> Any:
+    """the_value: Python needs no types."""
+    return the_value
 
 
 def ignore(drop: Any = False, **named: Any) -> Any:

@@ -56,6 +56,7 @@ from .prologue import begun
 from .scattering import scatter
 from .siblings import paired
 from .steps import Graph, Step
+from .updates import updated
 from .variant import DEFAULT, Variant
 from .view import Shape, View, contiguous_strides
 
@@ -79,7 +80,7 @@ Choose = Callable[[Graph, int], Variant]
 def schedule(graph: Graph, choose: Choose | None = None, side: int = MOST_SIDE) -> Schedule:
     """The kernels of a graph, in an order in which every input is there.
 
-    choose: the variant of the contraction of a step. side: the longest of a texture.
+    choose: the variant of the contraction or reduction of a step. side: the longest of a texture.
     """
     return _Scheduler(graph, choose, side).run()
 
@@ -97,7 +98,8 @@ class _Scheduler:
         self.parts: dict[int, Part] = {}
         self.value: list[Expression] = []
         self.readers, self.operands = self._count_readers()
-        self.leaf_layouts = {step.attrs[0]: step.attrs[1] for step in graph.steps if step.op is LEAF}
+        leaves = [step for step in graph.steps if step.op is LEAF]
+        self.leaf_layouts = {step.attrs[0]: step.attrs[1] or self.layout(step.shape) for step in leaves}
         self.layered: set[int] = set()  # slots that only some views read rightly
         self.stored: dict[tuple[Expression, Shape], Load] = {}
         self.filled: dict[int, int] = {}
@@ -121,7 +123,8 @@ class _Scheduler:
             outputs.append(value.input)
         planned = Schedule(self.leaves, tuple(self.launches), tuple(outputs), self.parts)
         planned = begun(planned, set(self.results), lambda launch: self._variant(launch.step).prologue)
-        return paired(joined(finished(planned, self.results)))
+        planned = updated(finished(planned, self.results), self.leaf_layouts)
+        return paired(joined(planned))
 
     def _shared(self, number: int, value: Expression) -> bool:
         """Is a value worth storing: read by several kernels, and dear or needed as an array anyway?"""
@@ -193,7 +196,7 @@ class _Scheduler:
 
         None when the leaf's texture has other rows than the atlas.
         """
-        layout = self.leaf_layouts[whole.input] or self.layout(shape)
+        layout = self.leaf_layouts[whole.input]
         rows, length = sizes(own, spot)
         if layout.width * 4 != shape[1] or layout.stack > 1 or not rows * length:
             return None
@@ -218,9 +221,9 @@ class _Scheduler:
     def _contract(self, step: Step, values: list[Expression], shapes: list[Shape]) -> Expression:
         match step.op:
             case Reduce():
-                return fold(self, step, values[0], shapes[0])
+                return fold(self, step, values[0], shapes[0], self._variant())
             case Statistics():
-                return statistics(self, step, values[0], shapes[0])
+                return statistics(self, step, values[0], shapes[0], self._variant())
             case ScatterAdd():
                 return scatter(self, values[0], values[1], shapes[1], step.shape, step.attrs[1], step.dtype)
             case Pack():

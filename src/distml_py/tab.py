@@ -4,6 +4,7 @@ A browser tab and a headless worker drive this same class: receive() only queues
 """
 
 import hashlib
+import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -315,7 +316,7 @@ class Tab:
 
     def _fail(self, error: Exception) -> Frames:
         run = self._run.run if self._run is not None else ""
-        text = f"{type(error).__name__}: {error}"[:LONGEST_MESSAGE]
+        text = words_of(error)[:LONGEST_MESSAGE]
         self._clear()
         self._prepared = None  # it may hold textures of a GPU that is gone
         self.error = self._raise = error
@@ -387,19 +388,28 @@ class Tab:
         elif version in self._weights:
             training.load_buffers(split(self._weights[version])[1])
 
+    def _go_ahead(self, version: int, owed: np.ndarray | None, training: Training) -> None:
+        """To where this worker's steps lead from the run's weights once all of them have been sent."""
+        if owed is None or not owed.any():
+            return
+        assert self._uplink is not None
+        manifest, buffers = self._uplink.manifest, split(self._weights[version])[1]
+        training.load_weights(manifest.part(manifest.join(self._weights[version]) - owed) | dict(buffers))
+
     def _gradient(self, lease: wire.Lease, training: Training) -> Frames:
         assert self._uplink is not None and self._run is not None
         began = self._clock()
         version = self._newest() if lease.newest else lease.version
         self._load(version, training)
-        if self._exchange.mode == "local":
+        if self._exchange.own_steps:
+            self._go_ahead(version, self._uplink.owed(lease.step), training)
             self._loaded = -1  # its steps lead away from there
             loss, gradient = training.local(lease.step, lease.steps, lease.start, lease.count)
         else:
             loss, gradient = training.gradients(lease.step, lease.start, lease.count)
         finite(loss, f"the loss of step {lease.step}, shard {lease.shard}")
         self._report.update(step=lease.step, loss=loss)
-        arrays = self._uplink.encode(lease.lease, gradient, lease.step / self._run.steps)
+        arrays = self._uplink.encode(lease.lease, gradient, lease.step / self._run.steps, lease.steps)
         spent_s = self._clock() - began
         answer = wire.Gradient(
             lease.run, lease.step, version, lease.shard, lease.lease, lease.count, loss, training.cpu_ops, spent_s
@@ -534,6 +544,14 @@ def fitting(weights: Mapping[str, np.ndarray], training: Training) -> dict[str, 
         raise FormatError(f"the file does not fit this model: {'; '.join(faults[:4])}{more}. Pick the recipe it was trained with")
     found = {name: np.asarray(named[name], np.float32) for name in training.parameters}
     return found | {f"buffers/{name}": named[name] for name in buffers}
+
+
+def words_of(error: BaseException) -> str:
+    """What an error is called and says. Python's own MemoryError says nothing, and nobody's says what to do."""
+    if not isinstance(error, MemoryError):
+        return f"{type(error).__name__}: {error}"
+    room = "a tab's Python has at most 4 GB" if sys.platform == "emscripten" else "this machine has no more"
+    return f"MemoryError: {str(error) or 'the memory is full'}; {room}: take a smaller data set, batch_size or model"
 
 
 def line_of(error: BaseException) -> int:

@@ -1,4 +1,4 @@
-"""tune(): the contractions of a step are measured in all variants, and computed in the fastest from then on; and its memory."""
+"""tune(): contractions and reductions of a step are measured in all variants, the fastest used from then on; and its memory."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _state = _State()  # what may change in this module, in one place
 
 
 def tune(step: Callable[..., Any] | None = None, *args: Any, budget_s: float = 10.0, again: bool = False, **named: Any) -> Report:
-    """Measure in which variant this device computes each product and convolution fastest, and use the winners from now on.
+    """Measure how this device computes each product, convolution and long reduction fastest; the winners are used from now on.
 
     step(*args, **named) is called once first, as it is: a training step trains. Whatever was computed on this backend until
-    then is tuned, the heaviest contractions first, for about budget_s seconds; what was measured before is not measured
+    then is tuned, the heaviest first, for about budget_s seconds; what was measured before is not measured
     again, unless again. Steps that were compiled are captured anew. Results may differ in their last bits then: sums are
     added up in another order. On NumPy there is nothing to choose. Returns what was found; str() of it is a table.
     Raises GpuLostError when the GPU went away; what was found until then is used. CaptureError inside a compiled step.

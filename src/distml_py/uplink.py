@@ -31,9 +31,24 @@ class Uplink:
         self._feedback = codecs.Feedback(self.codec, self.manifest.size)
         self._rest: Tensor | None = None
         self._sent: OrderedDict[str, tuple[Tensor | None, Tensor]] = OrderedDict()  # the rest before and after an answer
+        self._step, self._answers, self._usual = -1, 0, 1
 
-    def encode(self, key: str, gradient: Mapping[str, Tensor], progress: float) -> dict[str, np.ndarray]:
-        """The arrays of an answer; key: its lease; progress: how much of the run is done.
+    def owed(self, step: int) -> np.ndarray | None:
+        """For work on this step: what it took away from the weights and has not sent, as much as the run will make of it.
+
+        Of most of what topk changes nobody hears for long. A worker that began at the run's weights would find the same slope
+        again and change the same once more: it begins where the run will be. Each answer is one of a step's: who gives several
+        for a step owes as much less. None for the other codecs, which owe roundings.
+        """
+        if self.codec.name != "topk":
+            return None
+        if step != self._step:
+            self._step, self._answers, self._usual = step, 0, max(self._answers, 1)
+        self._answers += 1
+        return self._feedback.rest / np.float32(self._usual)
+
+    def encode(self, key: str, gradient: Mapping[str, Tensor], progress: float, steps: int = 1) -> dict[str, np.ndarray]:
+        """The arrays of an answer; key: its lease; progress: how much of the run is done; steps: of how many steps it is.
 
         Raises NonFiniteError unless the codec is fp32, which sends all there is.
         """
@@ -42,7 +57,7 @@ class Uplink:
         if self.on_gpu:
             return self._on_gpu(key, cat([gradient[name].reshape(-1) for name in self.manifest.shapes]))
         vector = self.manifest.join({name: gradient[name].numpy() for name in self.manifest.shapes})
-        return self._feedback.encode(vector, key, progress)
+        return self._feedback.encode(vector, key, progress, steps)
 
     def refused(self, key: str) -> None:
         """The answer to this lease does not count: what it left out is not owed."""

@@ -19,8 +19,8 @@ import numpy as np
 from . import nesting, safetensors
 from .errors import FormatError
 
-PROTOCOL = 3  # what is spoken here
-OLDEST = 3  # what is still understood
+PROTOCOL = 4  # what is spoken here
+OLDEST = 4  # what is still understood
 MAGIC = b"DML1"
 MAX_HEADER_BYTES = 1 << 20
 _PREFIX = struct.Struct("<4sII")

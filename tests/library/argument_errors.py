@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import distml_py as dm
 from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, LinAlgError, RecipeError, ShapeError
+from distml_py.linalg.solving import on_host
 
 X, Y = dm.ones(2, 3), dm.ones(2, 3, requires_grad=True)
 F = dm.nn.functional
@@ -27,6 +30,8 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: X.lerp(X.long(), 0.5), DtypeError, "lerp needs arguments of one kind of number, got input float32, end int64"),
     (lambda: dm.softmax(X, None), DtypeError, "softmax: argument 'dim' is int, got NoneType"),
     (lambda: F.dropout("x"), DtypeError, "dropout: argument 'input' is Tensor, got str 'x'"),
+    (lambda: dm.nn.MaxPool3d(), ArgumentError, "MaxPool3d() cannot be computed: MaxPool3d missing 1 required"),
+    (lambda: dm.nn.Conv3d("a", 2, 3), DtypeError, "Conv3d: argument 'in_channels' is int, got str 'a'"),
     (lambda: dm.nn.Linear(3, 4, bais=False), ArgumentError, "Linear has no argument 'bais'; did you mean bias=?"),
     (lambda: dm.nn.Linear(3, "4"), DtypeError, "Linear: argument 'out_features' is int, got str '4'"),
     (lambda: dm.nn.Linear(3, -4), ShapeError, "a parameter's sizes are at least 0, got (-4, 3)"),
@@ -87,6 +92,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         LinAlgError,
         "inv of (2, 2): Singular matrix; add a little to its diagonal",
     ),
+    (lambda: on_host("inv", dm.eye(2), lambda a: a * np.nan), LinAlgError, "inv of (2, 2): Singular matrix"),  # as NumPy in a tab
     (lambda: dm.linalg.cholesky(-dm.eye(2)), LinAlgError, "cholesky of (2, 2): Matrix is not positive definite"),
     (lambda: dm.linalg.det(X), ShapeError, "det needs square matrices (..., n, n), got (2, 3)"),
     (lambda: dm.linalg.qr(X.long()), DtypeError, "qr needs floating-point numbers, got int64; use .float()"),

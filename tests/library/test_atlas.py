@@ -11,7 +11,7 @@ import torch
 from hypothesis import assume, example, given
 
 import distml_py as dm
-from distml_py import engine, nn, ops, optim
+from distml_py import engine, graph, nn, ops, optim
 from distml_py.atlas import arrange, groups
 from distml_py.ops.atlas import sizes
 from numpy_kernels import KernelBackend
@@ -93,7 +93,7 @@ def draws_of_step(depth: int, make: Any) -> int:
 @pytest.mark.parametrize(
     ("make", "most"),
     [
-        (lambda params: optim.SGD(params, lr=0.1), 1),
+        (lambda params: optim.SGD(params, lr=0.1), 0),
         (lambda params: optim.SGD(params, lr=0.1, momentum=0.9), 2),
         (lambda params: optim.AdamW(params, lr=0.1), 3),
     ],
@@ -102,6 +102,56 @@ def draws_of_step(depth: int, make: Any) -> int:
 def test_draws_do_not_grow_with_the_number_of_parameters(make: Any, most: int) -> None:
     few, many = (draws_of_step(depth, make) for depth in (2, 12))
     assert many <= few <= most + 1, "one more where a cell is wider than its bias"
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"weight_decay": 0.1},
+    {"momentum": 0.9, "weight_decay": 0.01, "maximize": True},
+    {"momentum": 0.9, "nesterov": True},
+    {"momentum": 0.5, "dampening": 0.3},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_an_update_that_is_made_where_gradients_are_packed_is_the_one_of_the_whole(options: dict[str, Any]) -> None:
+    found = []
+    for backend in (KernelBackend(), "reference"):  # the momentum itself is an array of its own
+        engine.use_backend(backend)
+        dm.manual_seed(3)
+        model = Deep(3)
+        train(model, optim.SGD(model.parameters(), lr=0.01, **options), 4)
+        found.append([parameter.detach().numpy() for parameter in model.parameters()])
+        if isinstance(backend, KernelBackend):
+            plan = backend.schedules[-1]
+            whole = {launch.region.whole for launch in plan.launches if launch.region}
+            assert whole and sum(launch.layout in whole for launch in plan.launches) == (2 if "momentum" in options else 0)
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+WHOLE, SPOTS = arrange([(8, 8), (8,)])
+OTHERS: dict[str, Any] = {
+    "a leaf": lambda: dm.tensor(numbers(*WHOLE)),
+    "what the same step computes": lambda: dm.tensor(numbers(*WHOLE, 3)).sum(2),
+    "a leaf upside down": lambda: dm.tensor(numbers(*WHOLE)).flip(0),
+    "a column of each": lambda: dm.tensor(numbers(WHOLE[0], 1)),
+    "a leaf that lies otherwise": lambda: dm.tensor(numbers(math.prod(WHOLE))).reshape(WHOLE),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_map_over_a_packed_atlas_is_moved_only_where_all_it_reads_are_leaves_that_lie_alike(other: str) -> None:
+    found = []
+    for backend in (KernelBackend(), "reference"):
+        engine.use_backend(backend)
+        arrays = [dm.tensor(numbers(8, 8)).exp().node, dm.tensor(numbers(8)).exp().node]
+        packed = dm.Tensor(graph.apply(ops.PACK, *arrays, attrs=(WHOLE, SPOTS)))
+        found.append((OTHERS[other]() - packed * 0.5).numpy())
+        if isinstance(backend, KernelBackend):
+            moved = not any(launch.region is None and launch.size == math.prod(WHOLE) for launch in backend.schedules[-1].launches)
+            assert moved == (other == "a leaf")
+    np.testing.assert_allclose(*found, rtol=1e-6)
 
 
 def train(model: nn.Module, optimizer: Any, steps: int) -> None:
@@ -113,7 +163,7 @@ def train(model: nn.Module, optimizer: Any, steps: int) -> None:
 
 def same(one: nn.Module, other: nn.Module) -> None:
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
-        assert a.numpy().tobytes() == b.numpy().tobytes()
+        assert a.detach().numpy().tobytes() == b.detach().numpy().tobytes()
 
 
 def pair(**options: Any) -> list[Any]:
@@ -190,14 +240,14 @@ def test_reading_all_parameters_reads_their_atlas_once() -> None:
     download = backend.download
     backend.download = lambda *args: reads.append(1) or download(*args)  # type: ignore[method-assign, func-returns-value]
     try:
-        found = [parameter.numpy() for parameter in model.parameters()]
+        found = [parameter.detach().numpy() for parameter in model.parameters()]
         assert len(reads) == 1 and all(p.node.op is ops.PART and p.node.buffer is None for p in model.parameters())
         found[0][:] = 0
-        assert next(iter(model.parameters())).numpy().any(), "what is read is a copy"
+        assert next(iter(model.parameters())).detach().numpy().any(), "what is read is a copy"
     finally:
         backend.download = download  # type: ignore[method-assign]
     train(model, adam, 1)
-    assert not np.array_equal(found[1], list(model.parameters())[1].numpy()), "a step ends what was read"
+    assert not np.array_equal(found[1], list(model.parameters())[1].detach().numpy()), "a step ends what was read"
 
 
 def test_a_captured_step_sees_numbers_that_are_set_between_steps() -> None:

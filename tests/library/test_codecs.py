@@ -56,11 +56,13 @@ def test_bytes_against_fp32(name: str, most: float) -> None:
     assert sum(array.nbytes for array in UP[name].encode(vector).values()) <= most * vector.nbytes
 
 
-def test_topk_sends_more_while_a_run_begins_and_less_step_by_step() -> None:
+def test_topk_sends_more_while_a_run_begins_and_of_more_steps() -> None:
     vector = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     counts = [UP["topk"].encode(vector, progress)[PREFIX + "values"].size for progress in (0.0, 0.03, 0.06, 0.5, 1.0)]
-    assert counts == [250, 125, 62, 10, 10]
+    assert counts == [50, 25, 12, 10, 10]
     assert DOWN["topk"].encode(vector)[PREFIX + "values"].size == 45
+    counts = [UP["topk"].encode(vector, steps=steps)[PREFIX + "values"].size for steps in (1, 4, 16, 1024)]
+    assert counts == [10, 28, 80, 1000], "a round of many steps changes more places, and costs less a step"
 
 
 @pytest.mark.parametrize("name", ["fp16", "int8", "topk"])
@@ -172,6 +174,24 @@ def test_a_gpus_way_up_sends_what_a_hosts_does_and_takes_back_what_was_refused()
         ways[1].encode("bad", {"w": Tensor(np.full((40, 7), np.nan, np.float32)), "b": Tensor(np.zeros(3, np.float32))}, 0.5)
     ways[1].forget()
     assert ways[1]._rest is None
+
+
+def test_a_worker_goes_on_from_what_it_has_not_sent_as_far_as_the_run_will_follow() -> None:
+    manifest = Manifest({"w": (100,)})
+    way = Uplink("topk", manifest, on_gpu=False)
+    changed = {"w": Tensor(np.arange(100, dtype=np.float32))}
+    owed = way.owed(0)
+    assert owed is not None and not owed.any()
+    way.encode("a", changed, 1.0)
+    owed = way.owed(0)
+    assert owed is not None and owed[50] == 50 and abs(owed[99]) < 1, "the largest was sent"
+    way.encode("b", changed, 1.0)
+    owed = way.owed(1)
+    assert owed is not None and owed[50] == 50, "twice as much is owed, and each of its two answers is half of what counts"
+    way.encode("c", changed, 1.0)
+    owed = way.owed(2)
+    assert owed is not None and owed[50] == 150
+    assert Uplink("int8", manifest, on_gpu=False).owed(0) is None
 
 
 def test_the_rolling_hash_tells_numbers_and_their_past() -> None:

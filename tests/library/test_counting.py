@@ -25,6 +25,9 @@ CALLS = {
     "an index by a mask": lambda x: x[x > 0],
     "unique": lambda x: x.unique(),
     "bincount": lambda x: (x > 0).int().bincount(),
+    "inv": lambda x: dm.linalg.inv((x + 4).diag()),
+    "svd": lambda x: dm.linalg.svd(x.reshape(1, 5)),
+    "matrix_exp": lambda x: dm.linalg.matrix_exp(x.diag()),
     "repeat_interleave": lambda x: x.repeat_interleave((x > 0).int()),
 }
 

@@ -128,8 +128,9 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.arange(3) + 2**31, DtypeError, "integers are 32 bits wide here, found 2147483648; use a float"),
     (lambda: dm.zeros(2, -1), ShapeError, "a shape holds sizes of at least 0, got (2, -1)"),
     (lambda: dm.zeros(2.5), ShapeError, "a shape holds sizes of at least 0, got (2.5,)"),
+    (lambda: dm.arange(), ShapeError, "arange needs an end: arange(end), or arange(start, end, step)"),
     (lambda: dm.arange(0, 3, 0), ShapeError, "arange: step is 0, so it would never end"),
-    (lambda: dm.randint(3, 3, (1,)), ShapeError, "randint needs low < high <= low + 2**24, got 3 and 3"),
+    (lambda: dm.randint(3, 3, (1,)), ShapeError, "randint needs low < high and a size, got 3 and 3"),
     # its numbers
     (lambda: len(dm.tensor(1.0)), ShapeError, "len() of a 0-d tensor; use .item() for its number"),
     (lambda: full(2).item_later(), ShapeError, "item_later() needs one element, got shape (2,); reduce first"),
@@ -291,9 +292,21 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.embedding(labels(0), full(3)), ShapeError, "embedding needs weight (rows, width), got (3,)"),
     (
-        lambda: F.embedding(labels(0), full(3, 1), sparse=True),
-        UnsupportedError,
-        "not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults",
+        lambda: F.scaled_dot_product_attention(full(3, 2, 2), full(2, 2, 2), full(2, 2, 2), enable_gqa=True),
+        ShapeError,
+        "enable_gqa: the heads of query (3, 2, 2) must be a multiple of those of (2, 2, 2)",
+    ),
+    (lambda: dm.func.jacrev(abs, 2)(full(2)), ShapeError, "jacrev: argnums=2 of a call with 1 arguments"),
+    (lambda: dm.func.stack_module_state([]), ShapeError, "stack_module_state: at least one module is needed"),
+    (
+        lambda: dm.func.stack_module_state([dm.nn.ReLU(), dm.nn.Tanh()]),
+        GradientError,
+        "stack_module_state: the modules must be of one class",
+    ),
+    (
+        lambda: dm.func.stack_module_state([dm.nn.ReLU(), dm.nn.ReLU().eval()]),
+        GradientError,
+        "stack_module_state: all modules must be in train() mode, or all in eval() mode",
     ),
     (
         lambda: F.scaled_dot_product_attention(full(2, 2), full(2, 2), full(2, 2), full(2, 2), is_causal=True),
@@ -347,7 +360,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     # data
     (lambda: Dataset()[0], NotImplementedError, "Dataset has no __getitem__(index)"),
-    (lambda: len(Dataset()), NotImplementedError, "Dataset has no __len__()"),
+    (lambda: len(Dataset()), TypeError, "object of type 'Dataset' has no len()"),  # so list() of a stream asks for none
     (lambda: TensorDataset(np.ones(2), np.ones(3)), ShapeError, "TensorDataset needs fields of one length, got [(2,), (3,)]"),
     (lambda: DataLoader(TensorDataset(np.ones(2)), batch_size=0), ShapeError, "DataLoader: batch_size is at least 1, got 0"),
     # recipes

@@ -11,6 +11,7 @@ import op_examples
 from distml_py import Tensor, engine, nn
 from distml_py.backends.glsl import render
 from distml_py.backends.writer import Program
+from distml_py.distributions.multivariate import cholesky
 from distml_py.kernel import Convolution, Kernel, Launch, Product
 from distml_py.layout import Layout, layout_of
 from distml_py.schedule import schedule
@@ -98,25 +99,38 @@ def test_a_text_declares_what_it_uses_and_nothing_else(example: Example) -> None
         assert not re.search(r"[%/] 0\b(?!\.)", body), "a division by 0"
 
 
+def check_names(text: str) -> None:
+    """Each name is given before it is used, in a scope that its use is in, and once."""
+    scopes: list[set[str]] = [{"x", "y"}]
+    for line in text.splitlines():
+        named = re.match(r" *(?:for \()?(?:float|int|bool|vec4|ivec4) (\w+) = ", line)
+        if "for (" in line:
+            assert named
+            scopes.append({named[1]})
+        elif line.endswith("{"):
+            scopes.append(set())
+        for name in re.findall(r"(?<![.\w])(?:[a-z]+\d+|x|y|r|c|ky|k|n|line)(?!\w)(?!\()", line):
+            known = any(name in scope for scope in scopes) or name.startswith(("vec", "ivec", "result"))
+            assert known or re.fullmatch(r"[ts]\d+", name) or (named and name == named[1]), f"{name} in {line}"
+        if named and "for (" not in line:
+            assert named[1] not in set().union(*scopes) - {"x", "y"}, f"{named[1]} is named twice"
+            scopes[-1].add(named[1])
+        if line.strip() == "}" and len(scopes) > 1:
+            scopes.pop()
+
+
 @pytest.mark.parametrize("example", op_examples.EXAMPLES, ids=lambda example: example.name)
 def test_every_value_is_named_before_it_is_used_where_it_is_used(example: Example) -> None:
     for kernel in kernels_of_example(example):
-        scopes: list[set[str]] = [{"x", "y"}]
-        for line in main_of(render(*kernel)).splitlines():
-            named = re.match(r" *(?:for \()?(?:float|int|bool|vec4|ivec4) (\w+) = ", line)
-            if "for (" in line:
-                assert named
-                scopes.append({named[1]})
-            elif line.endswith("{"):
-                scopes.append(set())
-            for name in re.findall(r"(?<![.\w])(?:[a-z]+\d+|x|y|r|c|ky|k|n|line)(?!\w)(?!\()", line):
-                known = any(name in scope for scope in scopes) or name.startswith(("vec", "ivec", "result"))
-                assert known or re.fullmatch(r"[ts]\d+", name) or (named and name == named[1]), f"{name} in {line}"
-            if named and "for (" not in line:
-                assert named[1] not in set().union(*scopes) - {"x", "y"}, f"{named[1]} is named twice"
-                scopes[-1].add(named[1])
-            if line.strip() == "}" and len(scopes) > 1:
-                scopes.pop()
+        check_names(main_of(render(*kernel)))
+
+
+def test_a_condition_that_is_met_within_a_loop_first_is_known_outside_it() -> None:
+    """Of a Cholesky factor's gaps: the same test of a number that is read in a loop, and of one that is not."""
+    spread = dm.eye(2) * dm.tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1)
+    spread.realize()
+    for kernel in kernels_of(cholesky(spread).isfinite().all()):
+        check_names(main_of(render(*kernel)))
 
 
 def test_what_a_fold_finds_outside_its_loop_is_known_after_it() -> None:

@@ -14,12 +14,11 @@ import distml_py as dm
 import programs
 from distml_py import Tensor, engine, folding, lowering, nn
 from distml_py import schedule as scheduling
-from distml_py.folding import FOLD_LENGTH
 from distml_py.kernel import Apply, Convolution, Fold, Joint, Map, Product, Schedule
 from distml_py.layout import layout_of
 from distml_py.schedule import schedule
 from distml_py.steps import graph_of, linearize
-from distml_py.variant import Variant
+from distml_py.variant import DEFAULT, Variant
 from numpy_kernels import KernelBackend
 from op_examples import EXAMPLES, Example, evaluate, numbers
 
@@ -27,12 +26,12 @@ from op_examples import EXAMPLES, Example, evaluate, numbers
 LIMITS: dict[str, dict[str, int | Variant]] = {
     "the usual limits": {},
     "tight limits": {
-        **{"MAX_INPUTS": 3, "MAX_WORK": 4, "CHEAP_WORK": 0, "LIGHT_WORK": 0, "MOST_COPIES": 0, "FOLD_LENGTH": 3},
-        **{"DEFAULT": Variant(layers=4, enough=1 << 20), "SHORTEST": 1, "FEW_PARTS": 1},
+        **{"MAX_INPUTS": 3, "MAX_WORK": 4, "CHEAP_WORK": 0, "LIGHT_WORK": 0, "MOST_COPIES": 0},
+        **{"DEFAULT": Variant(layers=4, enough=1 << 20, fold=3), "SHORTEST": 1, "FEW_PARTS": 1},
     },
     "wide limits": {
-        **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500, "FOLD_LENGTH": 1 << 20},
-        **{"DEFAULT": Variant(enough=1 << 20, prologue=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
+        **{"MAX_INPUTS": 16, "MAX_WORK": 500, "CHEAP_WORK": 500, "LIGHT_WORK": 500, "MOST_COPIES": 500},
+        **{"DEFAULT": Variant(enough=1 << 20, prologue=1 << 20, fold=1 << 20), "SHORTEST": 4, "FEW_PARTS": 64},
     },
 }
 
@@ -149,7 +148,7 @@ def test_a_sum_of_many_is_folded_in_stages_of_at_most_256() -> None:
     assert [(type(launch.kernel), launch.size) for launch in launches] == [(Fold, 350), (Fold, 2), (Fold, 1)]
     for launch in launches:
         assert isinstance(launch.kernel, Fold)
-        assert -(-launch.kernel.length // launch.kernel.chunks) <= FOLD_LENGTH
+        assert -(-launch.kernel.length // launch.kernel.chunks) <= DEFAULT.fold
 
 
 @pytest.mark.parametrize("size", [255, 256, 257, 512, 513, 65_537])
@@ -181,7 +180,9 @@ def test_forty_arrays_are_joined_forwards_and_backwards(name: str, kernels: Kern
         engine.use_backend(backend)
         parts = [dm.tensor(numbers(3, 5, seed=n), requires_grad=True) for n in range(40)]
         (JOINED[name](parts) ** 2).sum().backward()
-        found.append([JOINED[name](parts).numpy(), *(part.grad.numpy() for part in parts if part.grad is not None)])
+        found.append(
+            [JOINED[name](parts).detach().numpy(), *(part.grad.detach().numpy() for part in parts if part.grad is not None)]
+        )
     assert len(found[0]) == 41
     for mine, meant in zip(*found, strict=True):
         np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-5)

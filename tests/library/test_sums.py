@@ -8,13 +8,15 @@ import pytest
 
 import distml_py as dm
 from distml_py import ops
+from distml_py.backends.choices import FOLDS
 from distml_py.backends.glsl import render
 from distml_py.backends.sums import Tree, pairs
-from distml_py.folding import FOLD_LENGTH
 from distml_py.kernel import Fold, Load
 from distml_py.layout import layout_of
 from distml_py.op import float32, int32
-from test_schedule import kernels_of
+from distml_py.schedule import schedule
+from distml_py.steps import graph_of, linearize
+from distml_py.variant import Variant
 
 
 class Rounded:
@@ -53,20 +55,22 @@ def test_each_turn_is_taken_once_and_no_number_is_rounded_often(turns: int, grou
     assert found.roundings <= (group - 1) * max(1, math.ceil(math.log(turns, group) - 1e-9))
 
 
-def stages(size: int) -> list[Fold]:
-    """The kernels that a sum of so many numbers takes."""
-    found = [launch.kernel for launch in kernels_of(dm.zeros(size).realize().sum()).launches]
+def stages(size: int, length: int) -> list[Fold]:
+    """The kernels that a sum of so many numbers takes, folded to this length."""
+    key, _, _ = linearize([dm.zeros(size).realize().sum().node], lambda leaf: None)
+    found = [launch.kernel for launch in schedule(graph_of(key), lambda graph, number: Variant(fold=length)).launches]
     assert all(isinstance(kernel, Fold) for kernel in found)
     return [kernel for kernel in found if isinstance(kernel, Fold)]
 
 
+@pytest.mark.parametrize("length", FOLDS)
 @pytest.mark.parametrize("size", [256, 4096, 65_536, 10**6, 10**7, 2**24])
-def test_the_stages_of_a_sum_together_round_no_more_than_the_bound(size: int) -> None:
-    """(16 + log2(n)) roundings: see tests/browser/test_webgl_gradients.py, which measures them."""
+def test_the_stages_of_a_sum_together_round_no_more_than_the_bound(size: int, length: int) -> None:
+    """(16 + log2(n)) roundings, folded to any length that may be chosen: tests/browser/test_webgl_gradients.py measures them."""
     total = 0
-    for kernel in stages(size):
+    for kernel in stages(size, length):
         step = -(-kernel.length // kernel.chunks)
-        assert step <= FOLD_LENGTH
+        assert step <= length
         text = render(kernel, [layout_of((kernel.length * kernel.rows,))], layout_of((kernel.chunks * kernel.rows,))).text
         levels = re.findall(r"for \(float \w+ = ", text)
         unrolled = 4 if re.search(r"\+= \(\(", text) else 1

@@ -290,11 +290,14 @@ def some_graphs() -> dict[str, Graph]:
         "convolution": graph(out), "image": graph(x.grad), "weight": graph(w.grad),
         "a chain before": graph((data(17, 30) * data(30) + 0.5).relu().T @ (data(17, 5) * 2.0)),
         "a chain before an image": graph(nn.functional.conv2d((data(2, 4, 9, 7) + data(4, 1, 1)).exp(), data(6, 4, 3, 3))),
+        "a sum": graph((data(3, 5, 1000) * data(5, 1)).relu().sum((0, 2))), "a maximum": graph(data(3, 2000).amax(1)),
+        "statistics": graph((data(7, 700) * 0.5).softmax(1)),
     }  # fmt: skip
 
 
 GRAPHS = some_graphs()
 VARIANTS = [Variant(n, enough, False, reads) for n in choosing.LAYERS for enough in (0, 1 << 8, 1 << 20) for reads in (0, 1 << 20)]
+VARIANTS += [Variant(fold=length) for length in choosing.FOLDS]
 
 
 def numbers_of(one: Graph, variant: Variant) -> np.ndarray:
@@ -555,5 +558,5 @@ def test_the_heaviest_problem_comes_first_and_the_lightest_not_at_all() -> None:
 
 
 def test_a_finding_says_what_was_gained() -> None:
-    assert str(Finding("a product", FAST, 1.5)) == f" 1.50 x  {'layers 4, enough 256, texture(), prologue 4':<53} a product"
+    assert str(Finding("a product", FAST, 1.5)) == f" 1.50 x  {'layers 4':<43} a product"
     assert "default" in str(Finding("a product"))

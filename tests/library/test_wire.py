@@ -35,7 +35,7 @@ FIELDS: dict[str, Any] = {
 
 # of each message of docs/protocol.md, in its order: the message and its tensors
 EXAMPLES: dict[str, tuple[Any, Any]] = {
-    "Hello": (wire.Hello(3, "t", "host", "n", "s", 3), None),
+    "Hello": (wire.Hello(4, "t", "host", "n", "s", 4), None),
     "Start": (wire.Start(**FIELDS), STATE),
     "Join": (wire.Join("a", "webgl", "d", "p", 4, "0badc0de"), None),
     "Gradient": (wire.Gradient("a", 1, 1, 0, "w1.1", 4, 0.5, 0, 0.25), WEIGHTS),
@@ -47,7 +47,7 @@ EXAMPLES: dict[str, tuple[Any, Any]] = {
     "Problem": (wire.Problem("a", "no", 7), None),
     "Resync": (wire.Resync("a", 4), None),
     "Goodbye": (wire.Goodbye(), None),
-    "Welcome": (wire.Welcome(3, "w1", "host", "http://h/#t=x"), None),
+    "Welcome": (wire.Welcome(4, "w1", "host", "http://h/#t=x"), None),
     "Run": (wire.Run(run="a", code_sha256="f", deterministic=False, **FIELDS), None),
     "Weights": (wire.Weights("a", 1, "f", ""), WEIGHTS),
     "Delta": (wire.Delta("a", 2, 1, "9f3a04c1"), INT8),

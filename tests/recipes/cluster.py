@@ -7,6 +7,8 @@ import dataclasses
 import hashlib
 from typing import Any
 
+import numpy as np
+
 from distml_py import io, wire
 from distml_py.exchange import exchange_of
 from distml_py.recipe import Training, load_recipe
@@ -16,6 +18,9 @@ from distml_server.aggregate import Model, Taken
 from distml_server.decoding import decode
 from distml_server.downstream import Downstream
 from distml_server.rounds import Rounds
+
+LATE = 5  # weights of the end of a run that are judged together
+Weights = dict[str, np.ndarray]
 
 
 class Cluster:
@@ -38,6 +43,7 @@ class Cluster:
         self.has = dict.fromkeys(self.tabs, -1)
         self.opened: Taken | None = None
         self.losses: list[float | None] = []
+        self.late: list[Weights] = []  # of the last tenth of the run
         self._effects(self.rounds.start(self.run))
         self._publish(0)
         for worker in self.tabs:
@@ -84,6 +90,8 @@ class Cluster:
                     self.model.apply(taken, sum(found.samples for found in taken.values()))
                     self.losses.append(self.rounds.metrics["loss"])
                     self._publish(version)
+                    if version > 0.9 * self.run.steps:
+                        self.late.append(self.model.weights() | self.model.buffers)
 
     def _send_weights(self, worker: str, version: int) -> None:
         for frame in self.downstream.frames(self.has[worker], version):
@@ -98,6 +106,16 @@ class Cluster:
     def _give(self, worker: str, frame: bytes | str) -> None:
         for answer in self.tabs[worker].receive(frame):
             self._answer(worker, answer)
+
+
+def late_accuracy_of(cluster: Cluster) -> float:
+    """On validation and test samples together, the mean of five of the last tenth's weights: less a matter of chance."""
+    training, found = Training(load_recipe(cluster.run.recipe, cluster.run.code), cluster.run.seed), []
+    for place in np.unique(np.linspace(len(cluster.late) - 1, 0, LATE).round().astype(int)):
+        training.load_weights(cluster.late[place])
+        splits = [training.evaluate(split) for split in ("validation", "test")]
+        found.append(sum(accuracy * samples for _, accuracy, samples in splits) / sum(samples for _, _, samples in splits))
+    return float(np.mean(found))
 
 
 def accuracy_of(cluster: Cluster) -> tuple[float, float]:

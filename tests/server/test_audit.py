@@ -3,17 +3,20 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from crowd import RECIPE
 from distml_py import wire
 from distml_py.exchange import Exchange
-from distml_server import audit
+from distml_server import audit, local_workers
 from distml_server import effects as do
 from distml_server.audit import Answer, Audits, Sketcher
 from distml_server.guards import Guards
 from distml_server.rounds import Rounds
+from distml_server.serve import prepare
 from peers import serving, start, weights
 from test_rounds import World
 
@@ -49,9 +52,14 @@ class Cluster(World):
         for name in work:
             self.enter(name)
 
-    def enter(self, name: str) -> None:
-        self.note(self.rounds.connect(name, name, "worker", self.now, name, self.network and self.network + name))
-        self.say(name, wire.Join("run", "reference", "d", "p"))
+    def enter(self, name: str, role: str = "worker", backend: str = "reference") -> None:
+        self.note(self.rounds.connect(name, name, role, self.now, name, self.network and self.network + name))
+        self.say(name, wire.Join("run", backend, "d", "p"))
+
+    def host(self, backend: str = "reference") -> "Cluster":
+        self.how["h"], self.sent_by["h"] = right, 0
+        self.enter("h", "host", backend)
+        return self
 
     def turn(self, name: str) -> list[do.Effect]:
         """One answer of this worker, if it has been asked for one."""
@@ -128,14 +136,36 @@ def test_a_worker_that_is_alone_or_left_alone_goes_on_without_audits() -> None:
         cluster.turn("a")
         cluster.wait(1.0)
     # of a capped owner there is a share of a step alone; the host does the rest
-    cluster.note(cluster.rounds.connect("h", "h", "host", cluster.now, "h"))
-    cluster.how["h"], cluster.sent_by["h"] = right, 0
-    cluster.say("h", wire.Join("run", "reference", "d", "p"))
+    cluster.host()
     for _ in range(30):
         cluster.turn("a")
         cluster.turn("h")
         cluster.wait(1.0)
     assert cluster.rounds.version >= 3
+
+
+@pytest.mark.fault("S24")
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_s24_the_hosts_own_worker_alone_is_enough_to_convict(cheat: str) -> None:
+    cluster = Cluster(3, 0.5, {"x": CHEATS[cheat]}, network="").host()
+    (caught,) = cluster.until_caught("x", 200)
+    assert caught.worker == "x" and caught.detail == "the host's own worker computed the same shard and got something else"
+    cluster.wait(0.2)
+    assert cluster.rounds.mode == "solo" and not cluster.rounds.workers["h"].strikes, "it goes on, by itself"
+
+
+def test_a_judge_finds_nothing_wrong_with_a_gpu_and_is_not_audited_and_a_hosts_gpu_is_no_judge() -> None:
+    cluster = Cluster(3, 0.5, {"a": on_a_gpu, "b": right, "c": on_a_gpu}, network="").host()
+    audits = cluster.rounds.book.audits  # type: ignore[union-attr]
+    assert audits is not None
+    for _ in range(40):
+        for name in "habc":
+            cluster.turn(name)
+            assert not any(answers[0].judge for answers in audits.open.values())
+        cluster.wait(0.1)
+    assert audits.done >= 10 and audits.caught == 0 and cluster.rounds.version > 10 and cluster.sent_by["h"] > audits.done
+    cluster = Cluster(3, 0.5, {"x": CHEATS["zeros"]}, network="").host("webgl")
+    assert cluster.until_caught("x", 100) == [], "two that differ: nobody knows which is wrong"
 
 
 def test_a_frozen_judge_does_not_hold_a_step_up_for_longer_than_its_lease() -> None:
@@ -215,3 +245,37 @@ async def test_s24_over_sockets_the_cheat_is_told_and_closed_and_the_run_has_the
         with pytest.raises(ConnectionError, match="4403"):
             async with served.worker("s1"):
                 pass
+
+
+async def test_where_one_owner_works_a_judge_is_started_for_this_machines_own_code_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    real = local_workers._worker
+
+    def noted(link: str, name: str) -> Any:
+        started.append(link)
+        return real(link, name)
+
+    monkeypatch.setattr(local_workers, "AUDITOR_AFTER_S", 0.2)
+    monkeypatch.setattr(local_workers, "_worker", noted)
+    async with serving(tmp_path, guards=Guards(audited=1.0)) as served:
+        coordinator, link = served.coordinator, f"{served.url}/#t={served.access.host_token}"
+        coordinator.begin(*prepare("line", RECIPE, 0, 1000))
+        assert coordinator.rounds.run is not None
+        other = asyncio.create_task(local_workers.auditor(coordinator, link, "0" * 64))
+        async with served.worker("s1") as lonely:
+            await lonely.join()
+            await asyncio.sleep(0.6)
+            assert started == [], "the run's code is another one: it may be a tab's"
+            auditor = asyncio.create_task(local_workers.auditor(coordinator, link, coordinator.rounds.run.code_sha256))
+            async with asyncio.timeout(30):
+                while not any(worker.judge for worker in coordinator.rounds.joined()):
+                    await asyncio.sleep(0.02)
+            assert started == [f"{link}&c={coordinator.rounds.run.code_sha256}"], "and the worker refuses another code, too"
+            for task in (other, auditor):
+                task.cancel()
+            await asyncio.wait([other, auditor])
+            async with asyncio.timeout(10):
+                while len(coordinator.rounds.joined()) > 1:
+                    await asyncio.sleep(0.02)

@@ -175,7 +175,7 @@ async def test_a_step_that_diverges_is_not_committed(served: Served) -> None:
         await worker.join()
         large = {name: np.full_like(array, 1e9) for name, array in GOOD.items()}
         good = await worker.get(wire.Lease)
-        served.coordinator.model._largest_norm = 1e9  # type: ignore[union-attr] # as after steps that grew
+        served.coordinator.model.largest_norm = 1e9  # type: ignore[union-attr] # as after steps that grew
         await worker.gradient(good, large)
         await until(lambda: served.coordinator.status()["state"] == "error")
         assert (await worker.get(wire.Rejected)).reason == "diverged"

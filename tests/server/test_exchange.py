@@ -65,3 +65,50 @@ def test_a_quantised_gradient_pulls_back_what_rounding_left_out() -> None:
     plain, small = cluster(steps=40), cluster(steps=40, codec="int8")
     off = max(np.abs(plain.model.weights()[name] - small.model.weights()[name]).max() for name in plain.model.shapes)
     assert 0 < off < 0.02 * max(np.abs(array).max() for array in plain.model.weights().values())
+
+
+WIDE = '''"""Many numbers, of which topk sends four an answer."""
+
+import numpy as np
+
+from distml_py import Recipe, nn, optim
+from distml_py.data import Splits, TensorDataset
+from distml_py.nn import functional as F
+
+
+class Wide(Recipe):
+    batch_size = 32
+    compile = False
+
+    def data(self):
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((256, 20)).astype(np.float32)
+        y = (x @ rng.standard_normal((20, 20))).astype(np.float32)
+        return Splits(TensorDataset(x, y), TensorDataset(x, y), TensorDataset(x, y))
+
+    def model(self):
+        return nn.Linear(20, 20)
+
+    def optimizer(self, parameters):
+        return optim.Adam(parameters, lr=0.02)
+
+    def loss(self, model, x, y):
+        return F.mse_loss(model(x), y)
+
+    def correct(self, model, x, y):
+        return ((model(x) - y).abs().mean(1) < 0.5).sum()
+'''
+
+
+@pytest.mark.parametrize(("mode", "most"), [("sync", 3.0), ("local", 1.6), ("async", 3.0)])
+def test_with_topk_a_worker_goes_on_from_what_it_has_not_sent(mode: str, most: float) -> None:
+    """From the run's weights alone it asks for the same again: 3.5, 2.1 and 3.8 times the loss, not 2.5, 1.2 and 2.3."""
+    how = {"mode": mode, "local_steps": 4}
+    plain = cluster(4, 120, WIDE, **how, outer_lr=1.0, outer_momentum=0.0)
+    sparse = cluster(4, 120, WIDE, **how, codec="topk")
+    assert np.mean(sparse.losses[-5:]) < most * np.mean(plain.losses[-5:])  # type: ignore[arg-type]
+
+
+def test_topk_does_not_depend_on_how_many_share_the_shards() -> None:
+    one, four, six = (np.mean(cluster(workers, 120, WIDE, codec="topk").losses[-5:]) for workers in (1, 4, 6))  # type: ignore[arg-type]
+    assert max(one, six) < 1.25 * four

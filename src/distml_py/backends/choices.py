@@ -1,4 +1,4 @@
-"""Which contraction is computed in which variant: what plans depend on beside their graph, and its text for storing."""
+"""Which contraction or reduction is computed in which variant: what plans depend on beside their graph, and its text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ..steps import Graph
 from ..variant import DEFAULT, Variant
 from .problems import name_of
 
-FORMAT = 2  # of the record; goes up when a field of Variant or the name of a problem means something else
+FORMAT = 3  # of the record; goes up when a field of Variant or the name of a problem means something else
 LAYERS = (1, 2, 4, 6, 8)
+FOLDS = (32, 64, 128, 256, 512, 1024)  # a loop of more turns is one tree no longer
 
 
 def bounded(variant: Variant, layers: int) -> Variant:
@@ -42,7 +43,7 @@ class Choices:
         return self._hash
 
     def of(self, graph: Graph, number: int) -> Variant:
-        """The variant of a contraction."""
+        """The variant of a contraction or a reduction."""
         return bounded(self.variants.get(name_of(graph, number), DEFAULT) if self.variants else DEFAULT, self.layers)
 
     def with_(self, found: Mapping[str, Variant]) -> Choices:
@@ -68,7 +69,8 @@ def read(text: str, device: str, version: str) -> dict[str, Variant] | None:
 
 def _variant(fields: dict[str, Any]) -> Variant:
     found = Variant(**fields)
-    whole = all(type(number) is int for number in (found.layers, found.enough, found.prologue)) and type(found.fetch) is bool
-    if not whole or found.layers not in LAYERS or not all(0 <= number <= 1 << 20 for number in (found.enough, found.prologue)):
+    counts = (found.layers, found.enough, found.prologue, found.fold)
+    whole = all(type(number) is int for number in counts) and type(found.fetch) is bool
+    if not whole or found.layers not in LAYERS or not all(0 <= number <= 1 << 20 for number in counts) or found.fold not in FOLDS:
         raise ValueError(f"no such variant: {fields}")
     return found

@@ -1,4 +1,4 @@
-"""Contractions of a graph as problems that can be tuned: their names, their weight, and each alone, in a graph of its own."""
+"""Contractions and reductions of a graph as problems that can be tuned: names, weights, and each alone, in a graph of its own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import math
 from ..epilogue import MOST_WORK
 from ..graph import CONST, LEAF
 from ..layout import layout_of
-from ..op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, MatMul, Move, float32
+from ..op import Conv2d, Conv2dImage, Conv2dWeight, Elementwise, MatMul, Move, Reduce, Statistics, float32
 from ..ops.move import PERMUTE
 from ..schedule import CONTRACTIONS
 from ..steps import Graph, Step
 from ..view import Shape
 
 TUNED = (MatMul, Conv2d, Conv2dImage, Conv2dWeight)
+REDUCED = (Reduce, Statistics)
+SHORT = 64  # numbers of a row that is reduced in one way only
+TRAFFIC = 16  # reading one number takes about as long as so many multiplications of a contraction
 LEAST_ROWS = 64  # of a product that is measured in a part
 LARGER = 2  # times an operand: an array from which a part is read stands for the part up to this size
 
@@ -96,8 +99,13 @@ def alone(graph: Graph, number: int) -> Graph:
 
 
 def shrunk(problem: Graph, share: float) -> Graph:
-    """About that share of a contraction, alone: of its batch, or of the rows of a single product; one with a chain stays whole."""
+    """About that share of a contraction, alone: of its batch, or of the rows of a single product.
+
+    One with a chain stays whole, and so does a reduction.
+    """
     step = problem.steps[-1]
+    if isinstance(step.op, REDUCED):
+        return problem
     first, second = (problem.steps[parent].shape for parent in step.inputs)
     if any(isinstance(before.op, Elementwise) for before in problem.steps):
         return problem
@@ -140,8 +148,10 @@ def _array(problem: Graph, number: int, shape: Shape, leaf: int, place: int) -> 
 
 
 def multiplications(graph: Graph, number: int) -> int:
-    """Of a contraction: about how long it takes, to rank problems."""
+    """About how long a contraction or a reduction takes, in multiplications, to rank problems."""
     step = graph.steps[number]
+    if isinstance(step.op, REDUCED):
+        return TRAFFIC * math.prod(graph.steps[step.inputs[0]].shape)
     first, second = (graph.steps[parent].shape for parent in step.inputs)
     match step.op:
         case MatMul():
@@ -155,9 +165,17 @@ def multiplications(graph: Graph, number: int) -> int:
 
 
 def problems(graph: Graph) -> list[int]:
-    """The steps that can be tuned: contractions of floats that compute something."""
+    """The steps that can be tuned: contractions and long reductions of floats that compute something."""
     return [
         number
         for number, step in enumerate(graph.steps)
-        if isinstance(step.op, TUNED) and step.dtype == float32 and multiplications(graph, number)
+        if (isinstance(step.op, TUNED) or _long(graph, step)) and step.dtype == float32 and multiplications(graph, number)
     ]
+
+
+def _long(graph: Graph, step: Step) -> bool:
+    """Is this a reduction that may take several draws?"""
+    if not isinstance(step.op, REDUCED) or isinstance(step.op, Reduce) and not step.op.glsl:
+        return False
+    shape = graph.steps[step.inputs[0]].shape
+    return math.prod(shape[axis] for axis in step.attrs[0]) > SHORT

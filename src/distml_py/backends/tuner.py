@@ -1,4 +1,6 @@
-"""The autotuner: which variant of a contraction a device computes fastest, found by measuring. Knows neither GL nor a real clock.
+"""The autotuner: which variant of a contraction or a reduction a device computes fastest, found by measuring.
+
+Knows neither GL nor a real clock.
 
 Fair: everybody is warm before the clock counts, candidates take turns in an order that changes, and only times of the same turn
 are compared. The incumbent stays unless it is clearly beaten, and who computes other numbers is out, however fast.
@@ -20,8 +22,8 @@ import numpy as np
 from ..errors import BackendError, GpuLostError
 from ..steps import Graph
 from ..variant import DEFAULT, Variant
-from .choices import LAYERS, bounded
-from .problems import shrunk
+from .choices import FOLDS, LAYERS, bounded
+from .problems import REDUCED, shrunk
 
 SAMPLE_S = 5e-3  # a sample is at least so long: browsers round their clocks to 0.1 ms
 MOST_TIMES = 1 << 10  # draws in one sample
@@ -74,10 +76,9 @@ class Finding:
     out: dict[Variant, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        v = self.variant
-        read = "texelFetch" if v.fetch else "texture()"
-        said = "default" if v == DEFAULT else f"layers {v.layers}, enough {v.enough}, {read}, prologue {v.prologue}"
-        return f"{self.gain:5.2f} x  {said:<53} {self.name}"
+        fields, usual = dataclasses.asdict(self.variant), dataclasses.asdict(DEFAULT)
+        changed = ", ".join(f"{name} {value}" for name, value in fields.items() if value != usual[name])
+        return f"{self.gain:5.2f} x  {changed or 'default':<43} {self.name}"
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Tuner:
         except BackendError:
             return None
         known = {self.device.drawn(problem, first)}
-        for stage in _stages(self.device.layers):
+        for stage in _stages(problem, self.device.layers):
             runners = [best]
             for change in stage:
                 if self.over:
@@ -206,8 +207,10 @@ class Tuner:
         return self.clock() - began
 
 
-def _stages(layers: int) -> list[list[dict[str, Any]]]:
+def _stages(problem: Graph, layers: int) -> list[list[dict[str, Any]]]:
     """One thing is changed at a time: all combinations would be compiled for longer than anybody waits."""
+    if isinstance(problem.steps[-1].op, REDUCED):
+        return [[{"fold": length} for length in FOLDS]]
     return [
         [{"layers": most} for most in reversed(LAYERS) if most <= layers],
         [{"enough": enough} for enough in ENOUGH],

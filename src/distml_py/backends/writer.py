@@ -197,8 +197,9 @@ class Writer:
         """found where all conditions hold."""
         if not conditions:
             return found
-        depth = max(found.depth, *(condition.depth for condition in conditions))
-        test = self.let("bool", " && ".join(condition.text for condition in conditions), depth, "b").text
+        depth = max(condition.depth for condition in conditions)  # not found's: others may ask the same further out
+        known = self.let("bool", " && ".join(condition.text for condition in conditions), depth, "b")
+        test, depth = known.text, max(found.depth, known.depth)
         if kind in ("float", "vec4"):  # no branch, unlike ?:, of which renderers cannot take many
             text = f"mix({otherwise}, {found.text}, {test if kind == 'float' else f'bvec4({test})'})"
         else:

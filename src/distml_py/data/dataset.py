@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,8 +25,9 @@ class Dataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__(index)")
 
-    def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} has no __len__()")
+    if TYPE_CHECKING:  # else list() of a loader would ask for a length that there is not
+
+        def __len__(self) -> int: ...
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])
@@ -46,7 +47,7 @@ class TensorDataset(Dataset):
     """Fields of equal length. They stay on the host; batch() picks all fields with one index array."""
 
     def __init__(self, *tensors: Tensor | np.ndarray):
-        self.fields = tuple(field.numpy() if isinstance(field, Tensor) else np.asarray(field) for field in tensors)
+        self.fields = tuple(field._array() if isinstance(field, Tensor) else np.asarray(field) for field in tensors)
         if not self.fields or len({len(field) for field in self.fields}) != 1:
             raise ShapeError(f"TensorDataset needs fields of one length, got {[field.shape for field in self.fields]}")
 

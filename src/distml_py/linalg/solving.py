@@ -15,6 +15,13 @@ from ..errors import DtypeError, LinAlgError, ShapeError
 from ..tensor import Tensor
 from ..tensor.counting import read
 
+SCALED = "since the number of its products depends on the largest of its numbers"
+FAILURES = {
+    **dict.fromkeys(("inv", "solve"), "Singular matrix"),
+    **{"cholesky": "Matrix is not positive definite", "eigh": "Eigenvalues did not converge", "svd": "SVD did not converge"},
+}  # NumPy's words
+ON_HOST = "since NumPy computes it on the host; products with its result are computed on the device again"
+
 
 class SLogDet(NamedTuple):
     sign: Tensor
@@ -31,13 +38,23 @@ def checked(name: str, A: Tensor, square: bool = True) -> Tensor:
 
 
 def on_host(name: str, A: Tensor, compute: Callable[..., Any], *more: np.ndarray) -> Any:
-    """NumPy's result for A's numbers. Raises LinAlgError where there is none."""
-    numbers = read(A, name)
+    """NumPy's result for A's numbers. Raises LinAlgError where there is none.
+
+    NumPy learns of a failure from the processor's flags, which WebAssembly has not; the NaN it leaves then is seen here.
+    """
+    numbers = read(A, name, ON_HOST)
     with np.errstate(all="ignore"):
         try:
-            return compute(numbers, *more)
+            found = compute(numbers, *more)
+            if all(np.isfinite(given).all() for given in (numbers, *more)) and _has_nan(found):
+                raise np.linalg.LinAlgError(FAILURES.get(name, "no result"))
         except np.linalg.LinAlgError as error:
             raise LinAlgError(f"{name} of {A.shape}: {error}; add a little to its diagonal, or use pinv") from None
+    return found
+
+
+def _has_nan(found: Any) -> bool:
+    return any(np.isnan(part).any() for part in (found if isinstance(found, tuple) else (found,)))
 
 
 class _Inverse(Function):
@@ -57,7 +74,7 @@ class _Inverse(Function):
 class _Solution(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor, B: Tensor) -> Tensor:
-        found = Tensor(on_host("solve", A, np.linalg.solve, read(B, "solve")), A.dtype)
+        found = Tensor(on_host("solve", A, np.linalg.solve, read(B, "solve", ON_HOST)), A.dtype)
         ctx.save_for_backward(A, found)
         return found
 
@@ -124,7 +141,7 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
 
 def matrix_exp(A: Tensor) -> Tensor:
     """exp of (..., n, n): Taylor's sum of A / 2^s, squared s times. Source: Moler and Van Loan 2003, method 3."""
-    size = float(np.abs(read(checked("matrix_exp", A), "matrix_exp")).sum(-1).max(initial=0.0))
+    size = float(np.abs(read(checked("matrix_exp", A), "matrix_exp", SCALED)).sum(-1).max(initial=0.0))
     squarings = max(0, int(np.ceil(np.log2(size / 0.25)))) if size > 0.25 else 0
     small, one = A / 2.0**squarings, Tensor(np.eye(A.shape[-1]), A.dtype)
     found: Tensor = one + small * 0

@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..op import bool_
 from ..tensor import Tensor, cat, where
 from . import functional as F
-from .init import constant, xavier_normal_, xavier_uniform_
+from .init import constant, constant_, xavier_normal_, xavier_uniform_
 from .linear import Linear
 from .module import Module
 
@@ -53,16 +53,23 @@ class MultiheadAttention(Module):
         for name, shape in shapes.items():
             used = self._qkv_same_embed_dim is (name == "in_proj_weight")
             self.register_parameter(name, constant(shape, 0.0) if used else None)
-            if used:
-                xavier_uniform_(getattr(self, name))
         self.register_parameter("in_proj_bias", constant((3 * embed_dim,), 0.0) if bias else None)
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias)
-        if bias:
-            self.out_proj.bias = constant((embed_dim,), 0.0)
         for name in ("bias_k", "bias_v"):
             self.register_parameter(name, constant((1, 1, embed_dim), 0.0) if add_bias_kv else None)
-            if add_bias_kv:
-                xavier_normal_(getattr(self, name))
+        self._reset_parameters()
+
+    def _reset_parameters(self) -> None:
+        """The first numbers again, drawn anew; out_proj's weight stays."""
+        names = ("in_proj_weight",) if self._qkv_same_embed_dim else ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+        for name in names:
+            xavier_uniform_(getattr(self, name))
+        for bias in (self.in_proj_bias, self.out_proj.bias):
+            if bias is not None:
+                constant_(bias, 0.0)
+        for row in (self.bias_k, self.bias_v):
+            if row is not None:
+                xavier_normal_(row)
 
     in_proj_weight: Tensor | None
     in_proj_bias: Tensor | None

@@ -1,4 +1,4 @@
-"""Convolution layers on (n, channels, length) and (n, channels, height, width), and their transposes."""
+"""Convolution layers on one, two and three dimensions after (n, channels), and their transposes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ShapeError, UnsupportedError
+from ..functions.pooling import Sizes
 from ..functions.volume import triple
 from ..tensor import Tensor
 from . import functional as F
-from .functional import Pair, Single
-from .init import fan_in_uniform
+from .init import as_layers_begin, fan_in_uniform
 from .module import Module
 
 MODES = ("zeros", "reflect", "replicate", "circular")
@@ -56,6 +56,10 @@ class _Conv(Module):
         self.weight = fan_in_uniform((first, second // groups, *self.kernel_size), fan_in)
         self.bias = fan_in_uniform((self.out_channels,), fan_in) if bias else None
 
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        as_layers_begin(self.weight, self.bias, math.prod(self.weight.shape[1:]))
+
     def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
         """(input, padding that is left to the convolution): its own zeros, or copies of the input around it."""
         if self.padding_mode == "zeros":
@@ -80,19 +84,15 @@ class _Conv(Module):
         return text + (f", padding_mode={self.padding_mode}" if self.padding_mode != "zeros" else "")
 
 
-class Conv1d(_Conv):
-    """weight (out_channels, in_channels / groups, k), bias (out_channels,). See functional.conv1d."""
-
-    rank = 1
-
+class _Plain(_Conv):
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: Single,
-        stride: Single = 1,
-        padding: Single | str = 0,
-        dilation: Single = 1,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes | str = 0,
+        dilation: Sizes = 1,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
@@ -103,38 +103,52 @@ class Conv1d(_Conv):
 
     def forward(self, input: Tensor) -> Tensor:
         input, padding = self._padded(input)
-        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)  # type: ignore[arg-type]
+        options: Any = (self.stride, padding, self.dilation, self.groups)
+        return getattr(F, f"conv{self.rank}d")(input, self.weight, self.bias, *options)
 
 
-class Conv2d(_Conv):
+class Conv1d(_Plain):
+    """weight (out_channels, in_channels / groups, k), bias (out_channels,). See functional.conv1d."""
+
+    rank = 1
+
+
+class Conv2d(_Plain):
     """weight (out_channels, in_channels / groups, kh, kw), bias (out_channels,). See functional.conv2d.
 
     padding_mode: "zeros", or copies of the input as functional.pad makes them.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Pair,
-        stride: Pair = 1,
-        padding: Pair | str = 0,
-        dilation: Pair = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-    ):
-        super().__init__()
-        options = {"stride": stride, "padding": padding, "dilation": dilation, "padding_mode": padding_mode}
-        self._prepare((in_channels, out_channels), kernel_size, options, bias, groups)
 
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)  # type: ignore[arg-type]
+class Conv3d(_Plain):
+    """weight (out_channels, in_channels / groups, kd, kh, kw), bias (out_channels,). See functional.conv3d."""
+
+    rank = 3
 
 
 class _Transposed(_Conv):
     transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        output_padding: Sizes = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Sizes = 1,
+        padding_mode: str = "zeros",
+    ):
+        super().__init__()
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
+        self._prepare((in_channels, out_channels), kernel_size, {**options, "padding_mode": padding_mode}, bias, groups)
+
+    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        options: Any = (self.stride, self.padding, self._more(input, output_size), self.groups, self.dilation)
+        return getattr(F, f"conv_transpose{self.rank}d")(input, self.weight, self.bias, *options)
 
     def _more(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
         """The output_padding that gives output_size, if that is asked for."""
@@ -157,48 +171,12 @@ class ConvTranspose1d(_Transposed):
 
     rank = 1
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Single,
-        stride: Single = 1,
-        padding: Single = 0,
-        output_padding: Single = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Single = 1,
-        padding_mode: str = "zeros",
-    ):
-        super().__init__()
-        options = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
-        self._prepare((in_channels, out_channels), kernel_size, {**options, "padding_mode": padding_mode}, bias, groups)
-
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        options: Any = (self.stride, self.padding, self._more(input, output_size), self.groups, self.dilation)
-        return F.conv_transpose1d(input, self.weight, self.bias, *options)
-
 
 class ConvTranspose2d(_Transposed):
     """weight (in_channels, out_channels / groups, kh, kw), bias (out_channels,). See functional.conv_transpose2d."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Pair,
-        stride: Pair = 1,
-        padding: Pair = 0,
-        output_padding: Pair = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Pair = 1,
-        padding_mode: str = "zeros",
-    ):
-        super().__init__()
-        options = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
-        self._prepare((in_channels, out_channels), kernel_size, {**options, "padding_mode": padding_mode}, bias, groups)
 
-    def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        options: Any = (self.stride, self.padding, self._more(input, output_size), self.groups, self.dilation)
-        return F.conv_transpose2d(input, self.weight, self.bias, *options)
+class ConvTranspose3d(_Transposed):
+    """weight (in_channels, out_channels / groups, kd, kh, kw), bias (out_channels,). See functional.conv_transpose3d."""
+
+    rank = 3

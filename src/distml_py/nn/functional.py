@@ -55,7 +55,7 @@ from ..functions.convolution import (
     pair,
 )
 from ..functions.ctc import ctc_loss
-from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..functions.grid import affine_grid, grid_sample
 from ..functions.loss import (
     binary_cross_entropy,
@@ -376,12 +376,16 @@ def scaled_dot_product_attention(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(query @ key.mT * scale + mask) @ value. query (..., l, e), key (..., s, e), value (..., s, v): (..., l, v).
 
     attn_mask: (..., l, s), True where attention is allowed, or numbers that are added. is_causal: position i sees 0 to i.
-    scale: 1 / sqrt(e) by default. A row that may see nothing gives zeros. Source: Vaswani et al. 2017, section 3.2.1.
+    scale: 1 / sqrt(e) by default. A row that may see nothing gives zeros. enable_gqa: neighbouring heads (dimension -3)
+    of query share one of the fewer heads of key and value. Source: Vaswani et al. 2017, section 3.2.1.
     """
+    if enable_gqa:
+        key, value = (_shared_heads(query, part) for part in (key, value))
     if is_causal and attn_mask is not None:
         raise ShapeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
     factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
@@ -402,6 +406,12 @@ def scaled_dot_product_attention(
         total = where(total == 0.0, 1.0, total)
     weights = apply(ops.SOFTMAX, scores, top.expand(scores.shape), total.expand(scores.shape))
     return dropout(weights, dropout_p) @ value
+
+
+def _shared_heads(query: Tensor, part: Tensor) -> Tensor:
+    if min(query.ndim, part.ndim) < 3 or not part.shape[-3] or query.shape[-3] % part.shape[-3]:
+        raise ShapeError(f"enable_gqa: the heads of query {query.shape} must be a multiple of those of {part.shape}")
+    return part.repeat_interleave(query.shape[-3] // part.shape[-3], -3)
 
 
 def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None) -> Tensor:

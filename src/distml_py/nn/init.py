@@ -152,6 +152,32 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """_fans(), under the name by which copies of PyTorch's layers ask for it."""
+    return _fans(tensor)
+
+
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ShapeError(f"mode is 'fan_in' or 'fan_out', got {mode!r}")
+    return _fans(tensor)[mode.lower() == "fan_out"]
+
+
+def as_layers_begin(weight: Tensor, bias: Tensor | None, fan_in: int) -> None:
+    """fan_in_uniform() for parameters that are there."""
+    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
+    for tensor in (weight, bias):
+        if tensor is not None:
+            uniform_(tensor, -bound, bound)
+
+
+def as_norms_begin(weight: Tensor | None, bias: Tensor | None = None) -> None:
+    """Ones, and zeros, for what is there."""
+    for tensor, value in ((weight, 1.0), (bias, 0.0)):
+        if tensor is not None:
+            constant_(tensor, value)
+
+
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """What keeps the size of numbers that pass through this activation. param: the slope of leaky_relu, 0.01 by default."""
     if nonlinearity == "leaky_relu":

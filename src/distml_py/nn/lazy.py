@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 from ..errors import ShapeError
 from ..size import Size
 from ..tensor import Tensor
-from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Linear
 from .module import Module, Parameter
-from .normalization import BatchNorm1d, BatchNorm2d, InstanceNorm1d, InstanceNorm2d, _InstanceNorm
-from .volume import BatchNorm3d, Conv3d, ConvTranspose3d, InstanceNorm3d
+from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, _InstanceNorm
 
 
 class UninitializedParameter(Parameter):

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .init import fan_in_uniform
+from .init import as_layers_begin, fan_in_uniform
 from .module import Module
 
 
@@ -22,6 +22,10 @@ class Linear(Module):
         self.out_features = out_features
         self.weight = fan_in_uniform((out_features, in_features), in_features)
         self.bias = fan_in_uniform((out_features,), in_features) if bias else None
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        as_layers_begin(self.weight, self.bias, self.weight.shape[1])
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
@@ -84,6 +88,10 @@ class Bilinear(Module):
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.weight = fan_in_uniform((out_features, in1_features, in2_features), in1_features)
         self.bias = fan_in_uniform((out_features,), in1_features) if bias else None
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        as_layers_begin(self.weight, self.bias, self.weight.shape[1])
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)

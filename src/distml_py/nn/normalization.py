@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import ShapeError
@@ -9,7 +11,7 @@ from ..op import float32
 from ..tensor import Tensor
 from . import functional as F
 from .functional import Sizes
-from .init import constant
+from .init import as_norms_begin, constant, constant_
 from .module import Module
 
 
@@ -45,6 +47,17 @@ class _BatchNorm(Module):
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
 
+    def reset_running_stats(self) -> None:
+        """As if no batch had been seen."""
+        for buffer, value in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
+            if buffer is not None:
+                constant_(buffer, value)
+
+    def reset_parameters(self) -> None:
+        """Ones and zeros again, and no batch seen."""
+        self.reset_running_stats()
+        as_norms_begin(self.weight, self.bias)
+
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in self.ranks or input.shape[1] != self.num_features:
             ranks = " or ".join(map(str, self.ranks))
@@ -74,6 +87,42 @@ class BatchNorm2d(_BatchNorm):
     """(n, num_features, height, width)."""
 
     ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """(n, num_features, depth, height, width)."""
+
+    ranks = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """(n, num_features, ...): batch norm, as PyTorch's is in one process. Each shard of a run has statistics of its own."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        self.process_group = process_group
+
+    ranks = (2, 3, 4, 5)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module, with SyncBatchNorm layers of the same parameters and buffers in place of its batch norms."""
+        if isinstance(module, _BatchNorm) and not isinstance(module, (_InstanceNorm, cls)):
+            found = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, process_group)
+            for name, value in (*module._parameters.items(), *module._buffers.items()):
+                setattr(found, name, value)
+            return found.train(module.training)
+        for name, child in list(module.named_children()):
+            setattr(module, name, cls.convert_sync_batchnorm(child, process_group))
+        return module
 
 
 class _InstanceNorm(_BatchNorm):
@@ -115,6 +164,12 @@ class InstanceNorm2d(_InstanceNorm):
     ranks = (4, 3)
 
 
+class InstanceNorm3d(_InstanceNorm):
+    """(n, num_features, depth, height, width) or without n."""
+
+    ranks = (5, 4)
+
+
 class LocalResponseNorm(Module):
     """See functional.local_response_norm."""
 
@@ -139,6 +194,9 @@ class LayerNorm(Module):
         self.weight = constant(self.normalized_shape, 1.0) if elementwise_affine else None
         self.bias = constant(self.normalized_shape, 0.0) if elementwise_affine and bias else None
 
+    def reset_parameters(self) -> None:
+        as_norms_begin(self.weight, self.bias)
+
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -155,6 +213,9 @@ class RMSNorm(Module):
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self.weight = constant(self.normalized_shape, 1.0) if elementwise_affine else None
+
+    def reset_parameters(self) -> None:
+        as_norms_begin(self.weight)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -173,6 +234,9 @@ class GroupNorm(Module):
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = constant((num_channels,), 1.0) if affine else None
         self.bias = constant((num_channels,), 0.0) if affine and bias else None
+
+    def reset_parameters(self) -> None:
+        as_norms_begin(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

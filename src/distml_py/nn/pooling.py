@@ -1,23 +1,25 @@
-"""Pooling layers on (n, channels, length) and (n, channels, height, width)."""
+"""Pooling layers on one, two and three dimensions after (n, channels)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..functions.pooling import Sizes
+from ..functions.pooling import Sizes as Wanted
 from ..tensor import Tensor
 from . import functional as F
-from .functional import Pair, Single
+from .functional import Single, Sizes
 from .module import Module
 
 
 class _MaxPool(Module):
+    rank = 2
+
     def __init__(
         self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
-        dilation: Pair = 1,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ):
@@ -26,8 +28,9 @@ class _MaxPool(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def _options(self) -> Any:
-        return self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+    def forward(self, input: Tensor) -> Any:
+        options = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices)
+        return getattr(F, f"max_pool{self.rank}d")(input, *options)
 
     def extra_repr(self) -> str:
         sizes = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -37,15 +40,17 @@ class _MaxPool(Module):
 class MaxPool1d(_MaxPool):
     """The largest of each window of (n, c, length)."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool1d(input, *self._options())
+    rank = 1
 
 
 class MaxPool2d(_MaxPool):
     """The largest of each window of (n, c, h, w)."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.max_pool2d(input, *self._options())
+
+class MaxPool3d(_MaxPool):
+    """The largest of each window of (n, c, d, h, w)."""
+
+    rank = 3
 
 
 class AvgPool1d(Module):
@@ -75,14 +80,14 @@ def _one(value: Single) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 
-class AvgPool2d(Module):
-    """The mean of each window of (n, c, h, w)."""
+class _AvgPool(Module):
+    rank = 2
 
     def __init__(
         self,
-        kernel_size: Pair,
-        stride: Pair | None = None,
-        padding: Pair = 0,
+        kernel_size: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
@@ -93,16 +98,31 @@ class AvgPool2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         options = (self.padding, self.ceil_mode, self.count_include_pad, self.divisor_override)
-        return F.avg_pool2d(input, self.kernel_size, self.stride, *options)
+        return getattr(F, f"avg_pool{self.rank}d")(input, self.kernel_size, self.stride, *options)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
+class AvgPool2d(_AvgPool):
+    """The mean of each window of (n, c, h, w)."""
+
+
+class AvgPool3d(_AvgPool):
+    """The mean of each window of (n, c, d, h, w)."""
+
+    rank = 3
+
+
 class _AdaptiveAvg(Module):
-    def __init__(self, output_size: Sizes):
+    rank = 2
+
+    def __init__(self, output_size: Wanted):
         super().__init__()
         self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return getattr(F, f"adaptive_avg_pool{self.rank}d")(input, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
@@ -111,21 +131,28 @@ class _AdaptiveAvg(Module):
 class AdaptiveAvgPool1d(_AdaptiveAvg):
     """(n, c, length) to output_size means."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool1d(input, self.output_size)
+    rank = 1
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvg):
     """(n, c, h, w) to output_size means: an int, or two, of which None keeps a size."""
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(input, self.output_size)
+
+class AdaptiveAvgPool3d(_AdaptiveAvg):
+    """(n, c, d, h, w) to output_size means: an int, or three, of which None keeps a size."""
+
+    rank = 3
 
 
 class _AdaptiveMax(Module):
-    def __init__(self, output_size: Sizes, return_indices: bool = False):
+    rank = 2
+
+    def __init__(self, output_size: Wanted, return_indices: bool = False):
         super().__init__()
         self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return getattr(F, f"adaptive_max_pool{self.rank}d")(input, self.output_size, self.return_indices)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
@@ -134,12 +161,14 @@ class _AdaptiveMax(Module):
 class AdaptiveMaxPool1d(_AdaptiveMax):
     """(n, c, length) to the largest of output_size windows."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+    rank = 1
 
 
 class AdaptiveMaxPool2d(_AdaptiveMax):
     """(n, c, h, w) to the largest of output_size windows."""
 
-    def forward(self, input: Tensor) -> Any:
-        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+class AdaptiveMaxPool3d(_AdaptiveMax):
+    """(n, c, d, h, w) to the largest of output_size windows."""
+
+    rank = 3

@@ -13,7 +13,7 @@ from .. import creation
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, cat, where
 from . import functional as F
-from .init import uniform
+from .init import uniform, uniform_
 from .module import Module
 from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
@@ -119,8 +119,21 @@ class RNNBase(Module):
                 for name, shape in shapes.items():
                     setattr(self, name + end, uniform(shape, -bound, bound))
 
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            uniform_(parameter, -bound, bound)
+
     def _ends(self, layer: int) -> list[str]:
         return [f"_l{layer}", f"_l{layer}_reverse"][: 1 + self.bidirectional]
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The parameters of each layer and direction."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        ends = [end for layer in range(self.num_layers) for end in self._ends(layer)]
+        return [[self._parameters[name + end] for name in names if name + end in self._parameters] for end in ends]
 
     def flatten_parameters(self) -> None:
         """For PyTorch's sake: here the weights lie as they lie."""
@@ -272,7 +285,7 @@ class GRU(RNNBase):
         super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
 
-class _Cell(Module):
+class RNNCellBase(Module):
     """One step: (n, input_size) or (input_size,), and the state before it. weight_ih, weight_hh, bias_ih, bias_hh."""
 
     mode = ""
@@ -284,6 +297,12 @@ class _Cell(Module):
         self.weight_ih, self.weight_hh = uniform((rows, input_size), -bound, bound), uniform((rows, hidden_size), -bound, bound)
         self.bias_ih = uniform((rows,), -bound, bound) if bias else None
         self.bias_hh = uniform((rows,), -bound, bound) if bias else None
+
+    def reset_parameters(self) -> None:
+        """The first numbers again, drawn anew."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            uniform_(parameter, -bound, bound)
 
     def _next(self, mode: str, input: Tensor, state: State | None) -> State:
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
@@ -301,7 +320,7 @@ class _Cell(Module):
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else f", bias={self.bias}")
 
 
-class RNNCell(_Cell):
+class RNNCell(RNNCellBase):
     """One step of RNN. Returns h."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"):
@@ -317,7 +336,7 @@ class RNNCell(_Cell):
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
 
 
-class LSTMCell(_Cell):
+class LSTMCell(RNNCellBase):
     """One step of LSTM. Returns (h, c)."""
 
     mode = "LSTM"
@@ -326,7 +345,7 @@ class LSTMCell(_Cell):
         return self._next("LSTM", input, None if hx is None else tuple(hx))
 
 
-class GRUCell(_Cell):
+class GRUCell(RNNCellBase):
     """One step of GRU. Returns h."""
 
     mode = "GRU"

@@ -121,6 +121,12 @@ class ZeroPad2d(_Pad):
     """Zeros around the last two dimensions."""
 
 
+class ZeroPad3d(_Pad):
+    """Zeros around the last three dimensions."""
+
+    rank = 3
+
+
 class _ConstantPad(_Pad):
     def __init__(self, padding: int | Sequence[int], value: float):
         super().__init__(padding)
@@ -143,6 +149,12 @@ class ConstantPad2d(_ConstantPad):
     """value around the last two dimensions."""
 
 
+class ConstantPad3d(_ConstantPad):
+    """value around the last three dimensions."""
+
+    rank = 3
+
+
 class ReflectionPad1d(_Pad):
     """The input mirrored at its edges, which are not repeated."""
 
@@ -153,6 +165,12 @@ class ReflectionPad2d(_Pad):
     """The input mirrored at its edges, which are not repeated."""
 
     mode = "reflect"
+
+
+class ReflectionPad3d(_Pad):
+    """The input mirrored at its edges, which are not repeated."""
+
+    rank, mode = 3, "reflect"
 
 
 class ReplicationPad1d(_Pad):
@@ -167,6 +185,12 @@ class ReplicationPad2d(_Pad):
     mode = "replicate"
 
 
+class ReplicationPad3d(_Pad):
+    """The input's edges repeated."""
+
+    rank, mode = 3, "replicate"
+
+
 class CircularPad1d(_Pad):
     """The input, as if it went on in a circle."""
 
@@ -177,3 +201,9 @@ class CircularPad2d(_Pad):
     """The input, as if it went on in a circle."""
 
     mode = "circular"
+
+
+class CircularPad3d(_Pad):
+    """The input, as if it went on in a circle."""
+
+    rank, mode = 3, "circular"

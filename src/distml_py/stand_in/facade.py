@@ -11,6 +11,7 @@ from typing import Any
 from ..dtypes import FLOAT32
 from ..kinds import Kind
 from ..tensor import Tensor as _Tensor
+from . import foreach
 
 library = import_module(__name__.partition(".")[0])
 __version__ = "2.13.0+distml"
@@ -66,7 +67,21 @@ def _into(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def is_autocast_cpu_enabled() -> bool:
+    """False: numbers stay what they are."""
+    return False
+
+
+def get_autocast_dtype(device_type: str = "cpu") -> Any:
+    return FLOAT32
+
+
+get_autocast_cpu_dtype = get_autocast_gpu_dtype = get_autocast_dtype
+
+
 def __getattr__(name: str) -> Any:
+    if name.startswith(foreach.START) and (each := foreach.named(name)) is not None:
+        return each
     found = getattr(library, name)
     own = inspect.isfunction(found) and ".tensor." in found.__module__ and "out" not in inspect.signature(found).parameters
     return _into(found) if own else found

@@ -21,12 +21,16 @@ LIBRARY = __name__.split(".")[0]
 # PyTorch's modules whose names are found elsewhere here: by the module itself, or by what is below it (.*)
 PLACES = {
     "torch": "stand_in.facade",
+    "torch.hub": "stand_in.hub",
+    "torch.utils.model_zoo": "stand_in.hub",
+    "torch.utils.benchmark": "stand_in.benchmark",
     "torch.utils.data": "data",
     "torch.utils.data.*": "data",
     "torch.nn.modules.utils": "nn.sizes",
     "torch.nn.modules": "nn",
     "torch.nn.utils.parametrize": "nn.utils.parametrize",
     "torch.nn.utils.parametrizations": "nn.utils.parametrizations",
+    "torch.nn.utils.prune": "nn.utils.prune",
     "torch.nn.modules.*": "nn",
     "torch.nn.parameter": "nn",
     "torch.nn.parallel.*": "nn.parallel",
@@ -36,7 +40,19 @@ PLACES = {
     "torch.amp.*": "amp",
     "torch.cuda.amp.*": "cuda.amp",
     "torch.cuda.*": "cuda",
+    "torch.autograd": "autograd",
     "torch.autograd.functional": "differentials",
+    "torch.autograd.graph": "saved",
+    "torch.autograd.profiler": "stand_in.profiler",
+    "torch.profiler": "stand_in.profiler",
+    "torch.profiler.*": "stand_in.profiler",
+    "torch.compiler": "stand_in.compiler",
+    "torch._dynamo": "stand_in.compiler",
+    "torch._dynamo.*": "stand_in.compiler",
+    "torch._inductor": "stand_in.compiler",
+    "torch._inductor.*": "stand_in.compiler",
+    "torch.nn.attention": "stand_in.attention",
+    "torch.autograd.forward_ad": "forward_ad",
     "torch.autograd.*": "autograd",
     "torch.jit.*": "jit",
     "torch.mps": "accelerator",
@@ -60,14 +76,31 @@ class Alias(ModuleType):
         self.__dict__["__all__"] = list(public)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "is_lazy":
+            known = importlib.import_module(f"{LIBRARY}.stand_in.names").NAMES.get(self.__name__, {})
+            if name in known:
+                return known[name]
         try:
             found = getattr(self.__dict__["_source"], name)
-        except MissingNameError as error:
-            if not _importing():
+        except AttributeError as error:
+            if f"{self.__name__}.{name}" in PLACES:
+                return self._below(name)
+            known = isinstance(error, MissingNameError) or self.__name__.startswith("torch.distributed")
+            if not (known and _importing()):
                 raise
             return absent(name, str(error))
+        if isinstance(found, ModuleType) and f"{self.__name__}.{name}" in PLACES:
+            return self._below(name)
         if callable(found):
             self.__dict__[name] = found  # asked for once
+        return found
+
+    def _below(self, name: str) -> Alias:
+        """A module within this one that stands elsewhere here, also for a program that does not import it."""
+        full = f"{self.__name__}.{name}"
+        known = sys.modules.get(full)
+        found = known if isinstance(known, Alias) else Alias(full, _source(full))
+        self.__dict__[name] = found
         return found
 
     def __dir__(self) -> list[str]:

@@ -12,7 +12,6 @@ import functools
 import inspect
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DistmlError, DtypeError
-from . import kinds_taken
+from . import kinds_taken, legacy, other_names
 from .tensor import Tensor
 
 Kinds = tuple[type, ...]
@@ -47,10 +46,8 @@ _NAMED: dict[str, str] = {
     "dim": "int | Sequence[int] | Tensor | None",
     **{name: "int | Sequence[int]" for name in ("size", "sizes", "shape", "dims")},
 }
-_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}  # as NumPy says it
 _OURS = frozenset({__name__.partition(".")[0], "numpy"})
 NONE: frozenset[str] = frozenset()
-_LEGACY = frozenset({"size_average", "reduce"})
 MAKING = frozenset({"layout", "pin_memory", "memory_format"})  # what creation functions take and nothing here depends on
 
 
@@ -61,27 +58,29 @@ class Plan:
     renamed: Mapping[str, str]
     idle: tuple[str, ...]
     out: bool
-    sized: bool
-    legacy: bool
+    sized: str
+    legacy: str  # the loss whose deprecated arguments are given
+    place: int | None  # of its reduction among the arguments
+    older: Any = None
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if self.older is not None:
+            args, factors = self.older(args)
+            named = named | factors
         given = {self.renamed.get(name, name): value for name, value in named.items() if name not in self.idle}
         out = given.pop("out") if self.out else None
         if self.legacy:
-            given["reduction"] = _reduction(
-                given.pop("size_average", None), given.pop("reduce", None), given.get("reduction", "mean")
-            )
-        found = function(given.pop("size"), **given) if self.sized else function(*args, **given)
+            args, given = self._reduced(args, given)
+        found = function(*args, given.pop(self.sized), **given) if self.sized else function(*args, **given)
         return found if out is None else _stored(found, out)
 
-
-def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """What size_average and reduce, which PyTorch deprecated, mean."""
-    if size_average is None and reduce is None:
-        return reduction
-    found = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=4)
-    return found
+    def _reduced(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, found = legacy.taken_out(self.legacy, args)
+        found = {word: named.pop(word, found.get(word)) for word in legacy.WORDS}
+        if self.place is not None and self.place < len(args):
+            meant = legacy.reduction_of(**found, reduction=args[self.place])
+            return (*args[: self.place], meant, *args[self.place + 1 :]), named
+        return args, {**named, "reduction": legacy.reduction_of(**found, reduction=named.get("reduction", "mean"))}
 
 
 def _stored(found: Any, out: Any) -> Any:
@@ -117,20 +116,28 @@ class Signature:
     def plan(self, args: tuple[Any, ...], named: dict[str, Any]) -> Plan | None:
         """What to do with these keywords; None: they are the function's own. Raises DtypeError for a wrong kind of argument."""
         strange = [name for name in named if name not in self.named and name not in self.more] if not self.open else []
-        renamed = {name: _ALIASES[name] for name in strange if _ALIASES.get(name) in self.named and _ALIASES[name] not in named}
-        idle = tuple(name for name in strange if name in self.idle)
-        sized = self.rest == "size" and "size" in strange and not args
-        legacy = "reduction" in self.named and not _LEGACY.isdisjoint(strange)
-        taken = {*renamed, *idle, "out", *(_LEGACY if legacy else ()), *(("size",) if sized else ())}
+        older = other_names.older_form(self.name, args)
+        if older is not None:
+            args, factors = older(args)
+            named = named | factors
+        loss = self.name if legacy.is_used(self.name, args, strange) else ""
+        renamed = {name: known for name in strange if (known := other_names.renamed(name, self.named, named)) is not None}
+        idle = tuple(name for name in strange if name in self.idle or (name in other_names.IDLE and name not in renamed))
+        sized = next((n for n in strange if n in other_names.SEVERAL), "") if self.rest and len(args) <= len(self.placed) else ""
+        taken = {*renamed, *idle, "out", *(legacy.WORDS if loss else ()), sized}
         rest = [name for name in strange if name not in taken]
         if rest:
             raise ArgumentError(self._unknown(rest[0]))
-        self._check(args, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
-        return Plan(renamed, idle, "out" in strange, sized, legacy) if strange else None
+        own = legacy.taken_out(self.name, args)[0] if loss else args
+        self._check(own, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
+        if not strange and not loss and older is None:
+            return None
+        place = self.placed.index("reduction") if loss and "reduction" in self.placed else None
+        return Plan(renamed, idle, "out" in strange, sized, loss, place, older)
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self.named, 1, 0.5)
-        hint = f"did you mean {close[0]}=?" if close else "take it away"
+        hint = f"did you mean {close[0]}=?" if close else "take it away."
         return f"{self.name} has no argument {name!r}; {hint} It is {self.text}"
 
     def _check(self, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -158,11 +165,12 @@ class Signature:
         shown = ", ".join(
             [*(kind_of(value) for value in args[self.owned :]), *(f"{name}={kind_of(value)}" for name, value in named.items())]
         )
-        return ArgumentError(f"{self.name}({shown}) cannot be computed: {_reason(error)}; it is {self.text}")
+        return ArgumentError(f"{self.name}({shown}) cannot be computed: {self._reason(error)}; it is {self.text}")
 
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, TypeError) else f"{error} ({type(error).__name__})"
+    def _reason(self, error: Exception) -> str:
+        if not isinstance(error, TypeError):
+            return f"{error} ({type(error).__name__})"
+        return re.sub(r"^\w+(\.\w+)*\.__init__\(\)", self.name, str(error))
 
 
 def _ours(error: Exception) -> bool:

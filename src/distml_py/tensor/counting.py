@@ -13,16 +13,16 @@ from ..errors import DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from .tensor import Tensor, made, method
 
+COUNTS = "since the shape of its result depends on the numbers; where() and masked_fill() do not"
 _warned: set[str] = set()  # what may change in this module, in one place
 
 
-def read(input: Tensor, name: str) -> np.ndarray:
-    """The numbers on the host, for a function whose result's shape depends on them. Warns once where that waits for a GPU."""
+def read(input: Tensor, name: str, why: str = COUNTS) -> np.ndarray:
+    """The numbers on the host, for a function that needs them there. Warns once where that waits for a GPU, and says why."""
     if engine.backend().on_gpu and name not in _warned and not isinstance(input._node.buffer, np.ndarray):
         _warned.add(name)
         warnings.warn(
-            f"{live.user_place()}: {name} waits for the GPU, since the shape of its result depends on the numbers; "
-            "where() and masked_fill() do not",
+            f"{live.user_place()}: {name} waits for the GPU, {why}",
             stacklevel=2,
         )
     return engine.fetch(input._node)

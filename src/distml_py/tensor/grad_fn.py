@@ -100,9 +100,17 @@ class GradFn:
     """name(): "AddBackward0"; next_functions: those of its inputs, and AccumulateGrad for leaves."""
 
     __slots__ = ("_node",)
+    _node: Node
 
-    def __init__(self, node: Node):
-        self._node = node
+    def __new__(cls, node: Node) -> GradFn:
+        """One of a class of PyTorch's name, which programs print: type(loss.grad_fn).__name__."""
+        found = object.__new__(cls)
+        found._node = node
+        name = found.name().rpartition("::")[2]
+        kind = _CLASSES.get(name)
+        if kind is None:
+            kind = _CLASSES[name] = type(name, (GradFn,), {"__slots__": ()})
+        return found if cls is kind else kind(node)
 
     def name(self) -> str:
         node = self._node
@@ -131,7 +139,10 @@ class GradFn:
         return hash(self._node)
 
     def __repr__(self) -> str:
-        return f"<{self.name().rpartition('::')[2]} object at {id(self._node):#x}>"
+        return f"<{type(self).__name__} object at {id(self._node):#x}>"
+
+
+_CLASSES: dict[str, type[GradFn]] = {}  # by PyTorch's name; what may change in this module
 
 
 def _grad_fn(input: Tensor) -> GradFn | None:

@@ -240,7 +240,7 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     shape = (1,) * (len(counts) - input.ndim) + input.shape
     apart = input.reshape(*(size for pair in zip((1,) * len(counts), shape, strict=True) for size in pair))
     wide = apart.expand(*(size for pair in zip(counts, shape, strict=True) for size in pair))
-    return wide.reshape(*(count * size for count, size in zip(counts, shape, strict=True)))
+    return wide.reshape(*(count * size for count, size in zip(counts, shape, strict=True))).clone()  # no view, whatever the counts
 
 
 @method

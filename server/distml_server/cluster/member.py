@@ -1,0 +1,347 @@
+"""A coordinator of a cluster as the rest of the program sees it: it leads, follows, or waits for who will lead.
+
+Who holds the lease "leader" leads. Connections stay where they are when the leader changes: each is welcomed again by whoever
+decides now, so a worker hears of its run anew and goes on with the weights it has.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from distml_py import wire
+
+from ..access import Access
+from ..aggregate import Model
+from ..coordinator import PIN_CHARACTERS, SLACK_BYTES, START_BYTES, Coordinator
+from ..decoding import decode
+from ..effects import Reject
+from ..guards import TRUSTING, Guards
+from ..rounds import Rounds
+from ..sockets import REFUSED, Connection, Inspected, Traffic
+from ..status import status
+from ..store import Deposed, Stored
+from .follower import Follower
+from .leader import Leader
+from .links import Links
+from .nats_store import NatsStore
+from .nats_transport import NatsTransport
+from .servers import ClusterError, settled
+from .transport import BEAT_S, Entry, Transport, Unreachable
+
+AWAY_S = 10.0  # without the others for so long: tabs had better go to another coordinator
+FIRST_S = 30.0
+CLOSE_S = 8.0
+HURRY_S = 4.0
+LEADER = "leader"
+OVER = ("finished", "stopped")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this coordinator was started for. wish: a run to begin, if the cluster has none that is under way."""
+
+    deterministic: bool = False
+    exchange: dict[str, Any] = field(default_factory=dict)
+    guards: Guards = TRUSTING
+    wish: tuple[wire.Start, dict[str, np.ndarray]] | None = None
+
+
+class Member:
+    """A sockets.Coordinator, and what app.py and serve.py need of one. over: the run is."""
+
+    def __init__(self, transport: Transport, access: Access, open_store: Callable[[], NatsStore], plan: Plan) -> None:
+        self.name = secrets.token_hex(3)
+        self.join_url, self.traffic = "", Traffic()
+        self.over = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
+        self._transport, self._access, self._open_store, self._plan = transport, access, open_store, plan
+        self._links = Links(transport, access)
+        self._wish = plan.wish
+        self._here: dict[Connection, tuple[wire.Hello, str | None]] = {}
+        self._term, self._revision = "", 0  # while it has the lease
+        self._opening: asyncio.Task[None] | None = None
+        self._store: NatsStore | None = None
+        self._coordinator: Coordinator | None = None
+        self._leader: Leader | None = None
+        self._follower: Follower | None = None
+        self._told: dict[str, Any] = status(Rounds(), None, None, 0.0) | {"locked": False}
+        self._trouble: str | None = None
+        self._reached_s = time.monotonic()
+        self._settled = asyncio.Event()
+
+    @property
+    def _side(self) -> Coordinator | Follower | None:
+        """Who decides what happens to connections here."""
+        return self._coordinator or self._follower
+
+    async def agree(self) -> None:
+        """Has the same join links as the others."""
+        await self._links.agree()
+
+    async def run(self) -> None:
+        """Returns when it is known who leads."""
+        self.tasks = [asyncio.create_task(self._govern())]
+        waiting = asyncio.create_task(self._settled.wait())
+        await asyncio.wait([waiting, *self.tasks], timeout=FIRST_S, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in self.tasks:
+            if task.done():
+                task.result()
+
+    # ------------------------------------------------------------ what the program asks
+
+    @property
+    def idle(self) -> bool:
+        return not self._here
+
+    @property
+    def joined(self) -> int:
+        return int(self.status()["workers"])
+
+    @property
+    def model(self) -> Model | None:
+        return self._side.model if self._side is not None else None
+
+    @property
+    def stores(self) -> bool:
+        """Whether steps are stored: here, or by who leads."""
+        if self._trouble is not None or self._side is None:
+            return False
+        return self._coordinator.stores if self._coordinator is not None else True
+
+    @property
+    def invitation(self) -> str:
+        run = self._run
+        return f"{self.join_url}&c={run.code_sha256[:PIN_CHARACTERS]}" if run is not None and self.join_url else self.join_url
+
+    @property
+    def _run(self) -> wire.Run | None:
+        if self._coordinator is not None:
+            return self._coordinator.rounds.run
+        return self._follower.run if self._follower is not None else None
+
+    def status(self, most: int | None = None) -> dict[str, Any]:
+        """Of a follower: what the leader told last."""
+        if self._coordinator is not None:
+            self._told = self._coordinator.status(most)
+        elif self._follower is not None and self._follower.told:
+            self._told = self._follower.told
+        trouble = self._trouble
+        if trouble is None and self._side is None:
+            trouble = "no coordinator of the cluster leads: the run goes on when one does"
+        cluster = {"name": self.name, "leads": self._coordinator is not None}
+        return self._told | {"error": self._told["error"] or trouble, "cluster": cluster}
+
+    # ------------------------------------------------------------ connections (see sockets.Coordinator)
+
+    def welcome(self, connection: Connection, hello: wire.Hello, origin: str | None) -> wire.Rejected | None:
+        connection.place = self.name
+        if self._side is not None:
+            refusal = self._side.welcome(connection, hello, origin)
+        else:
+            self._access.refresh()
+            connection.role = self._access.role(hello.token, hello.role, origin) or ""
+            refusal = None if connection.role else wire.Rejected("token", "the link is not good, or not any more")
+        if refusal is None:
+            self._here[connection] = hello, origin
+        return refusal
+
+    def leave(self, connection: Connection) -> None:
+        if self._here.pop(connection, None) is not None and self._side is not None:
+            self._side.leave(connection)
+
+    def largest_frame(self, role: str) -> int:
+        if self._side is not None:
+            return self._side.largest_frame(role)
+        return START_BYTES if role == "host" else (self.model.size_bytes if self.model else 0) + SLACK_BYTES
+
+    def inspect(self, data: bytes | str) -> Inspected:
+        return self._side.inspect(data) if self._side is not None else Inspected(decode(data))
+
+    def receive(self, connection: Connection, inspected: Inspected) -> Reject | None:
+        """While nobody leads nothing counts; who is here is asked again by who leads next."""
+        return self._side.receive(connection, inspected) if self._side is not None and connection in self._here else None
+
+    def damaged(self, connection: Connection, detail: str) -> None:
+        if self._side is not None:
+            self._side.damaged(connection, detail)
+
+    # ------------------------------------------------------------ who leads
+
+    async def _govern(self) -> None:
+        while True:
+            try:
+                await self._turn()
+                await self._links.agree()
+                self._trouble, self._reached_s = None, time.monotonic()
+            except Unreachable as error:
+                self._trouble = f"this coordinator does not reach the others: {error}"
+                if time.monotonic() - self._reached_s > AWAY_S:
+                    self._send_away()
+            if self._side is not None:
+                if self._coordinator is not None or self._follower is not None and self._follower.told:
+                    self._settled.set()
+                if self._side.over.is_set():
+                    self.over.set()
+            elif self._here:
+                self._tell_here()
+            await asyncio.sleep(BEAT_S)
+
+    async def _turn(self) -> None:
+        if self._term:
+            await self._go_on_leading()
+            return
+        found = await self._transport.holder(LEADER)
+        if found is None:
+            await self._try_to_lead()
+        elif self._follower is None or self._follower.term != found.value.decode() or not self._follower.alive():
+            await self._follow(found)
+        elif self._follower.told.get("run"):
+            self._forget_wish(self._follower.told["run"])
+
+    async def _go_on_leading(self) -> None:
+        if self._opening is not None and self._opening.done():
+            opening, self._opening = self._opening, None
+            try:
+                opening.result()
+            except (Deposed, OSError, ClusterError):
+                if not self._settled.is_set():
+                    raise  # as it was asked for it cannot begin
+                await self._step_down()
+                return
+        if self._coordinator is not None:
+            for task in self._coordinator.tasks:
+                if task.done():
+                    task.result()  # raises: better no coordinator than one that has lost its clock
+        revision = await self._transport.hold(LEADER, self._term.encode(), self._revision)
+        if revision is None or self._coordinator is not None and self._coordinator.deposed.is_set():
+            await self._step_down()
+        else:
+            self._revision = revision
+
+    async def _try_to_lead(self) -> None:
+        term = f"{self.name}-{secrets.token_hex(3)}"
+        revision = await self._transport.hold(LEADER, term.encode())
+        if revision is not None:
+            await self._stop_following()
+            self._term, self._revision = term, revision
+            self._opening = asyncio.create_task(self._lead())
+
+    async def _lead(self) -> None:
+        """Goes on with the cluster's run from what is stored."""
+        store = self._store = await asyncio.to_thread(self._open_store)
+        plan = self._plan
+        coordinator = Coordinator(
+            store, self._access, plan.deterministic, exchange=plan.exchange, guards=plan.guards, durability_s=0.0
+        )
+        coordinator.join_url = self.join_url
+        await asyncio.to_thread(self._begin, coordinator, store)
+        leader = Leader(coordinator, self._transport, self._term)
+        await leader.open()
+        await coordinator.run()
+        self._leader, self._coordinator = leader, coordinator
+        for connection, (hello, origin) in list(self._here.items()):
+            self._welcome_again(connection, hello, origin)
+
+    def _begin(self, coordinator: Coordinator, store: NatsStore) -> None:
+        """In a thread of its own: nobody else knows this coordinator yet, and the store waits for NATS."""
+        records = store.records(_print)
+        active = [name for name, record in records.items() if record.state not in OVER]
+        stored: Stored | None = None
+        if active or records and self._wish is None:
+            stored = store.open(_print, active[-1] if active else None)
+        if stored is not None:
+            coordinator.rounds.deterministic = stored.run.deterministic
+            coordinator.resume(stored)
+            _print(f"Run {stored.run.run} goes on at step {stored.step} of {stored.run.steps}.")
+            self._forget_wish(stored.run.run)
+        elif self._wish is not None:
+            (start, tensors), self._wish = self._wish, None
+            coordinator.begin(start, tensors)
+
+    def _forget_wish(self, run: str) -> None:
+        if self._wish is not None:
+            _print(f"Run {run} is under way in the cluster: this coordinator takes part in it, and begins no other.")
+        self._wish = None
+
+    async def _follow(self, found: Entry) -> None:
+        await self._stop_following()
+        follower = Follower(self._transport, self._access, self.name, found.value.decode(), lambda: self.invitation)
+        await follower.open(self._here)
+        self._follower = follower
+
+    async def _stop_following(self) -> None:
+        if self._follower is not None:
+            self.status()
+            follower, self._follower = self._follower, None
+            await follower.close()
+
+    async def _step_down(self) -> None:
+        """Another coordinator has the lease, or the run. What was not stored was not told."""
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._coordinator is not None:
+            self.status()
+            self._coordinator.abandon()
+        if self._leader is not None:
+            await self._leader.close()
+        store, revision = self._store, self._revision
+        self._term, self._revision = "", 0
+        self._coordinator = self._leader = self._store = self._opening = None
+        await self._transport.let_go(LEADER, revision)
+        if store is not None:
+            store.hurry(0.0)
+            await asyncio.to_thread(store.close)
+
+    def _welcome_again(self, connection: Connection, hello: wire.Hello, origin: str | None) -> None:
+        side = self._side
+        refusal = side.welcome(connection, hello, origin) if side is not None else None
+        if refusal is not None:
+            connection.say(refusal)
+            connection.close(REFUSED, refusal.detail)
+
+    def _tell_here(self) -> None:
+        frame = wire.encode(wire.Status(self.status()))
+        for connection in self._here:
+            connection.send(wire.Status, frame)
+
+    def _send_away(self) -> None:
+        for connection in list(self._here):
+            connection.close(1012, "this coordinator does not reach the others")
+
+    async def close(self) -> None:
+        """A leader stores the run and leaves the lease; tabs here come back somewhere else."""
+        for task in self.tasks:
+            task.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._coordinator is not None and self._store is not None:
+            self._store.hurry(HURRY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._coordinator.close(), CLOSE_S)
+        for connection in list(self._here):
+            connection.close(1012, "restart")
+        with contextlib.suppress(OSError):
+            await self._stop_following()
+        if self._term:
+            with contextlib.suppress(OSError):
+                await self._step_down()
+        await self._transport.close()
+
+
+async def join(servers: list[str], access: Access, plan: Plan) -> Member:
+    """Raises ClusterError when there is no NATS that does what is needed."""
+    plan.guards.check(plan.deterministic)
+    member = Member(await NatsTransport.open(servers), access, lambda: NatsStore(servers), plan)
+    await settled(member.agree, "what the coordinators have in common")
+    return member
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,154 @@
+"""Tabs in trouble beside workers that are not: another backend's numbers, a browser that freezes a tab, memory that is full."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import BrowserContext
+
+from distml_py import safetensors
+from distml_py.recipe import Training, load_recipe
+from driving import code_of, edit, train, until, until_state
+from served import Coordinator
+from tabs import Tab
+
+pytestmark = pytest.mark.chaos
+CNN = (Path(__file__).parents[2] / "web" / "recipes" / "digits_cnn.py").read_text()
+BEGUN, SHARDS = 30, ((30, 0, 16), (30, 16, 16), (31, 32, 16), (47, 48, 16), (47, 0, 64))
+GRADIENTS = """
+import json
+import numpy as np
+from distml_py.recipe import Training, load_recipe
+training = Training(load_recipe("recipe", SOURCE), 0)
+training.load_weights({name: np.array(rows, np.float32) for name, rows in WEIGHTS.items()})
+found = [training.gradient(*shard)[1] for shard in SHARDS]
+json.dumps([np.concatenate([grad.reshape(-1) for grad in one.values()]).tolist() for one in found])
+"""
+
+
+@pytest.mark.fault("R27")
+def test_a_gpus_gradients_are_those_of_numpy(lab: Any) -> None:
+    training = Training(load_recipe("digits_cnn", CNN), 0)
+    for step in range(BEGUN):
+        training.step(step)
+    weights = {name: array.tolist() for name, array in training.weights().items()}
+    theirs = lab.run(f"SOURCE, WEIGHTS, SHARDS = {CNN!r}, {weights!r}, {SHARDS!r}\n{GRADIENTS}")
+    for shard, numbers in zip(SHARDS, theirs, strict=True):
+        ours = np.concatenate([grad.reshape(-1) for grad in training.gradient(*shard)[1].values()]).astype(np.float64)
+        other = np.array(numbers)
+        assert np.linalg.norm(other - ours) <= 1e-3 * np.linalg.norm(ours), shard
+        assert ours @ other >= 0.9999 * np.linalg.norm(ours) * np.linalg.norm(other), shard
+
+
+def judged(weights: dict[str, np.ndarray]) -> float:
+    """Accuracy on all digits there are: what one sample more or less is weighs little."""
+    training = Training(load_recipe("digits_cnn", CNN), 0)
+    training.load_weights(weights)
+    found = [(accuracy * samples, samples) for _, accuracy, samples in map(training.evaluate, ("train", "validation", "test"))]
+    return sum(right for right, _ in found) / sum(samples for _, samples in found)
+
+
+@pytest.mark.fault("R27")
+def test_a_run_of_a_gpu_and_a_cpu_together_learns_as_much_as_one_of_cpus(
+    serve: Callable[..., Coordinator], context: BrowserContext
+) -> None:
+    coordinator = serve("--recipe", "digits_cnn", "--steps", "200", "--seed", "0")
+    tab = Tab(context, coordinator.join_link)
+    tab.join()
+    coordinator.until("the tab at work", lambda s: s["workers_contributing"] == 1, 60)
+    coordinator.worker()
+    coordinator.until("both at work", lambda s: s["workers_contributing"] == 2, 60)
+    end = tab.until("the end", lambda s: s["state"] in ("finished", "error"), 180)
+    assert end["state"] == "finished", end
+    last = coordinator.status()
+    done = {row["backend"]: row["shards_done"] for row in last["worker_list"]}
+    coordinator.stop()
+    folder = coordinator.log.parent
+    export = ["runs", "export", last["run"], "--run-dir", "runs", "--out", "final.safetensors"]
+    subprocess.run([sys.executable, "-m", "distml_server", *export], cwd=folder, check=True)
+    mixed = dict(safetensors.loads((folder / "final.safetensors").read_bytes()))
+    alone = Training(load_recipe("digits_cnn", CNN), 0)
+    for step in range(200):
+        alone.step(step)
+    found, wanted = judged(mixed), judged(alone.weights())
+    assert abs(found - wanted) <= 0.005, (found, wanted, done)
+    assert done["webgl"] >= 40, done
+
+
+@pytest.mark.fault("R30")
+def test_a_tab_that_is_frozen_for_a_minute_delays_nobody_and_is_back_within_seconds(
+    serve: Callable[..., Coordinator], context: BrowserContext
+) -> None:
+    coordinator = serve("--recipe", "digits_mlp", "--steps", "100000")
+    tab = Tab(context, coordinator.join_link)
+    tab.join()
+    coordinator.worker("--name", "terminal")
+    coordinator.until("both at work", lambda s: s["workers_contributing"] == 2, 60)
+
+    def done() -> int:
+        return sum(int(row["shards_done"]) for row in coordinator.status()["worker_list"] if row["backend"] == "webgl")
+
+    devtools = context.new_cdp_session(tab.page)
+    devtools.send("Page.enable")
+    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    time.sleep(15)  # the lease that it held has lapsed, at the latest
+    before, seen, last_s, thawed_s = done(), coordinator.status()["step"], time.monotonic(), time.monotonic() + 45
+    while time.monotonic() < thawed_s:
+        time.sleep(0.2)
+        step = coordinator.status()["step"]
+        if step > seen:
+            seen, last_s = step, time.monotonic()
+        assert time.monotonic() - last_s < 8, f"nobody gets beyond step {seen}"
+    assert done() == before, "it was frozen"
+    devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    coordinator.until("it at work again", lambda s: done() > before, 10)
+    here = tab.until("the newest weights", lambda s: (s["step"] or 0) >= seen, 10)
+    assert here["error"] is None and here["state"] == "training" and tab.errors == []
+
+
+FILL = """
+import numpy as np
+
+
+def fill(more):
+    held = []
+    try:
+        while True:
+            held.append(np.empty(1 << 28, np.uint8))
+    except MemoryError:
+        if not more:
+            raise
+        return held, [0] * (1 << 28)
+"""
+
+
+@pytest.mark.fault("R37")
+def test_memory_that_is_full_is_said_in_words_and_the_tab_trains_again(coordinator: Coordinator, context: BrowserContext) -> None:
+    """All 4 GB of a tab, used up by NumPy, which says what it could not have, and by Python, which says nothing."""
+    tab = Tab(context, coordinator.host_link)
+    page = tab.page
+    until_state(page, "ready")
+    page.locator("#recipe").select_option("digits_mlp")
+    until(page, "distml.code().includes('class DigitsMLP')")
+    good = code_of(page)
+    for more, words in ((False, "Unable to allocate"), (True, "the memory is full")):
+        code = good.replace("return digits()", f"self.held = fill({more})\n        return digits()").replace(
+            "class D", FILL + "\n\nclass D", 1
+        )
+        edit(page, code)
+        until(page, f"distml.code().includes('fill({more})')")
+        page.get_by_role("button", name="Train", exact=True).click()
+        found = tab.until(f"an error ({words})", lambda s, words=words: s["error"] and words in s["error"], 60)
+        assert found["error"].startswith("Line ") and "MemoryError: " in found["error"], found["error"]
+        assert "at most 4 GB: take a smaller data set" in found["error"]
+        assert found["state"] == "error"
+    edit(page, good)
+    until(page, "!distml.code().includes('fill(')")
+    train(page, 20)
+    tab.until("the end", lambda s: s["state"] == "finished", 60)
+    assert tab.errors == []
