@@ -29,7 +29,7 @@ LISTING = [
     ["gradcheck", "differentials", "saved"],
     ["autograd"],
     ["creation", "browser", "atlas", "func", "forward_ad", "linalg", "special", "constants", "einops_backend", "testing"],
-    ["kinds"],
+    ["kinds", "sparse"],
     ["recording", "scope", "spent", "trees"],
     ["guards"],
     ["program"],

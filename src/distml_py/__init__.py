@@ -19,6 +19,7 @@ from . import (
     onnx,
     optim,
     recipe,
+    sparse,
     special,
     testing,
     torchvision,
@@ -135,6 +136,7 @@ from .sampling import (
 )
 from .selftest import self_test
 from .serialization import load, load_bundle, load_file, pytorch_snippet, save, save_bundle, save_file
+from .sparse import sparse_coo_tensor, spmm
 from .stand_in import as_torch
 from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
 from .tensor import functions as _functions

@@ -125,7 +125,7 @@ class Function:
             if isinstance(out, Tensor) and out.is_floating_point() and id(out) not in ctx._flat:
                 ctx._outputs[id(out)] = number
                 node = nodes.apply(ops.DETACH, out._node)
-                node.link = Link((joint,), None, number)
+                node.link, node.word = Link((joint,), None, number), f"{cls.__name__}Backward"
                 out = out._named(node)
                 out._requires_grad = True
             made.append(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from . import engine
@@ -27,7 +28,7 @@ class Guards:
 
     def watch(self, recording: Recording, found: Found) -> None:
         """What the recording saw, as it is now."""
-        self.modules = [(m, tuple(map(id, vars(m).values())), dict(vars(m))) for m in recording.modules.values()]
+        self.modules = [(m, _ids(m), dict(m._attributes())) for m in recording.modules.values()]
         self.hooks = [(module, module._hooks.numbers) for module in recording.modules.values()]
         self.options = list(recording.options.values())
         self.steppers = [
@@ -75,8 +76,8 @@ class Guards:
 
     def _model_changed(self) -> str:
         for module, ids, values in self.modules:
-            now = vars(module)
-            if tuple(map(id, now.values())) != ids:
+            if _ids(module) != ids:
+                now = dict(module._attributes())
                 if now.keys() != values.keys():
                     return f"{type(module).__name__} has other attributes than it had"
                 for name, value in now.items():
@@ -148,3 +149,9 @@ def _aliases(inputs: Sequence[Tensor]) -> list[int]:
 
 def _shown(shapes: list[Any]) -> str:
     return ", ".join(f"{dtype.name}{list(shape)}{' with grad' * flag}" for shape, dtype, flag in shapes) or "none"
+
+
+def _ids(module: Any) -> tuple[int, ...]:
+    """What a module's attributes are."""
+    own = vars(module)
+    return tuple(map(id, chain(own.values(), *(own[slot].values() for slot in ("_parameters", "_buffers", "_modules")))))

@@ -31,7 +31,6 @@ NEAREST = {
 MODULES = {
     "torch.fx": "the module's own Python",
     "torch.fft": "numpy.fft of x.numpy()",
-    "torch.sparse": "dense tensors",
     "torch.hub": "a model of distml_py.models, and load_state_dict()",
     "torch.onnx": "a model of distml_py.models and its export",
     "torch.profiler": "distml_py.profile",
@@ -42,7 +41,6 @@ MODULES = {
     "torch.overrides": "plain functions",
     "torch.nn.utils.stateless": "torch.func.functional_call",
     "torch.nn.quantized": "float32 throughout",
-    "torch.utils.model_zoo": "a model of distml_py.models, and load_state_dict()",
     "torch.utils.benchmark": "distml_py.profile",
     "torch.nested": "padded tensors and masks",
     "torch.masked": "where() and masked_fill()",

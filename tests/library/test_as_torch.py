@@ -181,7 +181,7 @@ def test_torch_is_the_real_one_before_and_after() -> None:
 
 def test_a_missing_module_is_an_import_error() -> None:
     with as_torch(), pytest.raises(ImportError) as caught:
-        import torch.hub  # noqa: F401
+        import torch.fx  # noqa: F401
     assert isinstance(caught.value, MissingModuleError) and isinstance(caught.value, UnsupportedError)
 
 

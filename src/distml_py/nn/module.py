@@ -5,49 +5,39 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from .. import live
 from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
-from ..errors import BackendError, DtypeError, ShapeError, UnsupportedError
-from ..missing import OF_MODULE, without
+from ..errors import BackendError, DtypeError, UnsupportedError
 from ..op import float32, float64
 from ..tensor import Tensor
 from ..tensor import device as devices
 from ..tensor.arguments import guarded
-from ..tensor.conversion import typename
 from ..tensor.gradient import RemovableHandle
-from .hooks import Hooks
-from .leaves import Buffer, Parameter
+from .leaves import Parameter as Parameter
 from .leaves import load as load
+from .slots import Slots
 from .states import Stateful
 
 
-class Module(Stateful):
+def _kept(when: str) -> Any:
+    """The hooks of one kind by number, under the name by which programs look at them and clear them."""
+    return property(lambda module: getattr(module._hooks, when), lambda module, hooks: setattr(module._hooks, when, hooks))
+
+
+class Module(Slots, Stateful):
     """PyTorch's Module: attributes that are Parameters or Modules are found by name. Subclasses define forward()."""
 
-    training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _transient: set[str]
     _modules: dict[str, Module | None]
-    _hooks: Hooks
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
         if cls.__module__.startswith(__name__.rpartition(".")[0]) and not cls.__name__.startswith("_"):
             cls.__init__ = _checked(cls.__name__, cls.__init__)  # type: ignore[method-assign]
-
-    def __init__(self) -> None:
-        object.__setattr__(self, "_parameters", {})
-        object.__setattr__(self, "_buffers", {})
-        object.__setattr__(self, "_transient", set())
-        object.__setattr__(self, "_modules", {})
-        object.__setattr__(self, "_hooks", Hooks())
-        object.__setattr__(self, "training", True)
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define forward(self, input)")
@@ -66,82 +56,8 @@ class Module(Stateful):
         found = type(self).__new__(type(self))
         memo[id(self)] = found
         for name, value in self.__dict__.items():
-            object.__setattr__(found, name, copy.deepcopy(value, memo))
+            found.__dict__[name] = copy.deepcopy(value, memo)
         return found
-
-    # ------------------------------------------------------------ attributes
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if "_parameters" not in self.__dict__:
-            raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
-        if value is not None and not isinstance(value, (Parameter, Module)) and (name in self._parameters or name in self._modules):
-            what, kind = ("parameter", "Parameter") if name in self._parameters else ("child module", "Module")
-            raise DtypeError(
-                f"cannot assign {typename(value)!r} as {what} {name!r} (torch.nn.{kind} or None expected); del {name} first"
-            )
-        if isinstance(value, Buffer):
-            self._buffers[name] = value
-            (self._transient.discard if value.persistent else self._transient.add)(name)
-        elif name in self._buffers and not isinstance(value, (Parameter, Module)):
-            if value is not None and not isinstance(value, Tensor):
-                raise ShapeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
-            self._buffers[name] = value
-        else:
-            kept = self._parameters if isinstance(value, Parameter) else self._modules if isinstance(value, Module) else None
-            for names in (self._parameters, self._buffers, self._modules):
-                if name in names and names is not kept:
-                    if value is None:  # the name keeps its place, as in PyTorch
-                        names[name] = None
-                    else:
-                        del names[name]
-            if kept is not None:
-                kept[name] = value
-        object.__setattr__(self, name, value)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise without(self, name, OF_MODULE, "torch.nn.Module", "state_dict(), load_state_dict() and forward hooks")
-
-    def __delattr__(self, name: str) -> None:
-        for names in (self._parameters, self._buffers, self._modules):
-            names.pop(name, None)
-        self._transient.discard(name)
-        object.__delattr__(self, name)
-
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """A tensor that is part of the module's state and is not trained; persistent: also of its state_dict()."""
-        self._fresh("register_buffer", name, self._buffers)
-        self._buffers[name] = None
-        self._transient.discard(name)
-        if not persistent:
-            self._transient.add(name)
-        setattr(self, name, tensor)
-
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """A parameter, or None to reserve its name."""
-        self._fresh("register_parameter", name, self._parameters)
-        if param is not None and not isinstance(param, Parameter):
-            raise ShapeError(f"register_parameter: {name!r} takes a Parameter or None, got {type(param).__name__}")
-        self._parameters[name] = param
-        object.__setattr__(self, name, param)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """A module, or None to reserve its name."""
-        self._fresh("add_module", name, self._modules)
-        if module is not None and not isinstance(module, Module):
-            raise ShapeError(f"add_module: {name!r} takes a Module or None, got {type(module).__name__}")
-        self._modules[name] = module
-        object.__setattr__(self, name, module)
-
-    register_module = add_module
-
-    def _fresh(self, asked: str, name: str, names: Mapping[str, Any]) -> None:
-        """Raises ShapeError for a name that cannot be a new attribute."""
-        if not name or "." in name:
-            raise ShapeError(f"{asked}: a name has at least one letter and no dot, got {name!r}")
-        if name not in names and hasattr(self, name):
-            raise ShapeError(f"{asked}: {type(self).__name__} has an attribute {name!r} already; choose another name")
 
     # ------------------------------------------------------------ the tree
 
@@ -226,7 +142,7 @@ class Module(Stateful):
     # ------------------------------------------------------------ modes and dtypes
 
     def train(self, mode: bool = True) -> Self:
-        object.__setattr__(self, "training", mode)
+        self.__dict__["training"] = mode
         for child in self.children():
             child.train(mode)
         return self
@@ -259,13 +175,23 @@ class Module(Stateful):
                 device = value
         devices.check(device)
         if dtype is None:
-            return self
+            return self._apply(lambda tensor: tensor)
         kind = dtype_of(dtype)
         if not kind.is_floating_point:
             raise DtypeError(f"Module.to takes a floating-point dtype, got {kind}; use .to() of a tensor")
-        for _, tensor in self._walk(""):
-            if tensor.is_floating_point():
-                tensor._convert(kind)
+        return self._apply(lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """fn on every parameter and buffer, which become what it gives: what to(), float() and the like ask, of classes that
+        keep more tensors, too."""
+        for child in self.children() if recurse else ():
+            child._apply(fn)
+        for _, tensor in self._walk("", recurse=False):
+            found = fn(tensor)
+            if found.dtype is not tensor.dtype:
+                tensor._convert(found.dtype)
+            elif found is not tensor:
+                tensor.data = found
         return self
 
     def float(self) -> Self:
@@ -342,6 +268,8 @@ class Module(Stateful):
         """hook(module, grad_output) before the module's own gradients; what it returns, if not None, is used instead."""
         return self._hooks.add("outputs", hook, False, prepend)
 
+    _forward_pre_hooks, _forward_hooks, _backward_hooks = (_kept(when) for when in ("before", "after", "inputs"))
+
     # ------------------------------------------------------------ text
 
     def extra_repr(self) -> str:
@@ -367,7 +295,7 @@ _PLACE = frozenset({"device", "dtype"})
 
 def _checked(name: str, begin: Callable[..., None]) -> Callable[..., None]:
     """An __init__, the class's own or inherited, that checks its arguments and tells of them in the name of this class."""
-    if begin is Module.__init__:
+    if begin is Slots.__init__:
         return begin
     return guarded(name, begin.__wrapped__ if hasattr(begin, "__guarded__") else _placed(begin), more=_PLACE)  # type: ignore[attr-defined]
 

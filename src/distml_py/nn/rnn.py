@@ -133,7 +133,7 @@ class RNNBase(Module):
         """The parameters of each layer and direction."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
         ends = [end for layer in range(self.num_layers) for end in self._ends(layer)]
-        return [[self._parameters[name + end] for name in names if name + end in self._parameters] for end in ends]  # type: ignore[misc]
+        return [[self._parameters[name + end] for name in names if name + end in self._parameters] for end in ends]
 
     def flatten_parameters(self) -> None:
         """For PyTorch's sake: here the weights lie as they lie."""

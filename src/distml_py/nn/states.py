@@ -32,7 +32,7 @@ class Stateful:
 
     _parameters: dict[str, Any]
     _buffers: dict[str, Any]
-    _transient: set[str]
+    _non_persistent_buffers_set: set[str]
     _modules: dict[str, Any]
     _hooks: Any
 
@@ -59,7 +59,7 @@ class Stateful:
 
     def _own(self) -> Iterator[tuple[str, Tensor]]:
         yield from ((name, tensor) for name, tensor in self._parameters.items() if tensor is not None)
-        kept = ((name, tensor) for name, tensor in self._buffers.items() if name not in self._transient)
+        kept = ((name, tensor) for name, tensor in self._buffers.items() if name not in self._non_persistent_buffers_set)
         yield from ((name, tensor) for name, tensor in kept if tensor is not None)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> IncompatibleKeys:
