@@ -109,8 +109,8 @@ async def measured(folder: Path, count: int, options: argparse.Namespace) -> dic
     gaps = sorted(after - earlier for earlier, after in zip(times, times[1:], strict=False)) or [elapsed]
     steps = max(len(times), 1)
     return {
-        "coordinators": count, "workers": options.workers, "payload_bytes": 4 * options.numbers,
-        "steps_per_s": len(times) / elapsed, "p50_ms": statistics.median(gaps) * 1e3, "p99_ms": gaps[int(len(gaps) * 0.99)] * 1e3, "gradients": sent,
+        "coordinators": count, "workers": options.workers, "payload_bytes": 4 * options.numbers, "gradients": sent,
+        "steps_per_s": len(times) / elapsed, "p50_ms": statistics.median(gaps) * 1e3, "p99_ms": gaps[int(len(gaps) * 0.99)] * 1e3,
         "cpu_ms_a_step": sum(used[: len(pids)]) * 1e3 / steps, "busiest_ms_a_step": max(used[: len(pids)]) * 1e3 / steps,
         "nats_ms_a_step": sum(used[len(pids) :]) * 1e3 / steps, "nats_mb_a_step": moved / 1e6 / steps,
     }  # fmt: skip
