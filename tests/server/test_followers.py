@@ -277,6 +277,25 @@ async def test_a_leader_that_ends_says_so(tmp_path: Path) -> None:
         assert follower.told["run"] and person.closed == []
 
 
+async def test_a_pause_and_a_locked_door_outlive_the_leader(tmp_path: Path) -> None:
+    async with leading(tmp_path) as three:
+        begin(three.coordinator)
+        three.coordinator.rounds.state, three.coordinator.door.locked = "paused", True
+        three.coordinator.door.ban({"worker s9"})
+        await until(lambda: "standing" in three.hub.values and b"s9" in three.hub.values["standing"].value)
+        hub = three.hub
+    with contextlib.closing(Store(tmp_path)) as store:
+        next_one = Coordinator(store, Access(False), durability_s=0.0)
+        next_one.resume(store.open(print))
+        leader = Leader(next_one, Local(hub), "next")
+        await leader.open()
+        assert next_one.rounds.state == "paused" and next_one.door.locked
+        assert next_one.door.refusal("worker s9", "worker") is not None
+        assert next_one.door.refusal("host s9", "host") is None
+        await leader.close()
+        next_one.abandon()
+
+
 async def test_a_host_at_a_follower_starts_and_steers(tmp_path: Path) -> None:
     async with leading(tmp_path) as three:
         follower = await three.follow()
