@@ -68,7 +68,7 @@ class Model:
         self.optimizer = optimizer_of(self.config, self.parameters)
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {name: parameter.numpy() for name, parameter in self.parameters.items()}
+        return {name: parameter.detach().numpy() for name, parameter in self.parameters.items()}
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights, buffers and optimizer as the named arrays of a checkpoint."""
@@ -164,8 +164,8 @@ def in_order(taken: Mapping[tuple[int, int], Taken]) -> list[Taken]:
 
 def outer(exchange: Exchange) -> dict[str, Any]:
     """The optimizer where workers take steps themselves, whose gradient is the mean of what workers' weights have changed by."""
-    momentum = exchange.outer_momentum
-    return {"name": "SGD", "lr": exchange.outer_lr, "momentum": momentum, "nesterov": momentum > 0}
+    lr, momentum = exchange.outer
+    return {"name": "SGD", "lr": lr, "momentum": momentum, "nesterov": momentum > 0}
 
 
 def optimizer_of(config: dict[str, Any], parameters: Mapping[str, Tensor]) -> optim.Optimizer:

@@ -12,14 +12,16 @@ from .errors import FormatError
 MODES = ("sync", "local", "async")
 MOST_LOCAL_STEPS = 1024
 MOST_STALENESS = 64
+MANY_STEPS = 16
+DILOCO, PLAIN = (0.7, 0.9), (1.0, 0.0)  # outer learning rate and Nesterov momentum
 
 
 @dataclass(frozen=True)
 class Exchange:
     """mode: "sync", each step is the mean gradient of all shards; "local", each shard takes local_steps steps of its own with
-    the recipe's optimizer before the mean of the changes is taken (DiLoCo: outer SGD with Nesterov momentum; an outer_lr of
-    1 with outer_momentum 0 is local SGD), local_steps 0: as many as keep transfers below a fifth of the time; "async": a
-    step is taken as soon as batch_size samples came, at most `staleness` steps old and weighted 1 / sqrt(1 + age).
+    the recipe's optimizer before the mean of the changes is taken (see outer), local_steps 0: as many as keep transfers
+    below a fifth of the time; "async": a step is taken as soon as batch_size samples came, at most `staleness` steps old and
+    weighted 1 / sqrt(1 + age).
 
     codec: "fp32", "fp16", "int8" or "topk", both ways. quorum: the share of a step's samples that is enough once twice the
     usual time has passed; 1: wait for all.
@@ -28,8 +30,8 @@ class Exchange:
     mode: str = "sync"
     codec: str = "fp32"
     local_steps: int = 16
-    outer_lr: float = 0.7
-    outer_momentum: float = 0.9
+    outer_lr: float | None = None
+    outer_momentum: float | None = None
     staleness: int = 4
     quorum: float = 1.0
 
@@ -44,6 +46,8 @@ class Exchange:
         }  # fmt: skip
         for name, (kind, least, most) in limits.items():
             value = getattr(self, name)
+            if value is None and name in ("outer_lr", "outer_momentum"):
+                continue
             fits = isinstance(value, (int, kind)) and not isinstance(value, bool)
             if not fits or not least <= value <= most:
                 raise FormatError(f"a run's {name} is {kind.__name__} from {least:g} to {most:g}, got {value!r}")
@@ -60,17 +64,21 @@ class Exchange:
         """
         return self.mode == "local" or self.codec == "topk"
 
-    def settled(self) -> "Exchange":
-        """What a run does: topk in sync mode is one local step, and the mean of what it sends is added as it is, unless other
-        numbers were asked for: what is left out comes later, and momentum would drive it too far by then.
+    @property
+    def outer(self) -> tuple[float, float]:
+        """(learning rate, Nesterov momentum) of the SGD that takes the mean of what workers changed.
+
+        Where nothing was chosen: from 16 local steps on DiLoCo's. Fewer agree with each other too well, and momentum drives
+        that too far, as it does what topk sends late: there it is the plain mean, local SGD. So it is where the number of steps
+        follows the network.
         """
-        if self.codec != "topk":
-            return self
-        chosen = (self.outer_lr, self.outer_momentum) != (Exchange.outer_lr, Exchange.outer_momentum)
-        if self.mode == "local" and chosen:
-            return self
-        plain = replace(self, outer_lr=1.0, outer_momentum=0.0)
-        return replace(plain, mode="local", local_steps=1) if self.mode == "sync" else plain
+        many = self.mode == "local" and self.local_steps >= MANY_STEPS and self.codec != "topk"
+        lr, momentum = DILOCO if many else PLAIN
+        return lr if self.outer_lr is None else self.outer_lr, momentum if self.outer_momentum is None else self.outer_momentum
+
+    def settled(self) -> "Exchange":
+        """What a run does: topk in sync mode is one local step."""
+        return replace(self, mode="local", local_steps=1) if (self.mode, self.codec) == ("sync", "topk") else self
 
     def deterministic(self) -> "Exchange":
         """What of it a run with equal bits may keep: every shard is waited for, and nothing is rounded away."""

@@ -11,7 +11,7 @@ import pytest
 from distml_py import io, wire
 from distml_py.errors import FormatError, GpuLostError, NonFiniteError
 from distml_py.recipe import Coming, Training, load_recipe
-from distml_py.tab import Tab
+from distml_py.tab import Tab, words_of
 
 CODE = '''"""Small."""
 import numpy as np
@@ -503,3 +503,15 @@ def test_it_does_not_join_a_run_with(name: str) -> None:
     with pytest.raises(Exception, match=r".+"):
         bench.tab.advance()
     assert bench.tab.report()["state"] == "error" and bench.tab.report()["error"]
+
+
+def test_full_memory_is_said_in_words_and_what_to_do() -> None:
+    advice = ": take a smaller data set, batch_size or model"
+    for error, words in ((MemoryError(), "the memory is full"), (MemoryError("Unable to allocate"), "Unable to allocate")):
+        assert words_of(error).startswith(f"MemoryError: {words}; ") and words_of(error).endswith(advice)
+    assert words_of(ValueError("odd")) == "ValueError: odd"
+    code = CODE + "\n    def model(self):\n        raise MemoryError\n"
+    tab = Tab("reference", "d", "p", Clock())
+    tab.receive(wire.encode(run_of(Bench().start, code=code, code_sha256=hashlib.sha256(code.encode()).hexdigest())))
+    (frame,) = map(wire.decode, tab.advance())
+    assert isinstance(frame.message, wire.Problem) and advice in frame.message.message and frame.message.line > 0

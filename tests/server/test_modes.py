@@ -103,14 +103,32 @@ def test_a_deterministic_run_is_synchronous_with_fp32() -> None:
 
 
 def test_with_topk_workers_take_the_steps_themselves() -> None:
-    assert Exchange(codec="topk").settled() == Exchange("local", "topk", 1, 1.0, 0.0)
-    assert Exchange("async", "topk").settled() == Exchange("async", "topk", outer_lr=1.0, outer_momentum=0.0)
-    assert Exchange("local", "topk", 4).settled() == Exchange("local", "topk", 4, 1.0, 0.0)
-    for kept in (Exchange("local", "topk", 4, 0.5, 0.9), Exchange(codec="int8"), Exchange("async"), Exchange("local")):
+    assert Exchange(codec="topk").settled() == Exchange("local", "topk", 1)
+    for kept in (Exchange("async", "topk"), Exchange("local", "topk", 4), Exchange(codec="int8"), Exchange("async")):
         assert kept.settled() == kept
     assert [Exchange(mode, codec).own_steps for mode, codec in (("async", "topk"), ("local", "fp32"), ("async", "int8"))] == [
         True, True, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("exchange", "outer"),
+    [
+        (Exchange("local"), (0.7, 0.9)),
+        (Exchange("local", "int8", 64), (0.7, 0.9)),
+        (Exchange("local", local_steps=15), (1.0, 0.0)),
+        (Exchange("local", local_steps=0), (1.0, 0.0)),
+        (Exchange("local", "topk", 64), (1.0, 0.0)),
+        (Exchange("async", "topk"), (1.0, 0.0)),
+        (Exchange("local", "topk", 4, 0.5, 0.8), (0.5, 0.8)),
+        (Exchange("local", local_steps=1, outer_momentum=0.9), (1.0, 0.9)),
+        (Exchange("local", outer_lr=1.0), (1.0, 0.9)),
+    ],
+)
+def test_the_mean_of_few_steps_is_taken_as_it_is_and_what_was_chosen_is_kept(
+    exchange: Exchange, outer: tuple[float, float]
+) -> None:
+    assert exchange.outer == outer
 
 
 def test_what_the_document_says_is_what_recipes_and_the_command_take() -> None:

@@ -284,6 +284,17 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 
 @method
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """input, with src as its diagonal of two dimensions."""
+    found = input.clone()
+    part = found.diagonal(offset, dim1, dim2)
+    if part.shape != src.shape:
+        raise ShapeError(f"diagonal_scatter: the diagonal has shape {part.shape}, src {src.shape}")
+    part.copy_(src)
+    return found
+
+
+@method
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Tensor:

@@ -145,6 +145,13 @@ def sinc(input: Tensor) -> Tensor:
 
 
 @method
+def angle(input: Tensor) -> Tensor:
+    """pi where a number is negative, else 0; NaN stays."""
+    x = input if input.is_floating_point() else input.float()
+    return where(x.isnan(), x, (x < 0).to(x.dtype) * math.pi).detach()
+
+
+@method
 def deg2rad(input: Tensor) -> Tensor:
     return input * (math.pi / 180)
 
