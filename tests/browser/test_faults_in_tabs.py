@@ -111,7 +111,7 @@ def test_a_tab_that_is_frozen_for_a_minute_delays_nobody_and_is_back_within_seco
             if step > seen:
                 seen, last_s = step, time.monotonic()
             assert time.monotonic() - last_s < 8, f"nobody gets beyond step {seen}"
-        assert done() == before, "it was not frozen"
+        assert done() in (before, 0), "it was not frozen; who reads nothing for long is no longer listed"
     finally:
         for process in frozen:
             os.kill(process, signal.SIGCONT)
