@@ -14,9 +14,9 @@ from distml_py.serialization import pytorch_snippet
 from distml_py.stand_in import execute, told
 from distml_py.tab import Tab, line_of, words_of
 
-def start(bridge, why, remembered, remember, alone):
+def start(bridge, why, remembered, remember, alone, tested):
     global tab, driver
-    backend = browser.start(bridge, why, remembered=remembered, remember=remember)
+    backend = browser.start(bridge, why, remembered=remembered, remember=remember, tested=tested)
     kind = "webgl" if backend.startswith("WebGL2") else "reference"
     device = backend.partition(": ")[2] if kind == "webgl" else "NumPy in the browser"
     tab = Tab(kind, device, f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}", time.monotonic)
@@ -75,7 +75,7 @@ def kept(kind, name):
         inputs = training.splits.train.batch(numpy.arange(2))[0]
         return exported(copy.eval(), inputs, ["input"], dynamic_axes={"input": {0: "batch"}})
     state = training.model.state_dict()
-    return safetensors.dumps({name: value.numpy() for name, value in state.items()})
+    return safetensors.dumps({name: value.detach().numpy() for name, value in state.items()})
 
 def fit(name, code, seed, weights):
     if tab.busy:
@@ -95,6 +95,7 @@ report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.re
 leave = guarded(lambda: tab.leave())
 needed = guarded(packages.needed)
 imported = guarded(packages.imported)
+complaint = guarded(browser.complaint)
 busy = lambda: driver.busy
 lost_s = lambda: tab.lost_s
 

@@ -68,7 +68,7 @@ class Model:
         self.optimizer = optimizer_of(self.config, self.parameters)
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {name: parameter.numpy() for name, parameter in self.parameters.items()}
+        return {name: parameter.detach().numpy() for name, parameter in self.parameters.items()}
 
     def state(self) -> dict[str, np.ndarray]:
         """Weights, buffers and optimizer as the named arrays of a checkpoint."""

@@ -19,13 +19,18 @@ from . import (
     onnx,
     optim,
     recipe,
+    sparse,
     special,
+    testing,
     torchvision,
     utils,
     version,
 )
 from . import accelerator as mps
 from . import accelerator as xpu
+from . import constants as _constants
+from . import creation as _creation
+from . import sampling as _sampling
 from .amp import autocast, is_autocast_enabled
 from .capture import compile
 from .constants import (
@@ -131,6 +136,7 @@ from .sampling import (
 )
 from .selftest import self_test
 from .serialization import load, load_bundle, load_file, pytorch_snippet, save, save_bundle, save_file
+from .sparse import sparse_coo_tensor, spmm
 from .stand_in import as_torch
 from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
 from .tensor import functions as _functions
@@ -139,13 +145,17 @@ from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 
 __version__ = "0.1.0"
+_HOMES = (nn.functional, _creation, _sampling, _constants, autograd)
 einops_backend.start()
 
 
 def _found(name: str) -> object:
-    """What stands for torch.name: a family's function, one of nn.functional, or the method that changes its tensor."""
+    """What stands for torch.name: a function of a family or of another module, or the method that changes its tensor."""
     method = vars(Tensor).get(name) if name.endswith("_") else None
-    return _functions().get(name) or linalg.older.NAMES.get(name) or vars(nn.functional).get(name) or method
+    for names in (_functions(), linalg.older.NAMES, *map(vars, _HOMES)):
+        if name in names:
+            return names[name]
+    return method
 
 
 globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})

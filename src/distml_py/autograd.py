@@ -125,7 +125,7 @@ class Function:
             if isinstance(out, Tensor) and out.is_floating_point() and id(out) not in ctx._flat:
                 ctx._outputs[id(out)] = number
                 node = nodes.apply(ops.DETACH, out._node)
-                node.link = Link((joint,), None, number)
+                node.link, node.word = Link((joint,), None, number), f"{cls.__name__}Backward"
                 out = out._named(node)
                 out._requires_grad = True
             made.append(out)
@@ -216,6 +216,32 @@ class set_detect_anomaly(detect_anomaly):
         super().__init__(check_nan)
         if mode:
             self.__enter__()
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """detect_anomaly(), from now on."""
+    set_detect_anomaly(enabled, check_nan)
+
+
+def is_anomaly_enabled() -> bool:
+    """False: no NaN is looked for."""
+    return False
+
+
+is_anomaly_check_nan_enabled = is_anomaly_enabled
+
+
+class set_multithreading_enabled:
+    """Nothing: derivatives are one graph. A context, too."""
+
+    def __init__(self, mode: bool):
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        pass
 
 
 _told: set[str] = set()  # what may change in this module, in one place

@@ -95,6 +95,32 @@ def are_deterministic_algorithms_enabled() -> bool:
     return True
 
 
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    return False
+
+
+def get_deterministic_debug_mode() -> int:
+    """2, an error: nothing here is left to chance."""
+    return 2
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """Nothing: see use_deterministic_algorithms."""
+
+
+def set_warn_always(b: bool) -> None:
+    """Nothing: warnings are Python's."""
+
+
+def is_warn_always_enabled() -> bool:
+    return False
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: it could not be set."""
+    return False
+
+
 def set_float32_matmul_precision(precision: str) -> None:
     """Nothing: products are of float32."""
 
@@ -109,6 +135,9 @@ def set_num_threads(num: int) -> None:
 
 def get_num_threads() -> int:
     return 1
+
+
+set_num_interop_threads, get_num_interop_threads = set_num_threads, get_num_threads
 
 
 def set_printoptions(

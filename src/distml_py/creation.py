@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from . import graph, ops
 from .broadcast import Number, kind_of
 from .dtypes import FLOAT32, DType, dtype_of
-from .errors import ShapeError, UnsupportedError
+from .errors import DtypeError, ShapeError, UnsupportedError
 from .op import float32, int32
 from .sampling import bernoulli as bernoulli
 from .sampling import rand as rand
@@ -50,11 +51,23 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:
     found = as_tensor(obj, dtype, device)
-    return found.clone() if copy and found is obj else found
+    found = found.clone() if copy and found is obj else found
+    return found.requires_grad_() if requires_grad and not found.requires_grad else found
 
 
 def scalar_tensor(s: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     return tensor(s, dtype or float32, device, requires_grad)
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """The numbers that a bytes object or the like holds, from byte `offset` on, as a copy."""
+    kind = dtype_of(dtype)
+    if kind.numpy is None:
+        raise DtypeError(f"frombuffer: NumPy knows no {kind.name}; read int16 and use .view of NumPy")
+    whole = memoryview(buffer).nbytes
+    if not 0 <= offset < max(whole, 1) or (whole - offset) % kind.itemsize and count < 0 or count * kind.itemsize > whole - offset:
+        raise ShapeError(f"frombuffer: {whole} bytes from {offset} on do not hold {'whole' if count < 0 else count} {kind.name}s")
+    return tensor(np.frombuffer(buffer, kind.numpy, count, offset), kind, requires_grad=requires_grad)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -126,6 +139,17 @@ def arange(
     return found.requires_grad_() if requires_grad else found
 
 
+def range(start: Number = 0, end: Number | None = None, step: Number = 1, **options: Any) -> Tensor:
+    """arange() with the end included: PyTorch's older word, deprecated there. float32 unless dtype says other."""
+    if end is None:
+        raise ShapeError("range takes a start and an end; use arange()")
+    warnings.warn("torch.range is deprecated and includes its end, as arange() does not", stacklevel=3)
+    if step == 0 or (end - start) / step < 0:
+        raise ShapeError(f"range: from {start} to {end} there is no way in steps of {step}; turn its sign")
+    count = math.floor((end - start) / step) + 1
+    return arange(count, **{"dtype": float32, **options}) * step + start
+
+
 def linspace(
     start: Number, end: Number, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -176,6 +200,26 @@ def hamming_window(
 def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
     check(device)
     return _window(window_length, periodic, dtype, 0.42, 0.5, 0.08)
+
+
+def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """Up in a line to the middle, and down again."""
+    check(device)
+    return _shaped_window(window_length, periodic, dtype, np.bartlett)
+
+
+def kaiser_window(
+    window_length: int, periodic: bool = True, beta: float = 12.0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    check(device)
+    return _shaped_window(window_length, periodic, dtype, lambda count: np.kaiser(count, beta))
+
+
+def _shaped_window(count: int, periodic: bool, dtype: Any, shape: Callable[[int], np.ndarray]) -> Tensor:
+    if count < 0:
+        raise ShapeError(f"a window has at least 0 numbers, got {count}")
+    known = np.ones(count) if count < 2 else shape(count + 1)[:-1] if periodic else shape(count)
+    return Tensor(known, dtype or float32)
 
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:

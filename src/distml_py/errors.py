@@ -43,6 +43,10 @@ class GradcheckError(DistmlError, RuntimeError):
     """A derivative is not that of the function's numbers."""
 
 
+class NotCloseError(DistmlError, AssertionError):
+    """Numbers that a test wanted to be close, and are not."""
+
+
 class LinAlgError(DistmlError, RuntimeError):
     """A matrix that has no inverse, no factor, or whose iteration does not end."""
 

@@ -247,21 +247,29 @@ def functional_call(
     if tie_weights:  # one tensor under two names is replaced under both
         ties = {id(own[name]): tensor for name, tensor in given.items()}
         given = {name: ties[id(tensor)] for name, tensor in own.items() if id(tensor) in ties}
-    kept: list[tuple[Any, dict[str, Any], str, Any]] = []
+    kept: list[tuple[dict[str, Any], str, Any]] = []
     try:
         for name, tensor in given.items():
             path, _, last = name.rpartition(".")
             home = module.get_submodule(path)
             slots = home._parameters if last in home._parameters else home._buffers
-            kept.append((home, slots, last, slots[last]))
+            kept.append((slots, last, slots[last]))
             slots[last] = tensor
-            object.__setattr__(home, last, tensor)
         inputs = () if args is None else args if isinstance(args, tuple) else (args,)
         return module(*inputs, **(kwargs or {}))
     finally:
-        for home, slots, last, tensor in reversed(kept):
+        for slots, last, tensor in reversed(kept):
             slots[last] = tensor
-            object.__setattr__(home, last, tensor)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(func(*primals), push): push(*tangents) gives the derivative along them, as jvp() does."""
+    out = func(*primals)
+
+    def push(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return out, push
 
 
 def stack_module_state(models: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from . import engine
@@ -27,11 +28,12 @@ class Guards:
 
     def watch(self, recording: Recording, found: Found) -> None:
         """What the recording saw, as it is now."""
-        self.modules = [(m, tuple(map(id, vars(m).values())), dict(vars(m))) for m in recording.modules.values()]
+        self.modules = [(m, _ids(m), dict(m._attributes())) for m in recording.modules.values()]
         self.hooks = [(module, module._hooks.numbers) for module in recording.modules.values()]
         self.options = list(recording.options.values())
         self.steppers = [
-            (o, [(group, list(dict.__getitem__(group, "params"))) for group in o.param_groups]) for o in recording.steppers.values()
+            (o, o.step_hooks(), [(group, list(dict.__getitem__(group, "params"))) for group in o.param_groups])
+            for o in recording.steppers.values()
         ]
         self.states = [(o, n, state, tuple(entry)) for o, n, state, entry in recording.entry_slots.values()]
         ends = (*(t for t, _ in found.moved), *(t for t, *_ in found.housed), *found.spent, *(t for t, _ in found.graded))
@@ -74,8 +76,8 @@ class Guards:
 
     def _model_changed(self) -> str:
         for module, ids, values in self.modules:
-            now = vars(module)
-            if tuple(map(id, now.values())) != ids:
+            if _ids(module) != ids:
+                now = dict(module._attributes())
                 if now.keys() != values.keys():
                     return f"{type(module).__name__} has other attributes than it had"
                 for name, value in now.items():
@@ -88,8 +90,10 @@ class Guards:
             now_value = dict.get(group, name)
             if (bool(now_value) is not value) if truth else not same(now_value, value):
                 return f"the optimizer's option {name} is {now_value}, it was {value}"
-        for optimizer, groups in self.steppers:
+        for optimizer, hooks, groups in self.steppers:
             now_groups = optimizer.param_groups
+            if optimizer.step_hooks() != hooks:
+                return f"{type(optimizer).__name__} has other hooks around its step than it had"
             if len(now_groups) != len(groups):
                 return f"{type(optimizer).__name__} has {len(now_groups)} parameter groups, it had {len(groups)}"
             for group, (then, params) in zip(now_groups, groups, strict=True):
@@ -145,3 +149,9 @@ def _aliases(inputs: Sequence[Tensor]) -> list[int]:
 
 def _shown(shapes: list[Any]) -> str:
     return ", ".join(f"{dtype.name}{list(shape)}{' with grad' * flag}" for shape, dtype, flag in shapes) or "none"
+
+
+def _ids(module: Any) -> tuple[int, ...]:
+    """What a module's attributes are."""
+    own = vars(module)
+    return tuple(map(id, chain(own.values(), *(own[slot].values() for slot in ("_parameters", "_buffers", "_modules")))))

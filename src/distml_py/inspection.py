@@ -97,7 +97,7 @@ def _scores(training: Training, split: Any, numbers: np.ndarray) -> np.ndarray:
     with no_grad():
         for first in range(0, len(numbers), EVALUATION_BATCH):
             inputs = split.batch(numbers[first : first + EVALUATION_BATCH])[0]
-            parts.append(training.model(inputs).softmax(1).numpy())
+            parts.append(training.model(inputs).softmax(1).detach().numpy())
     return np.concatenate(parts)
 
 
@@ -180,7 +180,7 @@ def _answer(training: Training, options: Mapping[str, Any]) -> Found:
     seen = training.splits.train.batch(np.arange(min(len(training.splits.train), 256)))[0].numpy()
     low, high = float(seen.min()), float(seen.max())  # what the recipe made of no ink, and of the most
     image = np.broadcast_to(low + ink.reshape(1, 1, height, width) * (high - low), (1, channels, height, width))
-    scores = training.model(Tensor(np.ascontiguousarray(image, np.float32))).softmax(1).numpy()[0]
+    scores = training.model(Tensor(np.ascontiguousarray(image, np.float32))).softmax(1).detach().numpy()[0]
     return {"scores": [float(score) for score in scores], "answer": int(scores.argmax())}
 
 
@@ -194,7 +194,7 @@ def _boundary(training: Training, options: Mapping[str, Any]) -> Found:
     size = int(min(max(int(options.get("size", 40)), 2), LARGEST_GRID))
     xs, ys = np.linspace(low[0], high[0], size), np.linspace(high[1], low[1], size)
     grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2).astype(np.float32)
-    scores = training.model(Tensor(grid)).softmax(1).numpy()
+    scores = training.model(Tensor(grid)).softmax(1).detach().numpy()
     return {
         "size": size,
         "low": low.tolist(),
@@ -211,7 +211,7 @@ def _curve(training: Training, options: Mapping[str, Any]) -> Found:
     split = training.splits.train
     x, y = (part.numpy() for part in split.batch(np.arange(min(len(split), MOST_POINTS)))[:2])
     line = np.linspace(x.min(), x.max(), 128, dtype=np.float32)[:, None]
-    told = training.model(Tensor(line)).numpy().reshape(len(line), -1)[:, 0]
+    told = training.model(Tensor(line)).detach().numpy().reshape(len(line), -1)[:, 0]
     y = y.reshape(len(y), -1)[:, 0]
     return {"x": x[:, 0].tolist(), "y": y.tolist(), "line_x": line[:, 0].tolist(), "line_y": told.tolist()}
 
@@ -222,9 +222,9 @@ def _filters(training: Training) -> np.ndarray | None:
     channels, height, width = inputs.shape[1:]
     for parameter in training.parameters.values():
         if parameter.ndim == 4 and parameter.shape[1] == channels:
-            return parameter.numpy()[:MOST_PICTURES]
+            return parameter.detach().numpy()[:MOST_PICTURES]
         if parameter.ndim == 2 and parameter.shape[1] == channels * height * width:
-            return parameter.numpy()[:MOST_PICTURES].reshape(-1, channels, height, width)
+            return parameter.detach().numpy()[:MOST_PICTURES].reshape(-1, channels, height, width)
     return None
 
 
@@ -256,7 +256,7 @@ def _again(training: Training, options: Mapping[str, Any]) -> Found:
     split = training.splits.validation
     images = split.batch(np.arange(min(len(split), 12)))[0]
     again = training.recipe.again(training.model, images)  # type: ignore[attr-defined]
-    return {"pictures": _pictures(images.numpy()), "again": _pictures(again.numpy().reshape(images.shape))}
+    return {"pictures": _pictures(images.detach().numpy()), "again": _pictures(again.detach().numpy().reshape(images.shape))}
 
 
 VIEWS: dict[str, Callable[[Training, Mapping[str, Any]], Found]] = {

@@ -43,7 +43,7 @@ def pack(
     parameters: Mapping[str, Tensor], optimizer: Optimizer, buffers: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays of a checkpoint: all parameters in order, the buffers, then the optimizer's slots by parameter index."""
-    arrays = {WEIGHTS + name: parameter.numpy() for name, parameter in parameters.items()} | dict(buffers or {})
+    arrays = {WEIGHTS + name: parameter._array() for name, parameter in parameters.items()} | dict(buffers or {})
     for index, slots in sorted(optimizer.state_dict()["state"].items()):
         for slot, value in slots.items():
             if value is not None:
@@ -104,7 +104,7 @@ def check_buffers(buffers: Mapping[str, np.ndarray], known: Mapping[str, Tensor]
 
 
 def _as_array(value: Any) -> np.ndarray:
-    return np.asarray(value.numpy() if isinstance(value, Tensor) else value)
+    return np.asarray(value._array() if isinstance(value, Tensor) else value)
 
 
 def _slot(name: str, shapes: list[tuple[int, ...]], array: np.ndarray) -> tuple[str, int]:

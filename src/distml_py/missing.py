@@ -11,39 +11,36 @@ from .torch_names import NAMES
 
 # the nearest thing, where it has another name
 NEAREST = {
-    "as_strided": "Tensor.unfold, or slices",
-    "as_strided_": "Tensor.unfold, or slices",
+    "as_strided_": "torch.as_strided",
     "autocast": "float32 throughout",
     "complex64": "two float32 tensors",
     "complex128": "two float64 tensors",
-    "data_ptr": "the tensor itself as a key: tensors hash by identity",
-    "eig": "numpy.linalg.eig of x.numpy()",
+    "eig": "torch.linalg.eig",
+    "symeig": "torch.linalg.eigh",
+    "lstsq": "torch.linalg.lstsq",
+    "solve": "torch.linalg.solve",
+    "storage": "x.numpy()",
+    "untyped_storage": "x.numpy()",
+    "stft": "numpy.fft of x.numpy()",
+    "istft": "numpy.fft of x.numpy()",
     "fft": "numpy.fft of x.numpy()",
     "jit": "distml_py.compile",
-    "linearize": "torch.func.jvp",
-    "load": "distml_py.io",
-    "save": "distml_py.io",
-    "share_memory_": "nothing: workers are other tabs",
-    "storage": "x.numpy()",
 }
 
 # modules that are not here, and what does their work
 MODULES = {
     "torch.fx": "the module's own Python",
     "torch.fft": "numpy.fft of x.numpy()",
-    "torch.sparse": "dense tensors",
     "torch.hub": "a model of distml_py.models, and load_state_dict()",
     "torch.onnx": "a model of distml_py.models and its export",
     "torch.profiler": "distml_py.profile",
     "torch.quantization": "float32 throughout",
     "torch.ao": "float32 throughout",
     "torch.export": "distml_py.compile",
-    "torch.testing": "numpy.testing of x.numpy()",
     "torch.signal": "torch.hann_window and the like",
     "torch.overrides": "plain functions",
     "torch.nn.utils.stateless": "torch.func.functional_call",
     "torch.nn.quantized": "float32 throughout",
-    "torch.utils.model_zoo": "a model of distml_py.models, and load_state_dict()",
     "torch.utils.benchmark": "distml_py.profile",
     "torch.nested": "padded tensors and masks",
     "torch.masked": "where() and masked_fill()",
@@ -56,12 +53,7 @@ MODULES = {
     "torchvision.io": "PIL, and transforms.ToTensor()",
 }
 OF_MODULE = frozenset(
-    """T_destination call_super_init dump_patches get_extra_state ipu mtia register_load_state_dict_post_hook set_extra_state xpu
-    register_load_state_dict_pre_hook register_state_dict_post_hook register_state_dict_pre_hook""".split()  # noqa: SIM905
-)
-OF_OPTIMIZER = frozenset(
-    """profile_hook_step register_load_state_dict_post_hook register_load_state_dict_pre_hook register_state_dict_post_hook
-    register_state_dict_pre_hook register_step_post_hook register_step_pre_hook""".split()  # noqa: SIM905
+    {"T_destination", "call_super_init", "dump_patches", "get_extra_state", "ipu", "mtia", "set_extra_state", "xpu"}
 )
 
 

@@ -191,11 +191,11 @@ class Training:
             return float(self.recipe.correct(self.model, *batch).item()) / self.recipe.batch_size
 
     def weights(self) -> dict[str, np.ndarray]:
-        return {name: parameter.numpy() for name, parameter in self.parameters.items()}
+        return {name: parameter._array() for name, parameter in self.parameters.items()}
 
     def buffers(self) -> dict[str, np.ndarray]:
         """The model's persistent buffers as io.BUFFERS names them: what batch norm has seen so far."""
-        return {name: buffer.numpy() for name, buffer in self._buffers().items()}
+        return {name: buffer._array() for name, buffer in self._buffers().items()}
 
     def _buffers(self) -> dict[str, Tensor]:
         kept = self.model.state_dict().keys()

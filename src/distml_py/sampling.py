@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import graph, ops, random
+from . import graph, live, ops, random
 from .broadcast import Number
 from .errors import DtypeError, ShapeError
 from .op import float32, int32
@@ -15,6 +15,7 @@ from .random import Generator
 from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
 from .tensor.arguments import guard as _guard
+from .tensor.counting import read
 from .tensor.device import check
 from .tensor.tensor import method
 from .view import Shape
@@ -23,6 +24,7 @@ from .view import Shape
 def shape_of(size: tuple[Any, ...]) -> Shape:
     """Sizes given one by one or as one sequence. Raises ShapeError."""
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    given = tuple(int(n) if isinstance(n, Tensor) and n.numel() == 1 and n.dtype.kind == "i" else n for n in given)
     if not all(isinstance(length, (int, np.integer)) and length >= 0 for length in given):
         raise ShapeError(f"a shape holds sizes of at least 0, got {tuple(given)}")
     return tuple(int(length) for length in given)
@@ -77,13 +79,22 @@ def randint(
     dtype: Any = None,
     device: Any = None,
 ) -> Tensor:
-    """randint(high, size) or randint(low, high, size): integers in [low, high), at most 2**24 of them apart."""
+    """randint(high, size) or randint(low, high, size): integers in [low, high), which fit into 32 bits."""
     if size is None:
         low, high, size = 0, low, high
-    if size is None or high is None or not low < high <= low + 2**24:
-        raise ShapeError(f"randint needs low < high <= low + 2**24, got {low} and {high}")
+    if size is None or high is None or not low < high:
+        raise ShapeError(f"randint needs low < high and a size, got {low} and {high}")
+    if low < -(2**31) or high > 2**31 or high - low > 2**31:
+        raise ShapeError(f"randint: integers are 32 bits wide here, so low and high are at most 2**31 apart; got {low} and {high}")
     check(device)
-    found = (uniform(shape_of((size,)), generator=generator) * float(high - low)).floor().long() + low
+    span, shape = high - low, shape_of((size,))
+    if span <= 2**24:
+        found = (uniform(shape, generator=generator) * float(span)).floor().long()
+    else:  # 31 bits of two numbers, and what is left of them
+        upper, lower = (uniform(shape, generator=generator) for _ in range(2))
+        found = (upper * 2.0**16).floor().long() * 2**15 + (lower * 2.0**15).floor().long()
+        found = found if span == 2**31 else found % span
+    found = found + low
     return found if dtype is None else found.to(dtype)
 
 
@@ -136,6 +147,35 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     return (ends.unsqueeze(-2) <= mark).long().sum(-1).clamp(max=size - 1)
 
 
+def _host(name: str, generator: Generator | None, *inputs: Tensor) -> tuple[np.random.Generator, list[np.ndarray]]:
+    """NumPy's draws from the next stream, and numbers read for them: draws that end who knows when are no kernels."""
+    if live.state.recorder is not None:
+        live.state.recorder.refuse(f"torch.{name} draws on the host")
+    words = random.next_key() if generator is None else generator.next_words()
+    key = sum(int(word) % 2**32 << (32 * place) for place, word in enumerate(words[:3]))
+    return np.random.Generator(np.random.Philox(key=key)), [read(tensor.detach(), name) for tensor in inputs]
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """How often something happens that happens input times on average; of input's dtype. Reads the device."""
+    if not input.is_floating_point():
+        raise DtypeError(f"poisson needs floating-point rates, got {input.dtype.name}; use .float()")
+    drawn, (rates,) = _host("poisson", generator, input)
+    if not (rates >= 0).all():
+        raise ShapeError("poisson: rates are at least 0, found a negative one or NaN")
+    return Tensor(drawn.poisson(rates.astype(np.float64)), input.dtype)
+
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of count tries succeed, each with probability prob; of prob's dtype. Reads the device."""
+    if not prob.is_floating_point() or count.dtype != prob.dtype:
+        raise DtypeError(f"binomial needs floating-point numbers of one dtype, got {count.dtype.name} and {prob.dtype.name}")
+    drawn, (tries, chances) = _host("binomial", generator, count, prob)
+    if not ((tries >= 0).all() and (chances >= 0).all() and (chances <= 1).all()):
+        raise ShapeError("binomial: counts are at least 0 and probabilities in [0, 1]")
+    return Tensor(drawn.binomial(tries.astype(np.int64), chances.astype(np.float64)), prob.dtype)
+
+
 # ---------------------------------------------------------------- in place
 
 
@@ -166,6 +206,26 @@ def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator |
 @method
 def exponential_(input: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
     return input._move_to((-(1.0 - uniform(input.shape, generator=generator)).log() / lambd).to(input.dtype))
+
+
+@method
+def cauchy_(input: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Tensor:
+    turn = (uniform(input.shape, generator=generator) - 0.5) * math.pi
+    return input._move_to((turn.tan() * sigma + median).to(input.dtype))
+
+
+@method
+def log_normal_(input: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Tensor:
+    return input._move_to((gaussian(input.shape, generator) * std + mean).exp().to(input.dtype))
+
+
+@method
+def geometric_(input: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Becomes the numbers of tries until the first that succeeds."""
+    if not 0 < p < 1:
+        raise ShapeError(f"geometric_: p is in (0, 1), got {p}")
+    tries = ((1.0 - uniform(input.shape, generator=generator)).log() / math.log1p(-p)).ceil().clamp(min=1)
+    return input._move_to(tries.to(input.dtype))
 
 
 @method

@@ -58,7 +58,7 @@ class Scope:
             self._seen.add(id(one))
             for name in names:
                 value = inspect.getattr_static(one, name, None)
-                if isinstance(value, PLAIN) and value is not None or name in getattr(one, "__dict__", ()):
+                if isinstance(value, PLAIN) and value is not None or _has(one, name):
                     value = getattr(one, name)
                     self.attributes.append((one, name, value, _copy(value)))
                     todo.append(value)
@@ -122,3 +122,9 @@ def brief(value: Any) -> str:
     if isinstance(value, (Tensor, np.ndarray)) or not isinstance(value, (*PLAIN, tuple)):
         return f"another {type(value).__name__}"
     return repr(value)[:60]
+
+
+def _has(one: Any, name: str) -> bool:
+    """Whether an attribute was set on this very object; a module keeps some in dictionaries of their own."""
+    own = getattr(one, "__dict__", {})
+    return name in own or any(name in own.get(slot, ()) for slot in ("_parameters", "_buffers", "_modules"))

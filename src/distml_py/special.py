@@ -8,11 +8,11 @@ from .tensor import Tensor, where
 from .tensor.arguments import guard as _guard
 from .tensor.arithmetic import xlogy
 from .tensor.elementwise import erf, erfc, erfinv, exp2, expm1, log1p, logit, round, sigmoid, sinc
-from .tensor.gamma import digamma, polygamma
+from .tensor.gamma import digamma, mvlgamma, polygamma
 from .tensor.gamma import lgamma as gammaln
 from .tensor.reduction import log_softmax, logsumexp, softmax
 
-expit, psi = sigmoid, digamma
+expit, psi, multigammaln = sigmoid, digamma, mvlgamma
 
 
 def entr(input: Tensor) -> Tensor:
@@ -49,6 +49,7 @@ __all__ = [
     "expm1",
     "log1p",
     "log_softmax",
+    "multigammaln",
     "logit",
     "logsumexp",
     "ndtr",

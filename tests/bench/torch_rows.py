@@ -66,10 +66,10 @@ class TorchContender:
         spent = time.perf_counter() - began
         outputs += [self.unit() for _ in range(checked - 1)]
         if self.model is None:
-            return {"first_step_ms": spent * 1e3, "found": {"output": digest(outputs[0].numpy())}}
+            return {"first_step_ms": spent * 1e3, "found": {"output": digest(outputs[0].detach().numpy())}}
         found = {"losses": digest(np.array([loss.item() for loss in outputs]))}
         state = self.model.state_dict()
-        found |= {f"weight {name}": digest(state[name].numpy()) for name in work.weights()}
+        found |= {f"weight {name}": digest(state[name].detach().numpy()) for name in work.weights()}
         return {"first_step_ms": spent * 1e3, "found": found}
 
     def repeat(self, units: int) -> dict[str, float]:
@@ -86,7 +86,7 @@ def prepare(work: Any) -> tuple[nn.Module | None, Unit]:
         op = OPS[type(work).__name__]
         return None, lambda: op(*inputs)
     model = MODELS[type(work).__name__]()
-    state = {name: torch.from_numpy(tensor.numpy()) for name, tensor in work.weights().items()}
+    state = {name: torch.from_numpy(tensor.detach().numpy()) for name, tensor in work.weights().items()}
     model.load_state_dict(state, strict=False)
     missing = [name for name in model.state_dict() if name not in state and "num_batches_tracked" not in name]
     assert not missing, f"the library's model has no {missing}"

@@ -26,7 +26,7 @@ def case(name: str, layer: nn.Module, *inputs: np.ndarray) -> None:
             for (module, key), parameter in zip(places, kept, strict=True):
                 object.__setattr__(module, key, parameter)
 
-    weights = [parameter.numpy() for module in layer.modules() for parameter in module.parameters(recurse=False)]
+    weights = [parameter.detach().numpy() for module in layer.modules() for parameter in module.parameters(recurse=False)]
     CASES.append(Example(name, call, (*inputs, *weights), torch=False))
 
 

@@ -31,7 +31,7 @@ def trained():
     (out * dm.tensor(arrays[3])).sum().backward()
     found = [out, *(x.grad for x in inputs)]
     engine.realize([x.node for x in found])
-    return [x.numpy() for x in found], dm.memory()["bytes"]
+    return [x.detach().numpy() for x in found], dm.memory()["bytes"]
 
 try:
     found, bytes_ = trained()

@@ -42,7 +42,7 @@ def results(call, arrays):
     floats = [out for out in outs if out.is_floating_point() and out.requires_grad]
     if floats:
         sum((out * out * (0.5 + n)).sum() for n, out in enumerate(floats)).backward()
-    return [out.numpy() for out in outs] + [x.grad.numpy() for x in inputs if x.grad is not None]
+    return [out.detach().numpy() for out in outs] + [x.grad.numpy() for x in inputs if x.grad is not None]
 
 import op_examples
 index = np.random.RandomState(3).randint(0, 290, 20_001).astype(np.int32)

@@ -46,6 +46,7 @@ example("gumbel_softmax sums to 1", lambda lib, x: [of(lib).gumbel_softmax(x, 0.
 example("softmin", lambda lib, x: of(lib).softmin(x, dim=1), X)
 example("normalize", lambda lib, x: (of(lib).normalize(x), of(lib).normalize(x, 1.0, 0), of(lib).normalize(x, 3.0, -1)), X)
 example("normalize of zeros", lambda lib, x: of(lib).normalize(x * 0), X)
+example("feature_alpha_dropout when not training", lambda lib, x: of(lib).feature_alpha_dropout(x), X)
 example("alpha_dropout when not training", lambda lib, x: of(lib).alpha_dropout(x), X)
 example("dropout1d when not training", lambda lib, x: of(lib).dropout1d(x, training=False), LINE)
 example("dropout2d of all", lambda lib, x: of(lib).dropout2d(x, 1.0), IMAGE)
@@ -147,6 +148,16 @@ for mode in ("sum", "mean", "max"):
         numbers(5, 3),
         np.array([0, 3, 1, 4, 2, 1], np.int32),
     )
+example(
+    "embedding with limits",
+    lambda lib, w, n: (
+        of(lib).embedding(n, w * 1, max_norm=1.0) if lib is not None else None,
+        of(lib).embedding(n, w, scale_grad_by_freq=True),
+        of(lib).embedding_bag(n.reshape(2, 3), w, mode="sum", scale_grad_by_freq=True),
+    ),
+    numbers(5, 3),
+    np.array([1, 4, 1, 2, 0, 1], np.int32),
+)
 example(
     "embedding_bag with weights",
     lambda lib, w, n, s: of(lib).embedding_bag(n, w, lib.tensor([0, 2]), mode="sum", per_sample_weights=s),
@@ -360,11 +371,6 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "max_unpool1d: output_size (9,) is not within a stride of (6,)",
     ),
     (lambda: F.fold(dm.ones(1, 3, 4), 3, 2), ShapeError, "fold needs (n, c * 2 * 2, 4) for (3, 3), got (1, 3, 4)"),
-    (
-        lambda: F.embedding_bag(BAG, ONES, sparse=True),
-        UnsupportedError,
-        "not implemented: embedding_bag(max_norm, scale_grad_by_freq, sparse)",
-    ),
     (lambda: F.embedding_bag(BAG, ONES, mode="min"), ShapeError, "embedding_bag: mode is 'sum', 'mean' or 'max', got 'min'"),
     (
         lambda: F.embedding_bag(BAG, ONES, per_sample_weights=ONES),

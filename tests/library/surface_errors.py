@@ -1,10 +1,20 @@
 """What the surface raises, with its messages: rows for test_errors.py."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import distml_py as dm
-from distml_py.errors import BackendError, DtypeError, GradientError, IndexRangeError, ShapeError, UnsupportedError
+from distml_py.errors import (
+    ArgumentError,
+    BackendError,
+    DtypeError,
+    GradientError,
+    IndexRangeError,
+    LinAlgError,
+    ShapeError,
+    UnsupportedError,
+)
 
 Row = tuple[Callable[[], Any], type[Exception], str]
 
@@ -346,4 +356,98 @@ SHARING: list[Row] = [
         "not implemented: torch.Tensor.view(torch.int32); nearest is torch.Tensor.to(torch.int32)",
     ),
 ]
-ROWS: list[Row] = [*SHARING, *ELEMENTWISE, *AUTOGRAD, *WRITING, *FINDING, *MAKING, *SHAPES, *PRODUCTS]
+
+
+def bent() -> None:
+    dm.linalg.lu(leaf(3, 2)).U.sum().backward()
+
+
+STORAGE: list[Row] = [
+    (lambda: dm.diagonal_scatter(full(2, 2), full(3)), ShapeError, "diagonal_scatter: the diagonal has shape (2,), src (3,)"),
+    (lambda: dm.imag(full(2)), DtypeError, "imag is not implemented for tensors with non-complex dtypes"),
+    (lambda: full(2).imag, DtypeError, "imag is not implemented for tensors with non-complex dtypes"),
+    (lambda: dm.mvlgamma(full(2), 0), ShapeError, "mvlgamma: p is at least 1, got 0"),
+    (lambda: ints(2) % 0, ArgumentError, "ZeroDivisionError: remainder of integers by 0; use floats"),
+    (lambda: full(2).quantile(1.5), ShapeError, "quantile() q must be in the range [0, 1] but got 1.5"),
+    (
+        lambda: (leaf(2) * 2).register_post_accumulate_grad_hook(print),
+        GradientError,
+        "post accumulate grad hooks cannot be registered on non-leaf tensors, nor without requires_grad",
+    ),
+    (
+        lambda: dm.nn.functional.mse_loss(full(2), full(2), "sum"),
+        DtypeError,
+        "mse_loss: this argument is size_average in PyTorch, got 'sum'; write reduction='sum'",
+    ),
+    (
+        lambda: full(2).as_strided((2,), (-1,)),
+        ShapeError,
+        "as_strided: size and stride are as many numbers of at least 0, got (2,) and (-1,)",
+    ),
+    (
+        lambda: full(6).as_strided((3,), (3,)),
+        ShapeError,
+        "as_strided: (3,) with strides (3,) from number 0 on leaves a storage of 6",
+    ),
+    (lambda: leaf(2).resize_(1), GradientError, "cannot resize variables that require grad; use .detach() or view()"),
+    (lambda: full(2).resize_(-1), ShapeError, "resize_: sizes are at least 0, got (-1,)"),
+    (lambda: ints(2) ** -1, DtypeError, "Integers to negative integer powers are not allowed; use .float()"),
+    (
+        lambda: leaf(2).numpy(),
+        GradientError,
+        "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.",
+    ),
+    (
+        lambda: copy.deepcopy(leaf(2) * 2),
+        GradientError,
+        "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; use .detach()",
+    ),
+    (lambda: dm.frombuffer(b"1234", dtype=dm.bfloat16), DtypeError, "frombuffer: NumPy knows no bfloat16; read int16 and use"),
+    (lambda: dm.frombuffer(b"123", dtype=dm.int16), ShapeError, "frombuffer: 3 bytes from 0 on do not hold whole int16s"),
+    (lambda: dm.range(3), ShapeError, "range takes a start and an end; use arange()"),
+    (lambda: dm.range(3, 1), ShapeError, "range: from 3 to 1 there is no way in steps of 1; turn its sign"),
+    (lambda: dm.kaiser_window(-1), ShapeError, "a window has at least 0 numbers, got -1"),
+    (
+        lambda: dm.randint(0, 2**40, (1,)),
+        ShapeError,
+        "randint: integers are 32 bits wide here, so low and high are at most 2**31 apart; got 0 and 1099511627776",
+    ),
+    (lambda: dm.poisson(ints(1)), DtypeError, "poisson needs floating-point rates, got int64; use .float()"),
+    (lambda: dm.poisson(-full(1)), ShapeError, "poisson: rates are at least 0, found a negative one or NaN"),
+    (
+        lambda: dm.binomial(ints(1), full(1)),
+        DtypeError,
+        "binomial needs floating-point numbers of one dtype, got int64 and float32",
+    ),
+    (lambda: dm.binomial(full(1), full(1) * 2), ShapeError, "binomial: counts are at least 0 and probabilities in [0, 1]"),
+    (lambda: full(1).geometric_(1.5), ShapeError, "geometric_: p is in (0, 1), got 1.5"),
+]
+FACTORS: list[Row] = [
+    (
+        lambda: dm.linalg.eig(dm.tensor([[0.0, -1.0], [1.0, 0.0]])),
+        UnsupportedError,
+        "not implemented: torch.linalg.eig of a matrix with complex eigenvalues; nearest is numpy.linalg.eig of x.numpy()",
+    ),
+    (lambda: dm.linalg.tensorinv(full(2, 3), 1), ShapeError, "tensorinv: the first 1 sizes of (2, 3) and the others need one"),
+    (lambda: dm.linalg.tensorsolve(full(2, 3), full(2)), ShapeError, "tensorsolve: A (2, 3) does not map to B (2,)"),
+    (lambda: dm.linalg.vander(full(2), N=0), ShapeError, "vander: N is at least 1, got 0"),
+    (
+        lambda: dm.linalg.lu_factor(dm.zeros(2, 2)),
+        LinAlgError,
+        "lu_factor of (2, 2): U[1,1] is 0, so it cannot be solved with; use lu()",
+    ),
+    (lambda: dm.linalg.lu_solve(dm.eye(2), ints(1, 2), full(2)), ShapeError, "lu_solve needs B (..., n, k), got (2,)"),
+    (
+        lambda: dm.linalg.householder_product(full(2, 3), full(1)),
+        ShapeError,
+        "householder_product needs A (..., m, n) with m >= n and tau of at most n, got (2, 3) and (1,)",
+    ),
+    (bent, ShapeError, "lu: its gradient needs square matrices, got (3, 2)"),
+    (lambda: dm.linalg.lu(dm.zeros(2, 2), pivot=False), LinAlgError, "lu: a pivot is 0 without row exchanges; use pivot=True"),
+    (
+        lambda: dm.nn.functional.feature_alpha_dropout(full(2), training=True),
+        ShapeError,
+        "feature_alpha_dropout needs (n, channels, ...), at least two dimensions, got (2,)",
+    ),
+]
+ROWS: list[Row] = [*STORAGE, *FACTORS, *SHARING, *ELEMENTWISE, *AUTOGRAD, *WRITING, *FINDING, *MAKING, *SHAPES, *PRODUCTS]

@@ -891,3 +891,172 @@ example(
     "counted: windows",
     lambda lib: (lib.hann_window(7), lib.hann_window(7, False), lib.hamming_window(8), lib.blackman_window(5), lib.hann_window(1)),
 )
+
+# ---------------------------------------------------------------- by storage, in factors, and older words
+
+
+def written(lib: Any, x: Any) -> Any:
+    """Changes through as_strided() reach the tensor."""
+    whole = x.clone()
+    whole.as_strided((3,), (6,)).fill_(2.0)
+    whole.as_strided((2, 2), (5, 1), 1).mul_(3.0)
+    return whole, whole.t().as_strided((2,), (1,)), whole[1].as_strided((2, 3), (0, 1))
+
+
+def eigen(lib: Any, a: Any) -> Any:
+    """Of a matrix with real eigenvalues: in PyTorch they are complex numbers, in an order and with signs of their own."""
+    values, vectors = lib.linalg.eig(a.triu())
+    order = values.real.argsort()
+    return values.real[order], vectors.real[:, order].square(), lib.linalg.eigvals(a.triu()).real.sort()[0]
+
+
+STRIDED: dict[str, tuple[Call, tuple[np.ndarray, ...]]] = {
+    "as_strided": (
+        lambda lib, x: (
+            lib.as_strided(x, (2, 3), (1, 2)),
+            x.as_strided((3, 2, 2), (1, 5, 0), 2),
+            x[1:].as_strided((2, 2), (6, 2)),
+            x.t().as_strided((4,), (3,)),
+            x.as_strided((0, 2), (1, 1)),
+            x.as_strided((), (), 3),
+        ),
+        (numbers(3, 5),),
+    ),
+    "written through as_strided": (written, (numbers(3, 5),)),
+    "diagonal_scatter": (
+        lambda lib, x, y: (lib.diagonal_scatter(x, y), x.diagonal_scatter(y, 1, 0, 1)[:, 1:]),
+        (numbers(4, 5), numbers(4, seed=1)),
+    ),
+    "nanquantile": (
+        lambda lib, x: [
+            lib.nanquantile(x, 0.3),
+            x.nanquantile(lib.tensor([0.2, 0.9], dtype=x.dtype), 1, True),
+            *(x.nanquantile(0.4, 0, interpolation=word) for word in ("lower", "higher", "nearest", "midpoint")),
+        ],
+        (HOLES,),
+    ),
+    "mvlgamma": (lambda lib, x: (lib.mvlgamma(x, 3), x.mvlgamma(1), lib.special.multigammaln(x, 2)), (numbers(5, low=2, high=6),)),
+    "lu": (
+        lambda lib, a: [
+            *lib.linalg.lu(a),
+            *lib.linalg.lu_factor(a),
+            *lib.lu_unpack(*lib.linalg.lu_factor(a)),
+            lib.linalg.lu_factor_ex(a).info,
+        ],
+        (square(2),),
+    ),
+    "lu of oblong ones": (
+        lambda lib, a: [part.detach() for part in (*lib.linalg.lu(a), *lib.linalg.lu(a.mT))],
+        (numbers(2, 4, 3),),
+    ),
+    "lu_solve": (
+        lambda lib, a: [
+            lib.linalg.lu_solve(*lib.linalg.lu_factor(a), a[:, :2]),
+            lib.linalg.lu_solve(*lib.linalg.lu_factor(a), a[:2], left=False),
+            lib.linalg.lu_solve(*lib.linalg.lu_factor(a), a, adjoint=True),
+            a[:, :1].lu_solve(*lib.linalg.lu_factor(a)),
+        ],
+        (square(),),
+    ),
+    "triangular_solve": (
+        lambda lib, a: (lib.triangular_solve(a, a)[0], a.triangular_solve(a, upper=False, transpose=True)[0]),
+        (square(),),
+    ),
+    "eig": (eigen, (numbers(3, 3),)),
+    "informed": (
+        lambda lib, a: [
+            *lib.linalg.cholesky_ex(a @ a.mT + lib.eye(3, dtype=a.dtype)),
+            *lib.linalg.inv_ex(a),
+            *lib.linalg.solve_ex(a, a[..., :1]),
+            lib.linalg.cholesky_ex(-a @ a.mT).info,
+        ],
+        (square(),),
+    ),
+    "tensor equations": (
+        lambda lib, x: (
+            lib.linalg.tensorinv(x, 1),
+            lib.linalg.tensorsolve(x, x[:, 0, 0]),
+            lib.linalg.vander(x[:, 0, 0], N=4),
+        ),
+        (numbers(4, 2, 2),),
+    ),
+    "householder_product": (
+        lambda lib, a: (lib.linalg.householder_product(a, a[..., 0, :2]), lib.orgqr(a, a[..., 1, :])),
+        (numbers(2, 4, 3),),
+    ),
+    "norms of old": (
+        lambda lib, a: (
+            lib.nuclear_norm(a),
+            lib.nuclear_norm(a, (0, 1), True),
+            lib.frobenius_norm(a, (0, 1)),
+            lib.frobenius_norm(a, 1),
+        ),
+        (square(),),
+    ),
+    "parts of old": (
+        lambda lib, x: (
+            *lib.unsafe_split(x, 2, 1),
+            *x.unsafe_chunk(2),
+            *x.unsafe_split_with_sizes([1, 2]),
+            lib.fill(x, 2.0).detach(),
+        ),
+        (numbers(3, 5),),
+    ),
+    "shifts in place": (
+        lambda lib, n: (n.clone().bitwise_left_shift_(2), n.clone().__ilshift__(1), n.clone().__irshift__(1)),
+        (SMALL,),
+    ),
+}
+for name, (call, inputs) in STRIDED.items():
+    smooth = name not in ("as_strided", "written through as_strided") and name != "eig"
+    example(f"storage: {name}", call, *inputs, smooth=smooth, differentiable=name not in ("eig", "lu of oblong ones", "as_strided"))
+example("angle", lambda lib, x: (lib.angle(x), x.angle()), SPECIAL, differentiable=False)
+example(
+    "windows of old",
+    lambda lib: (lib.bartlett_window(6), lib.bartlett_window(7, False), lib.kaiser_window(6), lib.kaiser_window(5, False, 8.0)),
+)
+example(
+    "numbers of bytes",
+    lambda lib: (
+        lib.frombuffer(bytearray(range(12)), dtype=lib.uint8, offset=3),
+        lib.frombuffer(bytearray(range(12)), dtype=lib.int32, count=2, offset=4),
+    ),
+)
+example(
+    "where numbers would be put, in int32",
+    lambda lib, x: (lib.searchsorted(x.sort()[0], x, out_int32=True), lib.bucketize(x, x[0].sort()[0], out_int32=True)),
+    numbers(2, 4),
+    differentiable=False,
+)
+
+
+def extremes(lib: Any, n: Any) -> list[Any]:
+    """Of integers whose negatives do not fit."""
+    found = []
+    for kind in (lib.uint8, lib.int8, lib.int32):
+        x = n.to(kind)
+        found += [x.min(), x.amin(1), x.argmin(1), *x.min(1), *x.cummin(1), *x.aminmax(), x.topk(2, largest=False)[0]]
+        found += [x.kthvalue(2)[0], x.sort(descending=True)[0], x.square()]
+    return found
+
+
+example("extremes of small integers", extremes, np.array([[3, 0, 5, -128], [127, 7, 1, 2]], np.int32), differentiable=False)
+example(
+    "integers to integers",
+    lambda lib, n: [
+        *(2**n, n**n, lib.pow(n, 7), lib.pow(-3, n), n**0, (n - 2) ** lib.tensor([[3], [2]]), (n > 1) ** 2),
+        *((n - 2) ** (-n - 1), n.to(lib.uint8) ** 5, lib.tensor(2) ** n),
+    ],
+    np.array([0, 1, 3, 5], np.int32),
+    differentiable=False,
+)
+example("bytes cut and turned", lambda lib, x: (lib.isclose(x > 0, x > 1), x.cov(), x.corrcoef()), numbers(3, 4), smooth=False)
+example("covariance of integers", lambda lib, n: (n.cov(), n.corrcoef()), whole(3, 4), differentiable=False)
+example(
+    "dimensions and sizes that are tensors",
+    lambda lib, x: (
+        *(x.sum(lib.tensor(1)), x.roll(lib.tensor(1), 0), x.select(lib.tensor(0), 1), *x.unbind(lib.tensor(0))),
+        *(x.softmax(lib.tensor(1)), lib.zeros(lib.tensor(2), 3), lib.cosine_similarity(x[0], x, dim=1)),
+    ),
+    numbers(2, 3),
+)

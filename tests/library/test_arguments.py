@@ -18,6 +18,7 @@ import functional_examples
 import op_examples
 import surface_examples
 from distml_py.errors import ArgumentError, DistmlError
+from distml_py.tensor import legacy
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 HOMES: dict[str, tuple[Any, Any]] = {
@@ -164,6 +165,36 @@ def test_words_that_pytorch_deprecated_still_say_how_a_loss_is_reduced() -> None
         assert [loss.item() for loss in losses] == [5, 5]
     with pytest.warns(UserWarning, match="please use reduction='sum' instead"):
         dm.nn.MSELoss(size_average=False)
+
+
+def places(signature: inspect.Signature) -> tuple[int, ...]:
+    return tuple(list(signature.parameters).index(word) for word in ("size_average", "reduce"))
+
+
+def test_deprecated_words_have_their_places_among_a_losses_arguments() -> None:
+    theirs = {}
+    for home in (torch.nn.functional, torch.nn):
+        for name, value in vars(home).items():
+            function = value.__init__ if isinstance(value, type) and issubclass(value, torch.nn.Module) else value
+            if inspect.isfunction(function) and "size_average" in inspect.signature(function).parameters:
+                theirs[name] = places(inspect.signature(function))
+    for older in ("_Loss", "_WeightedLoss", "NLLLoss2d"):
+        theirs.pop(older, None)
+    assert theirs == legacy.SLOTS
+    x, y = [[0.5, 1.5], [2.0, -1.0]], [0, 1]
+    for lib in (dm, torch):
+        F, nn, scores, labels = lib.nn.functional, lib.nn, lib.tensor(x), lib.tensor(y)
+        assert F.cross_entropy(scores, labels, None, None, 1).item() == pytest.approx(
+            nn.CrossEntropyLoss(None, None, 1)(scores, labels).item()
+        )
+        assert F.cross_entropy(scores, labels, None, None, 1).item() == pytest.approx(1.3132617)
+        assert F.mse_loss(scores, scores * 2, None, None, "none").shape == (2, 2)
+        with pytest.warns(UserWarning, match="please use reduction='sum' instead"):
+            assert F.mse_loss(scores, scores * 2, False).item() == 7.5
+        with pytest.warns(UserWarning, match="please use reduction='none' instead"):
+            assert nn.L1Loss(True, False)(scores, scores * 2).shape == (2, 2)
+    with pytest.raises(TypeError, match="mse_loss: this argument is size_average in PyTorch, got 'sum'; write reduction='sum'"):
+        dm.nn.functional.mse_loss(X, X, "sum")
 
 
 def test_what_a_persons_own_code_raises_is_left_as_it_is() -> None:

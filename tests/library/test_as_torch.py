@@ -87,7 +87,7 @@ torch.multiprocessing.spawn(lambda rank, word: print(rank, word), args=("here",)
 LATE = """
 import torch
 from torch.func import vmap
-from torch.utils.data import DistributedSampler as Sampler
+from torch.utils.data import IterDataPipe as Sampler
 y = torch.zeros(2, 2)
 assert torch.matmul(torch.eye(2), torch.ones(2, 2), out=y) is y and y.tolist() == [[1, 1], [1, 1]]
 values, places = torch.zeros(1), torch.zeros(1, dtype=torch.long)
@@ -95,7 +95,7 @@ torch.max(torch.tensor([[1.0, 3.0]]), 1, out=(values, places)); assert (values.i
 assert torch.add(torch.ones(3), 1, out=torch.zeros(0)).tolist() == [2, 2, 2]
 x = torch.arange(6).view(2, 3)
 assert x[range(2), [1, 2]].tolist() == [1, 5] and x[(0, 1), (0, 0)].tolist() == [0, 3] and not isinstance(x, Sampler)
-assert not hasattr(torch.utils.data, "DistributedSampler")
+assert not hasattr(torch.utils.data, "IterDataPipe")
 F = torch.nn.functional
 assert F.softmax(torch.ones(2, 4)).sum(1).tolist() == [1, 1] and F.log_softmax(torch.ones(4), dtype=torch.float32).shape == (4,)
 assert F.softmax(torch.ones(2, 4), dim=-1, dtype=torch.float32).shape == (2, 4)
@@ -133,8 +133,8 @@ def test_a_program_is_main_and_has_its_arguments(capsys: pytest.CaptureFixture[s
         ("import torch\ntorch.geqrf", 1, "not implemented: torch.geqrf; nearest is"),
         ("import torch.fx", 1, "not implemented: torch.fx; nearest is the module's own Python"),
         ("import torchvision.ops.boxes", 1, "not implemented: torchvision.ops; nearest is its formula"),
-        ("from torch.utils.data import DistributedSampler\nDistributedSampler([1])", 1, "line 2, in <module>"),
-        ("from torch.utils.data import DistributedSampler as D\nD([1])", 1, "not implemented: torch.utils.data.DistributedSampler"),
+        ("from torch.utils.data import IterDataPipe\nIterDataPipe([1])", 1, "line 2, in <module>"),
+        ("from torch.utils.data import IterDataPipe as D\nD([1])", 1, "not implemented: torch.utils.data.IterDataPipe"),
         ("import torch.flibber", 1, "No module named 'torch.flibber'"),
         ("import torch.distributed as d\nd.init_process_group('nccl')", 1, "torch.distributed.is_available() = False"),
         ("import torch.multiprocessing as mp\nmp.spawn(print, nprocs=2)", 1, "nearest is one process, or a recipe"),
@@ -181,7 +181,7 @@ def test_torch_is_the_real_one_before_and_after() -> None:
 
 def test_a_missing_module_is_an_import_error() -> None:
     with as_torch(), pytest.raises(ImportError) as caught:
-        import torch.hub  # noqa: F401
+        import torch.fx  # noqa: F401
     assert isinstance(caught.value, MissingModuleError) and isinstance(caught.value, UnsupportedError)
 
 

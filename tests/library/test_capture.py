@@ -57,7 +57,7 @@ class Bench:
         return self.compiled(*capture_cases.batch(self.calls if fresh else 0, size), *more)
 
     def weights(self) -> list[bytes]:
-        return [parameter.numpy().tobytes() for parameter in self.model.parameters()]
+        return [parameter.detach().numpy().tobytes() for parameter in self.model.parameters()]
 
 
 # ---------------------------------------------------------------- exactness
@@ -128,10 +128,10 @@ def test_running_statistics_go_back_when_a_step_fails_and_follow_what_is_loaded(
 def test_copies_keep_their_numbers_and_views_are_told() -> None:
     bench = Bench()
     weight = bench.model[0].weight
-    before, seen, numbers = weight.detach().clone(), weight.detach(), weight.numpy()
+    before, seen, numbers = weight.detach().clone(), weight.detach(), weight.detach().numpy()
     bench.step()
-    assert np.array_equal(before.numpy(), numbers) and not np.array_equal(weight.numpy(), numbers)
-    assert np.array_equal(seen.numpy(), weight.numpy())
+    assert np.array_equal(before.detach().numpy(), numbers) and not np.array_equal(weight.detach().numpy(), numbers)
+    assert np.array_equal(seen.detach().numpy(), weight.detach().numpy())
 
 
 def test_results_stay_what_they_are_when_the_next_step_is_replayed() -> None:
@@ -204,7 +204,7 @@ def test_gradients_can_be_gathered_over_several_calls() -> None:
                 optimizer.zero_grad()
         if isinstance(step, Compiled):
             assert step.replays >= 5
-        return [parameter.numpy().tobytes() for parameter in model.parameters()]
+        return [parameter.detach().numpy().tobytes() for parameter in model.parameters()]
 
     assert run(lambda step: step) == run(dm.compile)
 
@@ -265,7 +265,7 @@ def test_a_short_last_batch_changes_nothing_and_compiles_nothing_after_the_first
         for _ in range(6):
             losses += [call(*batch).item().hex() for batch in loader]
             plans.append(engine.counters().plans)
-        return losses, [parameter.numpy().tobytes() for parameter in model.parameters()], plans, call
+        return losses, [parameter.detach().numpy().tobytes() for parameter in model.parameters()], plans, call
 
     eager, compiled = run(lambda step: step), run(dm.compile)
     assert compiled[:2] == eager[:2]
@@ -480,7 +480,7 @@ def test_state_that_is_loaded_is_used_by_the_next_step() -> None:
                 optimizer.load_state_dict({"state": kept[0], "param_groups": kept[2]})
                 model.load_state_dict(kept[1])
             call(*map(dm.tensor, capture_cases.batch(number)))
-        return [parameter.numpy().tobytes() for parameter in model.parameters()]
+        return [parameter.detach().numpy().tobytes() for parameter in model.parameters()]
 
     assert run(True) == run(False)
 
@@ -488,7 +488,7 @@ def test_state_that_is_loaded_is_used_by_the_next_step() -> None:
 # ---------------------------------------------------------------- what cannot be captured
 
 
-READS = [float, bool, repr, lambda t: t.item(), lambda t: t.numpy(), lambda t: f"{t:.3f}", lambda t: t.item_later()]
+READS = [float, bool, repr, lambda t: t.item(), lambda t: t.detach().numpy(), lambda t: f"{t:.3f}", lambda t: t.item_later()]
 
 
 @pytest.mark.parametrize("read", READS)

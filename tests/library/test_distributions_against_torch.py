@@ -38,17 +38,49 @@ CASES: dict[str, tuple[str, dict[str, np.ndarray], Any]] = {
     "normal of several, lower": ("MultivariateNormal", {"loc": LOC[0], "scale_tril": np.tril(SPREAD)}, LOC + 1),
     "normal of several, precision": ("MultivariateNormal", {"loc": LOC, "precision_matrix": SPREAD[0]}, LOC + 1),
     "geometric": ("Geometric", {"probs": PROBS}, np.array(2.0, np.float32)),
+    "cauchy": ("Cauchy", {"loc": LOC, "scale": SCALE}, LOC + 1),
+    "half cauchy": ("HalfCauchy", {"scale": SCALE}, SCALE),
+    "pareto": ("Pareto", {"scale": SCALE, "alpha": SCALE[::-1].copy() + 3}, SCALE + 1),
+    "weibull": ("Weibull", {"scale": SCALE, "concentration": SCALE[::-1].copy() + 0.5}, SCALE),
+    "kumaraswamy": ("Kumaraswamy", {"concentration1": SCALE, "concentration0": SCALE[::-1].copy()}, PROBS),
+    "inverse gamma": ("InverseGamma", {"concentration": SCALE + 4, "rate": SCALE}, SCALE),
+    "fisher": ("FisherSnedecor", {"df1": SCALE + 3, "df2": SCALE[::-1].copy() + 9}, SCALE),
+    "poisson": ("Poisson", {"rate": SCALE * 4}, np.round(SCALE * 3)),
+    "binomial": ("Binomial", {"total_count": np.full((3, 2), 7, np.float32), "probs": PROBS}, np.round(PROBS * 7)),
+    "binomial logits": ("Binomial", {"total_count": np.full((3, 2), 7, np.float32), "logits": LOC}, np.round(PROBS * 7)),
+    "negative binomial": ("NegativeBinomial", {"total_count": SCALE * 3, "probs": PROBS * 0.9}, np.round(SCALE * 3)),
+    "multinomial": ("Multinomial", {"total_count": 6, "probs": SHARES}, np.array([[1, 2, 3], [6, 0, 0], [0, 3, 3], [2, 2, 2]])),
+    "relaxed bernoulli": ("RelaxedBernoulli", {"temperature": np.array(0.7, np.float32), "logits": LOC}, PROBS),
+    "relaxed one-hot": (
+        "RelaxedOneHotCategorical",
+        {"temperature": np.array(0.7, np.float32), "logits": SHARES},
+        SHARES / SHARES.sum(1, keepdims=True),
+    ),
+    "one-hot, straight through": (
+        "OneHotCategoricalStraightThrough",
+        {"logits": SHARES},
+        np.eye(3, dtype=np.float32)[[0, 2, 1, 1]],
+    ),
+    "logistic normal": ("LogisticNormal", {"loc": LOC, "scale": SCALE}, np.full((3, 3), 1 / 3, np.float32)),
 }
+NO_MOMENTS = {"RelaxedBernoulli", "RelaxedOneHotCategorical", "LogisticNormal", "Categorical"}
+ENDLESS = {"Cauchy", "HalfCauchy"}  # no mean to look for among draws
+NO_ENTROPY = {*NO_MOMENTS - {"Categorical"}, "FisherSnedecor", "Poisson", "NegativeBinomial", "Multinomial"}
+COARSE = {"Beta", "Gamma", "Dirichlet", "StudentT", "Chi2", "InverseGamma", "FisherSnedecor", "Poisson", "Binomial", "Multinomial"}
+COARSE |= {"NegativeBinomial", "Weibull", "Kumaraswamy"}  # lgamma() errs 1e-6
 
 
 def both(kind: str, given: dict[str, np.ndarray]) -> tuple[Any, Any]:
-    mine = getattr(ours, kind)(**{name: dm.tensor(value) for name, value in given.items()})
-    return mine, getattr(theirs, kind)(**{name: torch.tensor(value) for name, value in given.items()})
+    made = [
+        getattr(home, kind)(**{name: value if isinstance(value, int) else lib.tensor(value) for name, value in given.items()})
+        for home, lib in ((ours, dm), (theirs, torch))
+    ]
+    return made[0], made[1]
 
 
 def test_every_distribution_has_a_case() -> None:
-    others = {"Distribution", "Independent", "MixtureSameFamily"}
-    kinds = {name for name, value in vars(ours).items() if inspect.isclass(value)} - others
+    others = {"Distribution", "Independent", "MixtureSameFamily", "TransformedDistribution"}
+    kinds = {name for name, value in vars(ours).items() if inspect.isclass(value) and issubclass(value, ours.Distribution)} - others
     assert kinds == {kind for kind, _, _ in CASES.values()}
 
 
@@ -56,21 +88,64 @@ def test_every_distribution_has_a_case() -> None:
 def test_scores_and_moments_are_pytorchs(name: str) -> None:
     kind, given, value = CASES[name]
     mine, judge = both(kind, given)
-    close = dict(rtol=2e-5, atol=5e-6 if kind in ("Beta", "Gamma", "Dirichlet", "StudentT", "Chi2") else 1e-6)  # lgamma() errs 1e-6
-    np.testing.assert_allclose(mine.log_prob(dm.tensor(value)).numpy(), judge.log_prob(torch.tensor(value)).numpy(), **close)
+    if repr(judge) != f"{kind}()" and kind != "MultivariateNormal":  # where PyTorch's text says something
+        assert repr(mine) == repr(judge)
+    close = dict(rtol=3e-5, atol=1e-5 if kind in COARSE else 1e-6)
+    given = dm.tensor(value.astype(np.float32) if kind != "Categorical" else value)
+    np.testing.assert_allclose(mine.log_prob(given).numpy(), judge.log_prob(torch.tensor(given.numpy())).numpy(), **close)
     assert mine.batch_shape == tuple(judge.batch_shape) and mine.event_shape == tuple(judge.event_shape)
-    for word in ("mean", "variance", "stddev") if not kind.startswith("Categorical") else ():
+    words = [] if kind in NO_MOMENTS else ["mean", "variance", "stddev"]
+    if "mode" in dir(type(mine)) and kind not in (*NO_MOMENTS - {"Categorical"}, "Multinomial"):
+        words.append("mode") if kind != "Kumaraswamy" else None
+    for word in words:
         np.testing.assert_allclose(getattr(mine, word).numpy(), getattr(judge, word).numpy(), **close)
-    if kind != "Geometric":
+    if kind not in NO_ENTROPY:
         np.testing.assert_allclose(mine.entropy().numpy(), judge.entropy().numpy(), **close)
     draws = mine.sample((4000,))
     assert tuple(draws.shape) == tuple(judge.sample((4000,)).shape) and not draws.requires_grad
-    if not kind.startswith("Categorical"):
+    if kind not in NO_MOMENTS | ENDLESS:
         error = 6 * np.sqrt(judge.variance.numpy() / 4000) + 1e-6
         assert np.all(np.abs(draws.numpy().mean(0) - judge.mean.numpy()) < error)
-    else:
+    elif kind == "Categorical":
         shares = np.stack([(draws.numpy() == k).mean(0) for k in range(3)], -1)
         assert np.all(np.abs(shares - judge.probs.numpy()) < 6 * np.sqrt(0.25 / 4000))
+    else:  # half of the draws lie below PyTorch's median
+        middle = np.median(judge.sample((4000,)).numpy(), 0)
+        assert np.all(np.abs((draws.numpy() < middle).mean(0) - 0.5) < 0.06)
+
+
+def test_shares_of_the_cumulative_function_are_pytorchs_and_come_back() -> None:
+    tried = (
+        "normal",
+        "laplace",
+        "exponential",
+        "uniform",
+        "gumbel",
+        "cauchy",
+        "half cauchy",
+        "half normal",
+        "log normal",
+        "pareto",
+    )
+    for name in (*tried, "weibull"):
+        kind, given, value = CASES[name]
+        mine, judge = both(kind, given)
+        found, wanted = mine.cdf(dm.tensor(value)).numpy(), judge.cdf(torch.tensor(value)).numpy()
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-6, err_msg=name)
+        if name != "gumbel":
+            np.testing.assert_allclose(
+                mine.icdf(dm.tensor(PROBS)).numpy(), judge.icdf(torch.tensor(PROBS)).numpy(), rtol=2e-4, atol=1e-5, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_distribution_is_repeated_over_more_batches(name: str) -> None:
+    kind, given, _ = CASES[name]
+    mine, judge = both(kind, given)
+    size = (2, *mine.batch_shape)
+    wide, other = mine.expand(size), judge.expand(torch.Size(size))
+    assert wide.batch_shape == tuple(other.batch_shape) and wide.event_shape == tuple(other.event_shape)
+    assert wide.sample().shape == other.sample().shape
 
 
 KINDS = [
@@ -84,13 +159,22 @@ KINDS = [
     "Beta",
     "Dirichlet",
     "MultivariateNormal",
+    "LogNormal",
+    "HalfNormal",
+    "Gumbel",
+    "Poisson",
+    "Geometric",
+    "Binomial",
 ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_divergences_are_pytorchs(kind: str) -> None:
     _, given, _ = next(case for case in CASES.values() if case[0] == kind)
-    other = {name: value * 0.6 + (0.05 if name in ("probs", "high") else 0) for name, value in given.items()}
+    whole = ("total_count",)
+    other = {
+        name: value if name in whole else value * 0.6 + (0.05 if name in ("probs", "high") else 0) for name, value in given.items()
+    }
     (p, p2), (q, q2) = both(kind, given), both(kind, {name: value.astype(np.float32) for name, value in other.items()})
     np.testing.assert_allclose(ours.kl_divergence(p, q).numpy(), theirs.kl_divergence(p2, q2).numpy(), rtol=1e-4, atol=5e-6)
 
@@ -139,6 +223,89 @@ def test_small_gammas_are_drawn_rightly_and_gradients_reach_a_covariance() -> No
     theirs.MultivariateNormal(torch.tensor(LOC), judge).log_prob(torch.zeros(3, 2)).sum().backward()
     sums = [g + np.swapaxes(g, 1, 2) for g in (mine.grad.numpy(), judge.grad.numpy())]  # type: ignore[union-attr]
     np.testing.assert_allclose(*sums, rtol=1e-4, atol=1e-5)  # only the sum over the diagonal says something
+
+
+TRANSFORMS: list[tuple[str, tuple[Any, ...], Any]] = [
+    ("ExpTransform", (), LOC),
+    ("SigmoidTransform", (), LOC),
+    ("TanhTransform", (), LOC / 3),
+    ("SoftplusTransform", (), LOC),
+    ("PowerTransform", (2.0,), SCALE),
+    ("AffineTransform", (1.0, -2.0), LOC),
+    ("StickBreakingTransform", (), LOC),
+    ("SoftmaxTransform", (), LOC),
+    ("AbsTransform", (), LOC),
+    ("LowerCholeskyTransform", (), SPREAD),
+    ("ReshapeTransform", ((2,), (2, 1)), LOC),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "value"), TRANSFORMS, ids=[name for name, _, _ in TRANSFORMS])
+def test_transforms_and_their_slopes_are_pytorchs(name: str, arguments: tuple[Any, ...], value: np.ndarray) -> None:
+    mine, judge = getattr(ours, name)(*arguments), getattr(theirs, name)(*arguments)
+    x, x2 = dm.tensor(value), torch.tensor(value)
+    y, y2 = mine(x), judge(x2)
+    np.testing.assert_allclose(y.numpy(), y2.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mine.inv(y).numpy(), judge.inv(y2).numpy(), rtol=1e-4, atol=1e-5)
+    if name not in ("SoftmaxTransform", "AbsTransform", "LowerCholeskyTransform"):
+        slopes = mine.log_abs_det_jacobian(x, y), judge.log_abs_det_jacobian(x2, y2)
+        np.testing.assert_allclose(slopes[0].numpy(), slopes[1].numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(mine.inv.log_abs_det_jacobian(y, x).numpy(), -slopes[1].numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_chain_of_transforms_is_scored_as_pytorch_scores_it() -> None:
+    def squashed(lib: Any) -> Any:
+        home, of = (ours, dm.tensor) if lib is dm else (theirs, torch.tensor)
+        base = home.Independent(home.Normal(of(LOC), of(SCALE)), 1)
+        return home.TransformedDistribution(base, [home.TanhTransform(), home.AffineTransform(of([0.0, 1.0]), 2.0, event_dim=1)])
+
+    mine, judge = squashed(dm), squashed(torch)
+    value = np.tanh(LOC / 4) * 2 + np.array([0, 1], np.float32)
+    assert (mine.batch_shape, mine.event_shape) == (tuple(judge.batch_shape), tuple(judge.event_shape))
+    found, wanted = mine.log_prob(dm.tensor(value)), judge.log_prob(torch.tensor(value))
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
+    loc = dm.zeros(2, requires_grad=True)
+    ours.TransformedDistribution(ours.Normal(loc, 1.0), ours.ExpTransform()).rsample((5,)).log().sum().backward()
+    assert loc.grad is not None and np.allclose(loc.grad.tolist(), [5, 5], rtol=1e-5)
+
+
+def test_a_divergence_can_be_registered() -> None:
+    class Mine(ours.Normal):
+        pass
+
+    @ours.register_kl(Mine, ours.Normal)
+    def _(p: Mine, q: ours.Normal) -> dm.Tensor:
+        return p.loc + 42
+
+    assert ours.kl_divergence(Mine(1.0, 1.0), ours.Normal(0.0, 1.0)).item() == 43
+    assert ours.kl_divergence(ours.Normal(0.0, 1.0), ours.Normal(0.0, 1.0)).item() == 0
+
+
+WRONG: list[tuple[str, dict[str, Any]]] = [
+    ("Normal", {"loc": 0.0, "scale": -1.0}),
+    ("Uniform", {"low": 1.0, "high": 0.0}),
+    ("Bernoulli", {"probs": 1.5}),
+    ("Gamma", {"concentration": 0.0, "rate": 1.0}),
+    ("Poisson", {"rate": -1.0}),
+    ("Binomial", {"total_count": 2.5, "probs": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("kind", "given"), WRONG)
+def test_parameters_and_values_that_cannot_be_are_refused_as_in_pytorch(kind: str, given: dict[str, Any]) -> None:
+    for home in (ours, theirs):
+        with pytest.raises(ValueError, match=r"Expected parameter|Uniform is not defined when low>= high"):
+            getattr(home, kind)(**given)
+    getattr(ours, kind)(**given, validate_args=False)
+    for home, lib in ((ours, dm), (theirs, torch)):
+        with pytest.raises(ValueError, match="Expected value argument"):
+            home.Exponential(1.0).log_prob(lib.tensor(-1.0))
+        with pytest.raises(ValueError, match="The value argument to log_prob must be a"):
+            home.Normal(0.0, 1.0).log_prob(1.0)
+    with pytest.raises(ValueError, match="Expected reinterpreted_batch_ndims"):
+        ours.Independent(ours.Normal(0.0, 1.0), 1)
+    with pytest.raises(ValueError, match="inhomogeneous total_count is not supported"):
+        ours.Multinomial(dm.ones(2), dm.ones(2, 3))
 
 
 def test_what_is_not_here_says_so() -> None:

@@ -130,7 +130,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.zeros(2.5), ShapeError, "a shape holds sizes of at least 0, got (2.5,)"),
     (lambda: dm.arange(), ShapeError, "arange needs an end: arange(end), or arange(start, end, step)"),
     (lambda: dm.arange(0, 3, 0), ShapeError, "arange: step is 0, so it would never end"),
-    (lambda: dm.randint(3, 3, (1,)), ShapeError, "randint needs low < high <= low + 2**24, got 3 and 3"),
+    (lambda: dm.randint(3, 3, (1,)), ShapeError, "randint needs low < high and a size, got 3 and 3"),
     # its numbers
     (lambda: len(dm.tensor(1.0)), ShapeError, "len() of a 0-d tensor; use .item() for its number"),
     (lambda: full(2).item_later(), ShapeError, "item_later() needs one element, got shape (2,); reduce first"),
@@ -291,11 +291,6 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "group_norm: num_groups=2 must divide the channels of (n, channels, ...), got (2, 5)",
     ),
     (lambda: F.embedding(labels(0), full(3)), ShapeError, "embedding needs weight (rows, width), got (3,)"),
-    (
-        lambda: F.embedding(labels(0), full(3, 1), sparse=True),
-        UnsupportedError,
-        "not implemented: embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults",
-    ),
     (
         lambda: F.scaled_dot_product_attention(full(3, 2, 2), full(2, 2, 2), full(2, 2, 2), enable_gqa=True),
         ShapeError,

@@ -20,8 +20,9 @@ ARGUMENTS = {
     **{f"{name}_": ("other",) for name in ("logical_and", "logical_or", "logical_xor", "heaviside", "ldexp")},
     **{"addcmul_": ("other", "other"), "addcdiv_": ("other", "other"), "lerp_": ("other", 0.3), "masked_fill_": ("mask", 2.5)},
     **{"clamp_": (0.3, 0.5), "clip_": (0.3, 0.5), "fill_": (3,), "logit_": (0.1,), "requires_grad_": (False,)},
+    **{"bitwise_left_shift_": ("other",), "bitwise_right_shift_": ("other",)},
 }
-ON_INTEGERS = ("bitwise_and_", "bitwise_or_", "bitwise_xor_", "bitwise_not_")
+ON_INTEGERS = ("bitwise_and_", "bitwise_or_", "bitwise_xor_", "bitwise_not_", "bitwise_left_shift_", "bitwise_right_shift_")
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -55,7 +56,9 @@ def test_operators_change_the_tensor() -> None:
         n &= 3
         n |= 8
         n ^= 1
-        assert x is same and x.tolist() == [2, 2] and n.tolist() == [11, 10]
+        n <<= 3
+        n >>= 2
+        assert x is same and x.tolist() == [2, 2] and n.tolist() == [22, 20]
 
 
 CALLS = {

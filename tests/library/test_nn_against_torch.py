@@ -12,7 +12,7 @@ import torch
 
 import distml_py as dm
 from distml_py import nn
-from distml_py.errors import DistmlError, ShapeError, UnsupportedError
+from distml_py.errors import DistmlError, DtypeError, ShapeError, UnsupportedError
 from distml_py.graph import Node
 from distml_py.steps import linearize
 from op_examples import numbers, whole
@@ -176,16 +176,16 @@ def test_a_whole_model_takes_pytorchs_weights_and_gives_its_gradients() -> None:
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in(make: Any) -> None:
     dm.manual_seed(1)
     layer = make()
-    weight = layer.weight.numpy()
+    weight = layer.weight.detach().numpy()
     bound = 1 / math.sqrt(weight[0].size)
     assert 0.999 * bound < np.abs(weight).max() <= bound
     assert weight.mean() == pytest.approx(0, abs=bound / 50)
     assert weight.std() == pytest.approx(bound / math.sqrt(3), rel=0.01)
-    assert np.abs(layer.bias.numpy()).max() <= bound
-    assert layer.bias.numpy().std() > 0
-    assert make().weight.numpy().tolist() != weight.tolist(), "two layers start from different weights"
+    assert np.abs(layer.bias.detach().numpy()).max() <= bound
+    assert layer.bias.detach().numpy().std() > 0
+    assert make().weight.detach().numpy().tolist() != weight.tolist(), "two layers start from different weights"
     dm.manual_seed(1)
-    assert make().weight.numpy().tolist() == weight.tolist(), "the seed decides"
+    assert make().weight.detach().numpy().tolist() == weight.tolist(), "the seed decides"
 
 
 @pytest.mark.parametrize("shape", [(400, 5), (200, 3, 5), (100, 3, 4, 4)])
@@ -207,12 +207,12 @@ def test_dropout_zeroes_a_share_and_scales_the_rest() -> None:
     layer, x = nn.Dropout(0.25), dm.ones(100, 100, requires_grad=True)
     dm.manual_seed(0)
     out = layer(x)
-    values = out.numpy()
+    values = out.detach().numpy()
     assert set(np.unique(values)) == {0.0, np.float32(1 / 0.75)}
     assert (values == 0).mean() == pytest.approx(0.25, abs=0.02)
     out.sum().backward()
     assert x.grad.numpy().tolist() == values.tolist(), "the gradient passes where the number did"
-    assert layer(x).numpy().tolist() != values.tolist(), "each call draws anew"
+    assert layer(x).detach().numpy().tolist() != values.tolist(), "each call draws anew"
     assert layer.eval()(x) is x
 
 
@@ -259,14 +259,14 @@ def test_sequential_is_a_list_of_modules() -> None:
 
 def test_a_state_dict_that_does_not_fit_is_named() -> None:
     net = nn.Linear(2, 3)
-    before = net.weight.numpy().tolist()
+    before = net.weight.detach().numpy().tolist()
     with pytest.raises(ShapeError, match=r"load_state_dict: missing \['bias'\], unexpected \['extra'\]; strict=False skips them"):
         net.load_state_dict({"weight": np.zeros((3, 2), np.float32), "extra": np.zeros(1, np.float32)})
     with pytest.raises(ShapeError, match=r"load_state_dict: weight has shape \(3, 2\), got \(2, 3\)"):
         net.load_state_dict({"weight": np.zeros((2, 3), np.float32), "bias": np.zeros(3, np.float32)})
-    assert net.weight.numpy().tolist() == before
+    assert net.weight.detach().numpy().tolist() == before
     net.load_state_dict({"weight": np.zeros((3, 2), np.float32)}, strict=False)
-    assert net.weight.numpy().sum() == 0
+    assert net.weight.detach().numpy().sum() == 0
     assert net.weight.requires_grad and net.weight.is_leaf
 
 
@@ -316,12 +316,12 @@ def test_an_embedding_is_pytorchs(tokens: np.ndarray, padding_idx: int | None) -
     (wanted * torch.tensor(weights)).sum().backward()
     close(ours.weight.grad, theirs.weight.grad)
     if padding_idx is not None:
-        assert not ours.weight.numpy()[padding_idx].any(), "the padding row starts at zeros"
+        assert not ours.weight.detach().numpy()[padding_idx].any(), "the padding row starts at zeros"
 
 
 def test_initial_embeddings_are_standard_normal() -> None:
     dm.manual_seed(1)
-    weight = nn.Embedding(300, 200).weight.numpy()
+    weight = nn.Embedding(300, 200).weight.detach().numpy()
     assert weight.mean() == pytest.approx(0, abs=0.02)
     assert weight.std() == pytest.approx(1, rel=0.01)
     assert (np.abs(weight) < 1).mean() == pytest.approx(0.6827, abs=0.005)
@@ -395,7 +395,7 @@ def test_buffers_are_state_and_no_parameters() -> None:
     assert net.layer.num_batches_tracked.dtype == dm.int64
     assert {buffer.dtype.name for buffer in net.double().buffers()} == {"float64", "int64"}
     assert net.float().weight.dtype == dm.float32 and net.weight.requires_grad and net.weight.is_leaf
-    with pytest.raises(ShapeError, match=r"Own.table is a buffer: it takes a tensor or None, got int"):
+    with pytest.raises(DtypeError, match=r"Own.table is a buffer: it takes a tensor or None, got int"):
         net.table = 1
     with pytest.raises(ShapeError, match=r"register_buffer: Own has an attribute 'layer' already; choose another name"):
         net.register_buffer("layer", dm.ones(1))
@@ -432,7 +432,6 @@ def test_lists_and_dictionaries_of_modules_have_pytorchs_names() -> None:
         (lambda: nn.LayerNorm(3)(dm.ones(2, 4)), r"layer_norm: the last sizes of input \(2, 4\) must be normalized_shape \(3,\)"),
         (lambda: nn.GroupNorm(2, 5), "GroupNorm: num_groups=2 must divide 5 channels"),
         (lambda: nn.Embedding(3, 2)(dm.tensor([3])), r"an index must be in \[0, 3\), found 3 to 3"),
-        (lambda: nn.Embedding(3, 2, max_norm=1.0), r"not implemented: Embedding\(max_norm"),
         (lambda: nn.GELU("fast")(dm.ones(2)), "gelu: approximate is 'none' or 'tanh', got 'fast'"),
     ],
 )

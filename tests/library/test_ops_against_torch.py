@@ -37,6 +37,18 @@ NO_EXAMPLE = {
     ),
     # what scripts ask for in passing
     *("is_cpu", "is_meta", "is_pinned", "is_shared", "mH", "new", "output_nr"),
+    *("is_ipu", "is_maia", "is_mps", "is_mtia", "is_nested", "is_quantized", "is_sparse_csr", "is_xla", "is_xpu", "real", "imag"),
+    # test_views.py and test_module_state.py
+    *(
+        "data_ptr",
+        "is_set_to",
+        "record_stream",
+        "to_dense",
+        "register_post_accumulate_grad_hook",
+        "retains_grad",
+        "is_conj",
+        "is_neg",
+    ),
     # test_storage.py and test_random.py have these
     *(
         "H",

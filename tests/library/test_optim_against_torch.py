@@ -1,5 +1,6 @@
 """Optimizers judged by PyTorch's, step by step; their state and their description survive a round trip."""
 
+import importlib
 import inspect
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 import distml_py as dm
 from distml_py import optim
-from distml_py.errors import RecipeError, ShapeError
+from distml_py.errors import RecipeError, ShapeError, UnsupportedError
 from op_examples import numbers
 
 STEPS = 20
@@ -192,10 +193,77 @@ def test_groups_are_added_later_and_parameters_may_be_named() -> None:
         np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
 
 
-def test_an_optimizers_text_lists_its_groups_as_pytorchs() -> None:
-    ours, theirs = (str(lib.optim.SGD(start(lib), lr=0.5, momentum=0.9)) for lib in (dm, torch))
-    ours_only = [line for line in ours.splitlines() if line not in theirs.splitlines()]
-    assert ours_only == [] and "    momentum: 0.9" in ours.splitlines() and ours.splitlines()[0] == "SGD ("
+@pytest.mark.parametrize(("name", "options"), [*CASES, ("LBFGS", {}), ("AdamW", {"foreach": True, "capturable": True})])
+def test_an_optimizers_text_is_pytorchs(name: str, options: dict[str, Any]) -> None:
+    ours, theirs = (getattr(lib.optim, name)(start(lib), **options) for lib in (dm, torch))
+    assert str(ours) == str(theirs)
+    named = [getattr(lib.optim, name)(zip("abc", start(lib), strict=True), **options) for lib in (dm, torch)]
+    assert str(named[0]) == str(named[1])
+    assert named[0].state_dict()["param_groups"] == named[1].state_dict()["param_groups"]
+    for mine in (ours, dm.optim.lr_scheduler.StepLR(ours, 1).optimizer):
+        assert {*mine.param_groups[0]} - {"initial_lr"} == {*theirs.param_groups[0]}
+
+
+@pytest.mark.parametrize("name", sorted(optim.BY_NAME))
+def test_what_is_not_here_of_a_step_is_refused(name: str) -> None:
+    make = getattr(optim, name)
+    with pytest.raises(UnsupportedError, match=rf"not implemented: {name}\(differentiable=True\); nearest is"):
+        make(start(dm), differentiable=True)
+    if "fused" in inspect.signature(make).parameters:
+        with pytest.raises(RuntimeError, match="`fused` and `foreach` cannot be `True` together"):
+            make(start(dm), fused=True, foreach=True)
+    with pytest.raises(RecipeError, match="of 2 parameters 1 have a name; name all of them, or none"):
+        make([("a", start(dm)[0]), start(dm)[1]])
+
+
+def test_hooks_are_asked_around_a_step_and_around_the_state_as_in_pytorch() -> None:
+    told: list[list[Any]] = []
+    for lib in (dm, torch):
+        seen: list[Any] = []
+        parameters = start(lib)
+        hooks = importlib.import_module(f"{lib.__name__}.optim.{'hooks' if lib is dm else 'optimizer'}")
+        optimizer = lib.optim.SGD(parameters, lr=0.1, momentum=0.9)
+        say = seen.append
+        everywhere = [
+            hooks.register_optimizer_step_pre_hook(lambda o, a, k, say=say: say("before all")),
+            hooks.register_optimizer_step_post_hook(lambda o, a, k, say=say: say("after all")),
+        ]
+        optimizer.register_step_pre_hook(lambda o, a, k, say=say: say(("before", a[0] is o, a[1:], k)))
+        optimizer.register_step_post_hook(lambda o, a, k, say=say: say("after"))
+        gone = optimizer.register_step_post_hook(lambda o, a, k, say=say: say("never"))
+        gone.remove()
+        optimizer.register_state_dict_pre_hook(lambda o, say=say: say("before saving"))
+        optimizer.register_state_dict_post_hook(lambda o, state: {**state, "more": 1})
+        optimizer.register_load_state_dict_pre_hook(lambda o, state, say=say: say(sorted(state)))
+        optimizer.register_load_state_dict_post_hook(lambda o, say=say: say("loaded"))
+        step(lib, parameters, optimizer)
+        optimizer.load_state_dict(optimizer.state_dict())
+        changed = optimizer.register_step_pre_hook(lambda o, a, k: ((o, lambda: 42), {}))
+        say(optimizer.step())
+        changed.remove()
+        wrong = optimizer.register_step_pre_hook(lambda o, a, k: 1)
+        with pytest.raises(RuntimeError, match=r"None or"):
+            optimizer.step()
+        wrong.remove()
+        for handle in everywhere:
+            handle.remove()
+        optimizer.step()
+        told.append(seen)
+    assert told[0] == told[1] and "loaded" in told[0]
+
+
+def test_a_step_that_calls_another_one_is_told_once() -> None:
+    class Twice(optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            super().step()
+            return super().step(closure)
+
+    seen: list[str] = []
+    parameters = start(dm)
+    optimizer = Twice(parameters, lr=0.1)
+    optimizer.register_step_post_hook(lambda o, a, k: seen.append("after"))
+    step(dm, parameters, optimizer)
+    assert seen == ["after"]
 
 
 def test_zero_grad_forgets_or_zeroes() -> None:

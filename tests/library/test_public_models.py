@@ -250,10 +250,10 @@ def test_a_vae_says_what_pytorchs_example_says() -> None:
     hidden = F.linear(flat, w["fc1.weight"], w["fc1.bias"]).relu()
     mu, logvar = (F.linear(hidden, w[f"{name}.weight"], w[f"{name}.bias"]) for name in ("fc21", "fc22"))
     found = model.encode(dm.tensor(x).flatten(1))
-    np.testing.assert_allclose(found[0].numpy(), mu.numpy(), rtol=1e-6)
-    np.testing.assert_allclose(found[1].numpy(), logvar.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(found[0].detach().numpy(), mu.detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(found[1].detach().numpy(), logvar.detach().numpy(), rtol=1e-6)
     dm.manual_seed(1)
-    sample = model.reparameterize(*found).numpy()
+    sample = model.reparameterize(*found).detach().numpy()
     noise = (sample - mu.numpy()) / np.exp(logvar.numpy() / 2)
     dm.manual_seed(1)
     assert noise == pytest.approx(dm.randn(5, 3).numpy(), rel=1e-5, abs=1e-6)
@@ -281,10 +281,10 @@ def scattered(model: Any) -> Any:
 def test_a_cache_changes_no_score(name: str) -> None:
     dm.manual_seed(2)
     model, tokens = scattered(LANGUAGE[name]()), whole(3, 8, low=0, high=11)
-    wanted = model(dm.tensor(tokens)).numpy()
+    wanted = model(dm.tensor(tokens)).detach().numpy()
     cache = models.KVCache(9, 2)
     for first, last in ((0, 3), (3, 4), (4, 7), (7, 8)):
-        found = model(dm.tensor(tokens[:, first:last]), cache).numpy()
+        found = model(dm.tensor(tokens[:, first:last]), cache).detach().numpy()
         cache.length = last
         np.testing.assert_allclose(found, wanted[:, first:last], rtol=1e-4, atol=1e-5)
     with pytest.raises(ShapeError, match="KVCache: 8 and 2 more tokens, 9 have room"):
@@ -297,7 +297,7 @@ def test_the_best_tokens_are_those_of_a_loop_without_a_cache(name: str) -> None:
     model, tokens = scattered(LANGUAGE[name]()), whole(2, 3, low=0, high=11)
     wanted = tokens
     for _ in range(10):  # beyond the block's size as well
-        scores = model(dm.tensor(wanted[:, -9:])).numpy()[:, -1]
+        scores = model(dm.tensor(wanted[:, -9:])).detach().numpy()[:, -1]
         wanted = np.concatenate([wanted, scores.argmax(1)[:, None].astype(np.int32)], 1)
     found = model.generate(dm.tensor(tokens), 10, temperature=0)
     assert found.tolist() == wanted.tolist()
@@ -326,7 +326,7 @@ def test_tokens_are_drawn_by_the_seed_from_the_best_ones(name: str) -> None:
     assert runs[0] == runs[1] != runs[2]
     dm.manual_seed(1)
     out = model(start)
-    scores = (out[0] if isinstance(out, tuple) else out).numpy()[:, -1]
+    scores = (out[0] if isinstance(out, tuple) else out).detach().numpy()[:, -1]
     best = np.argsort(scores, 1)[:, -2:]
     drawn = np.array(model.generate(start, 1, temperature=5.0, top_k=2).tolist())[:, -1]
     assert all(token in row for token, row in zip(drawn, best, strict=True)) and (drawn != best[:, 1]).sum() > 8

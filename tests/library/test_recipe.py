@@ -192,7 +192,7 @@ def test_evaluation_reads_a_whole_split_without_dropout() -> None:
     images, labels = training.splits.validation.fields
     scores = training.model(dm.tensor(images))
     loss = nn.functional.cross_entropy(scores, dm.tensor(labels)).item()
-    right = int((scores.numpy().argmax(1) == labels).sum())
+    right = int((scores.detach().numpy().argmax(1) == labels).sum())
     assert first[0] == pytest.approx(loss, rel=1e-5) and first[1] == right / 360
 
 
@@ -203,7 +203,7 @@ def test_a_large_split_is_read_in_batches_weighted_by_their_size() -> None:
     scores = training.model(dm.tensor(images))
     assert samples == 1077
     assert loss == pytest.approx(nn.functional.cross_entropy(scores, dm.tensor(labels)).item(), rel=1e-5)
-    assert accuracy == pytest.approx(float((scores.numpy().argmax(1) == labels).mean()))
+    assert accuracy == pytest.approx(float((scores.detach().numpy().argmax(1) == labels).mean()))
 
 
 def test_what_a_step_cost_is_reported() -> None:

@@ -53,7 +53,7 @@ def judged(call: Any, data: list[np.ndarray], ours: nn.Module, theirs: torch.nn.
     for n, (out, judge) in enumerate(zip(outs, wanted, strict=True)):
         assert out.shape == tuple(judge.shape)
         close(out, judge)
-        weights = numbers(*out.shape, seed=n + 2).astype(out.numpy().dtype)
+        weights = numbers(*out.shape, seed=n + 2).astype(out.detach().numpy().dtype)
         losses.append(((out * dm.tensor(weights)).sum(), (judge * torch.tensor(weights)).sum()))
     sum(loss for loss, _ in losses).backward()
     sum(loss for _, loss in losses).backward()
@@ -141,7 +141,7 @@ def test_attention_of_one_input_takes_one_product_and_works_without_a_batch() ->
     x = dm.tensor(numbers(5, 3, 6))
     assert ours.state_dict()["in_proj_bias"].tolist() == [0.0] * 18
     bound = math.sqrt(6 / (6 + 18))
-    assert 0.9 * bound < np.abs(ours.in_proj_weight.numpy()).max() <= bound
+    assert 0.9 * bound < np.abs(ours.in_proj_weight.detach().numpy()).max() <= bound
     assert ours(x, x, x)[1].shape == (3, 5, 5)
 
 

@@ -49,7 +49,40 @@ def test_integers_are_stored_in_32_bits() -> None:
     assert dm.int64 is not dm.int32 and dm.tensor([1], dtype=np.int64).dtype == dm.int64 and dm.tensor([1]).node.dtype == np.int32
     with pytest.raises(DtypeError, match="32 bits wide"):
         dm.tensor([2**40])
-    assert dm.tensor(2**31 - 1) + 1 == -(2**31)
+    assert dm.tensor(2**31 - 1, dtype=dm.int32) + 1 == -(2**31), "as in PyTorch"
+
+
+@pytest.mark.parametrize(
+    ("far", "what"),
+    [
+        (lambda: dm.tensor(2**31 - 1) + 1, "add gave 2147483648"),
+        (lambda: dm.tensor(-(2**31)) - 1, "sub gave -2147483649"),
+        (lambda: dm.tensor([2**20]) * 2**20, "mul gave 1.099511628e"),
+        (lambda: dm.full((5,), 2**30).sum(), "sum gave 5368709120"),
+        (lambda: dm.arange(1, 15).prod(), "mul gave 8.71782912e"),
+        (lambda: dm.full((2, 2), 2**20) @ dm.full((2, 2), 2**20), "matmul gave 2.199023256e"),
+        (lambda: dm.zeros(1, dtype=dm.int64).index_add(0, dm.tensor([0, 0]), dm.full((2,), 2**30)), "scatter_add gave 2147483648"),
+        (lambda: dm.tensor([3e9]).long(), "a conversion to integers gave 3000000000"),
+    ],
+)
+def test_what_does_not_fit_into_32_bits_is_an_error_and_does_not_wrap(far: Any, what: str) -> None:
+    with pytest.raises(DtypeError, match=f"{what}.*: integers are 32 bits wide here, also those of int64; use float64"):
+        far().tolist()
+
+
+def test_numbers_that_no_integer_reaches_are_compared_and_are_limits() -> None:
+    for lib in (dm, torch):
+        x = lib.tensor([-5, 7])
+        found = [
+            x < 2**40,
+            x == 2**40,
+            x > -(2**50),
+            x >= 2**31,
+            x.clamp(max=2**40),
+            x.clamp(-(2**40), 2),
+            lib.tensor([3.7]).long(),
+        ]
+        assert [one.tolist() for one in found] == [[True] * 2, [False] * 2, [True] * 2, [False] * 2, [-5, 7], [-5, 2], [3]]
 
 
 NAMES = ("float16", "bfloat16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool")

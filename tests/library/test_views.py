@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import distml_py as dm
+from distml_py.errors import ShapeError
 
 TAKEN: dict[str, Callable[[Any, random.Random], Any]] = {
     "view": lambda x, r: x.view(-1) if x.is_contiguous() else x,
@@ -220,3 +221,24 @@ def test_views_of_a_captured_step_are_told_by_replays() -> None:
     for number in range(1, 6):
         step(dm.ones(3))
         assert seen.tolist() == w.tolist() == [1 - number / 4] * 3 and first.tolist() == [number]
+
+
+def test_storages_are_told_apart_and_resized_as_in_pytorch() -> None:
+    told = []
+    for lib in (dm, torch):
+        x = lib.arange(6.0)
+        y, z = x.view(2, 3), x.clone()
+        found = [x.data_ptr() == y.data_ptr(), x.data_ptr() == z.data_ptr(), x.data_ptr() == x[1:].data_ptr()]
+        found += [x.detach().data_ptr() == x.data_ptr(), y[1].data_ptr() - y.data_ptr()]
+        found += [y.is_set_to(x), y.is_set_to(x.view(2, 3)), y.t().is_set_to(y.t())]
+        found += [x.to_dense() is x, x.is_mps, x.real.tolist(), z.resize_(2, 2).tolist(), z.shape, z.resize_as_(x[:1]).tolist()]
+        with pytest.raises(RuntimeError, match="imag is not implemented for tensors with non-complex dtypes"):
+            x.imag  # noqa: B018
+        with pytest.raises(RuntimeError, match="cannot resize variables that require grad"):
+            lib.ones(2, requires_grad=True).resize_(1)
+        told.append(found)
+    assert told[0] == told[1]
+    assert dm.ones(2).resize_(3).tolist() == [1, 1, 0] and dm.ones(1).record_stream(None) is None
+    for size, stride, words in (((3,), (3,), "leaves a storage of 6"), ((2,), (-1,), "as many numbers of at least 0")):
+        with pytest.raises(ShapeError, match=words):
+            dm.arange(6.0).as_strided(size, stride)

@@ -81,10 +81,10 @@ class Contender:
 
     def result(self):
         """What the last unit returned: the output of an op, the loss of a step."""
-        return flat(self.out.numpy())
+        return flat(self.out.detach().numpy())
 
     def weights(self):
-        return {name: flat(tensor.numpy()) for name, tensor in self.work.weights().items()}
+        return {name: flat(tensor.detach().numpy()) for name, tensor in self.work.weights().items()}
 
 
 CLOCK_MS = 0.005  # browsers round their clocks
@@ -122,7 +122,7 @@ def arrays(work):
     """[[name, shape, kind, numbers]] of the inputs, then of the weights, as float32: what rivals begin with."""
     dm.use_backend("reference")
     given = [("input", name, array) for name, array in work.inputs.items()]
-    given += [("weight", name, tensor.numpy()) for name, tensor in work.weights().items()]
+    given += [("weight", name, tensor.detach().numpy()) for name, tensor in work.weights().items()]
     return [[name, list(array.shape), kind, flat(array)] for kind, name, array in given]
 
 

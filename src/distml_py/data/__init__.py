@@ -17,8 +17,9 @@ from .dataset import (
     random_split,
 )
 from .digits import digits
+from .distributed import DistributedSampler
 from .images import ImageFolder
-from .loader import DataLoader, default_collate
+from .loader import DataLoader, default_collate, default_convert
 from .mnist import MNIST, FashionMNIST, read_idx
 from .png import read_png
 from .sampler import (
@@ -43,6 +44,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "FashionMNIST",
     "ImageFolder",
     "IterableDataset",
@@ -57,6 +59,7 @@ __all__ = [
     "TextDataset",
     "WeightedRandomSampler",
     "default_collate",
+    "default_convert",
     "digits",
     "get_worker_info",
     "random_split",
@@ -71,6 +74,6 @@ def get_worker_info() -> None:
     return None
 
 
-_guard(globals(), ["default_collate", "random_split"])
+_guard(globals(), ["default_collate", "default_convert", "random_split"])
 _guard_classes(value for value in list(globals().values()) if isinstance(value, type))
 __getattr__ = _getter("torch.utils.data", globals())

@@ -47,7 +47,7 @@ class TensorDataset(Dataset):
     """Fields of equal length. They stay on the host; batch() picks all fields with one index array."""
 
     def __init__(self, *tensors: Tensor | np.ndarray):
-        self.fields = tuple(field.numpy() if isinstance(field, Tensor) else np.asarray(field) for field in tensors)
+        self.fields = tuple(field._array() if isinstance(field, Tensor) else np.asarray(field) for field in tensors)
         if not self.fields or len({len(field) for field in self.fields}) != 1:
             raise ShapeError(f"TensorDataset needs fields of one length, got {[field.shape for field in self.fields]}")
 

@@ -42,6 +42,17 @@ def default_collate(batch: Sequence[Any]) -> Any:
     raise DtypeError(f"default_collate takes tensors, arrays, numbers, text and groups of them, got {type(first).__name__}")
 
 
+def default_convert(data: Any) -> Any:
+    """A sample that is no batch: arrays become tensors, also those in tuples, lists and dictionaries; all else stays."""
+    if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind in "biuf":
+        return Tensor(data)
+    if isinstance(data, Mapping):
+        return {name: default_convert(value) for name, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*(default_convert(value) for value in data))
+    return [default_convert(value) for value in data] if isinstance(data, (tuple, list)) else data
+
+
 @dataclass
 class _Position:
     """Where a pass stands: the random state and the generator's when it began, and how many batches it has given."""
@@ -188,7 +199,7 @@ class DataLoader:
         return self.collate_fn([self.dataset[number] for number in place])
 
     def _alone(self, sample: Any) -> Any:
-        return sample if self.collate_fn is default_collate else self.collate_fn(sample)
+        return default_convert(sample) if self.collate_fn is default_collate else self.collate_fn(sample)
 
     def _stream(self) -> Iterator[Any]:
         samples = iter(self.dataset)

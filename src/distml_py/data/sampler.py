@@ -113,7 +113,7 @@ class WeightedRandomSampler(Sampler):
     """num_samples numbers, each with a chance in proportion to its weight; replacement=False: none twice."""
 
     def __init__(self, weights: Any, num_samples: int, replacement: bool = True, generator: Any = None):
-        self.weights = np.asarray(weights.numpy() if isinstance(weights, Tensor) else weights, np.float64)
+        self.weights = np.asarray(weights._array() if isinstance(weights, Tensor) else weights, np.float64)
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
         if self.weights.ndim != 1 or not self.weights.size or self.weights.min() < 0 or not self.weights.sum() > 0:
             raise ShapeError(f"WeightedRandomSampler: weights are a list of numbers from 0 up, not all 0, got {self.weights}")

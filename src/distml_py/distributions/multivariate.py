@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import live
 from ..creation import eye, zeros
 from ..errors import ShapeError
+from ..linalg import inv
 from ..tensor import Tensor, cat, no_grad, stack
+from . import constraints
 from .discrete import Categorical
 from .distribution import LOG_2PI, Distribution, standard_normal
 
@@ -47,6 +49,8 @@ class MultivariateNormal(Distribution):
     """loc: (..., n); one of covariance_matrix, precision_matrix and scale_tril, (..., n, n), gives its spread."""
 
     has_rsample = True
+    arg_constraints: ClassVar[Any] = {"loc": constraints.real_vector, "scale_tril": constraints.lower_cholesky}
+    support = constraints.real_vector
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class MultivariateNormal(Distribution):
             lower = _of_precision(given[0])
         batch = (loc[..., :1] + lower[..., 0]).shape[:-1]
         self.loc, self.scale_tril = loc.expand(*batch, size), lower.expand(*batch, size, size)
-        super().__init__(batch, (size,))
+        super().__init__(batch, (size,), validate_args)
 
     @property
     def covariance_matrix(self) -> Tensor:
@@ -86,6 +90,7 @@ class MultivariateNormal(Distribution):
         return self.scale_tril.diagonal(0, -2, -1).log().sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
+        self._validate_sample(value)
         away = solved(self.scale_tril, value - self.loc)
         return -0.5 * ((away * away).sum(-1) + self.event_shape[0] * LOG_2PI) - self._log_det()
 
@@ -93,7 +98,15 @@ class MultivariateNormal(Distribution):
         return 0.5 * self.event_shape[0] * (1 + LOG_2PI) + self._log_det()
 
     @property
+    def precision_matrix(self) -> Tensor:
+        return inv(self.covariance_matrix)
+
+    @property
     def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
         return self.loc
 
     @property
@@ -118,7 +131,7 @@ class MixtureSameFamily(Distribution):
             classes = mixture_distribution.logits.shape[-1]
             raise ShapeError(f"MixtureSameFamily: {classes} components are named, the distribution's batch is {batch}")
         self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution
-        super().__init__(batch[:-1], component_distribution.event_shape)
+        super().__init__(batch[:-1], component_distribution.event_shape, validate_args)
 
     def _padded(self, x: Tensor) -> Tensor:
         return x.unsqueeze(-1 - len(self.event_shape))

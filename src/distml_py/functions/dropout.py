@@ -87,7 +87,24 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
         return input
     if p == 1:
         return input * 0.0
+    return _alpha(input, p, creation.uniform(input.shape, math.prod(input.shape[1:])))
+
+
+def _alpha(input: Tensor, p: float, chance: Tensor) -> Tensor:
     low = -SELU_SCALE * SELU_ALPHA
     scale = 1 / math.sqrt((1 - p) * (1 + p * low * low))
-    kept = where(creation.uniform(input.shape, math.prod(input.shape[1:])) < p, low, input)
-    return kept * scale - scale * p * low
+    return where(chance < p, low, input) * scale - scale * p * low
+
+
+@with_inplace
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """alpha_dropout() of whole channels of (n, channels, ...)."""
+    _checked("feature_alpha_dropout", p)
+    if input.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout needs (n, channels, ...), at least two dimensions, got {input.shape}")
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0.0
+    chance = creation.uniform(input.shape[:2], input.shape[1]).reshape(*input.shape[:2], *(1,) * (input.ndim - 2))
+    return _alpha(input, p, chance)

@@ -16,11 +16,27 @@ from ..tensor.products import matrix_power as _power
 from ..tensor.shape import diagonal as _diagonal
 from . import older as older
 from .decompositions import cholesky, eigh, eigvalsh, lstsq, matrix_rank, pinv, qr, svd, svdvals
+from .eigen import eig, eigvals
+from .informed import cholesky_ex, inv_ex, solve_ex, tensorinv, tensorsolve, vander
+from .lu import householder_product, lu, lu_factor, lu_factor_ex, lu_solve
 from .solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_ex",
+    "eig",
+    "eigvals",
+    "householder_product",
+    "inv_ex",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
+    "solve_ex",
+    "tensorinv",
+    "tensorsolve",
+    "vander",
     "cond",
     "cross",
     "det",

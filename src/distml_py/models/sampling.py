@@ -56,7 +56,7 @@ def next_tokens(scores: Tensor, temperature: float, top_k: int | None) -> np.nda
 
     top_k: from that many best ones only. Draws by the largest of scores and Gumbel noise, whose key is the next stream.
     """
-    found = scores.numpy()
+    found = scores.detach().numpy()
     if top_k is not None and top_k < found.shape[1]:
         least = np.partition(found, -top_k, axis=1)[:, -top_k, None]
         found = np.where(found < least, -np.inf, found)

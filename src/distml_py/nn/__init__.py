@@ -48,6 +48,7 @@ from .dropout import (
     Dropout1d,
     Dropout2d,
     Dropout3d,
+    FeatureAlphaDropout,
 )
 from .lazy import (
     LazyBatchNorm1d,
@@ -65,6 +66,7 @@ from .lazy import (
     LazyLinear,
     UninitializedParameter,
 )
+from .leaves import Buffer, Parameter
 from .linear import Bilinear, Flatten, Identity, Linear, Unflatten
 from .loss import (
     BCELoss,
@@ -91,7 +93,7 @@ from .loss import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .module import Module, Parameter
+from .module import Module
 from .normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -103,6 +105,7 @@ from .normalization import (
     LayerNorm,
     LocalResponseNorm,
     RMSNorm,
+    SyncBatchNorm,
 )
 from .parallel import DataParallel
 from .parameters import ParameterDict, ParameterList
@@ -120,7 +123,7 @@ from .pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
+from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from .sparse import Embedding, EmbeddingBag
 from .transformer import (
     Transformer,
@@ -266,6 +269,7 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "Buffer",
     "ParameterDict",
     "ParameterList",
     "PixelShuffle",
@@ -275,6 +279,9 @@ __all__ = [
     "RNN",
     "RNNBase",
     "RNNCell",
+    "RNNCellBase",
+    "SyncBatchNorm",
+    "FeatureAlphaDropout",
     "RReLU",
     "ReLU",
     "ReLU6",

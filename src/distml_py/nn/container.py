@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from ..errors import IndexRangeError
 from .module import Module
+from .slots import OWN
 
 
 class _Numbered(Module):
@@ -157,7 +158,10 @@ class ModuleDict(Module):
             raise KeyError(name)
         return found
 
-    def __getattr__(self, name: str) -> Any:  # for type checkers: attributes are set by name
+    def __getattr__(self, name: str) -> Any:
+        for slot in OWN:
+            if name in self.__dict__.get(slot, ()):
+                return self.__dict__[slot][name]
         raise AttributeError(f"ModuleDict has no module {name!r}; it has {', '.join(self._modules) or 'none'}")
 
     def pop(self, key: str) -> Module:

@@ -55,7 +55,7 @@ from ..functions.convolution import (
     pair,
 )
 from ..functions.ctc import ctc_loss
-from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..functions.grid import affine_grid, grid_sample
 from ..functions.loss import (
     binary_cross_entropy,

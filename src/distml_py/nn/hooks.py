@@ -4,39 +4,25 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 from ..tensor import is_grad_enabled
+from ..tensor.gradient import RemovableHandle
 from .backward_hooks import Passage
 
-_numbers = count()
-
-
-class RemovableHandle:
-    """remove() takes the hook away again; so does leaving a `with` block."""
-
-    def __init__(self, hooks: OrderedDict[int, Any], number: int):
-        self._hooks, self.id = hooks, number
-
-    def remove(self) -> None:
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
+Known = OrderedDict[int, Callable[..., Any]]
 
 
 class Hooks:
-    """The hooks of one module: (hook, whether it takes keyword arguments), by number."""
+    """The hooks of one module, by number."""
 
     def __init__(self) -> None:
-        self.before: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
-        self.after: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()
-        self.outputs: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()  # of gradients, as they come in
-        self.inputs: OrderedDict[int, tuple[Callable[..., Any], bool]] = OrderedDict()  # and as they go on
+        self.before: Known = OrderedDict()
+        self.after: Known = OrderedDict()
+        self.outputs: Known = OrderedDict()  # of gradients, as they come in
+        self.inputs: Known = OrderedDict()  # and as they go on
+        self.named: set[int] = set()  # those that take keyword arguments, too
+        self.of_state: dict[str, Known] = {}  # around state_dict() and load_state_dict()
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -47,16 +33,15 @@ class Hooks:
         return bool(self.before or self.after or self.outputs or self.inputs)
 
     def add(self, when: str, hook: Callable[..., Any], named: bool, first: bool) -> RemovableHandle:
-        hooks: OrderedDict[int, tuple[Callable[..., Any], bool]] = getattr(self, when)
-        number = next(_numbers)
-        hooks[number] = (hook, named)
-        if first:
-            hooks.move_to_end(number, last=False)
-        return RemovableHandle(hooks, number)
+        handle = RemovableHandle.of(getattr(self, when), hook, first)
+        if named:
+            self.named.add(handle.id)
+        return handle
 
     def around(self, module: Any, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """module.forward(*inputs, **named), with the hooks' say before and after it."""
-        for hook, takes_named in list(self.before.values()):
+        for number, hook in list(self.before.items()):
+            takes_named = number in self.named
             changed = hook(module, inputs, named) if takes_named else hook(module, inputs)
             if changed is None:
                 continue
@@ -66,10 +51,10 @@ class Hooks:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
         passage = None
         if (self.outputs or self.inputs) and is_grad_enabled():
-            passage = Passage(module, [hook for hook, _ in self.outputs.values()], [hook for hook, _ in self.inputs.values()])
+            passage = Passage(module, list(self.outputs.values()), list(self.inputs.values()))
             inputs = passage.enter(inputs)
         output = module.forward(*inputs, **named)
-        for hook, takes_named in list(self.after.values()):
-            changed = hook(module, inputs, named, output) if takes_named else hook(module, inputs, output)
+        for number, hook in list(self.after.items()):
+            changed = hook(module, inputs, named, output) if number in self.named else hook(module, inputs, output)
             output = output if changed is None else changed
         return output if passage is None else passage.leave(output)

@@ -1,70 +1,43 @@
-"""Module and Parameter: a tree of named tensors and the function they are for."""
+"""Module: a tree of named tensors and the function they are for. What of it is saved: states.py."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import inspect
-from collections import OrderedDict, namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from .. import live
 from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
-from ..errors import BackendError, DtypeError, ShapeError, UnsupportedError
-from ..missing import OF_MODULE, without
+from ..errors import BackendError, DtypeError, UnsupportedError
 from ..op import float32, float64
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from ..tensor import device as devices
 from ..tensor.arguments import guarded
-from .hooks import Hooks, RemovableHandle
+from ..tensor.gradient import RemovableHandle
+from .leaves import Parameter as Parameter
+from .leaves import load as load
+from .slots import Slots
+from .states import Stateful
 
 
-class Parameter(Tensor):
-    """A tensor that a Module trains."""
-
-    __slots__ = ()
-
-    def __init__(self, data: Any = (), requires_grad: bool = True):
-        super().__init__(data, requires_grad=requires_grad)
-
-    def __repr__(self) -> str:
-        return f"Parameter containing:\n{super().__repr__()}"
+def _kept(when: str) -> Any:
+    """The hooks of one kind by number, under the name by which programs look at them and clear them."""
+    return property(lambda module: getattr(module._hooks, when), lambda module, hooks: setattr(module._hooks, when, hooks))
 
 
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What load_state_dict() did not find, and what it found too much: two lists of names."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return super().__repr__() if any(self) else "<All keys matched successfully>"
-
-
-class Module:
+class Module(Slots, Stateful):
     """PyTorch's Module: attributes that are Parameters or Modules are found by name. Subclasses define forward()."""
 
-    training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _transient: set[str]
     _modules: dict[str, Module | None]
-    _hooks: Hooks
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
         if cls.__module__.startswith(__name__.rpartition(".")[0]) and not cls.__name__.startswith("_"):
             cls.__init__ = _checked(cls.__name__, cls.__init__)  # type: ignore[method-assign]
-
-    def __init__(self) -> None:
-        object.__setattr__(self, "_parameters", {})
-        object.__setattr__(self, "_buffers", {})
-        object.__setattr__(self, "_transient", set())
-        object.__setattr__(self, "_modules", {})
-        object.__setattr__(self, "_hooks", Hooks())
-        object.__setattr__(self, "training", True)
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define forward(self, input)")
@@ -79,78 +52,12 @@ class Module:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A module of its own, with parameters and buffers of its own that start with the same numbers."""
         for _, tensor in self._walk(""):
-            memo.setdefault(id(tensor), _copied(tensor))
+            memo.setdefault(id(tensor), tensor._twin())
         found = type(self).__new__(type(self))
         memo[id(self)] = found
         for name, value in self.__dict__.items():
-            object.__setattr__(found, name, copy.deepcopy(value, memo))
+            found.__dict__[name] = copy.deepcopy(value, memo)
         return found
-
-    # ------------------------------------------------------------ attributes
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if "_parameters" not in self.__dict__:
-            raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
-        if name in self._buffers and not isinstance(value, (Parameter, Module)):
-            if value is not None and not isinstance(value, Tensor):
-                raise ShapeError(f"{type(self).__name__}.{name} is a buffer: it takes a tensor or None, got {type(value).__name__}")
-            self._buffers[name] = value
-        else:
-            kept = self._parameters if isinstance(value, Parameter) else self._modules if isinstance(value, Module) else None
-            for names in (self._parameters, self._buffers, self._modules):
-                if name in names and names is not kept:
-                    if value is None:  # the name keeps its place, as in PyTorch
-                        names[name] = None
-                    else:
-                        del names[name]
-            if kept is not None:
-                kept[name] = value
-        object.__setattr__(self, name, value)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise without(self, name, OF_MODULE, "torch.nn.Module", "state_dict(), load_state_dict() and forward hooks")
-
-    def __delattr__(self, name: str) -> None:
-        for names in (self._parameters, self._buffers, self._modules):
-            names.pop(name, None)
-        self._transient.discard(name)
-        object.__delattr__(self, name)
-
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """A tensor that is part of the module's state and is not trained; persistent: also of its state_dict()."""
-        self._fresh("register_buffer", name, self._buffers)
-        self._buffers[name] = None
-        self._transient.discard(name)
-        if not persistent:
-            self._transient.add(name)
-        setattr(self, name, tensor)
-
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """A parameter, or None to reserve its name."""
-        self._fresh("register_parameter", name, self._parameters)
-        if param is not None and not isinstance(param, Parameter):
-            raise ShapeError(f"register_parameter: {name!r} takes a Parameter or None, got {type(param).__name__}")
-        self._parameters[name] = param
-        object.__setattr__(self, name, param)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """A module, or None to reserve its name."""
-        self._fresh("add_module", name, self._modules)
-        if module is not None and not isinstance(module, Module):
-            raise ShapeError(f"add_module: {name!r} takes a Module or None, got {type(module).__name__}")
-        self._modules[name] = module
-        object.__setattr__(self, name, module)
-
-    register_module = add_module
-
-    def _fresh(self, asked: str, name: str, names: Mapping[str, Any]) -> None:
-        """Raises ShapeError for a name that cannot be a new attribute."""
-        if not name or "." in name:
-            raise ShapeError(f"{asked}: a name has at least one letter and no dot, got {name!r}")
-        if name not in names and hasattr(self, name):
-            raise ShapeError(f"{asked}: {type(self).__name__} has an attribute {name!r} already; choose another name")
 
     # ------------------------------------------------------------ the tree
 
@@ -187,18 +94,18 @@ class Module:
         found = ((n, tensor) for n, tensor in self._walk(prefix, recurse=recurse) if not isinstance(tensor, Parameter))
         return _once(found) if remove_duplicate else found
 
-    def _walk(self, prefix: str, persistent: bool = False, recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter and buffer by its dotted name. persistent: without the buffers that state_dict() leaves out."""
+    def _walk(self, prefix: str, recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter and buffer by its dotted name."""
         dot = f"{prefix}." if prefix else ""
         for name, parameter in self._parameters.items():
             if parameter is not None:
                 yield dot + name, parameter
         for name, buffer in self._buffers.items():
-            if buffer is not None and not (persistent and name in self._transient):
+            if buffer is not None:
                 yield dot + name, buffer
         for name, child in self._modules.items():
             if recurse and child is not None:
-                yield from child._walk(dot + name, persistent)
+                yield from child._walk(dot + name)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
@@ -232,38 +139,10 @@ class Module:
             raise AttributeError(f"{type(module).__name__} has no {kind} {name!r}; it has {', '.join(names(module)) or 'none'}")
         return found
 
-    # ------------------------------------------------------------ state
-
-    def state_dict(
-        self, *, destination: OrderedDict[str, Tensor] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> OrderedDict[str, Tensor]:
-        """Dotted names to detached tensors: parameters and persistent buffers. keep_vars: to the tensors themselves."""
-        found = OrderedDict() if destination is None else destination
-        for name, tensor in self._walk("", persistent=True):
-            found[prefix + name] = tensor if keep_vars else tensor.detach()
-        return found
-
-    def load_state_dict(self, state_dict: Mapping[str, Tensor | np.ndarray], strict: bool = True) -> IncompatibleKeys:
-        """Take over numbers by name. Raises ShapeError naming what is missing, unexpected or of another shape.
-
-        strict=False skips what is missing or unexpected, and returns it.
-        """
-        own = dict(self._walk("", persistent=True))
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        if strict and (missing or unexpected):
-            raise ShapeError(f"load_state_dict: missing {missing}, unexpected {unexpected}; strict=False skips them")
-        for name, parameter in own.items():
-            if name in state_dict and tuple(state_dict[name].shape) != parameter.shape:
-                raise ShapeError(f"load_state_dict: {name} has shape {parameter.shape}, got {tuple(state_dict[name].shape)}")
-        for name, parameter in own.items():
-            if name in state_dict:
-                value = state_dict[name]
-                load(parameter, value.numpy() if isinstance(value, Tensor) else value)
-        return IncompatibleKeys(missing, unexpected)
+    # ------------------------------------------------------------ modes and dtypes
 
     def train(self, mode: bool = True) -> Self:
-        object.__setattr__(self, "training", mode)
+        self.__dict__["training"] = mode
         for child in self.children():
             child.train(mode)
         return self
@@ -296,13 +175,23 @@ class Module:
                 device = value
         devices.check(device)
         if dtype is None:
-            return self
+            return self._apply(lambda tensor: tensor)
         kind = dtype_of(dtype)
         if not kind.is_floating_point:
             raise DtypeError(f"Module.to takes a floating-point dtype, got {kind}; use .to() of a tensor")
-        for _, tensor in self._walk(""):
-            if tensor.is_floating_point():
-                tensor._convert(kind)
+        return self._apply(lambda tensor: tensor.to(kind) if tensor.is_floating_point() else tensor)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """fn on every parameter and buffer, which become what it gives: what to(), float() and the like ask, of classes that
+        keep more tensors, too."""
+        for child in self.children() if recurse else ():
+            child._apply(fn)
+        for _, tensor in self._walk("", recurse=False):
+            found = fn(tensor)
+            if found.dtype is not tensor.dtype:
+                tensor._convert(found.dtype)
+            elif found is not tensor:
+                tensor.data = found
         return self
 
     def float(self) -> Self:
@@ -379,6 +268,8 @@ class Module:
         """hook(module, grad_output) before the module's own gradients; what it returns, if not None, is used instead."""
         return self._hooks.add("outputs", hook, False, prepend)
 
+    _forward_pre_hooks, _forward_hooks, _backward_hooks = (_kept(when) for when in ("before", "after", "inputs"))
+
     # ------------------------------------------------------------ text
 
     def extra_repr(self) -> str:
@@ -404,7 +295,7 @@ _PLACE = frozenset({"device", "dtype"})
 
 def _checked(name: str, begin: Callable[..., None]) -> Callable[..., None]:
     """An __init__, the class's own or inherited, that checks its arguments and tells of them in the name of this class."""
-    if begin is Module.__init__:
+    if begin is Slots.__init__:
         return begin
     return guarded(name, begin.__wrapped__ if hasattr(begin, "__guarded__") else _placed(begin), more=_PLACE)  # type: ignore[attr-defined]
 
@@ -441,15 +332,3 @@ def _once(named: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
         if id(value) not in seen:
             seen.add(id(value))
             yield name, value
-
-
-def _copied(tensor: Tensor) -> Tensor:
-    return Parameter(tensor.detach(), tensor.requires_grad) if isinstance(tensor, Parameter) else Tensor(tensor.detach())
-
-
-def load(parameter: Tensor, array: np.ndarray) -> None:
-    """Put a host array of the same shape into a parameter."""
-    with no_grad():
-        parameter.copy_(Tensor(np.asarray(array), parameter.dtype))
-        parameter.realize()
-    parameter._settle()

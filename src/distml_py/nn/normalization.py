@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import ShapeError
@@ -91,6 +93,36 @@ class BatchNorm3d(_BatchNorm):
     """(n, num_features, depth, height, width)."""
 
     ranks = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """(n, num_features, ...): batch norm, as PyTorch's is in one process. Each shard of a run has statistics of its own."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+    ):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        self.process_group = process_group
+
+    ranks = (2, 3, 4, 5)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """The module, with SyncBatchNorm layers of the same parameters and buffers in place of its batch norms."""
+        if isinstance(module, _BatchNorm) and not isinstance(module, (_InstanceNorm, cls)):
+            found = cls(module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats, process_group)
+            for name, value in (*module._parameters.items(), *module._buffers.items()):
+                setattr(found, name, value)
+            return found.train(module.training)
+        for name, child in list(module.named_children()):
+            setattr(module, name, cls.convert_sync_batchnorm(child, process_group))
+        return module
 
 
 class _InstanceNorm(_BatchNorm):

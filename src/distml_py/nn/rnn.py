@@ -133,7 +133,7 @@ class RNNBase(Module):
         """The parameters of each layer and direction."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
         ends = [end for layer in range(self.num_layers) for end in self._ends(layer)]
-        return [[self._parameters[name + end] for name in names if name + end in self._parameters] for end in ends]  # type: ignore[misc]
+        return [[self._parameters[name + end] for name in names if name + end in self._parameters] for end in ends]
 
     def flatten_parameters(self) -> None:
         """For PyTorch's sake: here the weights lie as they lie."""
@@ -285,7 +285,7 @@ class GRU(RNNBase):
         super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
 
 
-class _Cell(Module):
+class RNNCellBase(Module):
     """One step: (n, input_size) or (input_size,), and the state before it. weight_ih, weight_hh, bias_ih, bias_hh."""
 
     mode = ""
@@ -320,7 +320,7 @@ class _Cell(Module):
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else f", bias={self.bias}")
 
 
-class RNNCell(_Cell):
+class RNNCell(RNNCellBase):
     """One step of RNN. Returns h."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh"):
@@ -336,7 +336,7 @@ class RNNCell(_Cell):
         return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")
 
 
-class LSTMCell(_Cell):
+class LSTMCell(RNNCellBase):
     """One step of LSTM. Returns (h, c)."""
 
     mode = "LSTM"
@@ -345,7 +345,7 @@ class LSTMCell(_Cell):
         return self._next("LSTM", input, None if hx is None else tuple(hx))
 
 
-class GRUCell(_Cell):
+class GRUCell(RNNCellBase):
     """One step of GRU. Returns h."""
 
     mode = "GRU"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ShapeError
 from ..tensor import Tensor, no_grad
 from . import functional as F
 from .init import normal, normal_
@@ -28,9 +28,8 @@ class Embedding(Module):
         sparse: bool = False,
     ):
         super().__init__()
-        if max_norm is not None or scale_grad_by_freq or sparse:
-            raise UnsupportedError("not implemented: Embedding(max_norm, scale_grad_by_freq, sparse); nearest is their defaults")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
 
@@ -42,11 +41,12 @@ class Embedding(Module):
                 self.weight[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        sparse = ", sparse=True" if self.sparse else ""
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{_options(self)}{sparse}"
 
     @classmethod
     def from_pretrained(
@@ -84,10 +84,9 @@ class EmbeddingBag(Module):
         padding_idx: int | None = None,
     ):
         super().__init__()
-        if max_norm is not None or scale_grad_by_freq:
-            raise UnsupportedError("not implemented: EmbeddingBag(max_norm, scale_grad_by_freq); nearest is their defaults")
         self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
-        self.include_last_offset = include_last_offset  # sparse: how PyTorch stores the gradient, which is dense here
+        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
+        self.include_last_offset = include_last_offset
         self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
 
@@ -99,9 +98,17 @@ class EmbeddingBag(Module):
                 self.weight[self.padding_idx] = 0.0
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
-        options: Any = {"mode": self.mode, "per_sample_weights": per_sample_weights, "padding_idx": self.padding_idx}
+        limits = {"max_norm": self.max_norm, "norm_type": self.norm_type, "scale_grad_by_freq": self.scale_grad_by_freq}
+        options: Any = {**limits, "mode": self.mode, "per_sample_weights": per_sample_weights, "padding_idx": self.padding_idx}
         return F.embedding_bag(input, self.weight, offsets, include_last_offset=self.include_last_offset, **options)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}{padding}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{_options(self)}, mode={self.mode!r}{padding}"
+
+
+def _options(layer: Embedding | EmbeddingBag) -> str:
+    """The options that are not their defaults, in PyTorch's text."""
+    limit = "" if layer.max_norm is None else f", max_norm={layer.max_norm}"
+    kind = "" if layer.norm_type == 2 else f", norm_type={layer.norm_type}"
+    return limit + kind + (", scale_grad_by_freq=True" if layer.scale_grad_by_freq else "")

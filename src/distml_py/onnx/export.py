@@ -83,7 +83,7 @@ def exported(
     given = [
         protobuf.value(
             name,
-            protobuf.kind_of(argument.numpy().dtype),
+            protobuf.kind_of(argument.detach().numpy().dtype),
             [axes[number].get(axis, size) for axis, size in enumerate(argument.shape)],
         )
         for number, (name, argument) in enumerate(zip(inputs, arguments, strict=True))
@@ -144,7 +144,7 @@ def _sizes(model: Callable[..., Any], arguments: Sequence[Tensor], first: Trace,
 
 def _longer(argument: Tensor, named: Mapping[int, str], name: str, more: int) -> Tensor:
     """An example with its last entries repeated along the axes of that name."""
-    array = argument.numpy()
+    array = argument.detach().numpy()
     for axis, other in named.items():
         if other == name:
             array = np.concatenate([array, *[np.take(array, [-1], axis)] * more], axis)

@@ -23,9 +23,10 @@ def _zeros(like: Node) -> Node:
     return full(0, like.shape, like.dtype)
 
 
-ADD = Elementwise("add", np.add, lambda g, out, x, y: (g, g), glsl="{0} + {1}")
-SUB = Elementwise("sub", np.subtract, lambda g, out, x, y: (g, -g), glsl="{0} - {1}")
-MUL = Elementwise("mul", np.multiply, lambda g, out, x, y: (g * y, g * x), glsl="{0} * {1}")
+# the attribute int32 says that integers wrap, see backends/wide.py
+ADD = Elementwise("add", lambda x, y, *_: np.add(x, y), lambda g, out, x, y: (g, g), glsl="{0} + {1}")
+SUB = Elementwise("sub", lambda x, y, *_: np.subtract(x, y), lambda g, out, x, y: (g, -g), glsl="{0} - {1}")
+MUL = Elementwise("mul", lambda x, y, *_: np.multiply(x, y), lambda g, out, x, y: (g * y, g * x), glsl="{0} * {1}")
 DIV = Elementwise(
     name="div",
     numpy=np.divide,

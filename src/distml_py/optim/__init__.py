@@ -32,6 +32,6 @@ def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
         raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
 
 
-_guard_classes((*BY_NAME.values(), LBFGS), idle=frozenset({"foreach", "fused", "capturable", "differentiable"}))
+_guard_classes((*BY_NAME.values(), LBFGS))
 _guard_classes(value for value in vars(lr_scheduler).values() if isinstance(value, type))
 __getattr__ = _getter("torch.optim", globals())

@@ -10,7 +10,7 @@ from .. import live
 from ..creation import full, zeros_like
 from ..errors import RecipeError
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Options, check_betas, moments, not_negative
+from .optimizer import Group, Optimizer, Options, check_betas, flags, moments, not_negative
 
 
 def _decayed(parameter: Tensor, gradient: Tensor, group: Group) -> Tensor:
@@ -42,11 +42,15 @@ class RMSprop(Optimizer):
         weight_decay: float = 0,
         momentum: float = 0,
         centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ):
         not_negative("RMSprop", lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum)
         options = {"lr": lr, "momentum": momentum, "alpha": alpha, "eps": eps, "centered": centered}
-        super().__init__(params, {**options, "weight_decay": weight_decay, "maximize": maximize})
+        how = flags(self, differentiable, capturable=capturable, foreach=foreach)
+        super().__init__(params, {**options, "weight_decay": weight_decay, "maximize": maximize, **how})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient, alpha = _decayed(parameter, gradient, group), group["alpha"]
@@ -80,12 +84,17 @@ class Adagrad(Optimizer):
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
         eps: float = 1e-10,
+        foreach: bool | None = None,
+        *,
         maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
         start = initial_accumulator_value
         not_negative("Adagrad", lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, initial_accumulator_value=start, eps=eps)
         options = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "initial_accumulator_value": start, "maximize": maximize})
+        how = flags(self, differentiable, foreach=foreach, fused=fused)
+        super().__init__(params, {**options, "initial_accumulator_value": start, "maximize": maximize, **how})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = _decayed(parameter, gradient, group)
@@ -109,12 +118,17 @@ class Adadelta(Optimizer):
         rho: float = 0.9,
         eps: float = 1e-6,
         weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        capturable: bool = False,
         maximize: bool = False,
+        differentiable: bool = False,
     ):
         not_negative("Adadelta", lr=lr, eps=eps, weight_decay=weight_decay)
         if not 0 <= rho <= 1:
             raise RecipeError(f"Adadelta: rho is in [0, 1], got {rho}")
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize})
+        options = {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        super().__init__(params, {**options, **flags(self, differentiable, capturable=capturable, foreach=foreach)})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient, rho, eps = _decayed(parameter, gradient, group), group["rho"], group["eps"]
@@ -139,12 +153,17 @@ class Adamax(Optimizer):
         betas: Sequence[float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
         maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
     ):
         not_negative("Adamax", lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas("Adamax", betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps}
-        super().__init__(params, {**options, "weight_decay": weight_decay, "maximize": maximize})
+        how = flags(self, differentiable, capturable=capturable, foreach=foreach)
+        super().__init__(params, {**options, "weight_decay": weight_decay, "maximize": maximize, **how})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient, (first, second) = _decayed(parameter, gradient, group), group["betas"]
@@ -171,12 +190,17 @@ class NAdam(Optimizer):
         weight_decay: float = 0,
         momentum_decay: float = 4e-3,
         decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
     ):
         not_negative("NAdam", lr=lr, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay)
         check_betas("NAdam", betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "momentum_decay": momentum_decay}
-        super().__init__(params, {**options, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
+        options |= {"decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize}
+        super().__init__(params, {**options, **flags(self, differentiable, capturable=capturable, foreach=foreach)})
         self._products: dict[tuple[float, float], list[float]] = {}
 
     def _product(self, step: int, first: float, decay: float) -> float:
@@ -222,12 +246,17 @@ class RAdam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0,
         decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
     ):
         not_negative("RAdam", lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas("RAdam", betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize})
+        options |= {"decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize}
+        super().__init__(params, {**options, **flags(self, differentiable, capturable=capturable, foreach=foreach)})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = _decayed(parameter, gradient, group)

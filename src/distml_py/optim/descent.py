@@ -11,7 +11,7 @@ from .. import live
 from ..creation import zeros_like
 from ..errors import RecipeError
 from ..tensor import Tensor
-from .optimizer import Group, Optimizer, Options, check_betas, moments, not_negative
+from .optimizer import Group, Optimizer, Options, check_betas, flags, moments, not_negative
 
 
 class SGD(Optimizer):
@@ -27,13 +27,18 @@ class SGD(Optimizer):
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
+        *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
         not_negative("SGD", lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise RecipeError("SGD: nesterov needs momentum > 0 and dampening 0")
         options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
+        how = flags(self, differentiable, foreach=foreach, fused=fused)
+        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize, **how})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         if group["maximize"]:
@@ -62,14 +67,19 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
+        *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ):
         not_negative(type(self).__name__, lr=lr, eps=eps, weight_decay=weight_decay)
         check_betas(type(self).__name__, betas)
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
-        more = {"decoupled_weight_decay": True} if decoupled_weight_decay else {}
-        super().__init__(params, {**options, "amsgrad": amsgrad, "maximize": maximize, **more})
+        options |= {"amsgrad": amsgrad, "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
+        super().__init__(params, {**options, **flags(self, differentiable, foreach=foreach, capturable=capturable, fused=fused)})
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         first, second = group["betas"]
@@ -100,6 +110,13 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
         amsgrad: bool = False,
+        *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize)
+        how = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        more: dict[str, Any] = {"maximize": maximize, "decoupled_weight_decay": True, **how}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **more)

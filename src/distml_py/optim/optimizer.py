@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import engine, live
 from ..atlas import Atlas, groups
 from ..creation import zeros_like
-from ..errors import ArgumentError, RecipeError, ShapeError
-from ..missing import OF_OPTIMIZER, without
+from ..errors import ArgumentError, RecipeError, ShapeError, UnsupportedError
 from ..tensor import Tensor, enable_grad, no_grad
+from .hooks import Hooked
+from .states import Options, States, signature, slot
 
-Options = dict[str, Any]
 Numbers = tuple[int, ...]
 required = object()  # the default of an option that must be given, for rules that people wrote long ago
+FLAGS = frozenset({"foreach", "fused", "capturable", "differentiable"})
+"""options that say how PyTorch computes a step: kept for the text and the state, nothing here depends on them"""
 
 
 class Group(dict[str, Any]):
@@ -44,7 +47,7 @@ class Group(dict[str, Any]):
         return bool(super().__getitem__(name))
 
 
-class Optimizer:
+class Optimizer(Hooked):
     """params: tensors, or groups {"params": tensors, option: value}. Subclasses define update().
 
     elementwise: update() treats each number by itself, so the parameters of a group, their gradients and slots are gathered in
@@ -74,24 +77,22 @@ class Optimizer:
 
     def add_param_group(self, param_group: Mapping[str, Any]) -> None:
         """{"params": a tensor, tensors, or (name, tensor) pairs; option: value}. Raises RecipeError."""
-        given = param_group["params"]
+        given, name = param_group["params"], type(self).__name__
         listed = [given] if isinstance(given, Tensor) else list(given)
         tensors = [item[1] if isinstance(item, tuple) else item for item in listed]
-        name = type(self).__name__
+        names = [item[0] for item in listed if isinstance(item, tuple)]
+        if names and len(names) < len(tensors):
+            raise RecipeError(f"{name}: of {len(tensors)} parameters {len(names)} have a name; name all of them, or none")
         for tensor in tensors:
             if not isinstance(tensor, Tensor) or not tensor.is_leaf:
                 raise RecipeError(f"{name} takes leaf tensors, got {type(tensor).__name__}")
         if len({id(tensor) for tensor in (*self._tensors(), *tensors)}) < len(self._tensors()) + len(tensors):
             raise RecipeError(f"{name}: a parameter was given twice; each is in one group, once")
-        self.param_groups.append(Group({**self.defaults, **param_group, "params": tensors}))
+        named = {"param_names": names} if names else {}
+        self.param_groups.append(Group({**self.defaults, **param_group, "params": tensors, **named}))
 
     def _tensors(self) -> list[Tensor]:
         return [tensor for group in self.param_groups for tensor in group["params"]]
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            raise without(self, name, OF_OPTIMIZER, "torch.optim.Optimizer", "code before and after step()")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for tensor in self._tensors():
@@ -179,7 +180,7 @@ class Optimizer:
         self._take_apart(set(ready))
         alike: dict[Any, list[int]] = {}
         for number in ready:
-            alike.setdefault(_signature(self._states.get(number, {})), []).append(number)
+            alike.setdefault(signature(self._states.get(number, {})), []).append(number)
         found: list[int | Numbers] = []
         for numbers in alike.values():
             keys = [tuple(numbers[n] for n in members) for members in groups([tensors[n] for n in numbers])]
@@ -249,11 +250,18 @@ class Optimizer:
         """{"name", option: value}: enough for from_config() to make an equal optimizer. Raises RecipeError for groups."""
         if len(self.param_groups) != 1:
             raise RecipeError("a run shared by several workers takes one parameter group; give all parameters one lr")
-        options = {name: value for name, value in self.param_groups[0].items() if name in self.defaults}
+        taken = inspect.signature(type(self).__init__).parameters.keys() - FLAGS
+        options = {name: value for name, value in self.param_groups[0].items() if name in self.defaults and name in taken}
         return {"name": type(self).__name__, **options}
 
     def state_dict(self) -> Options:
         """PyTorch's layout: {"state": {number: slots}, "param_groups": [...]}."""
+        for hook in self._asked("state_dict_pre"):
+            hook(self)
+        found: Options = self._changed("state_dict_post", self._saved())
+        return found
+
+    def _saved(self) -> Options:
         saved = []
         for group, first in self._numbered():
             numbers = list(range(first, first + len(group["params"])))
@@ -263,64 +271,34 @@ class Optimizer:
 
     def load_state_dict(self, state_dict: Options) -> None:
         """Raises ShapeError when a slot does not have its parameter's shape."""
+        self._load(self._changed("load_state_dict_pre", state_dict))
+        for hook in self._asked("load_state_dict_post"):
+            hook(self)
+
+    def _load(self, state_dict: Options) -> None:
         tensors = self._tensors()
         state: dict[int, Options] = {}
         for key, slots in state_dict["state"].items():
             number = int(key)
             if not 0 <= number < len(tensors):
                 raise ShapeError(f"optimizer state names parameter {number}, there are {len(tensors)}")
-            state[number] = {name: _slot(name, value, tensors[number]) for name, value in slots.items()}
+            state[number] = {name: slot(name, value, tensors[number]) for name, value in slots.items()}
         for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
             group.update({name: value for name, value in saved.items() if name != "params"})
         self._states = dict(state.items())
         self._arranged.clear()
 
 
-class States(MutableMapping[Any, Options]):
-    """Slots by parameter or its number; a parameter that has none yet gets an empty dictionary, as in PyTorch."""
-
-    def __init__(self, states: dict[Any, Options], numbers: dict[int, int]):
-        self._states, self._numbers = states, numbers
-
-    def _key(self, key: Any) -> Any:
-        return self._numbers.get(id(key), key) if isinstance(key, Tensor) else key
-
-    def __getitem__(self, key: Any) -> Options:
-        return self._states.setdefault(self._key(key), {}) if isinstance(key, Tensor) else self._states[key]
-
-    def __setitem__(self, key: Any, slots: Options) -> None:
-        self._states[self._key(key)] = slots
-
-    def __delitem__(self, key: Any) -> None:
-        del self._states[self._key(key)]
-
-    def __contains__(self, key: object) -> bool:
-        return self._key(key) in self._states
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._states)
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-    def __repr__(self) -> str:
-        return repr(self._states)
-
-
-def _signature(state: Options) -> Any:
-    """Equal where update() may treat two parameters as one: the same slots, the same numbers in them."""
-    return tuple((name, None if isinstance(value, Tensor) else value) for name, value in state.items())
-
-
-def _slot(name: str, value: Any, tensor: Tensor) -> Any:
-    if isinstance(value, (int, float)):
-        return value
-    if name == "step":
-        return int(value.item())
-    found = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
-    if found.shape != tensor.shape:
-        raise ShapeError(f"optimizer state {name} has shape {found.shape}, its parameter {tensor.shape}")
-    return found
+def flags(rule: Optimizer, differentiable: bool, **others: bool | None) -> Options:
+    """The options of FLAGS that a rule takes. Raises UnsupportedError, ArgumentError."""
+    name = type(rule).__name__
+    if differentiable:
+        raise UnsupportedError(
+            f"not implemented: {name}(differentiable=True); nearest is torch.func.functional_call with parameters of your own"
+        )
+    if others.get("fused") and others.get("foreach"):
+        raise ArgumentError(f"{name}: `fused` and `foreach` cannot be `True` together; nothing here depends on either")
+    return {**others, "differentiable": False}
 
 
 def not_negative(name: str, **options: float) -> None:

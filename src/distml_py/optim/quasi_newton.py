@@ -52,21 +52,21 @@ class LBFGS(Optimizer):
             raise RecipeError("LBFGS.step() needs a closure that computes the loss and its gradients")
         if engine.backend().on_gpu and "LBFGS" not in _told:
             _told.add("LBFGS")
-            warnings.warn("LBFGS waits for the GPU at each evaluation: its directions are computed on the host", stacklevel=2)
+            warnings.warn("LBFGS waits for the GPU at each evaluation: its directions are computed on the host", stacklevel=3)
         search = _Search(self, closure)
         first = search.evaluate()
         if not _flat(search.gradient, self.param_groups[0]["tolerance_grad"]):
             search.iterate(self._states.setdefault(0, {"func_evals": 0, "n_iter": 0}))
         return first
 
-    def state_dict(self) -> Options:
+    def _saved(self) -> Options:
         """PyTorch's names; the history as lists of tensors."""
         group = self.param_groups[0]
         saved = {**{k: v for k, v in group.items() if k != "params"}, "params": list(range(len(group["params"])))}
         state = {0: {name: _told_as(Tensor, value) for name, value in self._states[0].items()}} if self._states else {}
         return {"state": state, "param_groups": [saved]}
 
-    def load_state_dict(self, state_dict: Options) -> None:
+    def _load(self, state_dict: Options) -> None:
         for saved in state_dict["param_groups"]:
             self.param_groups[0].update({name: value for name, value in saved.items() if name != "params"})
         loaded = {name: _told_as(_array, value) for name, value in state_dict["state"].get(0, {}).items()}

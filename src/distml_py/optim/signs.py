@@ -9,7 +9,7 @@ from .. import live
 from ..creation import full, zeros_like
 from ..errors import RecipeError
 from ..tensor import Tensor, where
-from .optimizer import Group, Optimizer, Options, not_negative
+from .optimizer import Group, Optimizer, Options, flags, not_negative
 
 
 class Rprop(Optimizer):
@@ -23,13 +23,19 @@ class Rprop(Optimizer):
         lr: float = 1e-2,
         etas: Sequence[float] = (0.5, 1.2),
         step_sizes: Sequence[float] = (1e-6, 50),
+        *,
+        capturable: bool = False,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
     ):
         not_negative("Rprop", lr=lr)
         if len(etas) != 2 or not 0 < etas[0] < 1 < etas[1]:
             raise RecipeError(f"Rprop: etas are a number in (0, 1) and one above 1, got {tuple(etas)}")
         options = {"lr": lr, "etas": tuple(etas), "step_sizes": tuple(step_sizes)}
-        super().__init__(params, {**options, "maximize": maximize})
+        super().__init__(
+            params, {**options, "maximize": maximize, **flags(self, differentiable, capturable=capturable, foreach=foreach)}
+        )
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = -gradient if group["maximize"] else gradient
@@ -62,11 +68,16 @@ class ASGD(Optimizer):
         alpha: float = 0.75,
         t0: float = 1e6,
         weight_decay: float = 0,
+        foreach: bool | None = None,
         maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
     ):
         not_negative("ASGD", lr=lr, weight_decay=weight_decay)
         options = {"lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "maximize": maximize})
+        super().__init__(
+            params, {**options, "maximize": maximize, **flags(self, differentiable, capturable=capturable, foreach=foreach)}
+        )
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = -gradient if group["maximize"] else gradient

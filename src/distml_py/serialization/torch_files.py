@@ -15,6 +15,7 @@ from ..dtypes import BFLOAT16, BY_NAME, DType, dtype_of
 from ..errors import FormatError
 from ..tensor import Tensor
 from ..tensor.device import device
+from . import whole
 from .archive import Archive, bytes_of, put, written
 from .pickles import Call, Elsewhere, Name, read, write
 
@@ -108,6 +109,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch.ComplexFloatStorage": lambda *_: _no_call(),
     "torch.ComplexDoubleStorage": lambda *_: _no_call(),
 }
+ALONE: dict[str, Callable[..., Any]] = {str(name): whole.refused for name in (whole.MODULE, whole.NAMED)}
+WHOLE: dict[str, Callable[..., Any]] = {str(whole.MODULE): whole.made, str(whole.NAMED): whole.read_name}
 VALUES = {f"torch.{name}": kind for name, kind in BY_NAME.items()}
 
 
@@ -128,13 +131,14 @@ def load(
 
     f: a path or an open binary file. Tensors come to where new tensors are, whatever map_location says, in their
     dtypes; integers must fit into 32 bits; tensors that shared a storage have numbers of their own.
-    weights_only: as True, always: a file is read as data, and what else it names is a FormatError that says the name.
+    weights_only=False also reads a whole module that torch.save of this library wrote, where its class is defined. Nothing of
+    a file is ever run: what else it names is a FormatError that says the name.
     Raises FormatError for a damaged file, and for one that is none of PyTorch's; FileNotFoundError.
     """
-    return loads(bytes_of(f, "torch.load"))
+    return loads(bytes_of(f, "torch.load"), weights_only is not False)
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, weights_only: bool = True) -> Any:
     """load() from the bytes of a file."""
     if data[8:9] == SAFETENSORS and not data.startswith(b"PK"):
         raise FormatError("this is a safetensors file; read it with distml_py.load_file()")
@@ -147,7 +151,8 @@ def loads(data: bytes) -> Any:
     archive = Archive(data)
     if "data.pkl" not in archive.names():
         raise FormatError("the zip file has no data.pkl: it is a TorchScript or other archive, and no dictionary of weights")
-    return read(archive.read("data.pkl"), CALLS, _Storages(archive), VALUES)
+    calls: dict[str, Callable[..., Any]] = {**CALLS, **(ALONE if weights_only else WHOLE)}
+    return read(archive.read("data.pkl"), calls, _Storages(archive), VALUES)
 
 
 def save(
@@ -155,8 +160,8 @@ def save(
 ) -> None:
     """Tensors, and dictionaries, lists and tuples of them, of numbers and text, in the format that PyTorch's torch.load reads.
 
-    f: a path or an open binary file. int32 tensors are written as int64, PyTorch's usual one. Models are not written: save
-    model.state_dict(). Raises FormatError for what cannot be written.
+    f: a path or an open binary file. A whole model is written, too, for load(f, weights_only=False) of this library alone: its
+    class by name, and its attributes. PyTorch reads model.state_dict(). Raises FormatError for what cannot be written.
     """
     put(dumps(obj), f, "torch.save")
 
@@ -164,10 +169,16 @@ def save(
 def dumps(obj: Any) -> bytes:
     """The bytes of save()."""
     records: dict[str, bytes] = {}
+    open_now: set[int] = set()
 
     def said(value: Any) -> Any:
         if isinstance(value, Tensor):
             return _written(value, records)
+        if isinstance(value, nn.Module):
+            if id(value) in open_now:
+                raise FormatError(f"torch.save: the {type(value).__name__} holds itself; save its state_dict()")
+            open_now.add(id(value))
+            return whole.written(value)
         return _plain(value)
 
     pickle = write(obj, said)
@@ -200,8 +211,10 @@ def _plain(value: Any) -> Any:
         return Call(Name("torch", "device"), ("cpu",))
     if isinstance(value, (dtype, np.dtype)):
         return Name("torch", dtype_of(value).name)
-    if isinstance(value, nn.Module):
-        raise FormatError(f"torch.save: a whole {type(value).__name__} is code as well as weights; save its state_dict()")
+    name = whole.named(value)
+    if name is not None:
+        return name
     raise FormatError(
-        f"torch.save writes tensors, numbers, text, None and dictionaries, lists and tuples of them; got {type(value).__name__}"
+        f"torch.save writes tensors, numbers, text, None and dictionaries, lists and tuples of them; got {type(value).__name__}. "
+        "Of a model save its state_dict()"
     )

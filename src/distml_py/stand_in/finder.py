@@ -21,6 +21,8 @@ LIBRARY = __name__.split(".")[0]
 # PyTorch's modules whose names are found elsewhere here: by the module itself, or by what is below it (.*)
 PLACES = {
     "torch": "stand_in.facade",
+    "torch.hub": "stand_in.hub",
+    "torch.utils.model_zoo": "stand_in.hub",
     "torch.utils.benchmark": "stand_in.benchmark",
     "torch.utils.data": "data",
     "torch.utils.data.*": "data",
@@ -83,7 +85,8 @@ class Alias(ModuleType):
         except AttributeError as error:
             if f"{self.__name__}.{name}" in PLACES:
                 return self._below(name)
-            if not (isinstance(error, MissingNameError) and _importing()):
+            known = isinstance(error, MissingNameError) or self.__name__.startswith("torch.distributed")
+            if not (known and _importing()):
                 raise
             return absent(name, str(error))
         if isinstance(found, ModuleType) and f"{self.__name__}.{name}" in PLACES:

@@ -25,6 +25,7 @@ from . import (
     reduction,
     scan,
     shape,
+    strided,
 )
 from . import grad_fn as _grad_fn
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
@@ -51,6 +52,7 @@ FAMILIES = (
     reduction,
     scan,
     shape,
+    strided,
 )
 
 for _family in FAMILIES:

@@ -12,7 +12,6 @@ import functools
 import inspect
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DistmlError, DtypeError
-from . import kinds_taken, other_names
+from . import kinds_taken, legacy, other_names
 from .tensor import Tensor
 
 Kinds = tuple[type, ...]
@@ -49,7 +48,6 @@ _NAMED: dict[str, str] = {
 }
 _OURS = frozenset({__name__.partition(".")[0], "numpy"})
 NONE: frozenset[str] = frozenset()
-_LEGACY = frozenset({"size_average", "reduce"})
 MAKING = frozenset({"layout", "pin_memory", "memory_format"})  # what creation functions take and nothing here depends on
 
 
@@ -61,7 +59,8 @@ class Plan:
     idle: tuple[str, ...]
     out: bool
     sized: str
-    legacy: bool
+    legacy: str  # the loss whose deprecated arguments are given
+    place: int | None  # of its reduction among the arguments
     older: Any = None
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -71,20 +70,17 @@ class Plan:
         given = {self.renamed.get(name, name): value for name, value in named.items() if name not in self.idle}
         out = given.pop("out") if self.out else None
         if self.legacy:
-            given["reduction"] = _reduction(
-                given.pop("size_average", None), given.pop("reduce", None), given.get("reduction", "mean")
-            )
+            args, given = self._reduced(args, given)
         found = function(*args, given.pop(self.sized), **given) if self.sized else function(*args, **given)
         return found if out is None else _stored(found, out)
 
-
-def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """What size_average and reduce, which PyTorch deprecated, mean."""
-    if size_average is None and reduce is None:
-        return reduction
-    found = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=4)
-    return found
+    def _reduced(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        args, found = legacy.taken_out(self.legacy, args)
+        found = {word: named.pop(word, found.get(word)) for word in legacy.WORDS}
+        if self.place is not None and self.place < len(args):
+            meant = legacy.reduction_of(**found, reduction=args[self.place])
+            return (*args[: self.place], meant, *args[self.place + 1 :]), named
+        return args, {**named, "reduction": legacy.reduction_of(**found, reduction=named.get("reduction", "mean"))}
 
 
 def _stored(found: Any, out: Any) -> Any:
@@ -124,16 +120,20 @@ class Signature:
         if older is not None:
             args, factors = older(args)
             named = named | factors
+        loss = self.name if legacy.is_used(self.name, args, strange) else ""
         renamed = {name: known for name in strange if (known := other_names.renamed(name, self.named, named)) is not None}
         idle = tuple(name for name in strange if name in self.idle or (name in other_names.IDLE and name not in renamed))
         sized = next((n for n in strange if n in other_names.SEVERAL), "") if self.rest and len(args) <= len(self.placed) else ""
-        legacy = "reduction" in self.named and not _LEGACY.isdisjoint(strange)
-        taken = {*renamed, *idle, "out", *(_LEGACY if legacy else ()), sized}
+        taken = {*renamed, *idle, "out", *(legacy.WORDS if loss else ()), sized}
         rest = [name for name in strange if name not in taken]
         if rest:
             raise ArgumentError(self._unknown(rest[0]))
-        self._check(args, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
-        return Plan(renamed, idle, "out" in strange, sized, legacy, older) if strange or older is not None else None
+        own = legacy.taken_out(self.name, args)[0] if loss else args
+        self._check(own, {renamed.get(name, name): value for name, value in named.items() if name not in idle})
+        if not strange and not loss and older is None:
+            return None
+        place = self.placed.index("reduction") if loss and "reduction" in self.placed else None
+        return Plan(renamed, idle, "out" in strange, sized, loss, place, older)
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self.named, 1, 0.5)

@@ -11,7 +11,6 @@ from ..broadcast import Number
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..graph import Node
 from ..op import bool_, int32
-from ..ops.elementwise import cast
 from .choosing import where
 from .ordering import places
 from .picking import _filled, check_index, is_basic, key_of, line_index
@@ -57,7 +56,7 @@ def _like(input: Tensor, value: Any) -> Tensor:
         value = Tensor(value)
     if not isinstance(value, Tensor):
         return Tensor(graph.full(value, (), input._node.dtype))
-    return made(cast(value._node, input._node.dtype), value)
+    return value.to(input.dtype)
 
 
 def _by_mask(input: Tensor, mask: Tensor, value: Tensor) -> Tensor:
@@ -281,6 +280,17 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """input, with src as its slice number `index` along dim."""
     key = (slice(None),) * broadcast.axis_of(dim, input.ndim, "select_scatter") + (index,)
     return _assigned(input, key, _like(input, src))
+
+
+@method
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """input, with src as its diagonal of two dimensions."""
+    found = input.clone()
+    part = found.diagonal(offset, dim1, dim2)
+    if part.shape != src.shape:
+        raise ShapeError(f"diagonal_scatter: the diagonal has shape {part.shape}, src {src.shape}")
+    part.copy_(src)
+    return found
 
 
 @method

@@ -73,11 +73,17 @@ def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Numbe
     if min is None and max is None:
         raise DtypeError("clamp needs min, max or both")
     out = input
+    if input.dtype.kind == "i":  # limits that no integer here reaches
+        min, max = (_within(limit) for limit in (min, max))
     if min is not None:
         out = where(out < min, min, out)
     if max is not None:
         out = where(out > max, max, out)
     return out
+
+
+def _within(limit: Tensor | Number | None) -> Tensor | Number | None:
+    return max(min(limit, 2**31 - 1), -(2**31)) if type(limit) is int else limit
 
 
 clip = method(clamp, "clip")
@@ -104,6 +110,8 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 @method
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """|input - other| <= atol + rtol |other|, or equal."""
+    if input.dtype == bool_ and other.dtype == bool_:
+        return input == other
     near = (input == other) | (((input - other).abs() <= other.abs() * rtol + atol) & other.isfinite())
     return near | (input.isnan() & other.isnan()) if equal_nan else near
 
@@ -157,10 +165,25 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-@method
 def real(input: Tensor) -> Tensor:
     return input
 
 
+def imag(input: Tensor) -> Tensor:
+    """Raises DtypeError: nothing is complex."""
+    raise DtypeError("imag is not implemented for tensors with non-complex dtypes; there are no complex numbers here")
+
+
+def fill(input: Tensor, value: Tensor | Number) -> Tensor:
+    """input's shape and dtype, with one number everywhere."""
+    return input.detach().clone().fill_(value)
+
+
+def is_conj(input: Tensor) -> bool:
+    """False: nothing is complex."""
+    return False
+
+
+is_neg = is_conj
 conj, conj_physical = method(real, "conj"), method(real, "conj_physical")
 resolve_conj, resolve_neg = method(real, "resolve_conj"), method(real, "resolve_neg")

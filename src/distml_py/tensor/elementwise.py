@@ -63,7 +63,8 @@ def positive(input: Tensor) -> Tensor:
 
 @method
 def square(input: Tensor) -> Tensor:
-    return input * input
+    x = input.long() if input.dtype == bool_ else input
+    return x * x
 
 
 @method
@@ -142,6 +143,13 @@ def sinc(input: Tensor) -> Tensor:
     x = (input if input.is_floating_point() else input.float()) * math.pi
     zero = x == 0
     return where(zero, 1.0, x.sin() / where(zero, 1.0, x))
+
+
+@method
+def angle(input: Tensor) -> Tensor:
+    """pi where a number is negative, else 0; NaN stays."""
+    x = input if input.is_floating_point() else input.float()
+    return where(x.isnan(), x, (x < 0).to(x.dtype) * math.pi).detach()
 
 
 @method

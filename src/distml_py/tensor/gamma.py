@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..errors import UnsupportedError
+from ..errors import ShapeError, UnsupportedError
 from .choosing import where
 from .tensor import Tensor, method
 
@@ -63,7 +63,20 @@ def digamma(input: Tensor) -> Tensor:
     square = 1 / (w * w)
     found = found + w.log() - 0.5 / w - square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square / 240)))
     near = where(low, x - x.detach().round(), 0.25)
+    found = where((x < 0) & (near == 0), math.nan, found)  # a pole between two signs
     return where(low, found - math.pi * (near * math.pi).cos() / (near * math.pi).sin(), found)
+
+
+@method
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """The logarithm of the gamma function of p dimensions, for numbers above (p - 1) / 2."""
+    if p < 1:
+        raise ShapeError(f"mvlgamma: p is at least 1, got {p}")
+    x = _float(input)
+    found = lgamma(x) + p * (p - 1) / 4 * math.log(math.pi)
+    for n in range(1, p):
+        found = found + lgamma(x - n / 2)
+    return found
 
 
 @method

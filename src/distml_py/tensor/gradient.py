@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from .. import engine, graph, ops
 from ..differentiation import gradients_of, order
@@ -55,17 +57,35 @@ def backward(
             grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
             grad._requires_grad = create_graph
             leaf.grad = grad
+            if leaf._after is not None:
+                for hook in list(leaf._after.values()):
+                    hook(leaf)
     engine.keep(input._node)
 
 
 class RemovableHandle:
-    """What register_hook returns: remove() ends it."""
+    """What registering a hook returns: remove() takes it away again; so does leaving a `with` block."""
 
-    def __init__(self, hooks: dict[int, Callable[[Node], Node]], number: int):
-        self._hooks, self._number = hooks, number
+    def __init__(self, hooks: dict[int, Any], number: int):
+        self._hooks, self.id = hooks, number
+
+    @classmethod
+    def of(cls, hooks: OrderedDict[int, Any], hook: Any, first: bool = False) -> RemovableHandle:
+        """hook among hooks, as the last or the first one."""
+        number = next(_numbers)
+        hooks[number] = hook
+        if first:
+            hooks.move_to_end(number, last=False)
+        return cls(hooks, number)
 
     def remove(self) -> None:
-        self._hooks.pop(self._number, None)
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
 
 
 @method
@@ -91,6 +111,16 @@ def register_hook(input: Tensor, hook: Hook) -> RemovableHandle:
 
 
 @method
+def register_post_accumulate_grad_hook(input: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """hook(input) is called by backward() after it has left the gradient of this leaf in .grad."""
+    if not input.requires_grad or not input.is_leaf:
+        raise GradientError("post accumulate grad hooks cannot be registered on non-leaf tensors, nor without requires_grad")
+    if input._after is None:
+        input._after = OrderedDict()
+    return RemovableHandle.of(input._after, hook)
+
+
+@method
 def retain_grad(input: Tensor) -> None:
     """backward() leaves the gradient of this computed tensor in .grad, too."""
     if not input.requires_grad:
@@ -107,4 +137,5 @@ def retain_grad(input: Tensor) -> None:
             known = tensor.grad
             tensor.grad = Tensor(graph.apply(ops.DETACH, g._node if known is None else known._node + g._node))
 
+    input._after = OrderedDict() if input._after is None else input._after
     input.register_hook(keep)

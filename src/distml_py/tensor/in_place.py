@@ -37,12 +37,13 @@ ELEMENTWISE = (
         "greater_equal",
     ),
     *("less", "less_equal", "not_equal", "logical_and", "logical_or", "logical_xor", "heaviside", "ldexp"),
+    *("bitwise_left_shift", "bitwise_right_shift"),
 )
 
 BY_INDEX = (
     *("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_fill", "index_put", "masked_scatter", "cumsum"),
     *("cumprod", "tril", "triu", "addmm", "addmv", "addr", "baddbmm", "addbmm"),
-    *("index_reduce", "put", "gcd", "lcm", "renorm", "lgamma", "digamma"),
+    *("index_reduce", "put", "gcd", "lcm", "renorm", "lgamma", "digamma", "polygamma", "mvlgamma"),
 )
 
 
@@ -68,6 +69,7 @@ for _family in (arithmetic, choosing, elementwise, assigning, picking, products,
             method(_in_place(getattr(_family, _name)), f"{_name}_")
 _OPERATORS: dict[str, Any] = {
     **{"add": arithmetic.add, "sub": arithmetic.sub, "mul": arithmetic.mul, "truediv": arithmetic.div, "pow": arithmetic.pow},
+    **{"lshift": arithmetic.bitwise_left_shift, "rshift": arithmetic.bitwise_right_shift},
     **{"floordiv": arithmetic.floor_divide, "mod": arithmetic.remainder},
     **{"and": arithmetic.bitwise_and, "or": arithmetic.bitwise_or, "xor": arithmetic.bitwise_xor},
 }

@@ -97,6 +97,12 @@ def chunk(input: Tensor, chunks: Any, dim: Any = 0) -> tuple[Tensor, ...]:
     return input.split(-(-size // chunks), dim) if size else input.split([0] * chunks, dim)
 
 
+unsafe_split, unsafe_split_with_sizes, unsafe_chunk = (
+    method(function, name)
+    for function, name in ((split, "unsafe_split"), (split, "unsafe_split_with_sizes"), (chunk, "unsafe_chunk"))
+)
+
+
 def cat(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:
     """Joined along dim; all other sizes are equal. Empty tensors of shape (0,) are passed over. Raises ShapeError."""
     tensors = [t for t in tensors if t.shape != (0,)] or list(tensors)[:1]

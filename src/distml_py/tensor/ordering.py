@@ -13,7 +13,7 @@ from ..errors import DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from .choosing import where
 from .joining import cat
-from .reduction import Best
+from .reduction import Best, turned
 from .scan import LEAST
 from .tensor import Tensor, method
 
@@ -116,7 +116,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if k > PICKED or size <= COUNTED or not engine.backend().on_gpu:
         indices = argsort(input, axis, descending=largest).narrow(axis, 0, k)
     else:
-        indices = _picked(input._aside() if largest else -input._aside(), k, axis)
+        indices = _picked(input._aside() if largest else turned(input._aside()), k, axis)
     return Best(input.gather(axis, indices), indices)
 
 
@@ -167,23 +167,38 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 @method
 def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The numbers below which the share q of all lies; q: a number or a tensor (k,), whose dimension comes first."""
+    return _quantile("quantile", input, q, dim, keepdim, interpolation)
+
+
+@method
+def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+    """quantile() of what is not NaN."""
+    return _quantile("nanquantile", input, q, dim, keepdim, interpolation)
+
+
+def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str) -> Tensor:
     if not input.is_floating_point():
-        raise DtypeError(f"quantile needs floating-point numbers, got {input.dtype.name}; use .float()")
+        raise DtypeError(f"{name} needs floating-point numbers, got {input.dtype.name}; use .float()")
     if interpolation not in ("linear", "lower", "higher", "nearest", "midpoint"):
-        raise DtypeError(f"quantile: interpolation is linear, lower, higher, nearest or midpoint, got {interpolation!r}")
+        raise DtypeError(f"{name}: interpolation is linear, lower, higher, nearest or midpoint, got {interpolation!r}")
     if dim is None or not input.ndim:
-        return _shaped(quantile(input.flatten(), q, 0, interpolation=interpolation), input, keepdim)
-    axis = broadcast.axis_of(dim, input.ndim, "quantile")
+        return _shaped(_quantile(name, input.flatten(), q, 0, False, interpolation), input, keepdim)
+    axis = broadcast.axis_of(dim, input.ndim, name)
+    if not isinstance(q, Tensor) and not np.all((np.asarray(q) >= 0) & (np.asarray(q) <= 1)):
+        raise ShapeError(f"{name}() q must be in the range [0, 1] but got {q}")
     shares = q if isinstance(q, Tensor) else Tensor(np.asarray(q, input.dtype))
     if shares.ndim > 1 or shares.dtype.kind != "f":
-        raise ShapeError(f"quantile: q is a number or a line of floating-point numbers, got {shares.dtype.name} {shares.shape}")
+        raise ShapeError(f"{name}: q is a number or a line of floating-point numbers, got {shares.dtype.name} {shares.shape}")
     line = sort(input, axis).values.movedim(axis, -1)
-    line = where(line.isnan().any(-1, keepdim=True), math.nan, line)
-    place = shares.reshape(-1) * (line.shape[-1] - 1)
+    if name == "quantile":
+        line = where(line.isnan().any(-1, keepdim=True), math.nan, line)
+        place = (shares.reshape(-1) * (line.shape[-1] - 1)).expand(*line.shape[:-1], -1)
+    else:  # what is NaN stands at the end
+        place = shares.reshape(-1) * ((~line.isnan()).sum(-1, keepdim=True) - 1).clamp(min=0)
     low, high = place.floor().long(), place.ceil().long()
     if interpolation == "nearest":
         low = high = place.round().long()
-    below, above = (line.index_select(-1, (high if interpolation == "higher" else low)), line.index_select(-1, high))
+    below, above = line.gather(-1, high if interpolation == "higher" else low), line.gather(-1, high)
     weight = {"linear": place - low, "midpoint": (place != low).to(line.dtype) * 0.5}.get(interpolation)
     found = below if weight is None else below + (above - below) * weight
     found = found.movedim(-1, 0)
@@ -216,9 +231,10 @@ def searchsorted(
         raise ShapeError(f"searchsorted: all sizes but the last must agree, got {line.shape} and {values.shape}")
     line, wanted = line.unsqueeze(-2), values.reshape(-1, 1) if line.ndim == 1 else values.unsqueeze(-1)
     below = line <= wanted if right or side == "right" else line < wanted
-    return below.long().sum(-1).reshape(values.shape)
+    found = below.long().sum(-1).reshape(values.shape)
+    return found.int() if out_int32 else found
 
 
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """Between which boundaries (n,), sorted, each number lies: 0 to n."""
-    return searchsorted(boundaries, input, right=right)
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

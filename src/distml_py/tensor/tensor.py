@@ -15,7 +15,7 @@ from .. import broadcast, engine, graph, live, ops
 from ..backends.protocol import Pending
 from ..broadcast import Number
 from ..dtypes import STORED, DType, dtype_of, promoted_names
-from ..errors import DtypeError, GradientError, ShapeError
+from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
 from ..graph import Node
 from ..missing import missing
 from ..op import DTYPES, Gather, Move, Op, bool_, float32, float64, int32
@@ -59,7 +59,7 @@ class Tensor:
     Only floating-point tensors can require gradients.
     """
 
-    __slots__ = ("__weakref__", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
+    __slots__ = ("__dict__", "__weakref__", "_after", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
@@ -74,6 +74,7 @@ class Tensor:
             data, self._kind = in_dtype(data, dtype_of(dtype))
         self._node: Node = data
         self._grad: Tensor | None = None
+        self._after: Any = None  # who is told that the gradient is there
         self._requires_grad = False
         self._view: sharing.View | None = None
         self._root: sharing.Root | None = None
@@ -207,8 +208,17 @@ class Tensor:
 
     # ------------------------------------------------------------ its numbers
 
-    def numpy(self) -> np.ndarray:
-        """A copy of the numbers on the host; computes them first."""
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A copy of the numbers on the host; computes them first. force: also of a tensor that requires grad.
+
+        Raises GradientError: what NumPy computes would silently be left out of the gradient.
+        """
+        if self._requires_grad and not force:
+            raise GradientError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return self._array()
+
+    def _array(self) -> np.ndarray:
+        """numpy() of any tensor."""
         kind = self.dtype.numpy
         if kind is None:
             raise DtypeError("NumPy has no bfloat16; use .float().numpy()")
@@ -299,6 +309,25 @@ class Tensor:
     def _aside(self) -> Tensor:
         """The numbers as they are now, outside the gradient's graph; what is changed later is not told."""
         return self._named(graph.apply(ops.DETACH, self._node))
+
+    def _twin(self) -> Tensor:
+        """A tensor of this class with numbers of its own, which start as these."""
+        return Tensor(self.detach()).requires_grad_(self._requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """The twin of a leaf, with its gradient. Raises GradientError for what was computed."""
+        if not self.is_leaf:
+            raise GradientError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
+                "use .detach() or .clone()"
+            )
+        found = memo[id(self)] = self._twin()
+        found._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
+        return found
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """For pickle: the numbers, their dtype, and whether they require grad."""
+        return _unpickled, (type(self), self._fetched(), self.dtype, self._requires_grad)
 
     def _named(self, node: Node) -> Tensor:
         """A tensor of a node whose numbers are of this dtype."""
@@ -394,15 +423,17 @@ class Tensor:
         return binary(ops.REMAINDER, other, self)
 
     def __pow__(self, other: Tensor | Number) -> Tensor:
-        """Integers stay integers for exponents 0 to 31; otherwise the result is floating-point."""
-        if isinstance(other, int) and 0 < other <= (4 if self.is_floating_point() else 31):
+        """Integers to integers stay integers, as in PyTorch."""
+        if self._node.dtype == bool_:
+            return self.long() ** other
+        if isinstance(other, int) and 0 < other <= 4:
             return math.prod([self] * (other - 1), start=self)  # products: exact for negative bases, cheap
-        if isinstance(other, int) and other == 0 and not self.is_floating_point():
-            return self * 0 + 1
+        if _are_whole(self, other):
+            return _whole_power(self, other)
         return binary(ops.POW, self, other, floating=True)
 
     def __rpow__(self, other: Number) -> Tensor:
-        return binary(ops.POW, other, self, floating=True)
+        return _whole_power(other, self) if _are_whole(self, other) else binary(ops.POW, other, self, floating=True)
 
     def __neg__(self) -> Tensor:
         return unary(ops.NEG, self)
@@ -454,6 +485,13 @@ class Tensor:
     def is_meta(self) -> bool:
         return False
 
+    is_mps = is_xpu = is_xla = is_ipu = is_mtia = is_maia = is_nested = is_quantized = is_sparse_csr = is_meta
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether retain_grad() was asked of this computed tensor."""
+        return not self.is_leaf and self._after is not None
+
     @property
     def output_nr(self) -> int:
         """Which output of its function it is; not kept here, so 0."""
@@ -462,6 +500,15 @@ class Tensor:
     @property
     def is_sparse(self) -> bool:
         return False
+
+    @property
+    def real(self) -> Tensor:
+        return self
+
+    @property
+    def imag(self) -> Tensor:
+        """Raises DtypeError: nothing is complex."""
+        raise DtypeError("imag is not implemented for tensors with non-complex dtypes; there are no complex numbers here")
 
     @property
     def layout(self) -> str:
@@ -498,6 +545,11 @@ class Tensor:
         def __or__(self, other: Any) -> Tensor: ...
         def __ror__(self, other: Any) -> Tensor: ...
         def __xor__(self, other: Any) -> Tensor: ...
+
+
+def _unpickled(kind: type[Tensor], array: np.ndarray, dtype: DType, requires_grad: bool) -> Tensor:
+    found = kind(Tensor(array, dtype))
+    return found.requires_grad_(requires_grad) if found._requires_grad is not requires_grad else found
 
 
 # ---------------------------------------------------------------- from words to nodes
@@ -590,13 +642,17 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
     if type(left) is type(right) is Tensor and dtype is None and not floating:  # the common case, without questions
         one, two = left._node, right._node
         if one.shape == two.shape and one.dtype == two.dtype != bool_:
-            return made(graph.apply(op, one, two), left, right)
+            return made(graph.apply(op, one, two, attrs=_wrapping(op, one, left, right)), left, right)
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         left, right = (Tensor(value) if isinstance(value, np.ndarray) else value for value in (left, right))
     for value in (left, right):
         if not isinstance(value, (Tensor, int, float, np.number, np.bool_)):
             raise DtypeError(f"{op.name} takes tensors and numbers, got {type(value).__name__}; wrap it in tensor(...)")
     values = [v._node if isinstance(v, Tensor) else v.item() if isinstance(v, np.generic) else v for v in (left, right)]
+    if op in _DIVIDING and type(right) is int and right == 0 and isinstance(left, Tensor) and not left.is_floating_point():
+        raise ArgumentError(f"ZeroDivisionError: {op.name} of integers by 0; use floats, where it is NaN or an infinity")
+    if op in _COMPARING:  # what no integer here reaches is compared as a float
+        values = [float(v) if type(v) is int and not -(2**31) <= v < 2**31 else v for v in values]
     if dtype is None:
         dtype = broadcast.promoted(*values)
         if floating and dtype not in (float32, float64):
@@ -606,7 +662,49 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
         elif dtype == bool_ and op not in _ON_BOOLS:
             dtype = int32
     one, two = broadcast.matched(op.name, *values, dtype=dtype)
-    return made(graph.apply(op, one, two), left, right)
+    return made(graph.apply(op, one, two, attrs=_wrapping(op, one, left, right)), left, right)
+
+
+def _are_whole(*values: Any) -> bool:
+    kinds = [value.dtype.kind if isinstance(value, Tensor) else "if"[not isinstance(value, (int, np.integer))] for value in values]
+    return all(kind in "ib" for kind in kinds) and "i" in kinds
+
+
+def _whole_power(base: Any, exponent: Any) -> Tensor:
+    """By squares and products of integers, bit by bit from the highest: none is larger than the result.
+
+    Raises DtypeError for a negative number as exponent; a tensor's negative exponents give 0, or 1 and -1 of 1 and -1.
+    """
+    if not isinstance(exponent, Tensor) and exponent < 0:
+        raise DtypeError("Integers to negative integer powers are not allowed; use .float()")
+    one = base * 0 + 1 if isinstance(base, Tensor) else exponent * 0 + 1
+    if isinstance(exponent, Tensor):
+        e = exponent.long() if exponent.dtype.kind == "b" else exponent
+        e = (e % 2 + 62).where(e > 63, e.abs())  # beyond that only 0, 1 and -1 have a power that fits
+        bits = [(e >> place) % 2 == 1 for place in reversed(range(6))]
+    else:
+        bits = [bool(exponent >> place & 1) for place in reversed(range(int(exponent).bit_length()))]
+    found = one * (exponent * 0 + 1) if isinstance(exponent, Tensor) else one
+    for bit in bits:
+        found = found * found
+        found = found * ((base * one).where(bit, one) if isinstance(bit, Tensor) else base if bit else one)
+    if not isinstance(exponent, Tensor):
+        return found
+    small = (abs(base) == 1) if isinstance(base, Tensor) else Tensor(abs(base) == 1)
+    return (found * 0).where((exponent < 0) & ~small, found)
+
+
+_COMPARING = (ops.EQ, ops.NE, ops.LT, ops.LE, ops.GT, ops.GE)
+_DIVIDING = (ops.FLOOR_DIVIDE, ops.REMAINDER, ops.FMOD)
+_MAY_WRAP = (ops.ADD, ops.SUB, ops.MUL)
+
+
+def _wrapping(op: Op, node: Node, left: Any, right: Any) -> tuple[Any, ...]:
+    """The attribute of a row on int32 tensors: their results wrap, as in PyTorch."""
+    if node.dtype != int32 or op not in _MAY_WRAP:
+        return ()
+    kinds = [value.dtype.name for value in (left, right) if isinstance(value, Tensor)]
+    return (int32,) if "int32" in kinds and "int64" not in kinds else ()
 
 
 def _outside(node: Node) -> Node:

@@ -60,7 +60,7 @@ def save_image(tensor: Tensor | Sequence[Tensor], fp: Any, format: str | None = 
     kind = format or (str(fp).rpartition(".")[2] if not hasattr(fp, "write") else "png")
     if kind.lower() != "png":
         raise ShapeError(f"save_image writes PNG files, got {kind!r}; name the file .png")
-    grid = make_grid(tensor, **options).numpy()
+    grid = make_grid(tensor, **options).detach().numpy()
     data = png_bytes(np.clip(grid * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0))
     if hasattr(fp, "write"):
         fp.write(data)

@@ -1,3 +1,3 @@
 """PyTorch's torch.utils.hooks: what registering a hook returns."""
 
-from ..nn.hooks import RemovableHandle as RemovableHandle
+from ..tensor.gradient import RemovableHandle as RemovableHandle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 
 from ... import engine
@@ -39,6 +40,25 @@ def _norm(grads: list[Tensor], kind: float) -> Tensor:
     if kind == 2.0:
         return stack([(grad * grad).sum() for grad in grads]).sum().sqrt()
     return (stack([(grad.abs() ** kind).sum() for grad in grads]).sum()) ** (1.0 / kind)
+
+
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """clip_grad_norm_() for a norm that is known already."""
+    with no_grad():
+        factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
+        for owner in [parameters] if isinstance(parameters, Tensor) else list(parameters):
+            grad = owner.grad
+            if grad is not None:
+                grad.mul_(factor)
+
+
+def clip_grad_norm(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """clip_grad_norm_() under the name that it had before."""
+    text = "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`."
+    warnings.warn(text, FutureWarning, stacklevel=3)
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite)
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:

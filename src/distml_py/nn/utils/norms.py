@@ -121,7 +121,7 @@ def spectral_norm(
 
 
 def _removed(module: Module, name: str, kind: type, asked: str) -> Module:
-    for number, (hook, _) in list(module._hooks.before.items()):
+    for number, hook in list(module._hooks.before.items()):
         if isinstance(hook, (_WeightNorm, _SpectralNorm)) and type(hook) is kind and hook.name == name:
             del module._hooks.before[number]
             value = hook.compute(module) if isinstance(hook, _WeightNorm) else hook.compute(module, False)

@@ -299,11 +299,11 @@ def remove(module: Module, name: str) -> Module:
 
 def is_pruned(module: Module) -> bool:
     """Whether a parameter of it, or of a module inside, is pruned."""
-    return any(isinstance(hook, BasePruningMethod) for part in module.modules() for hook, _ in part._hooks.before.values())
+    return any(isinstance(hook, BasePruningMethod) for part in module.modules() for hook in part._hooks.before.values())
 
 
 def _method_of(module: Module, name: str) -> tuple[int, BasePruningMethod] | None:
-    for number, (hook, _) in module._hooks.before.items():
+    for number, hook in module._hooks.before.items():
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             return number, hook
     return None

@@ -21,7 +21,7 @@ MODES = {"constant": "constant", "edge": "edge", "reflect": "reflect", "symmetri
 def changed(img: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
     """change((..., channels, height, width)) of a picture, as the kind that it was; a PIL image becomes an array."""
     if isinstance(img, Tensor):
-        return Tensor(np.ascontiguousarray(change(img.numpy())), img.dtype)
+        return Tensor(np.ascontiguousarray(change(img._array())), img.dtype)
     array = np.asarray(img)
     if array.ndim not in (2, 3) or array.dtype.kind not in "buif":
         raise ShapeError(f"a picture is an array (height, width) or (height, width, channels), got {array.dtype} {array.shape}")
@@ -48,7 +48,7 @@ def pil_to_tensor(pic: Any) -> Tensor:
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     """A PIL image where PIL is installed, else a uint8 array (height, width, channels)."""
-    array = pic.numpy() if isinstance(pic, Tensor) else np.asarray(pic)
+    array = pic._array() if isinstance(pic, Tensor) else np.asarray(pic)
     if isinstance(pic, Tensor):
         array = array[None] if array.ndim == 2 else array
         array = array.transpose(1, 2, 0)
@@ -70,7 +70,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
         raise DtypeError(f"Normalize needs a tensor of floating-point numbers, got {found}; put ToTensor() before it")
     if not np.all(std):
         raise ShapeError(f"Normalize: no std may be 0, got {std}")
-    array = tensor.numpy()
+    array = tensor._array()
     shift, scale = (np.asarray(value, array.dtype).reshape(-1, 1, 1) for value in (mean, std))
     return Tensor((array - shift) / scale)
 
