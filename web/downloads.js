@@ -16,13 +16,16 @@ export const missing = [];
 /**
  * Wraps this worker's fetch. `tell` gets each stage's bytes; total 0 means unknown.
  * @param {(stage: string, loaded: number, total: number) => void} tell
+ * @param {() => Promise<Uint8Array<ArrayBuffer> | undefined>} stdlib  Python's own library, where this browser has kept it
  */
-export function countDownloads(tell) {
+export function countDownloads(tell, stdlib) {
   const fetchPlain = globalThis.fetch.bind(globalThis);
   const loaded = STAGES.map(() => 0);
   globalThis.fetch = async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
     const name = url.split("/").at(-1) ?? "";
+    const kept = name === "python_stdlib.zip" ? await stdlib() : undefined;
+    if (kept) return new Response(kept);
     const response = await fetchPlain(input, init).catch((error) => {
       missing.push(`${name} (${error.message})`);
       throw error;
@@ -33,14 +36,17 @@ export function countDownloads(tell) {
     const { stage, bytes } = STAGES[index];
     // The length of a compressed answer is not that of what arrives here.
     const length = response.headers.has("content-encoding") ? 0 : Number(response.headers.get("content-length"));
-    const count = new TransformStream({
-      transform(chunk, controller) {
-        loaded[index] += chunk.byteLength;
-        tell(stage, loaded[index], bytes || length);
-        controller.enqueue(chunk);
-      },
-    });
-    // The content type stays, or WebAssembly would not compile while it streams.
-    return new Response(response.body.pipeThrough(count), { status: response.status, headers: response.headers });
+    void counted(response.clone(), (size) => tell(stage, (loaded[index] += size), bytes || length));
+    return response; // itself: browsers keep the machine code of WebAssembly for what came from their own store as it is
   };
+}
+
+/** Reads an answer to its end. @param {Response} response @param {(size: number) => void} tell */
+async function counted(response, tell) {
+  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) tell(part.value.byteLength);
+  } catch {
+    // who reads the answer itself is told
+  }
 }

@@ -1,7 +1,9 @@
 // The page's side of the engine worker: starts it, speaks its message table, and lets only known frames out of it.
 
+import { startWorker } from "./first_engine.js";
 import { FROM_ENGINE, readHeader } from "./frames.js";
-import { ASSETS, at, isStatic } from "./place.js";
+import { noteStart } from "./known_start.js";
+import { isStatic } from "./place.js";
 
 /**
  * @typedef {{message: string, line: number, recipe: boolean, traceback: string}} Failure  recipe: the person's Python, not the engine, failed
@@ -54,23 +56,23 @@ export class Engine {
   /** Starts loading Pyodide; after a failure, starts again with a new worker. */
   boot() {
     this.stop();
-    const worker = new Worker(at("web/engine_worker.js"), { type: "module" });
-    worker.onmessage = (event) => {
+    const { worker, said, failed } = startWorker();
+    /** @param {any} message */
+    const hear = (message) => {
+      if (worker !== this.worker) return; // the last words of one that was ended
       this.heardAt = performance.now();
-      this.take(event.data);
+      this.take(message);
     };
+    /** @param {string} words */
+    const fail = (words) => this.handlers.error({ message: `The engine could not start: ${words || "its script did not load"}`, line: 0, recipe: false, traceback: "" });
+    worker.onmessage = ({ data }) => hear(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.handlers.error({ message: `The engine could not start: ${event.message || "its script did not load"}`, line: 0, recipe: false, traceback: "" });
+      fail(event.message);
     };
     this.worker = worker;
-    this.post({
-      kind: "boot",
-      index_url: ASSETS,
-      lock_url: `${ASSETS}pyodide-lock.json`,
-      bridge_url: at("bridge/bridge.js"),
-      alone: isStatic,
-    });
+    for (const message of said) hear(message);
+    if (failed !== null) fail(failed);
   }
 
   /** @returns {Promise<void>} */
@@ -143,6 +145,10 @@ export class Engine {
         this.isReady = true;
         this.handlers.ready(String(message.backend));
         return this.tellReady();
+      case "kept":
+        // From a worker that has run nobody's code yet: it gets none before it is ready.
+        if (!this.isReady) noteStart(message);
+        return;
       case "gpu":
         return this.handlers.gpu(message.state === "back");
       case "prepared":

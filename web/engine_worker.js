@@ -1,7 +1,8 @@
 // The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
 
-import { countDownloads, missing } from "./downloads.js";
-import { GLUE } from "./glue.js";
+import { missing } from "./downloads.js";
+import { startPython } from "./python_start.js";
+import { openBridge } from "./open_bridge.js";
 import { recall, remember } from "./tuning.js";
 
 /** The page. The type checker takes `self` for a window, whose postMessage is another one. */
@@ -12,7 +13,7 @@ const AT_ONCE = 200; // prints that the page is told of one by one; after these,
 const PRINTS_PER_S = 10;
 const LONGEST_LINE = 2000;
 const LOST_EVERY_MS = 100; // how often a lost GPU is asked for
-const MOST_ASKED = 100;
+const CHECK_EVERY_MS = 3000; // how often it is asked whether there is time for the self-test that was put off
 const GIVE_UP_S = 3; // without a GPU for so long, NumPy goes on
 
 /** @type {any} the functions of GLUE; null until the engine is ready */
@@ -39,6 +40,7 @@ let dutyShare = 1;
 let unit_ms = 0;
 /** Whether NumPy computes here, because there is no usable GPU or the run must repeat bit for bit. */
 let plain = false;
+let checkTimer = 0;
 
 // The loop is driven by messages, not by timers or frames: a hidden tab keeps training, and what the page sends
 // is handled between two units of work.
@@ -81,66 +83,49 @@ async function handle(asked) {
   }
 }
 
-/** @param {{index_url: string, lock_url: string, bridge_url: string, alone: boolean}} how */
-async function boot({ index_url, lock_url, bridge_url, alone: without }) {
+/** @param {{index_url: string, lock_url: string, bridge_url: string, alone: boolean, known: import("./known_start.js").KnownStart | null}} how */
+async function boot({ index_url, lock_url, bridge_url, alone: without, known }) {
   alone = without;
-  stage("Downloading the Python engine");
-  countDownloads(stage);
-  const { loadPyodide } = await import(`${index_url}pyodide.mjs`);
-  const lock = await (await fetch(lock_url)).json();
-  const pyodide = await loadPyodide({ indexURL: index_url, packageBaseUrl: index_url, lockFileContents: lock, stdout: print, stderr: print });
-  const entries = Object.entries(/** @type {Record<string, {imports: string[]}>} */ (lock.packages));
-  packages = { pyodide, served: new Map(entries.flatMap(([name, { imports }]) => [name, ...imports].map((word) => /** @type {[string, string]} */ ([word, name])))) };
-  stage("Downloading NumPy");
-  await pyodide.loadPackage("numpy", { messageCallback: () => {} });
-  stage("Downloading the library");
-  await pyodide.loadPackage("distml-py", { messageCallback: () => {} });
-  stage("Starting NumPy and the library");
-  const namespace = pyodide.globals.get("dict")();
-  pyodide.runPython(GLUE, { globals: namespace, filename: "engine_worker.js" });
+  const told = { stage, print, kept: (/** @type {object} */ record) => page.postMessage({ kind: "kept", ...record }) };
+  const [started, opened] = await Promise.all([startPython(index_url, lock_url, known, told), openBridge(bridge_url, (state) => page.postMessage({ kind: "gpu", state }))]);
+  const { pyodide, served, namespace, key } = started;
+  packages = { pyodide, served };
   stage("Checking the GPU");
-  const opened = await openBridge(bridge_url);
   // Asked for once: each get() makes a PyProxy that nobody would destroy.
-  python = Object.fromEntries(["start", "prepare", "script", "imported", "receive", "advance", "look", "save", "fit", "put", "give", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install"].map((name) => [name, namespace.get(name)]));
-  start(opened.bridge, opened.why, await recall(opened.device), (text) => void remember(opened.device, text));
+  python = Object.fromEntries(["start", "prepare", "script", "imported", "receive", "advance", "look", "save", "fit", "put", "give", "report", "leave", "busy", "lost_s", "fall_back", "needed", "install", "complaint"].map((name) => [name, namespace.get(name)]));
+  const { bridge, why, device } = opened;
+  const [remembered, passed] = await Promise.all([recall(device), recall(`${device} passed`)]);
+  const tested = passed === key;
+  start(bridge, why, remembered, (text) => void remember(device, text), tested);
+  if (!plain && tested) checkTimer = setInterval(checkAgain, CHECK_EVERY_MS, device);
+  else if (!plain) void remember(`${device} passed`, key);
 }
 
 /**
  * @param {object | undefined} bridge @param {string} why there is none
  * @param {string} [remembered] what the autotuner found on this device before @param {(text: string) => void} [keep] told what it finds
+ * @param {boolean} [tested]  this version passed the self-test on this device before
  */
-function start(bridge, why, remembered = "", keep = () => {}) {
-  ready(python.start(bridge, why, remembered, keep, alone));
+function start(bridge, why, remembered = "", keep = () => {}, tested = false) {
+  ready(python.start(bridge, why, remembered, keep, alone, tested));
+}
+
+/** The self-test of a device that has passed it before, when there is nothing else to do. @param {string} device */
+function checkAgain(device) {
+  if (python.busy() || python.lost_s() !== undefined) return;
+  clearInterval(checkTimer);
+  if (plain) return;
+  const wrong = ask("complaint");
+  if (!wrong) return;
+  void remember(`${device} passed`, "");
+  ready(python.fall_back(wrong));
 }
 
 /** @param {string} backend */
 function ready(backend) {
+  performance.mark("ready");
   plain = !backend.startsWith("WebGL2");
   page.postMessage({ kind: "ready", backend });
-}
-
-/** The bridge, or the reason why this browser has none. @param {string} url */
-async function openBridge(url) {
-  try {
-    const { createBridge } = await import(url);
-    const bridge = createBridge(new OffscreenCanvas(1, 1), (/** @type {string} */ state) => {
-      page.postMessage({ kind: "gpu", state });
-      if (state === "lost") setTimeout(revive, LOST_EVERY_MS, bridge, MOST_ASKED);
-    });
-    return { bridge, why: "", device: JSON.parse(bridge.limits()).renderer };
-  } catch (error) {
-    // undefined and not null: only undefined is None in Python
-    return { bridge: undefined, why: error instanceof Error ? error.message : String(error), device: "" };
-  }
-}
-
-/** Asks for a new GPU also when there is nothing to compute. @param {{limits: () => string}} bridge @param {number} tries */
-function revive(bridge, tries) {
-  try {
-    bridge.limits();
-  } catch {
-    if (tries > 0) setTimeout(revive, LOST_EVERY_MS, bridge, tries - 1);
-  }
 }
 
 /**
@@ -287,6 +272,7 @@ function report() {
 
 /** @param {string} text @param {number} [loaded] @param {number} [total] */
 function stage(text, loaded = 0, total = 0) {
+  if (text !== stageNow) performance.mark(text); // `nox -s loading` reads them
   stageNow = text;
   page.postMessage({ kind: "stage", stage: text, loaded, total });
 }

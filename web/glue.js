@@ -14,9 +14,9 @@ from distml_py.serialization import pytorch_snippet
 from distml_py.stand_in import execute, told
 from distml_py.tab import Tab, line_of, words_of
 
-def start(bridge, why, remembered, remember, alone):
+def start(bridge, why, remembered, remember, alone, tested):
     global tab, driver
-    backend = browser.start(bridge, why, remembered=remembered, remember=remember)
+    backend = browser.start(bridge, why, remembered=remembered, remember=remember, tested=tested)
     kind = "webgl" if backend.startswith("WebGL2") else "reference"
     device = backend.partition(": ")[2] if kind == "webgl" else "NumPy in the browser"
     tab = Tab(kind, device, f"{platform.machine()}, Python {platform.python_version()}, NumPy {numpy.__version__}", time.monotonic)
@@ -95,6 +95,7 @@ report = guarded(lambda: json.dumps({key: finite(value) for key, value in tab.re
 leave = guarded(lambda: tab.leave())
 needed = guarded(packages.needed)
 imported = guarded(packages.imported)
+complaint = guarded(browser.complaint)
 busy = lambda: driver.busy
 lost_s = lambda: tab.lost_s
 

@@ -55,17 +55,19 @@ def start(
     cap_bytes: int = CAP_BYTES,
     remembered: str = "",
     remember: Callable[[str], None] | None = None,
+    tested: bool = False,
 ) -> str:
     """Choose the backend of this tab and return its line for people.
 
     js_bridge: webgl_bridge's object, or None with the reason why there is none; then the reference backend computes.
     A GPU that fails the self-test is not used either. cap_bytes: the most that all textures together may take.
     remembered: what `remember` was given on this device before, by tune(); text that does not fit changes nothing.
+    tested: this version has passed the self-test on this device before; it is left to complaint(), when there is time.
     """
     tuning.remember_with(remember)
     if js_bridge is not None:
         try:
-            line = _on_gpu(js_bridge, cap_bytes)
+            line = _on_gpu(js_bridge, cap_bytes, tested)
             tuning.load_tuning(remembered)
             return line
         except BackendError as error:
@@ -74,11 +76,19 @@ def start(
     return f"reference (NumPy): {reason}"
 
 
-def _on_gpu(js_bridge: Any, cap_bytes: int) -> str:
+def complaint() -> str:
+    """What the self-test finds wrong on the backend that computes now; empty when all is well."""
+    faults = [str(check) for check in self_test() if not check.passed]
+    if not faults:
+        return ""
+    return f"{engine.backend().name} fails the self-test, {len(faults)} of its checks: {'; '.join(faults[:3])}"
+
+
+def _on_gpu(js_bridge: Any, cap_bytes: int, tested: bool) -> str:
     """The backend's line. Raises BackendError when this GPU cannot be used, or computes wrong numbers."""
     backend = WebGLBackend(JsBridge(js_bridge), cap_bytes)
     engine.use_backend(backend)
-    faults = [str(check) for check in self_test() if not check.passed]
-    if faults:
-        raise BackendError(f"{backend.name} fails the self-test, {len(faults)} of its checks: {'; '.join(faults[:3])}")
+    wrong = "" if tested else complaint()
+    if wrong:
+        raise BackendError(wrong)
     return backend.name

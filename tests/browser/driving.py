@@ -1,5 +1,6 @@
 """How tests drive a page by hand: waiting without eval, reading the status, and writing into the code editor."""
 
+import re
 import time
 from typing import Any
 
@@ -66,4 +67,14 @@ def complaints(page: Page) -> list[str]:
     """What axe-core finds that is serious or critical."""
     page.evaluate(axe_source())
     found: list[str] = page.evaluate(SERIOUS)
+    return found
+
+
+def speeds(page: Page) -> dict[int, list[float]]:
+    """The projector's bars: by number of tabs samples a second, how many times as fast as one, efficiency in percent."""
+    rows = [re.findall(r"\d[\d.,]*\d|\d", text) for text in page.locator(".speed-row").all_inner_texts()]
+    found = {int(tabs): [float(one.replace(",", "")) for one in rest] for tabs, *rest in rows}
+    for tabs, (rate, factor, efficiency) in found.items():
+        assert factor == pytest.approx(rate / found[1][0], rel=0.02, abs=0.01), found
+        assert efficiency == pytest.approx(100 * factor / tabs, abs=1), found
     return found

@@ -25,9 +25,11 @@ VISIT = """async () => {
     const train = document.getElementById("train");
     const screen = await until(() => !train.disabled && train.offsetWidth && globalThis.distml?.code().length > 100);
     await until(() => document.getElementById("link").dataset.phase === "open");
+    const before = distml.status().run; // the visit before left one, and its loss is shown
     train.click();
     const ready = await until(() => distml.status().backend !== null);
-    const loss = await until(() => document.getElementById("n-loss").textContent !== "–");
+    const begun = () => distml.status().run !== before && (distml.status().step ?? 0) >= 1;
+    const loss = await until(() => begun() && document.getElementById("n-loss").textContent !== "–");
     const paint = performance.getEntriesByName("first-contentful-paint")[0]?.startTime / 1000;
     return { paint, screen, ready, loss };
 }"""

@@ -39,7 +39,7 @@ def web_server(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
         server.shutdown()
 
 
-@pytest.mark.ux(29, 30)
+@pytest.mark.ux(28, 29, 30)
 def test_an_exported_site_trains_alone_and_asks_nobody_else(
     browser: Browser, web_server: Callable[[Path], str], tmp_path: Path
 ) -> None:

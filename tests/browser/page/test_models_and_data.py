@@ -92,6 +92,9 @@ def test_it_is_downloaded_for_onnx_and_for_pytorch_and_computes_the_same_there(d
         os.chdir(here)
     theirs = namespace["model"].eval()(torch.from_numpy(images)).detach().numpy()
     assert np.abs(said - theirs).max() < 1e-4
+    images, labels = (part.numpy() for part in digits().test.batch(np.arange(len(digits().test))))
+    right = namespace["model"](torch.from_numpy(images)).argmax(1).numpy() == labels
+    assert right.mean() == pytest.approx(status(page)["test_accuracy"], abs=1e-6), "it is the model that was trained here"
 
 
 @pytest.mark.ux(23)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 import load
 import measure
 from distml_py import safetensors
-from driving import status, train, until, until_editor, until_state
+from driving import speeds, status, train, until, until_editor, until_state
 from served import Coordinator
 
 PRESSED = """({ button, timeout_s }) => new Promise((tell, fail) => {
@@ -183,6 +183,46 @@ def test_a_host_with_64_tabs_sees_all_pauses_all_removes_one_and_locks_each_with
         crowd.leave()
         page.get_by_role("button", name="Stop").click()
     until_state(page, "stopped", "finished", timeout_s=20)
+
+
+@pytest.mark.ux(28)
+def test_waiting_for_workers_is_said_within_two_seconds(tabs: BrowserContext, serve: Callable[..., Coordinator]) -> None:
+    """A run whose only workers come and go; the host looks on."""
+    other = serve("--recipe", "digits_mlp", "--steps", "100000")
+    watching = tabs.new_page()
+    watching.goto(other.host_link)
+    until(watching, f"{STATE} === 'waiting'", 20)
+    for _ in range(2):
+        crowd = Crowd(other.join_link, 2)
+        crowd.start()
+        until(watching, f"{STATE} === 'training' && distml.status().workers === 2", 20)
+        crowd.leave()
+        left = time.monotonic()
+        until(watching, f"{STATE} === 'waiting'", 10)
+        assert time.monotonic() - left < 2
+        expect(watching.locator("#state")).to_have_text("waiting", ignore_case=True)
+    watching.close()
+
+
+@pytest.mark.ux(20, 21)
+def test_the_projector_compares_one_two_and_four_tabs(page: Page, home: Coordinator) -> None:
+    train(page, 100_000)
+    until(page, f"{STATE} === 'training'", 60)
+    page.get_by_role("button", name="Projector", exact=True).click()
+    crowds: list[Crowd] = []
+    try:
+        for more, bars in ((0, 1), (1, 2), (2, 3)):
+            if more:
+                crowds.append(Crowd(home.join_link, more))
+                crowds[-1].start()
+            until(page, f"document.querySelectorAll('.speed-row').length === {bars}", 40)
+        assert set(speeds(page)) == {1, 2, 4}
+    finally:
+        for crowd in crowds:
+            crowd.leave()
+        page.get_by_role("button", name="Workshop", exact=True).click()
+        page.get_by_role("button", name="Stop").click()
+    until_state(page, "stopped", timeout_s=20)
 
 
 @pytest.mark.ux(16, 17, 18)

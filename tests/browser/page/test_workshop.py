@@ -177,7 +177,9 @@ def test_samples_and_the_worst_mistakes_tell_truth_answer_and_confidence(page: P
 
 
 @pytest.mark.ux(8)
-def test_a_drawing_is_answered_and_can_be_typed(page: Page) -> None:
+def test_a_drawing_is_answered_while_the_model_trains_and_can_be_typed(page: Page) -> None:
+    train(page, 100_000)
+    until(page, "distml.status().state === 'training' && distml.status().step >= 200", 60)
     look(page, "Draw")
     page.locator("#typed-drawing").fill("\n".join(["..###...", ".##.##..", *[".#...#.."] * 4, ".##.##..", "..###..."]))
     expect(page.locator(".said")).to_contain_text("It says: 0")
@@ -194,6 +196,9 @@ def test_a_drawing_is_answered_and_can_be_typed(page: Page) -> None:
         page.mouse.move(x + side * 0.5, y + side * (0.15 + part * 0.035))
     page.mouse.up()
     expect(page.locator(".said")).to_contain_text("It says: 1")
+    step = status(page)["step"]
+    until(page, f"distml.status().state === 'training' && distml.status().step > {step}", 10)
+    ended(page)
     assert "#" in page.locator("#typed-drawing").input_value()
 
 
