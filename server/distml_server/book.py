@@ -14,7 +14,7 @@ from .audit import Answer, Audits, Sketch, Verdict
 from .effects import Effect, Reject, Send, SendWeights
 from .heldout import HeldOut
 from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
-from .summing import RANGE, ranges
+from .summing import RANGE, members, ranges
 from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
@@ -50,6 +50,7 @@ class Book:
         run = self.run
         self.done: dict[int, tuple[float, int]] = {}  # unit -> loss, samples
         self.owners: list[str] = []  # of what is done
+        self.places: dict[tuple[int, int], str] = {}  # step and range -> the coordinator that is to have all of it
         self.began_s: float | None = None
         self.span = 1  # steps that this round takes
         ahead = 0
@@ -292,14 +293,26 @@ class Book:
         return effects
 
     def _next_unit(self, worker: Worker, places: list[str]) -> int:
-        """The first that waits; with several coordinators the first of its own coordinator's part, which is summed there."""
-        if len(places) > 1:
-            own, count = places.index(worker.place), ranges(self.run.shards)
-            for unit in self.waiting:
-                if unit % self.run.shards // RANGE * len(places) // count == own:
-                    self.waiting.remove(unit)
-                    return unit
-        return self.waiting.popleft()
+        """The first that waits; with several coordinators of its own coordinator's part, so that ranges are summed where they are.
+
+        Who has done its part takes over a range that nobody has begun, then whatever waits.
+        """
+        if len(places) < 2:
+            return self.waiting.popleft()
+        shards, count = self.run.shards, ranges(self.run.shards)
+        waiting: dict[tuple[int, int], list[int]] = {}
+        for unit in self.waiting:
+            found = divmod(unit, shards)[0], unit % shards // RANGE
+            if self.places.setdefault(found, places[found[1] * len(places) // count]) == worker.place:
+                self.waiting.remove(unit)
+                return unit
+            waiting.setdefault(found, []).append(unit)
+        whole = [found for found, units in waiting.items() if len(units) == len(members(found[1], shards))]
+        taken = max(whole) if whole else max(waiting)
+        if whole:
+            self.places[taken] = worker.place
+        self.waiting.remove(waiting[taken][0])
+        return waiting[taken][0]
 
     def _lease_audits(self, joined: list[Worker], now: float) -> tuple[list[Effect], list[int]]:
         """Shards that somebody else is to do once more, a judge or the host rather than others; and those nobody is free for."""

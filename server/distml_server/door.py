@@ -22,6 +22,11 @@ class Door:
         _remember(self._known, session)
         return None
 
+    @property
+    def banned(self) -> set[str]:
+        """Sessions that were sent away."""
+        return {*self._banned}
+
     def ban(self, sessions: set[str]) -> None:
         for session in sessions:
             _remember(self._banned, session)

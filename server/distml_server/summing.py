@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-RANGE = 8
+RANGE = 4  # of a few shards each coordinator has some whole ones
 
 Node = tuple[int, int, np.ndarray]
 

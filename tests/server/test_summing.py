@@ -28,7 +28,7 @@ def spread(found: list[tuple[np.ndarray, float]], owners: np.ndarray) -> np.ndar
     return summing.joined(nodes, rows, len(found), SIZE)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 17, 40, 63, 64, 65, 200])
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 8, 9, 17, 40, 63, 64, 65, 200])
 def test_wherever_the_parts_lie_the_sum_has_the_same_bits(count: int) -> None:
     found, random = terms(count), np.random.default_rng(1)
     alone = summing.total(found, SIZE)
@@ -55,9 +55,9 @@ def test_up_to_a_range_the_order_is_that_of_the_shards() -> None:
 def test_whole_parts_travel_as_few_sums() -> None:
     found = terms(64)
     nodes, left = summing.held({place: found[place] for place in range(32)}, 64, SIZE)
-    assert [node[:2] for node in nodes] == [(2, 0)] and left == []
-    nodes, left = summing.held({place: found[place] for place in range(4, 64)}, 64, SIZE)
-    assert [node[:2] for node in nodes] == [(0, 1), (1, 1), (2, 1)] and left == [4, 5, 6, 7]
+    assert [node[:2] for node in nodes] == [(3, 0)] and left == []
+    nodes, left = summing.held({place: found[place] for place in range(2, 64)}, 64, SIZE)
+    assert [node[:2] for node in nodes] == [(0, 1), (1, 1), (2, 1), (3, 1)] and left == [2, 3]
 
 
 def test_a_part_that_is_missing_is_no_sum() -> None:

@@ -24,6 +24,7 @@ from ..status import MOST_LISTED
 from . import messages as m
 from .far import Elsewhere, Far
 from .link import Outbox
+from .standing import Standing
 from .transport import BEAT_S, SILENT_S, Stop, Transport
 
 SUMS_S = 30.0
@@ -58,9 +59,11 @@ class Leader:
         self._stops: list[Stop] = []
         self._shares: asyncio.Queue[m.Share] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._standing = Standing(transport, coordinator)
         coordinator.apply = self.apply
 
     async def open(self) -> None:
+        await self._standing.recall()
         self._stops = [
             await self.transport.subscribe(f"up.{self.term}", self._take_up),
             await self.transport.subscribe(f"sums.{self.term}", self._take_partial),
@@ -185,6 +188,7 @@ class Leader:
 
     async def _tell_status(self) -> None:
         while True:
+            await self._standing.note()
             for link in self._links.values():
                 link.out.put(self._told())
             with contextlib.suppress(TimeoutError):
