@@ -183,6 +183,7 @@ class Follower:
         try:
             share = m.unpack(data, m.Share)
             if share.term == self.term:
+                self.heard_s = time.monotonic()
                 self._show(share.shown)
         except DistmlError:
             self.lost.set()  # something was missed: from the beginning

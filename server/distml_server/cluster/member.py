@@ -32,7 +32,7 @@ from .links import Links
 from .nats_store import NatsStore
 from .nats_transport import NatsTransport
 from .servers import ClusterError, settled
-from .transport import BEAT_S, Entry, Transport, Unreachable
+from .transport import ASLEEP_S, BEAT_S, Entry, Transport, Unreachable
 
 AWAY_S = 10.0  # without the others for so long: tabs had better go to another coordinator
 FIRST_S = 30.0
@@ -175,7 +175,11 @@ class Member:
     # ------------------------------------------------------------ who leads
 
     async def _govern(self) -> None:
+        before = time.monotonic()
         while True:
+            if time.monotonic() - before > BEAT_S + ASLEEP_S and self._follower is not None:
+                self._follower.heard_s = time.monotonic()
+            before = time.monotonic()
             try:
                 await self._turn()
                 await self._links.agree()
