@@ -173,6 +173,7 @@ def test_a_leader_that_was_frozen_and_lost_the_run_changes_nothing_and_follows(c
     leader = leader_of(servers)
     (other,) = [server for server in servers if server is not leader]
     leader.process.send_signal(signal.SIGSTOP)
+    wait(lambda: "no coordinator of the cluster leads" in (status(join_link(other))["error"] or ""), other)
     wait(lambda: leads(other), other)
     reached = step_of(other)
     wait(lambda: step_of(other) >= reached + 2, other)
