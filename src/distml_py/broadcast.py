@@ -64,6 +64,7 @@ def matched(name: str, *values: Node | Number, dtype: np.dtype[Any] | None = Non
 
 def axis_of(dim: int, rank: int, name: str) -> int:
     """dim, which may count from the end, as a number in [0, rank). Raises IndexRangeError."""
+    dim = _number(dim)
     if not isinstance(dim, (int, np.integer)):
         raise DtypeError(f"{name}: a dimension is an int, got {type(dim).__name__}")
     if not -max(rank, 1) <= dim < max(rank, 1):
@@ -71,9 +72,15 @@ def axis_of(dim: int, rank: int, name: str) -> int:
     return int(dim) % max(rank, 1)
 
 
+def _number(dim: Any) -> Any:
+    """A tensor of one integer as that number; all else as it is."""
+    return dim.__index__() if getattr(dim, "ndim", None) == 0 and hasattr(dim, "__index__") else dim
+
+
 def axes_of(dim: int | Sequence[int] | None, rank: int, name: str) -> tuple[int, ...]:
     """One, several or (None, or none named) all dimensions, sorted. Raises on repeats."""
-    if dim is None or (not isinstance(dim, int) and len(dim) == 0):
+    dim = _number(dim)
+    if dim is None or (not isinstance(dim, (int, np.integer)) and len(dim) == 0):
         return tuple(range(rank))
     axes = tuple(axis_of(d, rank, name) for d in ((dim,) if isinstance(dim, (int, np.integer)) else dim))
     if len(set(axes)) != len(axes):

@@ -24,6 +24,7 @@ from .view import Shape
 def shape_of(size: tuple[Any, ...]) -> Shape:
     """Sizes given one by one or as one sequence. Raises ShapeError."""
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    given = tuple(int(n) if isinstance(n, Tensor) and n.numel() == 1 and n.dtype.kind == "i" else n for n in given)
     if not all(isinstance(length, (int, np.integer)) and length >= 0 for length in given):
         raise ShapeError(f"a shape holds sizes of at least 0, got {tuple(given)}")
     return tuple(int(length) for length in given)

@@ -36,12 +36,15 @@ and says so once; so does what NumPy computes on the host, with gradients on the
 factorisations of `torch.linalg`, `LBFGS`). **no**: asking for it says "not implemented" and names the nearest thing.
 
 Numbers are stored as `float32`, `int32` and `bool`, on the reference backend as `float64`, too. The other dtypes keep their names
-and rules: `int64` (what Python's integers are) holds 32 bits, more is an error where it enters and wraps in arithmetic; `int8`,
-`int16` and `uint8` wrap; `float16` and `bfloat16` are computed in float32 and rounded after each operation, so a sum of many is
-more exact than PyTorch's, and a composed function rounds more often. There are no complex and quantized dtypes.
+and rules: `int64` (what Python's integers are) holds 32 bits; more is an error where it enters and, on the reference backend, where
+arithmetic leads there (a GPU wraps). `int8`, `int16`, `int32` and `uint8` wrap; `float16` and `bfloat16` are computed in float32
+and rounded after each operation, so a sum of many is more exact than PyTorch's, and a composed function rounds more often.
+There are no complex and quantized dtypes.
 A change in place reaches everything that shares its numbers (views of every kind, `detach()`, `.data`,
 parameters that an optimizer moves on), with PyTorch's version checks. What is no view counts as contiguous: `view` never refuses,
 `numpy()` and `from_numpy` copy, and graphs stay as long as somebody holds them, whatever `retain_graph` says.
+`DataLoader` makes float32 of Python's floats, where PyTorch makes float64. `torch.save` of a whole module is read by this library
+alone. Distributions look at their parameters where that does not wait for a GPU, or with `validate_args=True`.
 """
 
 

@@ -5,7 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import distml_py as dm
-from distml_py.errors import BackendError, DtypeError, GradientError, IndexRangeError, LinAlgError, ShapeError, UnsupportedError
+from distml_py.errors import (
+    ArgumentError,
+    BackendError,
+    DtypeError,
+    GradientError,
+    IndexRangeError,
+    LinAlgError,
+    ShapeError,
+    UnsupportedError,
+)
 
 Row = tuple[Callable[[], Any], type[Exception], str]
 
@@ -358,6 +367,8 @@ STORAGE: list[Row] = [
     (lambda: dm.imag(full(2)), DtypeError, "imag is not implemented for tensors with non-complex dtypes"),
     (lambda: full(2).imag, DtypeError, "imag is not implemented for tensors with non-complex dtypes"),
     (lambda: dm.mvlgamma(full(2), 0), ShapeError, "mvlgamma: p is at least 1, got 0"),
+    (lambda: ints(2) % 0, ArgumentError, "ZeroDivisionError: remainder of integers by 0; use floats"),
+    (lambda: full(2).quantile(1.5), ShapeError, "quantile() q must be in the range [0, 1] but got 1.5"),
     (
         lambda: (leaf(2) * 2).register_post_accumulate_grad_hook(print),
         GradientError,

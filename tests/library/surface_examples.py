@@ -1028,3 +1028,35 @@ example(
     numbers(2, 4),
     differentiable=False,
 )
+
+
+def extremes(lib: Any, n: Any) -> list[Any]:
+    """Of integers whose negatives do not fit."""
+    found = []
+    for kind in (lib.uint8, lib.int8, lib.int32):
+        x = n.to(kind)
+        found += [x.min(), x.amin(1), x.argmin(1), *x.min(1), *x.cummin(1), *x.aminmax(), x.topk(2, largest=False)[0]]
+        found += [x.kthvalue(2)[0], x.sort(descending=True)[0], x.square()]
+    return found
+
+
+example("extremes of small integers", extremes, np.array([[3, 0, 5, -128], [127, 7, 1, 2]], np.int32), differentiable=False)
+example(
+    "integers to integers",
+    lambda lib, n: [
+        *(2**n, n**n, lib.pow(n, 7), lib.pow(-3, n), n**0, (n - 2) ** lib.tensor([[3], [2]]), (n > 1) ** 2),
+        *((n - 2) ** (-n - 1), n.to(lib.uint8) ** 5, lib.tensor(2) ** n),
+    ],
+    np.array([0, 1, 3, 5], np.int32),
+    differentiable=False,
+)
+example("bytes cut and turned", lambda lib, x: (lib.isclose(x > 0, x > 1), x.cov(), x.corrcoef()), numbers(3, 4), smooth=False)
+example("covariance of integers", lambda lib, n: (n.cov(), n.corrcoef()), whole(3, 4), differentiable=False)
+example(
+    "dimensions and sizes that are tensors",
+    lambda lib, x: (
+        *(x.sum(lib.tensor(1)), x.roll(lib.tensor(1), 0), x.select(lib.tensor(0), 1), *x.unbind(lib.tensor(0))),
+        *(x.softmax(lib.tensor(1)), lib.zeros(lib.tensor(2), 3), lib.cosine_similarity(x[0], x, dim=1)),
+    ),
+    numbers(2, 3),
+)

@@ -185,6 +185,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(|x1|, eps) * max(|x2|, eps)) along dim."""
+    x1, x2 = broadcast_tensors(x1, x2)
     one, two = (norm(x, 2.0, dim).clamp(min=eps) for x in (x1, x2))
     return ((x1 / one) * (x2 / two)).sum(dim)
 

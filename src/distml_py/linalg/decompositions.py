@@ -213,9 +213,15 @@ def matrix_rank(A: Tensor, *, rtol: float | None = None, hermitian: bool = False
 
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of the matrix whose factor L is."""
-    return inv(L.mT @ L if upper else L @ L.mT)
+    return inv(_whole(L, upper))
 
 
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X with A X = B, for the matrix A whose factor L is."""
-    return solve(L.mT @ L if upper else L @ L.mT, B)
+    return solve(_whole(L, upper), B)
+
+
+def _whole(L: Tensor, upper: bool) -> Tensor:
+    """The matrix of a factor, of which one triangle is read."""
+    part = L.triu() if upper else L.tril()
+    return part.mT @ part if upper else part @ part.mT

@@ -59,7 +59,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of A as a map from its last dimensions to its first `ind` ones."""
     first = math.prod(A.shape[:ind])
-    if ind < 1 or first * first != A.numel():
+    if not 1 <= ind < A.ndim or first * first != A.numel():
         raise ShapeError(f"tensorinv: the first {ind} sizes of {A.shape} and the others need one product")
     return inv(A.reshape(first, first)).reshape(*A.shape[ind:], *A.shape[:ind])
 
@@ -79,6 +79,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     count = x.shape[-1] if N is None else N
     if count < 1:
         raise ShapeError(f"vander: N is at least 1, got {count}")
+    x = x if x.is_floating_point() else x.long()
     columns: list[Any] = [x.new_ones(x.shape)]
     while len(columns) < count:
         columns.append(columns[-1] * x)

@@ -50,6 +50,10 @@ class Slots:
             return
         if "_parameters" not in own:
             raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
+        if slot == "_buffers":
+            for known in ("_parameters", "_modules"):
+                if name in own[known]:
+                    self._check(name, known, value)
         if slot:
             self._leave(name, slot)
             if slot == "_parameters" and name not in own[slot] and hasattr(type(self), name):

@@ -122,7 +122,7 @@ def xlogy(input: Value, other: Value) -> Tensor:
 @method
 def copysign(input: Tensor, other: Value) -> Tensor:
     """|input| with other's sign; 0.0 and -0.0 count as positive, other than in PyTorch."""
-    size = input.abs()
+    size = (input if input.is_floating_point() else input.float()).abs()
     return where(other < 0, -size, size) if isinstance(other, Tensor) else (-size if other < 0 else size)
 
 

@@ -11,7 +11,6 @@ from ..broadcast import Number
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..graph import Node
 from ..op import bool_, int32
-from ..ops.elementwise import cast
 from .choosing import where
 from .ordering import places
 from .picking import _filled, check_index, is_basic, key_of, line_index
@@ -57,7 +56,7 @@ def _like(input: Tensor, value: Any) -> Tensor:
         value = Tensor(value)
     if not isinstance(value, Tensor):
         return Tensor(graph.full(value, (), input._node.dtype))
-    return made(cast(value._node, input._node.dtype), value)
+    return value.to(input.dtype)
 
 
 def _by_mask(input: Tensor, mask: Tensor, value: Tensor) -> Tensor:

@@ -110,6 +110,8 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 @method
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """|input - other| <= atol + rtol |other|, or equal."""
+    if input.dtype == bool_ and other.dtype == bool_:
+        return input == other
     near = (input == other) | (((input - other).abs() <= other.abs() * rtol + atol) & other.isfinite())
     return near | (input.isnan() & other.isnan()) if equal_nan else near
 

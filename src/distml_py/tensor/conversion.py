@@ -86,7 +86,7 @@ def type(input: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
 
 
 def _as(name: str, kind: DType) -> Callable[..., Tensor]:
-    def change(input: Tensor, memory_format: Any = None) -> Tensor:
+    def change(input: Tensor, *, memory_format: Any = None) -> Tensor:
         return to(input, kind)
 
     change.__doc__ = f"The numbers in {kind.name}."

@@ -63,7 +63,8 @@ def positive(input: Tensor) -> Tensor:
 
 @method
 def square(input: Tensor) -> Tensor:
-    return input * input
+    x = input.long() if input.dtype == bool_ else input
+    return x * x
 
 
 @method

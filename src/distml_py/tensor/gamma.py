@@ -63,6 +63,7 @@ def digamma(input: Tensor) -> Tensor:
     square = 1 / (w * w)
     found = found + w.log() - 0.5 / w - square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square / 240)))
     near = where(low, x - x.detach().round(), 0.25)
+    found = where((x < 0) & (near == 0), math.nan, found)  # a pole between two signs
     return where(low, found - math.pi * (near * math.pi).cos() / (near * math.pi).sin(), found)
 
 

@@ -46,6 +46,7 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
     """What they mean: a reduction, which is warned about, or the one that is there where both are None."""
     if size_average is None and reduce is None:
         return reduction
-    found = "none" if reduce is False else "sum" if size_average is False else "mean"
+    least = reduce is not None and not reduce
+    found = "none" if least else "sum" if size_average is not None and not size_average else "mean"
     warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=5)
     return found

@@ -101,7 +101,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 @method
 def cov(input: Tensor, *, correction: int = 1) -> Tensor:
     """(variables, samples) -> (variables, variables)."""
-    x = input if input.ndim > 1 else input.unsqueeze(0)
+    x = input if input.is_floating_point() else input.float()
+    x = x if x.ndim > 1 else x.unsqueeze(0)
     centred = x - x.mean(1, keepdim=True)
     found = centred @ centred.t() / max(x.shape[1] - correction, 0)
     return found if input.ndim > 1 else found.reshape(())

@@ -13,7 +13,7 @@ from ..errors import DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from .choosing import where
 from .joining import cat
-from .reduction import Best
+from .reduction import Best, turned
 from .scan import LEAST
 from .tensor import Tensor, method
 
@@ -116,7 +116,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if k > PICKED or size <= COUNTED or not engine.backend().on_gpu:
         indices = argsort(input, axis, descending=largest).narrow(axis, 0, k)
     else:
-        indices = _picked(input._aside() if largest else -input._aside(), k, axis)
+        indices = _picked(input._aside() if largest else turned(input._aside()), k, axis)
     return Best(input.gather(axis, indices), indices)
 
 
@@ -184,6 +184,8 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, 
     if dim is None or not input.ndim:
         return _shaped(_quantile(name, input.flatten(), q, 0, False, interpolation), input, keepdim)
     axis = broadcast.axis_of(dim, input.ndim, name)
+    if not isinstance(q, Tensor) and not np.all((np.asarray(q) >= 0) & (np.asarray(q) <= 1)):
+        raise ShapeError(f"{name}() q must be in the range [0, 1] but got {q}")
     shares = q if isinstance(q, Tensor) else Tensor(np.asarray(q, input.dtype))
     if shares.ndim > 1 or shares.dtype.kind != "f":
         raise ShapeError(f"{name}: q is a number or a line of floating-point numbers, got {shares.dtype.name} {shares.shape}")

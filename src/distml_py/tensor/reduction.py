@@ -102,7 +102,12 @@ def amax(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def amin(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    return (-(-input).amax(dim, keepdim)).to(input.dtype)
+    return turned(turned(input).amax(dim, keepdim)).to(input.dtype)
+
+
+def turned(x: Tensor) -> Tensor:
+    """Numbers in the opposite order. Integers as -1 - x in 32 bits: small and unsigned ones would wrap, and so would -2**31."""
+    return -x if x.is_floating_point() else -1 - x.long()
 
 
 @method
@@ -135,7 +140,7 @@ def argmax(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def argmin(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    return (-input).argmax(dim, keepdim)
+    return turned(input).argmax(dim, keepdim)
 
 
 @method

@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import bool_, int32
 from .joining import cat
-from .reduction import Best
+from .reduction import Best, turned
 from .tensor import Tensor, made, method
 
 LEAST = -(2**31) + 1  # the smallest int32 that GLSL can write as a number
@@ -58,12 +58,12 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     return _scanned(input, dim, "logcumsumexp", -np.inf, _logaddexp)
 
 
-def _running_best(input: Tensor, dim: int, name: str, turned: bool) -> Best:
+def _running_best(input: Tensor, dim: int, name: str, smallest: bool) -> Best:
     axis = broadcast.axis_of(dim, input.ndim, name)
     if not input.ndim:
         return Best(input, Tensor(graph.full(0, (), int32)))
     x = input._aside()
-    x = -x if turned else x.long() if x.dtype == bool_ else x
+    x = turned(x) if smallest else x.long() if x.dtype == bool_ else x
     fill = -np.inf if x.is_floating_point() else LEAST
     best, place, step = x, Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs(x.shape, axis))), 1
     while step < x.shape[axis]:
@@ -78,12 +78,12 @@ def _running_best(input: Tensor, dim: int, name: str, turned: bool) -> Best:
 @method
 def cummax(input: Tensor, dim: int) -> Best:
     """(values, indices): the largest number up to each place, the last of equals."""
-    return _running_best(input, dim, "cummax", turned=False)
+    return _running_best(input, dim, "cummax", smallest=False)
 
 
 @method
 def cummin(input: Tensor, dim: int) -> Best:
-    return _running_best(input, dim, "cummin", turned=True)
+    return _running_best(input, dim, "cummin", smallest=True)
 
 
 @method

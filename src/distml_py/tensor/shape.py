@@ -189,7 +189,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Moved along by shifts; what leaves at the end comes in at the begin. Without dims: of the flattened tensor."""
     if dims is None:
         return input.flatten().roll(shifts, 0).reshape(*input.shape)
-    steps = [shifts] if isinstance(shifts, int) else list(shifts)
+    steps = list(shifts) if isinstance(shifts, (list, tuple)) else [int(shifts)]
     axes = [dims] if isinstance(dims, int) else list(dims)
     if len(steps) != len(axes):
         raise ShapeError(f"roll: one shift a dimension, got {shifts} for {dims}")

@@ -15,7 +15,7 @@ from .. import broadcast, engine, graph, live, ops
 from ..backends.protocol import Pending
 from ..broadcast import Number
 from ..dtypes import STORED, DType, dtype_of, promoted_names
-from ..errors import DtypeError, GradientError, ShapeError
+from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
 from ..graph import Node
 from ..missing import missing
 from ..op import DTYPES, Gather, Move, Op, bool_, float32, float64, int32
@@ -649,6 +649,8 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
         if not isinstance(value, (Tensor, int, float, np.number, np.bool_)):
             raise DtypeError(f"{op.name} takes tensors and numbers, got {type(value).__name__}; wrap it in tensor(...)")
     values = [v._node if isinstance(v, Tensor) else v.item() if isinstance(v, np.generic) else v for v in (left, right)]
+    if op in _DIVIDING and type(right) is int and right == 0 and isinstance(left, Tensor) and not left.is_floating_point():
+        raise ArgumentError(f"ZeroDivisionError: {op.name} of integers by 0; use floats, where it is NaN or an infinity")
     if op in _COMPARING:  # what no integer here reaches is compared as a float
         values = [float(v) if type(v) is int and not -(2**31) <= v < 2**31 else v for v in values]
     if dtype is None:
@@ -693,6 +695,7 @@ def _whole_power(base: Any, exponent: Any) -> Tensor:
 
 
 _COMPARING = (ops.EQ, ops.NE, ops.LT, ops.LE, ops.GT, ops.GE)
+_DIVIDING = (ops.FLOOR_DIVIDE, ops.REMAINDER, ops.FMOD)
 _MAY_WRAP = (ops.ADD, ops.SUB, ops.MUL)
 
 
