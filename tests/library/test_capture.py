@@ -330,6 +330,17 @@ def add_hook(bench: Bench) -> None:
     bench.model[1].register_forward_hook(lambda module, inputs, output: output * 0.5)
 
 
+def add_step_hook(bench: Bench) -> None:
+    """The weights are held within bounds after each step."""
+
+    def held(optimizer: dm.optim.Optimizer, args: object, kwargs: object) -> None:
+        with dm.no_grad():
+            for tensor in optimizer.param_groups[0]["params"]:
+                tensor.clamp_(-0.2, 0.2)
+
+    bench.optimizer.register_step_post_hook(held)
+
+
 def use_kernels(bench: Bench) -> None:
     engine.use_backend(KernelBackend())
 
@@ -345,6 +356,7 @@ GUARDS: dict[str, tuple[Callable[[Bench], None], str]] = {
     "groups": (add_group, r"SGD has 2 parameter groups, it had 1"),
     "a number nearby": (set_attribute, r"Bench.scale is 0.5, it was 1.0"),
     "a forward hook": (add_hook, r"Tanh has other forward hooks than it had"),
+    "a hook around the step": (add_step_hook, r"SGD has other hooks around its step than it had"),
     "the backend": (use_kernels, r"the backend is kernels in NumPy, it was reference"),
 }
 

@@ -221,7 +221,7 @@ def test_hooks_are_asked_around_a_step_and_around_the_state_as_in_pytorch() -> N
     for lib in (dm, torch):
         seen: list[Any] = []
         parameters = start(lib)
-        hooks = importlib.import_module(f"{lib.__name__}.optim.{'hooks' if lib is dm else 'optimizer'}")
+        hooks = importlib.import_module(f"{lib.__name__}.optim.optimizer")
         optimizer = lib.optim.SGD(parameters, lr=0.1, momentum=0.9)
         say = seen.append
         everywhere = [

@@ -14,6 +14,8 @@ from ..creation import zeros_like
 from ..errors import ArgumentError, RecipeError, ShapeError, UnsupportedError
 from ..tensor import Tensor, enable_grad, no_grad
 from .hooks import Hooked
+from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
+from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
 from .states import Options, States, signature, slot
 
 Numbers = tuple[int, ...]
