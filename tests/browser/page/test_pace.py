@@ -129,6 +129,8 @@ def test_curves_are_drawn_five_times_a_second_and_leave_the_main_thread_alone(pa
     page.wait_for_timeout(5000)
     (busy_then, drawn_then), passed = seen(), time.monotonic() - began
     session.detach()
+    page.get_by_role("button", name="Stop").click()
+    until_state(page, "stopped", timeout_s=20)
     assert (drawn_then - drawn) / passed >= 5
     assert (busy_then - busy) / passed <= 0.05, f"{busy_then - busy:.3f} s of {passed:.1f} s"
 
@@ -161,6 +163,8 @@ class Crowd(threading.Thread):
 
 @pytest.mark.ux(19, 17)
 def test_a_host_with_64_tabs_sees_all_pauses_all_removes_one_and_locks_each_within_a_second(page: Page, home: Coordinator) -> None:
+    train(page, 100_000)
+    until(page, f"{STATE} === 'training'", 60)
     crowd = Crowd(home.join_link, CROWD)
     crowd.start()
     try:
