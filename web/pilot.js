@@ -4,7 +4,7 @@ import { isStatic } from "./place.js";
 import { isActive, isWorking, runState } from "./status.js";
 
 const DEAF_MS = 2000; // an engine that has said nothing for so long is busy with somebody's loop
-const GRACE_MS = 900; // after Stop, for one that spoke just now
+const GRACE_MS = 3000; // after Stop, for one that spoke just now: it may be slow, and has the model
 
 /**
  * @typedef {object} Crew  what the pilot works with

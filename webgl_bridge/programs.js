@@ -47,6 +47,7 @@ export function createPrograms(device) {
     gl.attachShader(handle, vertex);
     gl.attachShader(handle, program.fragment);
     gl.linkProgram(handle);
+    gl.flush(); // the driver begins now, beside the Python that writes the next one
     Object.assign(program, { handle, made: device.epoch, ready: false });
   }
 

@@ -133,6 +133,7 @@ def _add_stored(commands: Any) -> None:
     runs.add_argument("action", choices=("list", "show", "check", "export", "delete"), nargs="?", default="list",
                       help="check: whether ledger and checkpoint can be true; export: the weights as safetensors")  # fmt: skip
     runs.add_argument("run", nargs="?", metavar="RUN", help="check without one: all of them")
+    runs.add_argument("--cluster", metavar="nats://HOST:PORT,...", help="the runs that several coordinators share")
     runs.add_argument("--out", metavar="FILE", help="with export: default RUN-STEP.safetensors")
     runs.add_argument("--run-dir", default="distml-runs", metavar="DIR", help="default ./distml-runs")
 

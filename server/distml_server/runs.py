@@ -13,12 +13,14 @@ from distml_py.errors import FormatError
 
 from . import ledger
 from .decoding import printable
-from .store import LEDGER, Record, StoreError, read_checkpoint, write_whole
+from .store import LEDGER, Record, RunStore, StoreError, read_checkpoint, write_whole
 from .tables import open_store, records_in
 
 
 def main(options: argparse.Namespace) -> int:
     """Returns the exit code: 1 when a check finds faults."""
+    if options.cluster:
+        return _of_cluster(options)
     folder = Path(options.run_dir)
     records = records_in(folder, print)
     match options.action:
@@ -43,9 +45,50 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
+def _of_cluster(options: argparse.Namespace) -> int:
+    """The same of the runs that several coordinators share."""
+    try:
+        from .cluster.nats_store import NatsStore
+        from .cluster.servers import addresses
+    except ModuleNotFoundError as error:
+        raise StoreError(f"--cluster needs the package {error.name}: pip install 'distml-py[cluster]'") from None
+    store = NatsStore(addresses(options.cluster))
+    try:
+        records, place = store.records(print), store.place
+        match options.action:
+            case "list":
+                for name, record in records.items():
+                    print(_line(name, record))
+            case "show":
+                print(json.dumps(dataclasses.asdict(_one(records, options.run, place)), indent=1))
+            case "export":
+                _one(records, options.run, place)
+                stored = store.open(print, options.run)
+                _write(options.run, stored.step, stored.arrays, options.out)
+            case "delete":
+                if _one(records, options.run, place).state not in ("finished", "stopped"):
+                    raise StoreError(f"run {options.run} is under way: stop it on the page first")
+                store.delete(options.run)
+                print(f"Run {options.run} is deleted.")
+            case _:
+                names = list(records) if options.run is None else [options.run]
+                return max([_check_stored(store, name, _one(records, name, place)) for name in names], default=0)
+        return 0
+    finally:
+        store.close()
+
+
+def _check_stored(store: RunStore, name: str, record: Record) -> int:
+    stored = store.open(print, name)
+    return _judge(name, store.lines(name, LEDGER) or [], stored.step, stored.arrays)
+
+
 def _export(folder: Path, run: str, record: Record, out: str | None) -> None:
     """The weights and buffers of the newest sound checkpoint, under their own names."""
-    step, arrays = _sound(folder / run, record)
+    _write(run, *_sound(folder / run, record), out)
+
+
+def _write(run: str, step: int, arrays: dict[str, np.ndarray], out: str | None) -> None:
     weights, buffers = io.split(arrays)
     named = {name.removeprefix(io.WEIGHTS): array for name, array in weights.items() if name.startswith(io.WEIGHTS)}
     target = Path(out or f"{run}-{step:08d}.safetensors")
@@ -53,9 +96,9 @@ def _export(folder: Path, run: str, record: Record, out: str | None) -> None:
     print(f"{target}: {len(named)} parameters after step {step} of run {run}")
 
 
-def _one(records: dict[str, Record], name: str | None, folder: Path) -> Record:
+def _one(records: dict[str, Record], name: str | None, place: Path | str) -> Record:
     if name is None or name not in records:
-        raise StoreError(f"{folder} holds no run {name!r:.40}; it holds {', '.join(records) or 'none'}")
+        raise StoreError(f"{place} holds no run {name!r:.40}; it holds {', '.join(records) or 'none'}")
     return records[name]
 
 
@@ -81,14 +124,16 @@ def _check(folder: Path, record: Record) -> int:
     if not path.exists():
         print(f"{folder.name}: no ledger")
         return 1
-    lines = path.read_text(encoding="utf-8").splitlines()
+    return _judge(folder.name, path.read_text(encoding="utf-8").splitlines(), *_sound(folder, record))
+
+
+def _judge(name: str, lines: list[str], step: int, arrays: dict[str, np.ndarray]) -> int:
     found = ledger.faults(lines)
-    step, arrays = _sound(folder, record)
     weights = {name.removeprefix(io.WEIGHTS): array for name, array in arrays.items() if name.startswith(io.WEIGHTS)}
     if ledger.weights_at(lines, step) != io.weights_sha256(weights):
         found.append(f"the checkpoint's weights are not those that the ledger has after step {step}")
     for fault in found:
-        print(f"{folder.name}: {fault}")
+        print(f"{name}: {fault}")
     if not found:
-        print(f"{folder.name}: {len(lines)} lines, sound")
+        print(f"{name}: {len(lines)} lines, sound")
     return 1 if found else 0

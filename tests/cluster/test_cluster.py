@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clusters import WITHOUT_HELP, Balancer, Cluster, all_end, leader_of, leads, port_of, step_of
+from distml_py import safetensors
 from distml_server import ledger
 from distml_server.cluster.nats_store import NatsStore
 from distml_server.store import LEDGER
@@ -104,6 +105,24 @@ def test_workers_at_three_coordinators_make_the_weights_that_one_alone_makes(clu
     check_ledger(cluster.url)
 
 
+def test_the_runs_of_a_cluster_are_listed_checked_and_taken_out(cluster: Cluster, tmp_path: Path) -> None:
+    server = cluster.coordinator("--recipe", cluster.recipe(), "--steps", "6", "--exit", "--local-worker-after", "0.3")
+    all_end([server])
+    run = server.until(r"Run (\w+) finished")
+    for words, said in {
+        ("list",): f"{run} .* finished +step 6 of 6  small",
+        ("show", run): '"state": "finished"',
+        ("check",): rf"{run}: \d+ lines, sound",
+        ("export", run, "--out", "w.safetensors"): f"4 parameters after step 6 of run {run}",
+        ("delete", run): f"Run {run} is deleted",
+    }.items():
+        done = cluster.distml("runs", *words, "--cluster", cluster.url)
+        assert done.end() == 0 and re.search(said, done.text), (words, done.text)
+    assert len(safetensors.loads((tmp_path / "w.safetensors").read_bytes())) == 4
+    gone = cluster.distml("runs", "show", run, "--cluster", cluster.url)
+    assert gone.end() == 2 and f"holds no run '{run}'" in gone.text
+
+
 def shared(status: dict[str, object], count: int) -> bool:
     return status["workers_contributing"] == count
 
@@ -154,6 +173,7 @@ def test_a_leader_that_was_frozen_and_lost_the_run_changes_nothing_and_follows(c
     leader = leader_of(servers)
     (other,) = [server for server in servers if server is not leader]
     leader.process.send_signal(signal.SIGSTOP)
+    wait(lambda: "no coordinator of the cluster leads" in (status(join_link(other))["error"] or ""), other)
     wait(lambda: leads(other), other)
     reached = step_of(other)
     wait(lambda: step_of(other) >= reached + 2, other)

@@ -131,3 +131,15 @@ def test_tensors_carry_marks_and_functions_of_ones_own_their_name(library: Any) 
             return g
 
     assert type(Square.apply(weight).grad_fn).__name__ == "SquareBackward"
+
+
+@BOTH
+def test_a_model_made_for_its_shapes_alone_takes_a_state_and_has_shapes(library: Any) -> None:
+    state = block(library).state_dict()
+    with library.device("meta"):
+        net = block(library)
+    assert net(library.zeros(2, 3, device="meta")).shape == (2, 3)
+    net.load_state_dict(state, assign=True)
+    assert library.equal(net.fc.weight, state["fc.weight"]) and net.fc.weight.requires_grad
+    copied = copy.deepcopy(net).to("meta")
+    assert library.func.functional_call(copied, dict(net.named_parameters()), (library.ones(1, 3),)).shape == (1, 3)

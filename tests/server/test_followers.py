@@ -15,7 +15,7 @@ from distml_server.cluster import messages
 from distml_server.cluster.follower import Follower
 from distml_server.cluster.leader import Leader
 from distml_server.cluster.transport import Hub, Local
-from distml_server.coordinator import Coordinator
+from distml_server.coordinator import START_BYTES, Coordinator
 from distml_server.effects import Reject
 from distml_server.guards import Guards
 from distml_server.sockets import Connection, Traffic
@@ -311,3 +311,14 @@ async def test_a_host_at_a_follower_starts_and_steers(tmp_path: Path) -> None:
         three.person(follower)
         await three.over()
         assert three.coordinator.rounds.state == "finished"
+
+
+async def test_a_gradient_that_comes_before_the_weights_do_is_not_too_large(tmp_path: Path) -> None:
+    """Its worker was asked by the leader before; only when the run is known its frames have a limit of their own."""
+    async with leading(tmp_path) as three:
+        follower = await three.follow()
+        assert follower.largest_frame("worker") == START_BYTES
+        begin(three.coordinator)
+        three.person(follower)
+        await until(lambda: follower.model is not None)
+        assert follower.largest_frame("worker") < START_BYTES

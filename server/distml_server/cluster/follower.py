@@ -114,7 +114,8 @@ class Follower:
             self._out.put(m.Left(who))
 
     def largest_frame(self, role: str) -> int:
-        return START_BYTES if role == "host" else (self.model.size_bytes if self.model else 0) + SLACK_BYTES
+        """Before the run is known a gradient of the time before may still come."""
+        return START_BYTES if role == "host" or self.model is None else self.model.size_bytes + SLACK_BYTES
 
     def inspect(self, data: bytes | str) -> Inspected:
         """Decodes a frame and, of a gradient, checks the numbers. Any thread may call it."""
@@ -183,6 +184,7 @@ class Follower:
         try:
             share = m.unpack(data, m.Share)
             if share.term == self.term:
+                self.heard_s = time.monotonic()
                 self._show(share.shown)
         except DistmlError:
             self.lost.set()  # something was missed: from the beginning

@@ -25,7 +25,7 @@ from . import messages as m
 from .far import Elsewhere, Far
 from .link import Outbox
 from .standing import Standing
-from .transport import BEAT_S, SILENT_S, Stop, Transport
+from .transport import ASLEEP_S, BEAT_S, SILENT_S, Stop, Transport
 
 SUMS_S = 30.0
 WAIT_S = 0.005
@@ -179,8 +179,12 @@ class Leader:
 
     async def _watch(self) -> None:
         while True:
+            before = time.monotonic()
             await asyncio.sleep(BEAT_S)
+            asleep = time.monotonic() - before > BEAT_S + ASLEEP_S
             for link in list(self._links.values()):
+                if asleep:
+                    link.heard_s = time.monotonic()
                 if link.out.failed or time.monotonic() - link.heard_s > SILENT_S:
                     self._drop(link)
 
@@ -298,6 +302,8 @@ class Leader:
             partial = m.unpack(data, m.Partial)
         except FormatError:
             return
+        if partial.sender in self._links:
+            self._links[partial.sender].heard_s = time.monotonic()
         future = self._sums.get(partial.ticket, {}).get(partial.sender)
         if future is not None and not future.done():
             future.set_result(partial)

@@ -18,7 +18,7 @@ from distml_py import wire
 
 from ..access import Access
 from ..aggregate import Model
-from ..coordinator import PIN_CHARACTERS, SLACK_BYTES, START_BYTES, Coordinator
+from ..coordinator import PIN_CHARACTERS, START_BYTES, Coordinator
 from ..decoding import decode
 from ..effects import Reject
 from ..guards import TRUSTING, Guards
@@ -32,8 +32,9 @@ from .links import Links
 from .nats_store import NatsStore
 from .nats_transport import NatsTransport
 from .servers import ClusterError, settled
-from .transport import BEAT_S, Entry, Transport, Unreachable
+from .transport import ASLEEP_S, BEAT_S, Entry, Transport, Unreachable
 
+TOLD_S = 1.5  # then people are told that nobody leads
 AWAY_S = 10.0  # without the others for so long: tabs had better go to another coordinator
 FIRST_S = 30.0
 CLOSE_S = 8.0
@@ -121,6 +122,14 @@ class Member:
         return f"{self.join_url}&c={run.code_sha256[:PIN_CHARACTERS]}" if run is not None and self.join_url else self.join_url
 
     @property
+    def _led(self) -> bool:
+        """Whether somebody leads, and was heard of just now."""
+        if self._coordinator is not None:
+            return True
+        follower = self._follower
+        return follower is not None and bool(follower.told) and time.monotonic() - follower.heard_s < TOLD_S
+
+    @property
     def _run(self) -> wire.Run | None:
         if self._coordinator is not None:
             return self._coordinator.rounds.run
@@ -133,7 +142,7 @@ class Member:
         elif self._follower is not None and self._follower.told:
             self._told = self._follower.told
         trouble = self._trouble
-        if trouble is None and self._side is None:
+        if trouble is None and not self._led:
             trouble = "no coordinator of the cluster leads: the run goes on when one does"
         cluster = {"name": self.name, "leads": self._coordinator is not None}
         return self._told | {"error": self._told["error"] or trouble, "cluster": cluster}
@@ -157,9 +166,8 @@ class Member:
             self._side.leave(connection)
 
     def largest_frame(self, role: str) -> int:
-        if self._side is not None:
-            return self._side.largest_frame(role)
-        return START_BYTES if role == "host" else (self.model.size_bytes if self.model else 0) + SLACK_BYTES
+        """While nobody leads a gradient may still be on its way: it counts no more, and its sender stays."""
+        return self._side.largest_frame(role) if self._side is not None else START_BYTES
 
     def inspect(self, data: bytes | str) -> Inspected:
         return self._side.inspect(data) if self._side is not None else Inspected(decode(data))
@@ -175,7 +183,11 @@ class Member:
     # ------------------------------------------------------------ who leads
 
     async def _govern(self) -> None:
+        before = time.monotonic()
         while True:
+            if time.monotonic() - before > BEAT_S + ASLEEP_S and self._follower is not None:
+                self._follower.heard_s = time.monotonic()
+            before = time.monotonic()
             try:
                 await self._turn()
                 await self._links.agree()
@@ -189,7 +201,7 @@ class Member:
                     self._settled.set()
                 if self._side.over.is_set():
                     self.over.set()
-            elif self._here:
+            if not self._led:
                 self._tell_here()
             await asyncio.sleep(BEAT_S)
 

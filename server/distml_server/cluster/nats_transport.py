@@ -20,19 +20,19 @@ T = TypeVar("T")
 
 
 class NatsTransport:
-    """One connection. Subjects and names begin with the cluster's name by themselves."""
+    """Two connections: a lease must not wait for megabytes. Subjects and names begin with the cluster's name by themselves."""
 
-    def __init__(self, client: Client, leases: KeyValue, values: KeyValue, name: str) -> None:
-        self._client, self._leases, self._values, self._name = client, leases, values, name
+    def __init__(self, client: Client, keeper: Client, leases: KeyValue, values: KeyValue, name: str) -> None:
+        self._client, self._keeper, self._leases, self._values, self._name = client, keeper, leases, values, name
         self._cutter = Cutter()
 
     @classmethod
     async def open(cls, servers: list[str], name: str = NAME) -> "NatsTransport":
         """Raises ClusterError when there is no server, or none with JetStream."""
-        client = await connect(servers)
-        stream = client.jetstream(timeout=ANSWER_S)
-        leases = await bucket(client, stream, f"{name}_leases", ttl=LEASE_S)
-        return cls(client, leases, await bucket(client, stream, f"{name}_values"), name)
+        client, keeper = await connect(servers), await connect(servers)
+        stream = keeper.jetstream(timeout=ANSWER_S)
+        leases = await bucket(keeper, stream, f"{name}_leases", ttl=LEASE_S)
+        return cls(client, keeper, leases, await bucket(keeper, stream, f"{name}_values"), name)
 
     async def publish(self, subject: str, data: bytes) -> None:
         try:
@@ -76,8 +76,9 @@ class NatsTransport:
         return await self._read(self._values, name)
 
     async def close(self) -> None:
-        with contextlib.suppress(*PASSING):
-            await asyncio.wait_for(self._client.close(), ANSWER_S)
+        for client in (self._client, self._keeper):
+            with contextlib.suppress(*PASSING):
+                await asyncio.wait_for(client.close(), ANSWER_S)
 
     async def _change(self, values: KeyValue, name: str, value: bytes, revision: int) -> int | None:
         """Where the answer was lost, what is there tells whether the change was made."""

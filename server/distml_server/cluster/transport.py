@@ -11,7 +11,8 @@ from typing import Protocol
 
 LEASE_S = 3.0  # then somebody else may take what was not kept
 BEAT_S = 0.5
-SILENT_S = 3.0  # who was not heard of for so long is gone
+SILENT_S = 5.0  # who was not heard of for so long is gone
+ASLEEP_S = 1.5  # who was held up itself for so long judges nobody: what they said may still wait to be read
 
 Take = Callable[[bytes], None]
 Stop = Callable[[], Awaitable[None]]

@@ -51,8 +51,9 @@ def current() -> device:
 
 
 def check(given: Any) -> None:
-    """Raises BackendError for a device that is not here. None, "cpu" and "webgl" all mean the current backend."""
-    if given is not None and (given if isinstance(given, device) else device(given)).type not in HERE:
+    """Raises BackendError for a device that is not here. None, "cpu" and "webgl" all mean the current backend, and so does "meta":
+    what asks for shapes alone gets numbers beside them, and load_state_dict(assign=True) or to_empty() go on from there."""
+    if given is not None and (given if isinstance(given, device) else device(given)).type not in (*HERE, "meta"):
         _refuse(str(given))
 
 

@@ -1,7 +1,6 @@
 """Joining, the projector, the host's hand over the workers, lessons, languages, colours, and what screen readers get."""
 
 import re
-import time
 
 import pytest
 import zxingcpp
@@ -26,6 +25,17 @@ SMALL = """[...document.querySelectorAll('button, input:not([type=checkbox], [ty
     .filter(e => e.offsetWidth && !e.closest('.unseen, .skip') && getComputedStyle(e).display !== 'inline')
     .filter(e => { const box = e.getBoundingClientRect(); return box.width < 24 || box.height < 24; })
     .map(e => e.id || e.textContent)"""
+
+REMOVE = """() => new Promise((tell) => {
+    const began = performance.now();
+    [...document.querySelectorAll('#workers button')].find(e => !e.hidden).click();
+    const look = () => {
+        const passed = performance.now() - began;
+        if (distml.status().workers === 1 || passed > 10_000) tell(passed);
+        else setTimeout(look, 5);
+    };
+    look();
+})"""
 
 
 def door(page: Page, name: str) -> None:
@@ -148,21 +158,20 @@ def test_the_host_removes_a_worker_and_locks_the_run(desk: Desk) -> None:
     page = desk.page
     guest = desk.context.pages[-1]
     assert guest is not page
-    page.get_by_role("button", name="Lock the run").click()
-    expect(page.get_by_role("button", name="Unlock the run")).to_be_visible(timeout=2000)
-    other = desk.open(desk.coordinator.join_link)
-    expect(other.locator("#problem")).to_contain_text("lets nobody else join", timeout=20_000)
-    other.close()
-    began = time.monotonic()
-    page.get_by_role("button", name="Remove ").first.click()
-    until(page, "distml.status().workers === 1", 10)
-    assert time.monotonic() - began < 2
-    expect(guest.locator("#problem")).to_contain_text("removed this tab", timeout=5000)
-    page.get_by_role("button", name="Unlock the run").click()
-    guest.close()
-    page.get_by_role("button", name="Pause", exact=True).click()
-    until_state(page, "paused", timeout_s=10)
-    page.get_by_role("button", name="Stop").click()
+    try:
+        page.get_by_role("button", name="Lock the run").click()
+        expect(page.get_by_role("button", name="Unlock the run")).to_be_visible(timeout=2000)
+        other = desk.open(desk.coordinator.join_link)
+        expect(other.locator("#problem")).to_contain_text("lets nobody else join", timeout=20_000)
+        other.close()
+        assert page.evaluate(REMOVE) < 2000
+        expect(guest.locator("#problem")).to_contain_text("removed this tab", timeout=5000)
+        page.get_by_role("button", name="Unlock the run").click()
+        guest.close()
+        page.get_by_role("button", name="Pause", exact=True).click()
+        until_state(page, "paused", timeout_s=10)
+    finally:  # the tests after this one train themselves
+        page.get_by_role("button", name="Stop").click()
     until_state(page, "stopped", timeout_s=10)
 
 
