@@ -153,7 +153,7 @@ example(
     lambda lib, w, n: (
         of(lib).embedding(n, w * 1, max_norm=1.0) if lib is not None else None,
         of(lib).embedding(n, w, scale_grad_by_freq=True),
-        of(lib).embedding_bag(n.reshape(2, 3), w, mode="sum", scale_grad_by_freq=True),
+        of(lib).embedding_bag(n.reshape(2, 3), w * 1, mode="sum", max_norm=1.0),
     ),
     numbers(5, 3),
     np.array([1, 4, 1, 2, 0, 1], np.int32),
@@ -371,6 +371,11 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "max_unpool1d: output_size (9,) is not within a stride of (6,)",
     ),
     (lambda: F.fold(dm.ones(1, 3, 4), 3, 2), ShapeError, "fold needs (n, c * 2 * 2, 4) for (3, 3), got (1, 3, 4)"),
+    (
+        lambda: F.embedding_bag(BAG, ONES, scale_grad_by_freq=True),
+        UnsupportedError,
+        "not implemented: embedding_bag(scale_grad_by_freq=True); nearest is embedding() and a sum",
+    ),
     (lambda: F.embedding_bag(BAG, ONES, mode="min"), ShapeError, "embedding_bag: mode is 'sum', 'mean' or 'max', got 'min'"),
     (
         lambda: F.embedding_bag(BAG, ONES, per_sample_weights=ONES),

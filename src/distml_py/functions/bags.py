@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from .. import creation
-from ..errors import ShapeError
+from ..errors import ShapeError, UnsupportedError
 from ..tensor import Tensor, where
 from .token import embedding
 
@@ -28,13 +28,15 @@ def embedding_bag(
     The other options: see embedding().
     mode: "sum" (with per_sample_weights, of input's shape), "mean", "max". padding_idx: an integer that does not count.
     """
+    if scale_grad_by_freq:
+        raise UnsupportedError("not implemented: embedding_bag(scale_grad_by_freq=True); nearest is embedding() and a sum")
     if mode not in ("sum", "mean", "max"):
         raise ShapeError(f"embedding_bag: mode is 'sum', 'mean' or 'max', got {mode!r}")
     if per_sample_weights is not None and (mode != "sum" or per_sample_weights.shape != input.shape):
         raise ShapeError(f"embedding_bag: per_sample_weights are for mode 'sum' and of the shape of input {input.shape}")
     if input.ndim not in (1, 2) or (input.ndim == 1) != (offsets is not None):
         raise ShapeError(f"embedding_bag takes (bags, n), or (n,) with offsets, got {input.shape}")
-    rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+    rows = embedding(input, weight, padding_idx, max_norm, norm_type)
     counts = creation.ones(input.shape) if padding_idx is None else (input != padding_idx % weight.shape[0]).to(rows.dtype)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)

@@ -55,7 +55,8 @@ def embedding(
 def _counts(input: Tensor, weight: Tensor) -> Tensor:
     """How often each row of weight is looked up."""
     flat = input.detach().reshape(-1)
-    return creation.zeros(weight.shape[0]).index_add(0, flat, creation.ones(flat.shape[0]))
+    ones = creation.ones(flat.shape[0], dtype=weight.dtype)
+    return creation.zeros(weight.shape[0], dtype=weight.dtype).index_add(0, flat, ones)
 
 
 def _shorten(input: Tensor, weight: Tensor, max_norm: float, norm_type: float) -> None:
