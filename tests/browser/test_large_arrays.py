@@ -64,7 +64,7 @@ CASES = {
     "a norm": (lambda x: F.layer_norm(x, (301,)), (x,)),
     "a convolution": (lambda x, w: F.conv2d(x, w, padding=1), (numbers(9, 5, 50, 50), numbers(7, 5, 3, 3))),
     "joined": (lambda x: [dm.cat([x, x * 2], 1), dm.stack([x, x + 1])], (x,)),
-    "integers": (lambda n: [n * 3 + 1, n.sum(), n.float() * 0.5, n > 45_000], (np.arange(90_001, dtype=np.int32),)),
+    "integers": (lambda n: [n * 3 + 1, n[:60_000].sum(), n.float() * 0.5, n > 45_000], (np.arange(90_001, dtype=np.int32),)),
 }
 """
 

@@ -268,18 +268,17 @@ def test_integers_beyond_2_to_the_24_are_exact(gpu: Lab) -> None:
 big = np.array([2**24 + 1, 2**24 + 3, 2**31 - 1, -(2**31), -(2**24) - 1, 12345, -7], np.int32)
 CALLS = {
     "sums": lambda lib, x: (x + 1, x - 1, -x, x + x.flip(0), x.sum(), x[4:6].sum()),
-    "products": lambda lib, x: (x * 3, x[:2] * x[5:], x.reshape(1, 7) @ x.reshape(7, 1)),
+    "products": lambda lib, x: (x * 3, x[:2] * x[5:], x[:2].reshape(1, 2) @ lib.tensor([[3], [5]]).int()),
     "quotients": lambda lib, x: (x // 3, x % 1000, x // -16777217, x % -1000),
-    "division by 0": lambda lib, x: (x // 0, x % 0),
     "scalars": lambda lib, x: (x + 16777217, x * 0 + 2147483647, x * 0 + -2147483648, x.clamp(-16777217, 16777219)),
     "comparisons": lambda lib, x: (x == 16777217, x < 16777219, x > x.flip(0), x.amax(), x.argmax(), x.max(0)[0]),
     "choices": lambda lib, x: (lib.where(x > 0, x, 16777217), x.masked_fill(x < 0, 16777219)),
     "moves": lambda lib, x: (x.flip(0), x[1::2], lib.cat([x, x]), lib.nn.functional.pad(x, (1, 1), value=16777217)),
     "gather": lambda lib, x: x[lib.tensor([2, 0, 3])],
-    "scatter": lambda lib, x: lib.zeros(2, dtype=lib.int32).scatter_add(0, lib.tensor([1, 0, 1]), x[:3]),
+    "scatter": lambda lib, x: lib.zeros(2, dtype=lib.int32).scatter_add(0, lib.tensor([1, 0, 1]), x[[0, 5, 1]]),
     "ranges": lambda lib, x: (lib.arange(16777215, 16777230), lib.arange(5, dtype=lib.int32) * 16777217),
 }
-faults = verdicts(op_examples.Example(name, call, (big,)) for name, call in CALLS.items())
+faults = verdicts(op_examples.Example(name, lambda lib, x, call=call: call(lib, x.int()), (big,)) for name, call in CALLS.items())
 json.dumps({name: fault for name, fault in faults.items() if fault})
 """,
     )
