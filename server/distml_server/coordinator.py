@@ -29,7 +29,7 @@ from .door import Door
 from .downstream import Downstream
 from .guards import TRUSTING, Guards
 from .rounds import Rounds
-from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected, Traffic
+from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected, Traffic, inspected
 from .status import MOST_LISTED, status
 from .store import CURVE, LEDGER, Deposed, Record, RunStore, Stored
 
@@ -235,14 +235,7 @@ class Coordinator:
 
     def inspect(self, data: bytes | str) -> Inspected:
         """Decodes a frame and, of a gradient, checks the numbers; whether it is wanted at all is seen later."""
-        frame, model = decode(data), self.model
-        if model is None or not isinstance(frame.message, wire.Gradient):
-            return Inspected(frame)
-        try:
-            opened = model.open(frame.tensors, frame.message.shard)
-            return Inspected(frame, opened, sketch=self._sketcher.of(opened.vector) if self._sketcher else None)
-        except DistmlError as error:
-            return Inspected(frame, error=error)
+        return inspected(decode(data), self.model, self._sketcher)
 
     def receive(self, connection: Connection, inspected: Inspected) -> do.Reject | None:
         """Handles one decoded frame; the refusal, when there was one, has been sent."""

@@ -39,6 +39,17 @@ class Inspected:
     sketch: Any = None
 
 
+def inspected(frame: wire.Frame, model: Any, sketcher: Any) -> Inspected:
+    """A decoded frame and, of a gradient for this model, its numbers, checked; sketcher: None where there are no audits."""
+    if model is None or not isinstance(frame.message, wire.Gradient):
+        return Inspected(frame)
+    try:
+        opened = model.open(frame.tensors, frame.message.shard)
+        return Inspected(frame, opened, sketch=sketcher.of(opened.vector) if sketcher else None)
+    except DistmlError as error:
+        return Inspected(frame, error=error)
+
+
 @dataclass
 class Traffic:
     """Bytes of all frames so far, of connections that are gone as well."""

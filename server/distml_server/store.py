@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -162,17 +162,7 @@ class Store:
 
     def open(self, say: Callable[[str], None], run: str | None = None) -> Stored:
         """This run, or the newest, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
-        sound: dict[str, tuple[Record, wire.Run]] = {}
-        for name, record in self.records(say).items():
-            try:
-                sound[name] = record, _run_of(record)
-            except (ValueError, TypeError, DistmlError) as error:
-                say(f"Skipping the run {name} in {self.folder}: {error}")
-        if not sound:
-            raise StoreError(f"nothing to resume: {self.folder} holds no run; start one without --resume")
-        if run is not None and run not in sound:
-            raise StoreError(f"{self.folder} holds no run {run!r:.40} to resume; it holds {', '.join(sound)}")
-        record, found = sound[run or list(sound)[-1]]
+        record, found = run_to_resume(self.records(say), run, self.folder, say)
         return self._at_newest(record, found, say)
 
     def _at_newest(self, record: Record, run: wire.Run, say: Callable[[str], None]) -> Stored:
@@ -232,6 +222,23 @@ def read_checkpoint(path: Path, sha256: str) -> dict[str, np.ndarray]:
     if found != sha256:
         raise FormatError(f"its SHA-256 is {found[:16]}..., its record says {sha256[:16]}...")
     return safetensors.loads(data)
+
+
+def run_to_resume(
+    records: Mapping[str, Record], run: str | None, place: object, say: Callable[[str], None]
+) -> tuple[Record, wire.Run]:
+    """This run of those kept at `place`, or the newest. Raises StoreError; says which records are not sound."""
+    sound: dict[str, tuple[Record, wire.Run]] = {}
+    for name, record in records.items():
+        try:
+            sound[name] = record, _run_of(record)
+        except (ValueError, TypeError, DistmlError) as error:
+            say(f"Skipping the run {name} in {place}: {error}")
+    if not sound:
+        raise StoreError(f"nothing to resume: {place} holds no run; start one without --resume")
+    if run is not None and run not in sound:
+        raise StoreError(f"{place} holds no run {run!r:.40} to resume; it holds {', '.join(sound)}")
+    return sound[run or list(sound)[-1]]
 
 
 def _run_of(record: Record) -> wire.Run:

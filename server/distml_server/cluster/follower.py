@@ -28,7 +28,7 @@ from ..audit import Sketcher
 from ..coordinator import SLACK_BYTES, START_BYTES
 from ..decoding import decode
 from ..effects import Reject
-from ..sockets import FORBIDDEN, REFUSED, Connection, Inspected
+from ..sockets import FORBIDDEN, REFUSED, Connection, Inspected, inspected
 from . import messages as m
 from .link import Outbox
 from .mirror import Mirror
@@ -119,14 +119,7 @@ class Follower:
 
     def inspect(self, data: bytes | str) -> Inspected:
         """Decodes a frame and, of a gradient, checks the numbers. Any thread may call it."""
-        frame, model = decode(data), self.model
-        if model is None or not isinstance(frame.message, wire.Gradient):
-            return Inspected(frame)
-        try:
-            opened = model.open(frame.tensors, frame.message.shard)
-            return Inspected(frame, opened, sketch=self._sketcher.of(opened.vector) if self._sketcher else None)
-        except DistmlError as error:
-            return Inspected(frame, error=error)
+        return inspected(decode(data), self.model, self._sketcher)
 
     def receive(self, connection: Connection, inspected: Inspected) -> Reject | None:
         """The leader's word on it comes later, and counts then (Connection.judge)."""

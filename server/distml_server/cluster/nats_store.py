@@ -23,9 +23,9 @@ from nats.js.errors import KeyNotFoundError, NotFoundError
 from nats.js.object_store import ObjectStore
 
 from distml_py import safetensors, wire
-from distml_py.errors import DistmlError, FormatError
+from distml_py.errors import FormatError
 
-from ..store import CURVE, GENERATIONS, Deposed, Record, Stored, StoreError, _run_of, _step_of
+from ..store import CURVE, GENERATIONS, Deposed, Record, Stored, StoreError, _step_of, run_to_resume
 from .servers import AGAIN_S, ANSWER_S, CHUNK_BYTES, NAME, PASSING, bucket, connect, is_conflict, replicas, settled, shown
 
 T = TypeVar("T")
@@ -321,17 +321,7 @@ class NatsStore:
 
     def open(self, say: Callable[[str], None], run: str | None = None) -> Stored:
         """This run, or the newest, at its newest sound checkpoint. Raises StoreError; says what it had to skip."""
-        sound: dict[str, tuple[Record, wire.Run]] = {}
-        for name, record in self.records(say).items():
-            try:
-                sound[name] = record, _run_of(record)
-            except (ValueError, TypeError, DistmlError) as error:
-                say(f"Skipping the run {name} in {self.place}: {error}")
-        if not sound:
-            raise StoreError(f"nothing to resume: {self.place} holds no run; start one without --resume")
-        if run is not None and run not in sound:
-            raise StoreError(f"{self.place} holds no run {run!r:.40} to resume; it holds {', '.join(sound)}")
-        record, found = sound[run or list(sound)[-1]]
+        record, found = run_to_resume(self.records(say), run, self.place, say)
         self._revisions[found.run] = self._seen[found.run]
         for checkpoint in record.checkpoints:
             try:

@@ -338,17 +338,22 @@ class LowerCholeskyTransform(Transform):
         return y.tril(-1) + y.diagonal(0, -2, -1).log().diag_embed()
 
 
-class CatTransform(Transform):
+class _Several(Transform):
     """Each transform on its part along dim."""
 
-    def __init__(self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0):
+    def __init__(self, tseq: Sequence[Transform], dim: int, cache_size: int):
         super().__init__(cache_size)
         self.transforms, self.dim = list(tseq), dim
-        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
 
     def _each(self, word: str, *values: Tensor) -> Tensor:
-        parts = zip(self.transforms, *(value.split(self.lengths, self.dim) for value in values), strict=True)
-        return cat([getattr(transform, word)(*part) for transform, *part in parts], self.dim)
+        parts = zip(self.transforms, *map(self._parts, values), strict=True)
+        return self._joined([getattr(transform, word)(*part) for transform, *part in parts])
+
+    def _parts(self, value: Tensor) -> Sequence[Tensor]:
+        raise NotImplementedError
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        raise NotImplementedError
 
     def _call(self, x: Tensor) -> Tensor:
         return self._each("_call", x)
@@ -360,25 +365,31 @@ class CatTransform(Transform):
         return self._each("log_abs_det_jacobian", x, y)
 
 
-class StackTransform(Transform):
+class CatTransform(_Several):
+    """Each transform on its part along dim, of so many numbers."""
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0):
+        super().__init__(tseq, dim, cache_size)
+        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
+
+    def _parts(self, value: Tensor) -> Sequence[Tensor]:
+        return value.split(self.lengths, self.dim)
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        return cat(parts, self.dim)
+
+
+class StackTransform(_Several):
     """Each transform on its slice along dim."""
 
     def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0):
-        super().__init__(cache_size)
-        self.transforms, self.dim = list(tseq), dim
+        super().__init__(tseq, dim, cache_size)
 
-    def _each(self, word: str, *values: Tensor) -> Tensor:
-        parts = zip(self.transforms, *(value.unbind(self.dim) for value in values), strict=True)
-        return stack([getattr(transform, word)(*part) for transform, *part in parts], self.dim)
+    def _parts(self, value: Tensor) -> Sequence[Tensor]:
+        return value.unbind(self.dim)
 
-    def _call(self, x: Tensor) -> Tensor:
-        return self._each("_call", x)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return self._each("_inverse", y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._each("log_abs_det_jacobian", x, y)
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        return stack(parts, self.dim)
 
 
 identity_transform = ComposeTransform([])
