@@ -330,3 +330,15 @@ def test_what_is_not_here_says_so() -> None:
         ours.Bernoulli(0.5).rsample()
     with pytest.raises(ShapeError, match="Categorical takes either probs or logits, got both"):
         ours.Categorical(dm.ones(2), dm.ones(2))
+
+
+@pytest.mark.parametrize("name, more", [("CatTransform", (1, [1, 1])), ("StackTransform", (1,))])
+def test_several_transforms_have_a_part_each(name: str, more: tuple[Any, ...]) -> None:
+    found = []
+    for lib, dist in ((dm, ours), (torch, theirs)):
+        both = getattr(dist, name)([dist.ExpTransform(), dist.AffineTransform(1.0, 2.0)], *more)
+        x = lib.tensor(PROBS)
+        y = both(x)
+        found.append([part.numpy() for part in (y, both.inv(y), both.log_abs_det_jacobian(x, y))])
+    for mine, meant in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-6)
