@@ -12,7 +12,7 @@ import numpy as np
 from . import graph, ops
 from .broadcast import Number, kind_of
 from .dtypes import FLOAT32, DType, dtype_of
-from .errors import DtypeError, ShapeError, UnsupportedError
+from .errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from .op import float32, int32
 from .sampling import bernoulli as bernoulli
 from .sampling import rand as rand
@@ -72,6 +72,8 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A copy of the array (PyTorch would share it; here arrays never change)."""
+    if not isinstance(ndarray, np.ndarray):
+        raise DtypeError(f"from_numpy takes an array of NumPy's, got {type(ndarray).__name__}; use tensor()")
     return Tensor(ndarray)
 
 
@@ -125,7 +127,7 @@ def arange(
     if end is None:
         start, end = None, start
     if end is None:
-        raise ShapeError("arange needs an end: arange(end), or arange(start, end, step)")
+        raise ArgumentError("arange needs an end: arange(end), or arange(start, end, step)")
     start = 0 if start is None else start
     start, end, step = (value.item() if isinstance(value, (Tensor, np.generic)) else value for value in (start, end, step))
     if step == 0:

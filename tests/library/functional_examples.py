@@ -25,6 +25,17 @@ X, Y = numbers(3, 5), numbers(3, 5, seed=1)
 LINE, IMAGE = numbers(2, 4, 7), numbers(2, 4, 5, 6)
 example("relu6", lambda lib, x: of(lib).relu6(x * 5), X)
 example("hardtanh", lambda lib, x: (of(lib).hardtanh(x), of(lib).hardtanh(x, -0.5, 0.7)), X)
+example("limits of ints", lambda lib, x: (of(lib).relu6(x), of(lib).hardtanh(x), of(lib).hardtanh(x, -1.5, 2.5)), whole(9))
+for kind in ("half", "bfloat16"):
+    example(
+        f"activations of {kind} rounded once",
+        lambda lib, x, kind=kind: [
+            getattr(of(lib), word)(getattr(x, kind)()).float()
+            for word in ("gelu", "silu", "mish", "elu", "celu", "selu", "softplus", "logsigmoid", "hardsigmoid", "hardswish")
+        ],
+        X,
+        differentiable=False,
+    )
 # PyTorch's own keeps its sixth in float32
 example("hardsigmoid", lambda lib, x: of(lib).hardsigmoid(x * 3), X, twin=lambda lib, x: of(lib).relu6(x * 3 + 3) / 6)
 example("hardswish", lambda lib, x: of(lib).hardswish(x * 3), X)
@@ -90,6 +101,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "kl_div": lambda f, x, y: f.kl_div(x, y, reduction="batchmean", log_target=True),
     "poisson_nll_loss": lambda f, x, y: f.poisson_nll_loss(x, y.detach().abs(), full=True),
     "gaussian_nll_loss": lambda f, x, y: f.gaussian_nll_loss(x, y, x * x + 0.1),
+    "hinge_embedding_loss of one a row": lambda f, x, y: f.hinge_embedding_loss(x[:, :1], y.detach().sign(), reduction="none"),
     "hinge_embedding_loss": lambda f, x, y: f.hinge_embedding_loss(x, y.detach().sign(), margin=0.5),
     "soft_margin_loss": lambda f, x, y: f.soft_margin_loss(x, y.detach().sign()),
     "multilabel_soft_margin_loss": lambda f, x, y: f.multilabel_soft_margin_loss(x, y.detach().sign().relu()),

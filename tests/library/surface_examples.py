@@ -646,6 +646,19 @@ example(
     PLACES,
     numbers(4, 5, seed=1),
 )
+for kind in ("half", "bfloat16"):  # composed, and rounded once as PyTorch's kernels are
+    example(
+        f"functions of {kind} rounded once",
+        lambda lib, x, y, kind=kind: tuple(
+            found.float()
+            for a, b in [(getattr(x, kind)(), getattr(y, kind)())]
+            for found in (lib.xlogy(a, b), lib.addcmul(a, b, b), lib.addcdiv(a, b, b), b.rsqrt(), lib.lerp(a, b, 0.3))
+        ),
+        numbers(3, 5),
+        positive(3, 5),
+        differentiable=False,
+    )
+example("truths that change", lambda lib, x: (x.diff(), lib.diff(x, 2, 0), x.sign(), lib.sgn(x)), truths(4, 5))
 example(
     "index_copy",
     lambda lib, x, n, y: (lib.index_copy(x, 0, n[:3], y[:3]), x.index_fill(0, n, 2.5), lib.index_fill(x, 1, n, 0)),

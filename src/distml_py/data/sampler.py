@@ -77,6 +77,8 @@ class RandomSampler(Sampler):
         if num_samples is not None and num_samples < 1:
             raise ShapeError(f"RandomSampler: num_samples is at least 1, got {num_samples}")
         self.data_source, self.replacement, self._num_samples, self.generator = data_source, replacement, num_samples, generator
+        if not self.num_samples:
+            raise ShapeError("RandomSampler: num_samples should be a positive integer value, but there are no data")
 
     @property
     def num_samples(self) -> int:

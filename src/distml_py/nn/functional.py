@@ -187,6 +187,8 @@ def cross_entropy(
     Source: Goodfellow et al. 2016, section 6.2.2.3; the row maximum is subtracted first, so exp cannot overflow.
     """
     axis = 1 if input.ndim > 1 else 0
+    if not 0 <= label_smoothing <= 1:
+        raise ShapeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0, got {label_smoothing}")
     if target.dtype not in (int32, bool_):
         return _soft_cross_entropy(input.log_softmax(axis), target, weight, reduction, label_smoothing, axis)
     if not input.shape[axis]:

@@ -86,7 +86,9 @@ class Optimizer(Hooked):
         if names and len(names) < len(tensors):
             raise RecipeError(f"{name}: of {len(tensors)} parameters {len(names)} have a name; name all of them, or none")
         for tensor in tensors:
-            if not isinstance(tensor, Tensor) or not tensor.is_leaf:
+            if not isinstance(tensor, Tensor):
+                raise ArgumentError(f"{name} takes tensors, got {type(tensor).__name__}; pass model.parameters()")
+            if not tensor.is_leaf:
                 raise RecipeError(f"{name} takes leaf tensors, got {type(tensor).__name__}")
         if len({id(tensor) for tensor in (*self._tensors(), *tensors)}) < len(self._tensors()) + len(tensors):
             raise RecipeError(f"{name}: a parameter was given twice; each is in one group, once")

@@ -11,6 +11,7 @@ from ..broadcast import Number
 from ..errors import DtypeError
 from ..op import Op, bool_
 from .choosing import where
+from .narrow import rounded_once
 from .tensor import Tensor, binary, method, unary
 
 Value = Tensor | Number
@@ -99,6 +100,7 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(input) + exp(other)); the larger one is taken out first, so exp cannot overflow."""
     top, gap = input.maximum(other), (input - other).abs()
@@ -112,6 +114,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def xlogy(input: Value, other: Value) -> Tensor:
     """input * log(other), and 0 where input is 0."""
     x, y = (value if isinstance(value, Tensor) else Tensor(value) for value in (input, other))
@@ -133,6 +136,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
     """input + weight * (end - input)."""
     if not isinstance(weight, Tensor):
@@ -141,12 +145,14 @@ def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
 
 
 @method
+@rounded_once
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
     return input + (tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
 
 
 @method
+@rounded_once
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 / tensor2."""
     return input + (tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .. import broadcast
-from ..errors import DtypeError
+from ..errors import DtypeError, ShapeError
 from .choosing import where
 from .tensor import Tensor, method
 
@@ -94,6 +94,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "") -> Ten
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Every slice along dim whose p-norm is above maxnorm, scaled down to it."""
     axis = broadcast.axis_of(dim, input.ndim, "renorm")
+    if maxnorm < 0:
+        raise ShapeError(f"renorm: maxnorm is at least 0, got {maxnorm}")
     sizes = vector_norm(input, p, tuple(a for a in range(input.ndim) if a != axis), keepdim=True)
     return input * where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1.0)
 

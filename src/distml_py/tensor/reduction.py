@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import broadcast, graph, indexing, ops
-from ..errors import DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Node
 from ..op import Op, bool_
 from .choosing import where
@@ -120,6 +120,7 @@ def max(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor |
     """The largest number; with dim, (values, indices), the first of equals; with a tensor, maximum()."""
     if isinstance(dim, Tensor) or other is not None:
         return input.maximum(dim if other is None else other)
+    _alone("max", dim, keepdim)
     return input.amax() if dim is None else _best(input, dim, keepdim, input.argmax)
 
 
@@ -127,7 +128,13 @@ def max(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor |
 def min(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor | None = None) -> Any:
     if isinstance(dim, Tensor) or other is not None:
         return input.minimum(dim if other is None else other)
+    _alone("min", dim, keepdim)
     return input.amin() if dim is None else _best(input, dim, keepdim, input.argmin)
+
+
+def _alone(name: str, dim: Any, keepdim: Any) -> None:
+    if keepdim and dim is None:
+        raise ArgumentError(f"{name}: keepdim=True needs a dim; use a{name}(dim=(), keepdim=True) for all of them")
 
 
 @method
@@ -150,7 +157,9 @@ def all(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def __contains__(input: Tensor, element: Any) -> bool:
-    """Whether one number of it equals element, a number or a tensor with one."""
+    """Whether one number of it equals element, a number or a tensor."""
+    if not isinstance(element, (Tensor, int, float, np.generic)):
+        raise DtypeError(f"in: a tensor holds numbers, so it takes a number or a tensor, got {type(element).__name__}")
     return bool((input == element).any().item())
 
 

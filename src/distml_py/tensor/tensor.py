@@ -183,10 +183,12 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("len() of a 0-d tensor; use .item() for its number")
+            raise ArgumentError("len() of a 0-d tensor; use .item() for its number")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise ArgumentError("iteration over a 0-d tensor; use .item() for its number")
         return (self[n] for n in range(len(self)))
 
     def __repr__(self) -> str:
@@ -436,7 +438,14 @@ class Tensor:
         return _whole_power(other, self) if _are_whole(self, other) else binary(ops.POW, other, self, floating=True)
 
     def __neg__(self) -> Tensor:
+        if self._node.dtype == bool_:
+            raise DtypeError("- of a bool tensor is not defined; use ~ or logical_not()")
         return unary(ops.NEG, self)
+
+    def __pos__(self) -> Tensor:
+        if self._node.dtype == bool_:
+            raise DtypeError("+ of a bool tensor is not defined; use .long() or .float()")
+        return self
 
     def __abs__(self) -> Tensor:
         return self.abs()
@@ -651,6 +660,8 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
     values = [v._node if isinstance(v, Tensor) else v.item() if isinstance(v, np.generic) else v for v in (left, right)]
     if op in _DIVIDING and type(right) is int and right == 0 and isinstance(left, Tensor) and not left.is_floating_point():
         raise ArgumentError(f"ZeroDivisionError: {op.name} of integers by 0; use floats, where it is NaN or an infinity")
+    if op is ops.SUB and any(isinstance(value, Node) and value.dtype == bool_ for value in values):
+        raise DtypeError("- with a bool tensor is not defined; use ^ or logical_xor(), ~ to turn a mask, or .long()")
     if op in _COMPARING:  # what no integer here reaches is compared as a float
         values = [float(v) if type(v) is int and not -(2**31) <= v < 2**31 else v for v in values]
     if dtype is None:
