@@ -82,6 +82,18 @@ STORED = {bool_: BOOL, int32: INT64, float32: FLOAT32, float64: FLOAT64}
 """what a tensor is called that has no name of its own"""
 
 
+_fraction = [FLOAT32]  # what may change in this module, in one place
+
+
+def fraction() -> DType:
+    """What Python's fractions become, and tensors of which no dtype is said: torch.get_default_dtype()."""
+    return _fraction[0]
+
+
+def make_fraction(kind: DType) -> None:
+    _fraction[0] = kind
+
+
 def dtype_of(dtype: Any) -> DType:
     """The dtype that is meant: one of ours, or a type of NumPy's or Python's. np.dtype("int32") is how int64 is stored.
 

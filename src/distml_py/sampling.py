@@ -10,9 +10,9 @@ import numpy as np
 
 from . import engine, graph, live, ops, random
 from .broadcast import Number
-from .dtypes import dtype_of
+from .dtypes import dtype_of, fraction
 from .errors import ArgumentError, DtypeError, ShapeError
-from .op import float32, int32
+from .op import int32
 from .random import Generator
 from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
@@ -49,7 +49,7 @@ def gaussian(shape: Shape, generator: Generator | None = None) -> Tensor:
 
 def _finished(found: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     check(device)
-    return Tensor(found._node, dtype or float32, requires_grad)
+    return Tensor(found._node, dtype or fraction(), requires_grad)
 
 
 def rand(

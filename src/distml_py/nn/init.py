@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from .. import ops, random
+from ..dtypes import fraction
 from ..errors import ShapeError
 from ..missing import getter as _getter
 from ..op import float32, float64
@@ -23,7 +24,7 @@ def _uniform(shape: Shape, low: float, high: float) -> np.ndarray:
     seed, step, stream = random.next_key()
     words = [np.uint32(word) for word in (seed, step, stream)]
     unit = ops.UNIFORM.numpy(*words, np.uint32(0), shape)
-    return (unit * float32.type(high - low) + float32.type(low)).astype(float32)
+    return (unit * float32.type(high - low) + float32.type(low)).astype(fraction().dtype)
 
 
 def _normal(shape: Shape, mean: float, std: float) -> np.ndarray:
@@ -31,7 +32,7 @@ def _normal(shape: Shape, mean: float, std: float) -> np.ndarray:
     again = random.next_key()[2]
     one, two = (ops.UNIFORM.numpy(np.uint32(seed), np.uint32(step), np.uint32(s), np.uint32(0), shape) for s in (stream, again))
     numbers = np.sqrt(-2.0 * np.log(1.0 - one.astype(float64))) * np.cos(two * (2 * math.pi))
-    return (numbers * std + mean).astype(float32)
+    return (numbers * std + mean).astype(fraction().dtype)
 
 
 def _check(shape: Shape) -> None:
@@ -60,7 +61,7 @@ def kaiming_normal(shape: Shape) -> Parameter:
 
 
 def constant(shape: Shape, value: float) -> Parameter:
-    return Parameter(np.full(shape, value, float32))
+    return Parameter(np.full(shape, value, fraction().dtype))
 
 
 def fan_in_uniform(shape: Shape, fan_in: int) -> Parameter:

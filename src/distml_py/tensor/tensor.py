@@ -14,7 +14,7 @@ import numpy as np
 from .. import broadcast, engine, graph, live, ops
 from ..backends.protocol import Pending
 from ..broadcast import Number
-from ..dtypes import STORED, DType, dtype_of, promoted_names
+from ..dtypes import STORED, DType, dtype_of, fraction, promoted_names
 from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
 from ..graph import Node
 from ..missing import missing
@@ -195,7 +195,7 @@ class Tensor:
         array = self._fetched()
         words = text.shown(array, 7) if array.size else "[]"
         more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
-        plain = ("float32", "bool", "int64") if array.size else ("float32", "bool")
+        plain = (fraction().name, "bool", "int64") if array.size else (fraction().name, "bool")
         if self.dtype.name not in plain:
             more.append(f"dtype={self.dtype}")
         maker = self.grad_fn
@@ -638,11 +638,11 @@ _OF_BOOLS = {ops.MUL: ops.LOGICAL_AND, ops.ADD: ops.LOGICAL_OR, ops.MAXIMUM: ops
 
 
 def unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
-    """A row on one tensor. floating: integers become float32 first."""
+    """A row on one tensor. floating: integers become fractions first."""
     if not isinstance(x, Tensor):
         raise DtypeError(f"{op.name} takes a tensor, got {type(x).__name__}; wrap it in tensor(...)")
     if floating and not x.is_floating_point():
-        x = x.float()
+        x = x.to(fraction())
     return made(graph.apply(op, (x.long() if x._node.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
 
 
@@ -667,7 +667,7 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
     if dtype is None:
         dtype = broadcast.promoted(*values)
         if floating and dtype not in (float32, float64):
-            dtype = float32
+            dtype = fraction().dtype
         elif dtype == bool_ and op in _OF_BOOLS:
             op = _OF_BOOLS[op]
         elif dtype == bool_ and op not in _ON_BOOLS:
