@@ -51,11 +51,11 @@ alone. Distributions look at their parameters where that does not wait for a GPU
 
 def mark(home: Any, name: str) -> str:
     """yes, composed or no."""
-    value = inspect.getattr_static(home, name, None) if home is not None else None
+    if home is None or inspect.getattr_static(home, name, inspect.Signature.empty) is inspect.Signature.empty:
+        return "no"
+    value = inspect.getattr_static(home, name)
     if hasattr(value, "__guarded__"):
         value = value.__wrapped__
-    if value is None:
-        return "no"
     if not inspect.isfunction(value):
         return "yes"
     cells = [cell.cell_contents for cell in value.__closure__ or ()]
@@ -68,6 +68,7 @@ def mark(home: Any, name: str) -> str:
 
 
 def mark_function(function: Any) -> str:
+    function = inspect.unwrap(function)
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     if any(isinstance(cell, Op) for cell in cells) or "ops" not in function.__globals__:
         return "yes"

@@ -11,8 +11,9 @@ from ..functions.pooling import Sizes
 from ..functions.volume import triple
 from ..tensor import Tensor
 from . import functional as F
-from .init import as_layers_begin, fan_in_uniform
+from .init import as_layers_begin
 from .module import Module
+from .starts import fan_in_uniform
 
 MODES = ("zeros", "reflect", "replicate", "circular")
 

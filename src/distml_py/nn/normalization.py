@@ -11,8 +11,9 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
 from .functional import Sizes
-from .init import as_norms_begin, constant, constant_
+from .init import as_norms_begin, constant_
 from .module import Module
+from .starts import constant
 
 
 class _BatchNorm(Module):

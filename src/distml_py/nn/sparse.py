@@ -7,8 +7,9 @@ from typing import Any
 from ..errors import IndexRangeError, ShapeError
 from ..tensor import Tensor, no_grad
 from . import functional as F
-from .init import normal, normal_
+from .init import normal_
 from .module import Module, Parameter
+from .starts import normal
 
 
 class Embedding(Module):
