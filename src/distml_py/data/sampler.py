@@ -14,6 +14,8 @@ from .. import ops, random
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor
 
+AT_ONCE = 1 << 14  # numbers drawn with replacement
+
 
 def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     """A fixed shuffle of range(count): the same in every browser and on every machine."""
@@ -87,7 +89,10 @@ class RandomSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         total, wanted = len(self.data_source), self.num_samples
         if self.replacement:
-            yield from (int(number) for number in _uniform(wanted, self.generator) * total)
+            while wanted > 0:  # some scripts ask for 10**10, and stop when they have enough
+                part = min(wanted, AT_ONCE)
+                yield from (int(number) for number in _uniform(part, self.generator) * total)
+                wanted -= part
             return
         while wanted > 0 and total:
             part = drawn_permutation(total, self.generator)[:wanted]

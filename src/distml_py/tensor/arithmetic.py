@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import ops
 from ..broadcast import Number
+from ..dtypes import fraction
 from ..errors import DtypeError
 from ..op import Op, bool_
 from .choosing import where
@@ -125,14 +126,14 @@ def xlogy(input: Value, other: Value) -> Tensor:
 @method
 def copysign(input: Tensor, other: Value) -> Tensor:
     """|input| with other's sign; 0.0 and -0.0 count as positive, other than in PyTorch."""
-    size = (input if input.is_floating_point() else input.float()).abs()
+    size = (input if input.is_floating_point() else input.to(fraction())).abs()
     return where(other < 0, -size, size) if isinstance(other, Tensor) else (-size if other < 0 else size)
 
 
 @method
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2 ** other."""
-    return input * (other if other.is_floating_point() else other.float()).exp2()
+    return input * (other if other.is_floating_point() else other.to(fraction())).exp2()
 
 
 @method

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from .. import ops
+from ..dtypes import fraction
 from ..errors import DtypeError
 from ..op import Op, bool_
 from .choosing import where
@@ -154,7 +155,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 @method
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0."""
-    x = (input if input.is_floating_point() else input.float()) * math.pi
+    x = (input if input.is_floating_point() else input.to(fraction())) * math.pi
     zero = x == 0
     return where(zero, 1.0, x.sin() / where(zero, 1.0, x))
 
@@ -162,7 +163,7 @@ def sinc(input: Tensor) -> Tensor:
 @method
 def angle(input: Tensor) -> Tensor:
     """pi where a number is negative, else 0; NaN stays."""
-    x = input if input.is_floating_point() else input.float()
+    x = input if input.is_floating_point() else input.to(fraction())
     return where(x.isnan(), x, (x < 0).to(x.dtype) * math.pi).detach()
 
 

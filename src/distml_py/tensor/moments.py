@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .. import broadcast
+from ..dtypes import fraction
 from ..errors import DtypeError, ShapeError
 from .choosing import where
 from .tensor import Tensor, method
@@ -103,7 +104,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 @method
 def cov(input: Tensor, *, correction: int = 1) -> Tensor:
     """(variables, samples) -> (variables, variables)."""
-    x = input if input.is_floating_point() else input.float()
+    x = input if input.is_floating_point() else input.to(fraction())
     x = x if x.ndim > 1 else x.unsqueeze(0)
     centred = x - x.mean(1, keepdim=True)
     found = centred @ centred.t() / max(x.shape[1] - correction, 0)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import broadcast, graph, indexing, ops
+from ..dtypes import fraction
 from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Node
 from ..op import Op, bool_
@@ -173,7 +174,7 @@ def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: Any = False) -> Tensor:
-    x = input if input.is_floating_point() else input.float()
+    x = input if input.is_floating_point() else input.to(fraction())
     top = x._aside().amax(dim, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
     total = (x - top).exp().sum(dim, keepdim=True).log() + top
@@ -183,7 +184,7 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: Any = False) -> 
 @method
 def softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     """exp / sum of exp along dim; the maximum is subtracted first, so exp cannot overflow."""
-    x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.float()
+    x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.to(fraction())
     if 0 in x.shape:
         return x * 1
     top, total = exp_sum(x, dim, "softmax")
@@ -195,7 +196,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     if 0 in x.shape:
         return x * 1
-    x = x if x.is_floating_point() else x.float()
+    x = x if x.is_floating_point() else x.to(fraction())
     top, total = exp_sum(x, dim, "log_softmax")
     return apply(ops.LOG_SOFTMAX, x, top.expand(x.shape), total.expand(x.shape))
 
