@@ -62,12 +62,32 @@ def test_a_lazy_layer_becomes_pytorchs_plain_one(
 def test_a_lazy_parameter_says_what_it_waits_for() -> None:
     layer = dm.nn.LazyLinear(3)
     assert repr(layer.weight) == "<UninitializedParameter>"
+    assert layer.weight.data.normal_(0, 0.01).shape == (0,) and layer.bias.data.fill_(0).numel() == 0  # as in PyTorch, for nothing
     with pytest.raises(ShapeError, match="call the model once, then make the optimizer"):
-        dm.optim.SGD(layer.parameters())
+        layer.weight.shape  # noqa: B018
+    with pytest.raises(ShapeError, match="call the model once, then set its numbers"):
+        layer.weight.data = dm.ones(3, 2)
     with pytest.raises(ShapeError, match="LazyConv2d needs 3 or 4 dimensions, got"):
         dm.nn.LazyConv2d(3, 3)(dm.ones(2, 2))
     with pytest.raises(ShapeError, match="LazyBatchNorm2d needs 4 dimensions, got"):
         dm.nn.LazyBatchNorm2d()(dm.ones(2, 2))
+
+
+@pytest.mark.parametrize("rule", ["SGD", "Adam"])
+def test_an_optimizer_may_be_made_before_a_lazy_layers_first_input(rule: str) -> None:
+    results = []
+    for lib in (dm, torch):
+        net = lib.nn.Sequential(lib.nn.LazyLinear(4), lib.nn.Tanh(), lib.nn.LazyLinear(1))
+        optimizer = getattr(lib.optim, rule)(net.parameters(), lr=0.1)
+        x = lib.tensor(numbers(5, 3))
+        net(x)
+        filled(lib, net)
+        for _ in range(3):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+        results.append(net(x))
+    close(*results)
 
 
 def made(lib: Any, kind: str) -> Any:

@@ -165,11 +165,15 @@ class Optimizer(Hooked):
             first += len(group["params"])
 
     def _settle_in(self) -> None:
-        """Parameters whose numbers are still on the host move into their atlases now, before a step has read them elsewhere."""
+        """Parameters whose numbers are still on the host move into their atlases now, before a step has read them elsewhere.
+
+        Not where some have no numbers yet: those of a lazy layer before its first input.
+        """
         tensors = self._tensors()
         for group, first in self._numbered():
             ready = tuple(n for n, tensor in enumerate(group["params"], first) if tensor.requires_grad)
-            if self.elementwise and all(isinstance(tensors[n].node.buffer, np.ndarray) for n in ready):
+            nodes = [tensors[n].node for n in ready]
+            if self.elementwise and all(isinstance(node.buffer, np.ndarray) and node.size for node in nodes):
                 for key in self._arrange(ready, tensors):
                     if isinstance(key, tuple):
                         self._atlases[key].hand_out()
