@@ -127,15 +127,18 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 
 def _look(name: str, given: Tensor | Number, rule: str, fits: Callable[[np.ndarray], Any]) -> None:
     """Raises ShapeError for numbers that a rule excludes, and for NaN: where that does not wait, as for distributions."""
-    if isinstance(given, Tensor):
-        if engine.backend().on_gpu or live.state.recorder is not None:
-            return
-        known = engine.fetch(given._node, given.requires_grad)
+
+    def check(known: np.ndarray) -> None:
+        held = np.broadcast_to(fits(known), known.shape)
+        if not held.all():
+            raise ShapeError(f"{name}: {rule}, found {known[~held].flat[0]:g}")
+
+    if not isinstance(given, Tensor):
+        check(np.asarray(given))
+    elif engine.backend().on_gpu or live.state.recorder is not None:
+        engine.ask_host(given._node, check)
     else:
-        known = np.asarray(given)
-    if not np.all(fits(known)):
-        odd = known[~np.asarray(fits(known))].flat[0]
-        raise ShapeError(f"{name}: {rule}, found {odd:g}")
+        check(engine.fetch(given._node, given.requires_grad))
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
@@ -173,7 +176,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
         raise ShapeError(f"multinomial: {num_samples} of {size} places cannot be drawn with replacement={replacement}")
     weights = input.detach()
     _look("multinomial", weights, "weights are numbers from 0 up", lambda known: (known >= 0) & np.isfinite(known))
-    _look("multinomial", weights.sum(-1), "the weights of a line are not all 0", lambda known: known > 0)
+    _look("multinomial", weights, "the weights of a line are not all 0", lambda known: known.sum(-1, keepdims=True) > 0)
     if not replacement:
         late = -(1.0 - uniform(weights.shape, generator=generator)).log() / weights
         return where(weights > 0, late, math.inf).argsort(-1).narrow(-1, 0, num_samples)
