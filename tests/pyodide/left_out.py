@@ -43,7 +43,7 @@ LEFT_OUT = {
     "test_onnx.py": "the packages onnx and onnxruntime, its judges, are compiled for no tab",
     "test_programs_as_torch.py": PROCESS,
     "test_default_dtype.py": "it is about float64, which WebGL2 has not",
-    "test_distributions_against_torch.py::test_a_gamma_draw_changes_with_its_shape_as_its_distribution_says": "PyTorch itself is asked",
+    "test_distributions_against_torch.py::test_a_gamma_draw_changes_with_its_shape": "PyTorch itself is asked",
     "test_snippet.py": "it runs text that was written for PyTorch itself",
     **{
         f"test_torch_files.py::{name}": "PyTorch itself has to write the file, or to read it"
