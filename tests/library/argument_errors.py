@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import distml_py as dm
-from distml_py.errors import ArgumentError, DtypeError, IndexRangeError, LinAlgError, RecipeError, ShapeError
+from distml_py.errors import ArgumentError, DtypeError, GradientError, IndexRangeError, LinAlgError, RecipeError, ShapeError
 from distml_py.linalg.solving import on_host
 
 X, Y = dm.ones(2, 3), dm.ones(2, 3, requires_grad=True)
@@ -21,6 +21,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.zeros(2, dtype="float16"), DtypeError, "a dtype is no text, got 'float16'; write torch.float16"),
     (lambda: X.to(dtype="flaot"), DtypeError, "a dtype is no text, got 'flaot'; write torch.float32"),
     (lambda: X.type("torch.Flaot"), ArgumentError, "invalid type: 'torch.Flaot'; a tensor's type is one of torch.FloatTensor, "),
+    (lambda: Y.apply_(abs), GradientError, "Can't call apply_() on a tensor that requires grad; use .detach()"),
     (lambda: -(X > 0), DtypeError, "- of a bool tensor is not defined; use ~ or logical_not()"),
     (lambda: +(X > 0), DtypeError, "+ of a bool tensor is not defined; use .long() or .float()"),
     (lambda: 1 - (X > 0), DtypeError, "- with a bool tensor is not defined; use ^ or logical_xor(), ~ to turn a mask, or .long()"),

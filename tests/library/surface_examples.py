@@ -658,6 +658,17 @@ for kind in ("half", "bfloat16"):  # composed, and rounded once as PyTorch's ker
         positive(3, 5),
         differentiable=False,
     )
+example(
+    "a function for each number",
+    lambda lib, x, y: (
+        x.detach().clone().apply_(lambda a: a * a),
+        x.detach().clone().map_(y.detach(), lambda a, b: a + b),
+        x.detach().clone().map2_(x.detach(), y.detach(), lambda a, b, c: a + b * c),
+    ),
+    numbers(3, 4),
+    numbers(3, 4, seed=1),
+    differentiable=False,
+)
 example("truths that change", lambda lib, x: (x.diff(), lib.diff(x, 2, 0), x.sign(), lib.sgn(x)), truths(4, 5))
 example(
     "index_copy",

@@ -141,6 +141,8 @@ class Module(Slots, Stateful):
 
     # ------------------------------------------------------------ modes and dtypes
 
+    _version, dump_patches = 1, False  # what copies of PyTorch's modules ask of themselves
+
     def train(self, mode: bool = True) -> Self:
         if not isinstance(mode, bool):
             raise ArgumentError(f"training mode is expected to be boolean, got {mode!r}")
