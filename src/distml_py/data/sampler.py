@@ -90,9 +90,9 @@ class RandomSampler(Sampler):
         total, wanted = len(self.data_source), self.num_samples
         if self.replacement:
             while wanted > 0:  # some scripts ask for 10**10, and stop when they have enough
-                part = min(wanted, AT_ONCE)
-                yield from (int(number) for number in _uniform(part, self.generator) * total)
-                wanted -= part
+                count = min(wanted, AT_ONCE)
+                yield from (int(number) for number in _uniform(count, self.generator) * total)
+                wanted -= count
             return
         while wanted > 0 and total:
             part = drawn_permutation(total, self.generator)[:wanted]

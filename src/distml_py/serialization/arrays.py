@@ -24,9 +24,8 @@ class _Kind(Begun):
         self.dtype = np.dtype(text)
 
     def built(self, state: Any) -> Any:
-        order = state[1] if isinstance(state, tuple) and len(state) > 1 else "="
-        if order in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(order)
+        if isinstance(state, tuple) and ">" in state[1:2]:
+            self.dtype = self.dtype.newbyteorder(">")
         return self
 
 
