@@ -21,6 +21,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.zeros(2, dtype="float16"), DtypeError, "a dtype is no text, got 'float16'; write torch.float16"),
     (lambda: X.to(dtype="flaot"), DtypeError, "a dtype is no text, got 'flaot'; write torch.float32"),
     (lambda: X.type("torch.Flaot"), ArgumentError, "invalid type: 'torch.Flaot'; a tensor's type is one of torch.FloatTensor, "),
+    (lambda: X.map_(X.long(), max), DtypeError, "map_ needs tensors of one dtype, got float32, int64"),
     (lambda: Y.apply_(abs), GradientError, "Can't call apply_() on a tensor that requires grad; use .detach()"),
     (lambda: -(X > 0), DtypeError, "- of a bool tensor is not defined; use ~ or logical_not()"),
     (lambda: +(X > 0), DtypeError, "+ of a bool tensor is not defined; use .long() or .float()"),

@@ -115,7 +115,6 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
 
 
 @method
-@rounded_once
 def xlogy(input: Value, other: Value) -> Tensor:
     """input * log(other), and 0 where input is 0."""
     x, y = (value if isinstance(value, Tensor) else Tensor(value) for value in (input, other))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import broadcast
-from ..errors import GradientError
+from ..errors import DtypeError, GradientError
 from .counting import read
 from .tensor import Tensor, method
 
@@ -18,6 +18,9 @@ WHY = "as Python works on each number"
 def _each(name: str, input: Tensor, others: tuple[Tensor, ...], callable: Callable[..., Any]) -> Tensor:
     if any(tensor.requires_grad for tensor in (input, *others)):
         raise GradientError(f"Can't call {name}() on a tensor that requires grad; use .detach(), or operations of tensors")
+    kinds = [tensor.dtype.name for tensor in (input, *others)]
+    if len(set(kinds)) > 1:
+        raise DtypeError(f"{name} needs tensors of one dtype, got {', '.join(kinds)}")
     shape = broadcast.common_shape(name, input.shape, *(other.shape for other in others))
     columns = [np.broadcast_to(read(tensor, name, WHY), shape).reshape(-1).tolist() for tensor in (input, *others)]
     found = np.array([callable(*numbers) for numbers in zip(*columns, strict=True)]).reshape(shape)
