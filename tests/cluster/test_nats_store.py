@@ -13,7 +13,7 @@ import pytest
 
 from distml_py.errors import FormatError
 from distml_server.cluster.nats_store import NatsStore
-from distml_server.cluster.servers import ClusterError
+from distml_server.cluster.transport import ClusterError
 from distml_server.store import LEDGER, Deposed, RunStore
 from servers import Servers, free_ports
 from store_contract import METRICS, RUN, StoreContract, arrays, damaged, filled, steps_of
