@@ -23,7 +23,7 @@ from ..decoding import decode
 from ..effects import Reject
 from ..guards import TRUSTING, Guards
 from ..rounds import Rounds
-from ..sockets import REFUSED, Connection, Inspected, Traffic
+from ..sockets import FORBIDDEN, REFUSED, Connection, Inspected, Traffic
 from ..status import status
 from ..store import Deposed, RunStore, Stored, StoreError
 from .follower import Follower
@@ -354,7 +354,7 @@ class Member:
         refusal = side.welcome(connection, hello, origin) if side is not None else None
         if refusal is not None:
             connection.say(refusal)
-            connection.close(REFUSED, refusal.detail)
+            connection.close(REFUSED if refusal.reason == "token" else FORBIDDEN, refusal.detail)
 
     def _tell_here(self) -> None:
         frame = wire.encode(wire.Status(self.status()))
