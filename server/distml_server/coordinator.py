@@ -76,8 +76,8 @@ class Coordinator:
         self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
-        self.join_url, self.door, self.traffic = "", Door(), Traffic()
-        self.mark = ""  # of its workers' and leases' names, where another coordinator may have led before
+        # mark: of its workers' and leases' names, where another coordinator may have led before
+        self.join_url, self.mark, self.door, self.traffic = "", "", Door(), Traffic()
         self.on_loss: Callable[[str, int, float | None], None] = lambda run, step, loss: None  # told of each committed step
         # deposed: another coordinator has the run, nothing that was not stored may be told
         self.over, self.deposed = asyncio.Event(), asyncio.Event()
