@@ -121,6 +121,10 @@ class Three:
         found.hello()
         return found
 
+    def noted(self, name: str) -> bytes:
+        entry = self.hub.values.get(name)
+        return entry.value if entry is not None else b""
+
     async def over(self) -> None:
         await until(self.coordinator.over.is_set)
 
@@ -291,8 +295,7 @@ async def test_what_is_known_of_people_outlives_the_leader(tmp_path: Path) -> No
         rounds.conduct.convict("worker s8", three.coordinator.now())
         for _ in range(MOST_STRIKES):
             rounds.conduct.strike("worker s7", three.coordinator.now())
-        values = three.hub.values
-        await until(lambda: b"s9" in values[standing.NAME].value and b"s7" in values[standing.STRIKES].value)
+        await until(lambda: b"s9" in three.noted(standing.NAME) and b"s7" in three.noted(standing.STRIKES))
     with contextlib.closing(Store(tmp_path)) as store:
         next_one = Coordinator(store, Access(False), clock=lambda: 5.0, durability_s=0.0)  # a machine that was just started
         next_one.resume(store.open(print))
@@ -356,8 +359,8 @@ async def test_as_much_is_noted_as_a_message_takes_the_newest_and_the_worst_firs
         rounds.conduct.convict("worker worst", 0.0)
         for number in range(9000):
             rounds.conduct.strike(f"worker {longest}{number}", three.coordinator.now())
-        await until(lambda: b"8999" in three.hub.values[standing.NAME].value)
-        await until(lambda: b"worst" in three.hub.values[standing.STRIKES].value)
+        await until(lambda: b"8999" in three.noted(standing.NAME))
+        await until(lambda: b"worst" in three.noted(standing.STRIKES))
         assert all(len(entry.value) < MESSAGE_BYTES for entry in three.hub.values.values())
 
 

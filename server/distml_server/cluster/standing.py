@@ -18,7 +18,7 @@ class Noted:
 
     def __init__(self, transport: Transport, name: str, term: str) -> None:
         self._transport, self._name, self._term = transport, name, term
-        self._entry, self._tried = Entry(b"", 0), b""
+        self._entry = Entry(b"", 0)
 
     async def recall(self) -> dict[str, Any]:
         """What the leader before has noted. Raises Unreachable."""
@@ -36,8 +36,8 @@ class Noted:
                 self._entry = Entry(value, revision)
             else:  # ours, and its answer was lost; or somebody else's, and then nothing is changed from here any more
                 found = await self._transport.get(self._name)
-                self._entry = found if found is not None and found.value == self._tried else self._entry
-        self._tried = value
+                ours = found is not None and json.loads(found.value).get("by") == self._term
+                self._entry = found if found is not None and ours else self._entry
 
 
 class Standing:
