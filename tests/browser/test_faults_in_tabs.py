@@ -128,10 +128,9 @@ def test_a_page_of_another_version_says_that_it_has_to_be_reloaded(coordinator: 
     page = context.new_page()
 
     def older(route: Route) -> None:
-        answer = route.fetch()
-        text = answer.text()
-        assert re.search(r"^const PROTOCOL = \d+;", text, re.MULTILINE)
-        route.fulfill(response=answer, body=re.sub(r"^const PROTOCOL = \d+;", "const PROTOCOL = 3;", text, flags=re.MULTILINE))
+        text, count = re.subn(r"^const PROTOCOL = \d+;", "const PROTOCOL = 3;", route.fetch().text(), flags=re.MULTILINE)
+        assert count == 1
+        route.fulfill(body=text, content_type="text/javascript")
 
     page.route("**/web/socket.js", older)
     errors: list[str] = []
@@ -185,7 +184,7 @@ def test_a_worker_in_quarantine_is_seen_in_the_list(coordinator: Coordinator, co
     liar = subprocess.Popen([sys.executable, "-c", LIAR, coordinator.join_link])
     try:
         coordinator.until("the quarantine", lambda s: any(row["quarantined"] for row in s["worker_list"]), 60)
-        until(tab.page, "document.body.innerText.includes('in quarantine, 3 refused')", 20)
+        until(tab.page, "document.body.textContent.includes('in quarantine, 3 refused')", 20)
         step = tab.status()["step"]
         tab.until("further steps", lambda s: s["step"] > step + 3, 60)
     finally:
