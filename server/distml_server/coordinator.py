@@ -600,9 +600,9 @@ class Coordinator:
         deadline = self._clock() + wait_s
         while self.rounds.solo is not None and self._clock() < deadline:
             await asyncio.sleep(0.02)
-        async with self._saving:  # whoever waits for what is being stored may tell of it when it is, and not before
-            for task in self.tasks:
-                task.cancel()
+        *others, writing = self.tasks or [None]
+        for task in others:
+            task.cancel()
         while self._committing is not None:
             await self._committing
         connections = list(self._connections.values())
@@ -610,6 +610,8 @@ class Coordinator:
         self._keep(now=True)
         self._arithmetic.shutdown()
         await self._write_pending()
+        if writing is not None:  # only now: who waits for what it stores may tell of it when it is, and not before
+            writing.cancel()
         self._disk.shutdown()
         for connection in connections:
             connection.close(1012, "restart")
