@@ -117,7 +117,9 @@ def test_a_later_start_begins_the_kernels_of_the_last_one(context: BrowserContex
 
     def counted(route: Route) -> None:
         answer = route.fetch()
-        body = answer.text().replace("gl.linkProgram(handle);", "gl.linkProgram(handle); globalThis.links = (globalThis.links ?? 0) + 1;")
+        body = answer.text().replace(
+            "gl.linkProgram(handle);", "gl.linkProgram(handle); globalThis.links = (globalThis.links ?? 0) + 1;"
+        )
         assert body != answer.text()
         route.fulfill(response=answer, body=body)
 

@@ -136,7 +136,7 @@ def test_curves_are_drawn_five_times_a_second_and_leave_the_main_thread_alone(pa
 
 
 class Crowd(threading.Thread):
-    """Simulated workers on real sockets, which answer every lease at once with a gradient of zeros. first: the first one's number."""
+    """Simulated workers on real sockets, which answer every lease at once with zeros. first: the first one's number."""
 
     def __init__(self, link: str, workers: int, first: int = 0):
         super().__init__(daemon=True)
