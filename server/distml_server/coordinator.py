@@ -600,8 +600,8 @@ class Coordinator:
         deadline = self._clock() + wait_s
         while self.rounds.solo is not None and self._clock() < deadline:
             await asyncio.sleep(0.02)
-        *others, writing = self.tasks or [None]
-        for task in others:
+        writing = self.tasks[-1:]
+        for task in self.tasks[:-1]:
             task.cancel()
         while self._committing is not None:
             await self._committing
@@ -610,8 +610,8 @@ class Coordinator:
         self._keep(now=True)
         self._arithmetic.shutdown()
         await self._write_pending()
-        if writing is not None:  # only now: who waits for what it stores may tell of it when it is, and not before
-            writing.cancel()
+        for task in writing:  # only now: who waits for what it stores may tell of it when it is, and not before
+            task.cancel()
         self._disk.shutdown()
         for connection in connections:
             connection.close(1012, "restart")
