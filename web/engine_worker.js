@@ -1,6 +1,7 @@
 // The engine worker: owns Pyodide and the OffscreenCanvas, and drives a tab's half of a round. It has no socket and no token.
 
 import { missing } from "./downloads.js";
+import { beginning, foresee } from "./foreseen.js";
 import { startPython } from "./python_start.js";
 import { openBridge } from "./open_bridge.js";
 import { recall, remember } from "./tuning.js";
@@ -41,6 +42,9 @@ let unit_ms = 0;
 /** Whether NumPy computes here, because there is no usable GPU or the run must repeat bit for bit. */
 let plain = false;
 let checkTimer = 0;
+/** The run whose first loss is known. @type {string | null} */
+let learnt = null;
+let keepKernels = () => {};
 
 // The loop is driven by messages, not by timers or frames: a hidden tab keeps training, and what the page sends
 // is handled between two units of work.
@@ -86,8 +90,15 @@ async function handle(asked) {
 /** @param {{index_url: string, lock_url: string, bridge_url: string, alone: boolean, known: import("./known_start.js").KnownStart | null}} how */
 async function boot({ index_url, lock_url, bridge_url, alone: without, known }) {
   alone = without;
-  const told = { stage, print, kept: (/** @type {object} */ record) => page.postMessage({ kind: "kept", ...record }) };
-  const [started, opened] = await Promise.all([startPython(index_url, lock_url, known, told), openBridge(bridge_url, (state) => page.postMessage({ kind: "gpu", state }))]);
+  const opening = openBridge(bridge_url, (state) => page.postMessage({ kind: "gpu", state }));
+  const foreseen = opening.then((found) => foresee(found, known?.key));
+  const told = {
+    stage,
+    print,
+    kept: (/** @type {object} */ record) => page.postMessage({ kind: "kept", ...record }),
+    loaded: async () => (await foreseen)(),
+  };
+  const [started, opened] = await Promise.all([startPython(index_url, lock_url, known, told), opening]);
   const { pyodide, served, namespace, key } = started;
   packages = { pyodide, served };
   stage("Checking the GPU");
@@ -97,6 +108,7 @@ async function boot({ index_url, lock_url, bridge_url, alone: without, known }) 
   const [remembered, passed] = await Promise.all([recall(device), recall(`${device} passed`)]);
   const tested = passed === key;
   start(bridge, why, remembered, (text) => void remember(device, text), tested);
+  if (bridge !== undefined) keepKernels = beginning(bridge, device, key);
   if (!plain && tested) checkTimer = setInterval(checkAgain, CHECK_EVERY_MS, device);
   else if (!plain) void remember(`${device} passed`, key);
 }
@@ -267,7 +279,12 @@ function report() {
   reportTimer = 0;
   reportedAt = performance.now();
   const text = ask("report");
-  if (text !== undefined) page.postMessage({ kind: "report", report: JSON.parse(text), run });
+  if (text === undefined) return;
+  const told = JSON.parse(text);
+  page.postMessage({ kind: "report", report: told, run });
+  if (told.loss === null || run === learnt || plain) return;
+  learnt = run;
+  keepKernels();
 }
 
 /** @param {string} text @param {number} [loaded] @param {number} [total] */

@@ -51,8 +51,10 @@ export class Looking {
   draw() {
     const { working, report, engine, train } = this.known;
     if (engine.phase !== "ready" || train === "preparing") return;
-    if (working !== null && report !== null && report.step !== null && working !== this.seen) this.begin(working);
-    if (this.about !== null && !this.timer && isActive(this.known) && this.known.coordinator?.state === "training") this.soon(EVERY_MS);
+    const state = this.known.coordinator?.state;
+    const first = report?.state === "training" && report.loss === null && state !== "paused"; // a look would hold up the first loss by a second
+    if (working !== null && report !== null && report.step !== null && !first && working !== this.seen) this.begin(working);
+    if (this.about !== null && !this.timer && isActive(this.known) && state === "training") this.soon(EVERY_MS);
   }
 
   /** Another model is there. @param {string} name */

@@ -11,6 +11,7 @@ import { t } from "./strings.js";
 import * as words from "./words.js";
 
 const SETTLE_MS = 2000; // after a tab came or went, its pace is not the new number's yet
+const IDLE_MS = 6000; // where there are fewer shards than tabs, or others are much faster, some never get work: they are counted all the same
 const WINDOW_MS = 3000;
 
 /** @typedef {{workers: number, rate: number, seconds: number}} Measured */
@@ -50,14 +51,14 @@ export class Projector {
       this.found.clear();
       this.window = null;
     }
-    const workers = status.workers_contributing ?? 0;
-    if (status.state !== "training" || !workers || workers !== status.workers || status.step === null) {
+    const workers = status.workers ?? 0;
+    if (status.state !== "training" || !status.workers_contributing || status.step === null) {
       this.window = null;
       return;
     }
     let span = this.window;
     if (span === null || span.workers !== workers) this.window = span = { workers: Number(workers), since: now, at: 0, step: 0 };
-    if (now - span.since < SETTLE_MS) return;
+    if (now - span.since < (status.workers_contributing < workers ? IDLE_MS : SETTLE_MS)) return;
     if (!span.at) Object.assign(span, { at: now, step: status.step });
     const seconds = (now - span.at) / 1000;
     if (seconds * 1000 < WINDOW_MS) return;

@@ -9,6 +9,7 @@ import { keep, keyOf, leaveCode, putBack, takeKept, worthKeeping } from "./kept_
  * @property {(text: string, loaded?: number, total?: number) => void} stage
  * @property {(text: string) => void} print
  * @property {(record: {key: string, sha256: string}) => void} kept  what a later start may use; without a sum it may not
+ * @property {() => Promise<void>} loaded  Python is about to import: a GPU can work beside it
  * @typedef {{info: {version: string}, packages: Record<string, {sha256: string, imports: string[]}>}} Lock
  */
 
@@ -27,6 +28,7 @@ export async function startPython(index_url, lock_url, known, told) {
   const [files, key] = [await kept, keyOf(lock)];
   try {
     const pyodide = await loading;
+    await told.loaded();
     if (files !== null) putBack(pyodide, files);
     else await fetchPackages(pyodide, told);
     told.stage("Starting NumPy and the library");

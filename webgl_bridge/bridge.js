@@ -8,6 +8,7 @@
 import { createBands } from "./bands.js";
 import { createDevice } from "./device.js";
 import { createPrograms } from "./programs.js";
+import { createRehearsal, useOf } from "./rehearsal.js";
 import { createTextures } from "./textures.js";
 
 const MOST_INPUTS = 16; // every WebGL2 device has as many texture units for a fragment shader
@@ -29,8 +30,11 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
   const device = createDevice(canvas, changed);
   const textures = createTextures(device);
   const programs = createPrograms(device);
+  const rehearsal = createRehearsal(device, programs);
   const bands = createBands(alone ?? SOFTWARE.test(device.renderer()));
   let draws = 0;
+  let limits = "";
+  let limited = 0; // in which epoch
 
   /** One draw, in as many bands as it needs. gl_FragCoord stays absolute, so no program knows. @param {number} cost @param {boolean} integer @param {number} x @param {number} y @param {number} columns @param {number} rows */
   function draw(cost, integer, x, y, columns, rows) {
@@ -104,13 +108,16 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
   return {
     limits() {
       const gl = device.living();
-      return JSON.stringify({
+      if (limited === device.epoch) return limits; // asking anew would wait for all draws
+      limited = device.epoch;
+      limits = JSON.stringify({
         renderer: device.renderer(),
         max_texture_size: gl.getParameter(gl.MAX_TEXTURE_SIZE),
         max_inputs: gl.getParameter(gl.MAX_TEXTURE_IMAGE_UNITS),
         max_array_layers: gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS),
         max_layers: Math.min(gl.getParameter(gl.MAX_DRAW_BUFFERS), gl.getParameter(gl.MAX_COLOR_ATTACHMENTS)),
       });
+      return limits;
     },
 
     /** stack: see textures.js. kind: 0 float, 1 integer, 2 half float. Throws "out of memory: ..." when there is no room. */
@@ -155,6 +162,7 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
           gl.activeTexture(gl.TEXTURE0 + unit);
           gl.bindTexture(input.target, input.handle);
         }
+        const firstInput = at;
         at += program.inputs;
         for (let n = 0; n < program.scalars.length; n++) {
           if (program.scalars[n].integer) gl.uniform1i(program.scalars[n].place, commands[at + n]);
@@ -162,6 +170,7 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
         }
         at += program.scalars.length;
         const aimed = textures.aim(target, layer);
+        if (program.use === "") program.use = useOf(aimed, [...commands.subarray(firstInput, firstInput + program.inputs)].map(textures.source));
         draw(program.cost, aimed.integer, x, y, columns, rows);
       }
       device.check("it computed");
@@ -239,6 +248,9 @@ export function createBridge(canvas, changed = () => {}, alone = undefined) {
     },
 
     drop,
+
+    /** See rehearsal.js. */
+    ...rehearsal,
 
     stats() {
       return JSON.stringify({ draws, ...textures.stats(), ...programs.stats(), epoch: device.epoch, read_backs: tickets.size });

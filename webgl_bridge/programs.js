@@ -5,8 +5,9 @@
 
 /** @typedef {{ place: WebGLUniformLocation | null, integer: boolean }} Uniform */
 /**
- * made: the epoch of the device in which it was linked; ready: its uniforms are known. cost: see bridge.compile.
- * @typedef {{ source: string, inputs: number, letters: string, cost: number, handle: WebGLProgram | null, fragment: WebGLShader | null, scalars: Uniform[], made: number, ready: boolean }} Program
+ * made: the epoch of the device in which it was linked; ready: its uniforms are known. cost: see bridge.compile. use: what it was
+ * first drawn with (rehearsal.js), "" before.
+ * @typedef {{ source: string, inputs: number, letters: string, cost: number, handle: WebGLProgram | null, fragment: WebGLShader | null, scalars: Uniform[], made: number, ready: boolean, use: string }} Program
  */
 
 const TRIANGLE = `#version 300 es
@@ -21,6 +22,8 @@ const numbered = (source) => source.split("\n").map((line, n) => `${String(n + 1
 export function createPrograms(device) {
   /** @type {Map<number, Program>} */
   const all = new Map();
+  /** Begun before anybody asked, by text. @type {Map<string, Program>} */
+  const foreseen = new Map();
   let last = 0; // numbers are not used again
   /** @type {WebGLShader | null} */
   let vertex = null;
@@ -71,6 +74,21 @@ export function createPrograms(device) {
     waited += performance.now() - began;
   }
 
+  /** @param {string} source @param {number} inputs @param {string} letters @param {number} cost @returns {Program} */
+  function begun(source, inputs, letters, cost) {
+    const program = { source, inputs, letters, cost, handle: null, fragment: null, scalars: [], made: 0, ready: false, use: "" };
+    begin(program);
+    return program;
+  }
+
+  /** What was foreseen, if it is what is asked for now. @param {string} source @param {number} inputs @param {string} letters @param {number} cost */
+  function taken(source, inputs, letters, cost) {
+    const found = foreseen.get(source);
+    if (!found || found.inputs !== inputs || found.letters !== letters) return null;
+    foreseen.delete(source);
+    return Object.assign(found, { cost });
+  }
+
   return {
     /** A program to draw with: in use, its samplers set. @param {number} id */
     use(id) {
@@ -85,10 +103,7 @@ export function createPrograms(device) {
     /** @param {string} source @param {number} inputs @param {string} scalars @param {number} cost @returns {number} */
     compile(source, inputs, scalars, cost) {
       device.living();
-      /** @type {Program} */
-      const program = { source, inputs, letters: scalars, cost, handle: null, fragment: null, scalars: [], made: 0, ready: false };
-      begin(program);
-      all.set(++last, program);
+      all.set(++last, taken(source, inputs, scalars, cost) ?? begun(source, inputs, scalars, cost));
       return last;
     },
 
@@ -101,6 +116,28 @@ export function createPrograms(device) {
       device.gl.deleteShader(program.fragment);
       device.gl.deleteProgram(program.handle);
     },
+
+    /** Begins a program that may be asked for. @param {string} source @param {number} inputs @param {string} scalars @returns {Program} */
+    foresee(source, inputs, scalars) {
+      const program = begun(source, inputs, scalars, 1);
+      foreseen.set(source, program);
+      return program;
+    },
+
+    finish,
+
+    /** Those that nobody asked for go. */
+    forget() {
+      for (const { made, fragment, handle } of foreseen.values()) {
+        if (made !== device.epoch) continue;
+        device.gl.deleteShader(fragment);
+        device.gl.deleteProgram(handle);
+      }
+      foreseen.clear();
+    },
+
+    /** Those that were drawn with, in the order in which they were asked for. */
+    drawn: () => [...all.values()].filter(({ use }) => use !== ""),
 
     stats: () => ({ programs: all.size, compile_wait_ms: waited }),
   };

@@ -28,7 +28,7 @@ RUN = """(source) => {
 }"""
 
 # Several tabs that take turns by the clock, or what is timed itself: beside other browsers they would judge the machine.
-ALONE = {"test_cluster", "test_context_loss", "test_live_page", "test_self_test", "test_tuner"}
+ALONE = {"test_cluster", "test_context_loss", "test_live_page", "test_self_test"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -88,7 +88,7 @@ def test_a_step_is_tuned_and_its_numbers_stay_right(lab: Lab) -> None:
         """
 wanted = on_numpy(lambda: after(3))
 before = apart(after(3), wanted)
-report = dm.tune(Case().step, x, labels, budget_s=60)
+report = dm.tune(Case().step, x, labels, budget_s=120)
 again = dm.tune(Case().step, x, labels)
 numbers = {"before": before, "after": apart(after(3), wanted), "again": len(again.findings), "known": len(again.known)}
 ops = sorted({f.name.split()[0].strip(";") for f in report.findings})
@@ -205,7 +205,7 @@ a, b = dm.tensor(data(33, 64)), dm.tensor(data(64, 20))
 (a @ b).numpy()
 glsl.render = broken
 try:
-    report = dm.tune(budget_s=30)
+    report = dm.tune(budget_s=90)
 finally:
     glsl.render = plain
 finding = next(f for f in report.findings if "33, 64" in f.name)
@@ -262,7 +262,7 @@ browser.start(js.bridge, remembered=js.remembered, remember=js.remember)
 BIASED = """
 real = tuner.Tuner._race
 tuner.Tuner._race = lambda own, runners: (runners[-1], real(own, runners)[1])
-report = dm.tune(Case().step, x, labels, budget_s=60)
+report = dm.tune(Case().step, x, labels, budget_s=120)
 tuner.Tuner._race = real
 [dm.save_tuning(), len(report.findings), len(report.left)]
 """
@@ -284,7 +284,7 @@ def test_a_second_page_load_uses_the_winners_without_measuring(new_lab: Callable
         lab,
         START
         + """
-report = dm.tune(Case().step, x, labels, budget_s=60)
+report = dm.tune(Case().step, x, labels, budget_s=120)
 wanted = on_numpy(lambda: after(3))
 [len(report.findings), len(report.known), dm.save_tuning(), apart(after(3), wanted), report.seconds]
 """,
@@ -295,28 +295,28 @@ wanted = on_numpy(lambda: after(3))
     lab.page.close()
 
 
-WHOLE = "text"
+DAMAGES = ["text.replace('WebGL2: ', 'another: ')", "text.slice(0, -3)", "''", "text.replace(/fetch/g, 'etch')"]
 
 
-@pytest.mark.parametrize(
-    "damage", [WHOLE, "text.replace('WebGL2: ', 'another: ')", "text.slice(0, -3)", "''", "text.replace(/fetch/g, 'etch')"]
-)
-def test_a_foreign_or_damaged_record_changes_nothing_and_a_whole_one_is_used(new_lab: Callable[[], Lab], damage: str) -> None:
+def test_a_foreign_or_damaged_record_changes_nothing_and_a_whole_one_is_used(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
     lab.page.evaluate(RESTART)
-    lab.page.evaluate(
-        f"""async () => {{
-            const {{ remember }} = await import("/web/tuning.js");
-            const device = JSON.parse(bridge.limits()).renderer;
-            const variants = {{ "matmul; (4, 4); (4, 4)": {{ layers: 1, enough: 0, fetch: true }} }};
-            const version = "{distml_py.__version__}";
-            const text = JSON.stringify({{ format: {FORMAT}, device: `WebGL2: ${{device}}`, version, variants }});
-            await remember(device, {damage});
-        }}"""
-    )
-    lab.page.evaluate(RESTART)
-    found = tuning(lab, START + "[engine.backend().choices == Choices(engine.backend().choices.layers), dm.self_test()[0].passed]")
-    assert found == [damage != WHOLE, True]
+    found = {}
+    for damage in ("text", *DAMAGES):
+        lab.page.evaluate(
+            f"""async () => {{
+                const {{ remember }} = await import("/web/tuning.js");
+                const device = JSON.parse(bridge.limits()).renderer;
+                const variants = {{ "matmul; (4, 4); (4, 4)": {{ layers: 1, enough: 0, fetch: true }} }};
+                const version = "{distml_py.__version__}";
+                const text = JSON.stringify({{ format: {FORMAT}, device: `WebGL2: ${{device}}`, version, variants }});
+                await remember(device, {damage});
+            }}"""
+        )
+        lab.page.evaluate(RESTART)
+        code = START + "[engine.backend().choices == Choices(engine.backend().choices.layers), dm.self_test()[0].passed]"
+        found[damage] = tuning(lab, code)
+    assert found == {"text": [False, True]} | dict.fromkeys(DAMAGES, [True, True])
     lab.page.close()
 
 
@@ -325,7 +325,7 @@ import numpy as np
 import distml_py
 a = distml_py.tensor(np.ones((64, 96), np.float32))
 print("remembered:", distml_py.save_tuning().count("layers"))
-print(distml_py.tune(lambda: (a @ a.T).numpy(), budget_s=60))
+print(distml_py.tune(lambda: (a @ a.T).numpy(), budget_s=90))
 """
 
 
@@ -346,5 +346,5 @@ def said(tab: Tab) -> str:
     edit(tab.page, SCRIPT)
     tab.page.get_by_role("button", name="Train").click()
     printed = tab.page.locator("#printed")
-    expect(printed).to_contain_text(" left, ", timeout=90_000)
+    expect(printed).to_contain_text(" left, ", timeout=120_000)
     return printed.text_content() or ""

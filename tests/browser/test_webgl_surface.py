@@ -18,7 +18,7 @@ class Lab(Protocol):
     def run(self, source: str) -> Any: ...
 
 
-PART = 60  # examples a page
+PART = 130  # examples a page
 # of the same call at several shapes one is drawn here; test_surface.py has them all, kernel by kernel
 SHAPE = re.compile(r"^(?P<call>[a-z_0-9 ]+?) (?P<shape>\(.*)$")
 KEPT = re.compile(r"\((5,|3, 1\) \(1, 4|2, 3, 4\) (1 True|None False)|3, 5\) 1|129,|2, 40|3, 17\) 1)")

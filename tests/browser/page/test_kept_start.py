@@ -91,6 +91,48 @@ def test_the_sum_is_the_same_without_webcrypto(page: Page, coordinator: Coordina
         assert found == [hashlib.sha256(data).hexdigest()] * 2, size
 
 
+KERNELS = """() => new Promise((done, fail) => {
+    const opening = indexedDB.open("distml_py", 1);
+    opening.onerror = () => fail(opening.error);
+    opening.onsuccess = () => {
+        const store = opening.result.transaction("tuning").objectStore("tuning");
+        const [names, values] = [store.getAllKeys(), store.getAll()];
+        values.onsuccess = () => {
+            opening.result.close();
+            const found = values.result.filter((_, n) => names.result[n].endsWith(" kernels"));
+            done(found.length && found[0] ? JSON.parse(found[0]).kernels.length : 0);
+        };
+    };
+})"""
+
+
+def test_a_later_start_begins_the_kernels_of_the_last_one(context: BrowserContext, coordinator: Coordinator) -> None:
+    page = context.new_page()
+    visit(page, coordinator.host_link)
+    assert page.evaluate(KERNELS) == 0
+    train(page, 20)
+    until_state(page, "finished", timeout_s=60)
+    kept = page.evaluate(KERNELS)
+    assert kept > 10
+
+    def counted(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.text().replace(
+            "gl.linkProgram(handle);", "gl.linkProgram(handle); globalThis.links = (globalThis.links ?? 0) + 1;"
+        )
+        assert body != answer.text()
+        route.fulfill(response=answer, body=body)
+
+    context.route("**/bridge/programs.js", counted)
+    page.reload()
+    until(page, "distml.status().backend !== null", 60)
+    assert page.workers[0].evaluate("globalThis.links") >= kept, "nobody has asked for them yet"
+    assert page.evaluate(KERNELS) == 0, "a record that hangs a GPU is met once"
+    train(page, 20)
+    until_state(page, "finished", timeout_s=60)
+    assert page.evaluate(KERNELS) == kept
+
+
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()

@@ -136,12 +136,12 @@ def test_curves_are_drawn_five_times_a_second_and_leave_the_main_thread_alone(pa
 
 
 class Crowd(threading.Thread):
-    """Simulated workers on real sockets, which answer every lease at once with a gradient of zeros."""
+    """Simulated workers on real sockets, which answer every lease at once with zeros. first: the first one's number."""
 
-    def __init__(self, link: str, workers: int):
+    def __init__(self, link: str, workers: int, first: int = 0):
         super().__init__(daemon=True)
         self.seen = load.Seen()
-        self._workers, self._over = workers, threading.Event()
+        self._numbers, self._over = range(first, first + workers), threading.Event()
         self.address, self.token = link.removeprefix("http://").split("/#t=")
 
     def run(self) -> None:
@@ -155,7 +155,7 @@ class Crowd(threading.Thread):
         gradients = load.Gradients(1)
         gradients.body = safetensors.dumps({name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()})
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
-            tasks = [asyncio.create_task(load.worker(self, gradients, self.seen, client, n)) for n in range(self._workers)]  # type: ignore[arg-type]
+            tasks = [asyncio.create_task(load.worker(self, gradients, self.seen, client, n)) for n in self._numbers]  # type: ignore[arg-type]
             while not self._over.is_set():
                 await asyncio.sleep(0.05)
             await load.cancel(tasks)
@@ -209,18 +209,18 @@ def test_waiting_for_workers_is_said_within_two_seconds(tabs: BrowserContext, se
 
 
 @pytest.mark.ux(20, 21)
-def test_the_projector_compares_one_two_and_four_tabs(page: Page, home: Coordinator) -> None:
+def test_the_projector_compares_one_two_and_four_tabs_and_more_than_there_are_shards(page: Page, home: Coordinator) -> None:
     train(page, 100_000)
     until(page, f"{STATE} === 'training'", 60)
     page.get_by_role("button", name="Projector", exact=True).click()
     crowds: list[Crowd] = []
     try:
-        for more, bars in ((0, 1), (1, 2), (2, 3)):
+        for more, bars in ((0, 1), (1, 2), (2, 3), (5, 4)):
             if more:
-                crowds.append(Crowd(home.join_link, more))
+                crowds.append(Crowd(home.join_link, more, 10 * bars))
                 crowds[-1].start()
             until(page, f"document.querySelectorAll('.speed-row').length === {bars}", 40)
-        assert set(speeds(page)) == {1, 2, 4}
+        assert set(speeds(page)) == {1, 2, 4, 9}
     finally:
         for crowd in crowds:
             crowd.leave()
