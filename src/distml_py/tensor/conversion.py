@@ -84,7 +84,7 @@ def type(input: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
         dtype = getattr(dtype, "dtype", dtype)
     if isinstance(dtype, str) and dtype not in kinds:
         raise ArgumentError(f"invalid type: {dtype!r}; a tensor's type is one of {', '.join(kinds)}")
-    return input.to(kinds[dtype] if isinstance(dtype, str) else dtype)
+    return input.to(dtypes.BY_NAME[kinds[dtype]] if isinstance(dtype, str) else dtype)
 
 
 def _as(name: str, kind: DType) -> Callable[..., Tensor]:
