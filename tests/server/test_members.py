@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from distml_py import wire
+from distml_server import access
 from distml_server.access import Access
 from distml_server.cluster import follower, leader, link, member, transport
+from distml_server.cluster.links import Links
 from distml_server.cluster.member import Member, Plan
-from distml_server.cluster.transport import Hub, Local, Unreachable
+from distml_server.cluster.transport import Entry, Hub, Local, Unreachable
 from distml_server.store import Deposed, Store
 from peers import start, weights
 from test_followers import Person, until
@@ -103,6 +105,26 @@ async def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     for one in found.members:
         with contextlib.suppress(Unreachable):
             await one.close()
+
+
+class Crossing(Local):
+    """What it asks for first it is told as it was before the other one's change."""
+
+    asked = False
+
+    async def get(self, name: str) -> Entry | None:
+        asked, self.asked = self.asked, True
+        return await super().get(name) if asked else None
+
+
+async def test_of_two_that_start_at_once_both_have_the_links_of_the_first(tmp_path: Path) -> None:
+    """Whichever of them a link comes from, it is good at both: what is printed is printed once."""
+    hub = Hub()
+    found = [access.load(tmp_path / f"{number}.json", False, (), keep=False) for number in (0, 1)]
+    assert found[0].worker_token != found[1].worker_token
+    for known in found:
+        await Links(Crossing(hub), known).agree()
+    assert len({known.worker_token for known in found}) == len({known.host_token for known in found}) == 1
 
 
 @pytest.mark.parametrize("doing", ["nothing", "keeping its lease", "keeping it again"])
