@@ -406,8 +406,11 @@ class Member:
 async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
     """Ends what still runs, and waits until it has: nothing of it happens later. What they raise is not asked for."""
     found = [task for task in tasks if task is not None]
-    for task in found:
-        task.cancel()
+    left = {task for task in found if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=BEAT_S)  # again: wait_for() swallows a cancellation that meets an answer
     await asyncio.gather(*found, return_exceptions=True)
 
 
