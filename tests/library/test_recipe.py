@@ -13,10 +13,10 @@ import pytest
 
 import distml_py as dm
 from distml_py import nn, optim
+from distml_py.blame import line_of
 from distml_py.data import DataLoader, Dataset, Splits, TensorDataset, digits
 from distml_py.errors import DistmlError, FormatError, NonFiniteError, RecipeError
 from distml_py.recipe import Recipe, Training, load_recipe, train
-from distml_py.tab import line_of
 
 RECIPES = Path(__file__).parents[2] / "web" / "recipes"
 
