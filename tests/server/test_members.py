@@ -12,7 +12,7 @@ import pytest
 from distml_py import wire
 from distml_server import access
 from distml_server.access import Access
-from distml_server.cluster import follower, leader, link, member, transport
+from distml_server.cluster import follower, leader, link, member, term, transport
 from distml_server.cluster.links import Links
 from distml_server.cluster.member import Member, Plan
 from distml_server.cluster.transport import Entry, Hub, Local, Unreachable
@@ -102,7 +102,7 @@ class Two:
 @pytest.fixture
 async def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Two]:
     """Leases last as long as a test lasts: what is waited for must not be that they end."""
-    for module in (follower, leader, link, member, transport):
+    for module in (follower, leader, link, member, term, transport):
         if hasattr(module, "BEAT_S"):
             monkeypatch.setattr(module, "BEAT_S", 0.02)
     monkeypatch.setattr(transport, "LEASE_S", LONG_S)
@@ -167,7 +167,7 @@ async def test_while_the_last_step_is_being_stored_nobody_goes_on_from_the_one_b
     two.stores[0].slow_s = 0.9
     closing = asyncio.create_task(two.members[0].close())
     while not closing.done():
-        found = two.hub.leases.get(member.LEADER)
+        found = two.hub.leases.get(term.LEADER)
         if found is None or not found[0].value.decode().startswith(two.members[0].name):
             assert not two.stores[0].writing
         await asyncio.sleep(0.01)
