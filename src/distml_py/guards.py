@@ -47,7 +47,8 @@ class Guards:
         homes = {id(t._node): t for t in found.tensors}
         lodgers = [t for home in found.tensors if isinstance(home, Home) for t in home.lodgers if _is_part_of(t, homes)]
         named = [*self.scope.values(), *(t for m in recording.modules.values() for t in m._parameters.values())]
-        read = {id(t) for t in (*found.tensors, *(t for t, _ in found.moved), *(t for t, *_ in found.housed))}  # anew at each replay
+        # anew at each replay
+        read = {id(t) for t in (*found.tensors, *(t for t, _ in found.moved), *(t for t, *_ in found.housed))}
         seen = {id(t): t for t in (*lodgers, *found.lodgers, *named) if isinstance(t, Tensor) and t is not SPENT}
         still = [t for t in seen.values() if id(t) not in read]
         self.parts = [(t, homes[id(t._node.inputs[0])], t._node.attrs) for t in still if _is_part_of(t, homes)]

@@ -296,7 +296,8 @@ class Recording:
             if isinstance(tensor, Tensor) and id(tensor) not in self._born and id(tensor._node) in nodes:
                 _offer(holders, ("tensor", tensor), tensor._node)
         known = [self._holder(unknown, holders) for unknown in self._unknown]
-        frozen = [u.node for u, (kind, n) in zip(self._unknown, known, strict=True) if kind == "constant" and not self.found.constants[n].place]
+        constants = self.found.constants
+        frozen = [u.node for u, (kind, n) in zip(self._unknown, known, strict=True) if kind == "constant" and not constants[n].place]
         self.found.lodgers = [tensor for tensor in _parts_of(frozen) if id(tensor) not in self._born] if frozen else []
         for run in self.found.runs:
             run.leaves = [known[source[1]] if source[0] == "unknown" else source for source in run.leaves]
