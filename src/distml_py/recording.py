@@ -296,8 +296,8 @@ class Recording:
             if isinstance(tensor, Tensor) and id(tensor) not in self._born and id(tensor._node) in nodes:
                 _offer(holders, ("tensor", tensor), tensor._node)
         known = [self._holder(unknown, holders) for unknown in self._unknown]
-        constants = self.found.constants
-        frozen = [u.node for u, (kind, n) in zip(self._unknown, known, strict=True) if kind == "constant" and not constants[n].place]
+        places = [self.found.constants[number].place if kind == "constant" else kind for kind, number, *_ in known]
+        frozen = [unknown.node for unknown, place in zip(self._unknown, places, strict=True) if not place]
         self.found.lodgers = [tensor for tensor in _parts_of(frozen) if id(tensor) not in self._born] if frozen else []
         for run in self.found.runs:
             run.leaves = [known[source[1]] if source[0] == "unknown" else source for source in run.leaves]

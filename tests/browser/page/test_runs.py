@@ -67,7 +67,8 @@ def test_the_last_five_runs_lie_over_each_other_and_each_can_be_hidden(context: 
     for seed in range(6):
         finish(page, seed, 40)
         # an evaluation every 20 steps: a pass over the data has 17
-        until(page, "[...document.getElementById('table-rows').children].map((row) => row.children[0].textContent).join() === '20,40'", 5)
+        steps = "[...document.getElementById('table-rows').children].map((row) => row.children[0].textContent)"
+        until(page, f"{steps}.join() === '20,40'", 5)
         rows = [row.split("\t") for row in page.locator("#table-rows tr").all_inner_texts()]
         assert all(float(training) > 0 and float(validation) > 0 for _, training, validation, *_ in rows), rows
     keys = page.locator("#run-keys li")
