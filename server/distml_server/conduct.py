@@ -3,6 +3,8 @@
 An owner is a tab or a worker by its session; with --untrusted, where sessions would be changed at will, an address.
 """
 
+from collections.abc import Mapping
+
 MOST_STRIKES = 3  # then no work for QUARANTINE_S
 MOST_BEFORE_BAN = 6  # then no connection, as long as the coordinator runs
 QUARANTINE_S = 600.0
@@ -33,6 +35,16 @@ class Conduct:
     def quarantined(self, owner: str, now: float) -> bool:
         count, last_s = self._found.get(owner, (0, now))
         return count >= MOST_STRIKES and now - last_s < QUARANTINE_S
+
+    def counts(self, now: float) -> dict[str, int]:
+        """Strikes of all owners that have any, the worst last: for another coordinator to go on from."""
+        found = {owner: self.strikes(owner, now) for owner in self._found}
+        return {owner: found[owner] for owner in sorted(found, key=lambda one: found[one]) if found[owner]}
+
+    def recall(self, counts: Mapping[str, int], now: float) -> None:
+        """Takes over what another coordinator knew. Its clock was another one, so each was struck last just now."""
+        for owner, count in counts.items():
+            self._found[owner] = max(count, self.strikes(owner, now)), now
 
     def banned(self, owner: str) -> bool:
         return self._found.get(owner, (0, 0.0))[0] >= MOST_BEFORE_BAN

@@ -45,6 +45,7 @@ SLACK_BYTES = 64 * 1024
 START_BYTES = 64 << 20
 MOST_STEPS = 10**8
 MOST_SHARDS = 4096
+SESSION_CHARACTERS = 64
 
 
 class Lost(DistmlError, RuntimeError):
@@ -75,7 +76,8 @@ class Coordinator:
         self.rounds = Rounds(deterministic, guards.audited, random.SystemRandom().random, guards.untrusted)
         self.model: Model | None = None
         self.sha256: str | None = None
-        self.join_url, self.door, self.traffic = "", Door(), Traffic()
+        # mark: of its workers' and leases' names, where another coordinator may have led before
+        self.join_url, self.mark, self.door, self.traffic = "", "", Door(), Traffic()
         self.on_loss: Callable[[str, int, float | None], None] = lambda run, step, loss: None  # told of each committed step
         # deposed: another coordinator has the run, nothing that was not stored may be told
         self.over, self.deposed = asyncio.Event(), asyncio.Event()
@@ -187,6 +189,10 @@ class Coordinator:
         """Whether what is to be stored can be."""
         return self._trouble is None
 
+    def now(self) -> float:
+        """Seconds that only grow, as the rounds count them."""
+        return self._clock()
+
     def status(self, most: int | None = None) -> dict[str, Any]:
         found = status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
         if not self.durability_s and self._committing is not None:
@@ -202,7 +208,7 @@ class Coordinator:
             link = "open the link that `distml serve` printed; a link from an earlier start is no longer good, nor an ended one"
             return wire.Rejected("token", link)
         spoken = wire.agree(hello.protocol, hello.oldest) or wire.PROTOCOL  # the socket has refused all others
-        session = f"{role} {hello.session}"
+        session = f"{role} {_short(hello.session)}"
         if hello.session and session in self._sessions:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
             self.leave(before)
@@ -215,7 +221,7 @@ class Coordinator:
         if shut is not None:
             return shut
         self._count += 1
-        connection.id, connection.role = f"w{self._count}", role
+        connection.id, connection.role = f"w{self._count}{self.mark}", role
         self._connections[connection.id] = self._sessions[session] = connection
         connection.say(wire.Welcome(spoken, connection.id, role, self.invitation if role == "host" else ""))
         who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), hello.session and session, address, connection.place
@@ -594,7 +600,8 @@ class Coordinator:
         deadline = self._clock() + wait_s
         while self.rounds.solo is not None and self._clock() < deadline:
             await asyncio.sleep(0.02)
-        for task in self.tasks:
+        writing = self.tasks[-1:]
+        for task in self.tasks[:-1]:
             task.cancel()
         while self._committing is not None:
             await self._committing
@@ -603,9 +610,17 @@ class Coordinator:
         self._keep(now=True)
         self._arithmetic.shutdown()
         await self._write_pending()
+        for task in writing:  # only now: who waits for what it stores may tell of it when it is, and not before
+            task.cancel()
         self._disk.shutdown()
         for connection in connections:
             connection.close(1012, "restart")
+
+
+def _short(session: str) -> str:
+    """A session's text is its worker's own; what is remembered of it has a length."""
+    plain = len(session) <= SESSION_CHARACTERS and session.isascii() and session.isprintable()
+    return session if plain else hashlib.sha256(session.encode()).hexdigest()
 
 
 def _apply(model: Model, taken: Mapping[tuple[int, int], Taken], samples: int) -> None:

@@ -1,5 +1,7 @@
 """Who may come in beside those who hold the right link: the host can lock joining and send a tab away. No sockets."""
 
+from collections.abc import Iterable
+
 from distml_py import wire
 
 MOST_REMEMBERED = 10_000
@@ -23,13 +25,23 @@ class Door:
         return None
 
     @property
-    def banned(self) -> set[str]:
-        """Sessions that were sent away."""
-        return {*self._banned}
+    def banned(self) -> list[str]:
+        """Sessions that were sent away, the last one last."""
+        return [*self._banned]
 
-    def ban(self, sessions: set[str]) -> None:
+    @property
+    def known(self) -> list[str]:
+        """Sessions that were here, the newest last: they may come in when the door is locked."""
+        return [*self._known]
+
+    def ban(self, sessions: Iterable[str]) -> None:
         for session in sessions:
             _remember(self._banned, session)
+
+    def recognise(self, sessions: Iterable[str]) -> None:
+        """They were here before, as another coordinator tells."""
+        for session in sessions:
+            _remember(self._known, session)
 
 
 def _remember(sessions: dict[str, None], session: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 GAUGES = {
     "step": ("distml_step", "steps committed in the current run"),
     "loss": ("distml_loss", "training loss of the last step, reported by workers"),
-    "validation_accuracy": ("distml_validation_accuracy", "reported by workers"),
+    "accuracy": ("distml_validation_accuracy", "reported by workers"),
     "workers": ("distml_workers", "workers that take part"),
     "workers_contributing": ("distml_workers_contributing", "workers whose work counted lately"),
 }

@@ -167,7 +167,8 @@ async def _member(options: argparse.Namespace, access: rules.Access, asked: dict
     if options.durability:
         raise ServeError("in a cluster every step is stored before it is told: leave --durability away")
     try:
-        from .cluster.member import Plan, join
+        from .cluster.joining import join
+        from .cluster.member import Plan
         from .cluster.servers import addresses
     except ModuleNotFoundError as error:
         raise ServeError(f"--cluster needs the package {error.name}: pip install 'distml-py[cluster]'") from None

@@ -118,7 +118,7 @@ from .kinds import (
 from .missing import getter as _getter
 from .optim import swa_utils as _swa_utils  # noqa: F401  # torch.optim.swa_utils
 from .profiler import profile
-from .random import Generator, initial_seed, manual_seed, seed
+from .random import Generator, default_generator, initial_seed, manual_seed, seed
 from .recipe import Recipe, train
 from .sampling import (
     bernoulli,
@@ -138,7 +138,18 @@ from .selftest import self_test
 from .serialization import load, load_bundle, load_file, pytorch_snippet, save, save_bundle, save_file
 from .sparse import sparse_coo_tensor, spmm
 from .stand_in import as_torch
-from .tensor import Tensor, cat, enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled, stack, where
+from .tensor import (
+    Tensor,
+    cat,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+    stack,
+    where,
+)
 from .tensor import functions as _functions
 from .tensor.device import device
 from .torch_names import NAMES as _NAMES

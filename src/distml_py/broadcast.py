@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .dtypes import fraction
 from .errors import DtypeError, IndexRangeError, ShapeError
 from .graph import Node, apply, full
-from .op import DTYPES, bool_, float32, int32
+from .op import DTYPES, bool_, int32
 from .ops import EXPAND, RESHAPE
 from .ops.elementwise import cast
 from .view import Shape
@@ -27,14 +28,14 @@ def promoted(*values: Node | Number) -> np.dtype[Any]:
         if node.dtype.kind != dtype.kind:
             dtype = max(dtype, node.dtype, key=DTYPES.index)
     for value in values:
-        if not isinstance(value, Node):
+        if not isinstance(value, Node) and kind_of(value).kind != dtype.kind:
             dtype = max(dtype, kind_of(value), key=DTYPES.index)
     return dtype
 
 
 def kind_of(number: Any) -> np.dtype[Any]:
     """The dtype of a Python number on its own."""
-    return bool_ if isinstance(number, bool) else int32 if isinstance(number, int) else float32
+    return bool_ if isinstance(number, bool) else int32 if isinstance(number, int) else fraction().dtype
 
 
 def common_shape(name: str, *shapes: Shape) -> Shape:

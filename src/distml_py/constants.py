@@ -9,7 +9,7 @@ import numpy as np
 
 from . import graph
 from .broadcast import Number, kind_of, promoted
-from .dtypes import STORED, DType, dtype_of, promoted_names
+from .dtypes import FLOAT32, STORED, DType, dtype_of, promoted_names
 from .errors import DtypeError
 from .op import DTYPES
 from .size import Size as Size
@@ -26,7 +26,7 @@ class finfo:
     """bits, eps, max, min, tiny, smallest_normal and resolution of a floating-point dtype."""
 
     def __init__(self, type: Any = None):
-        kind = dtype_of("float32" if type is None else type)
+        kind = FLOAT32 if type is None else dtype_of(type)
         if not kind.is_floating_point:
             raise DtypeError(f"torch.finfo takes a floating-point dtype, got {kind}; use torch.iinfo")
         self.dtype = kind.name

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from . import graph, ops
+from . import engine, graph, ops
 from .broadcast import Number, kind_of
-from .dtypes import FLOAT32, DType, dtype_of
-from .errors import DtypeError, ShapeError, UnsupportedError
-from .op import float32, int32
+from .dtypes import DType, dtype_of, fraction, make_fraction
+from .errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
+from .op import int32
 from .sampling import bernoulli as bernoulli
 from .sampling import rand as rand
 from .sampling import randint as randint
@@ -56,7 +56,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
 
 
 def scalar_tensor(s: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    return tensor(s, dtype or float32, device, requires_grad)
+    return tensor(s, dtype or fraction(), device, requires_grad)
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
@@ -72,6 +72,8 @@ def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, req
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
     """A copy of the array (PyTorch would share it; here arrays never change)."""
+    if not isinstance(ndarray, np.ndarray):
+        raise DtypeError(f"from_numpy takes an array of NumPy's, got {type(ndarray).__name__}; use tensor()")
     return Tensor(ndarray)
 
 
@@ -83,16 +85,16 @@ def full(size: Sequence[int], fill_value: Number, *, dtype: Any = None, device: 
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    return full(shape_of(size), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+    return full(shape_of(size), 0, dtype=dtype or fraction(), device=device, requires_grad=requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    return full(shape_of(size), 1, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+    return full(shape_of(size), 1, dtype=dtype or fraction(), device=device, requires_grad=requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros: nothing here is left to chance."""
-    return full(shape_of(size), 0, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+    return full(shape_of(size), 0, dtype=dtype or fraction(), device=device, requires_grad=requires_grad)
 
 
 def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -125,14 +127,14 @@ def arange(
     if end is None:
         start, end = None, start
     if end is None:
-        raise ShapeError("arange needs an end: arange(end), or arange(start, end, step)")
+        raise ArgumentError("arange needs an end: arange(end), or arange(start, end, step)")
     start = 0 if start is None else start
     start, end, step = (value.item() if isinstance(value, (Tensor, np.generic)) else value for value in (start, end, step))
     if step == 0:
         raise ShapeError("arange: step is 0, so it would never end")
     if (end - start) / step < 0:
         raise ShapeError(f"arange: from {start} to {end} there is no way in steps of {step}; turn its sign")
-    kind = int32 if all(isinstance(value, int) for value in (start, end, step)) else float32
+    kind = int32 if all(isinstance(value, int) for value in (start, end, step)) else fraction().dtype
     count = max(0, math.ceil((end - start) / step))
     number = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((count,), 0)))
     found = (number if (start, step) == (0, 1) else number * step + start).to(dtype or kind)
@@ -140,14 +142,14 @@ def arange(
 
 
 def range(start: Number = 0, end: Number | None = None, step: Number = 1, **options: Any) -> Tensor:
-    """arange() with the end included: PyTorch's older word, deprecated there. float32 unless dtype says other."""
+    """arange() with the end included: PyTorch's older word, deprecated there. Fractions unless dtype says other."""
     if end is None:
         raise ShapeError("range takes a start and an end; use arange()")
     warnings.warn("torch.range is deprecated and includes its end, as arange() does not", stacklevel=3)
     if step == 0 or (end - start) / step < 0:
         raise ShapeError(f"range: from {start} to {end} there is no way in steps of {step}; turn its sign")
     count = math.floor((end - start) / step) + 1
-    return arange(count, **{"dtype": float32, **options}) * step + start
+    return arange(count, **{"dtype": fraction(), **options}) * step + start
 
 
 def linspace(
@@ -157,11 +159,11 @@ def linspace(
     check(device)
     if steps < 0:
         raise ShapeError(f"linspace: the number of steps is at least 0, got {steps}")
-    count = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((steps,), 0))).to(resolve(dtype or float32))
+    count = Tensor(graph.apply(ops.IOTA, attrs=ops.source.iota_attrs((steps,), 0))).to(resolve(dtype or fraction()))
     if not count.is_floating_point():
         count = count.float()
     gap = (end - start) / max(steps - 1, 1)
-    found = where(count < steps / 2, count * gap + start, end - (steps - 1 - count) * gap).to(dtype or float32)
+    found = where(count < steps / 2, count * gap + start, end - (steps - 1 - count) * gap).to(dtype or fraction())
     return found.requires_grad_() if requires_grad else found
 
 
@@ -173,7 +175,7 @@ def logspace(start: Number, end: Number, steps: int, base: float = 10.0, **optio
 def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     check(device)
     rows, columns = arange(n).unsqueeze(1), arange(n if m is None else m)
-    return Tensor((rows == columns)._node, dtype or float32, requires_grad)
+    return Tensor((rows == columns)._node, dtype or fraction(), requires_grad)
 
 
 def _window(count: int, periodic: bool, dtype: Any, *weights: float) -> Tensor:
@@ -182,7 +184,7 @@ def _window(count: int, periodic: bool, dtype: Any, *weights: float) -> Tensor:
         raise ShapeError(f"a window has at least 0 numbers, got {count}")
     turns = np.arange(count) * (2 * math.pi / max(count if periodic else count - 1, 1))
     found = sum(((-1) ** n * weight * np.cos(n * turns) for n, weight in enumerate(weights)), start=np.zeros(count))
-    return Tensor(found if count != 1 else np.ones(1), dtype or float32)
+    return Tensor(found if count != 1 else np.ones(1), dtype or fraction())
 
 
 def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -219,7 +221,7 @@ def _shaped_window(count: int, periodic: bool, dtype: Any, shape: Callable[[int]
     if count < 0:
         raise ShapeError(f"a window has at least 0 numbers, got {count}")
     known = np.ones(count) if count < 2 else shape(count + 1)[:-1] if periodic else shape(count)
-    return Tensor(known, dtype or float32)
+    return Tensor(known, dtype or fraction())
 
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
@@ -269,13 +271,17 @@ def new(input: Tensor, *size: Any) -> Tensor:
 
 
 def get_default_dtype() -> DType:
-    return FLOAT32
+    return fraction()
 
 
 def set_default_dtype(d: Any) -> None:
-    """float32, and no other: the GPU has one floating-point dtype."""
-    if dtype_of(d) is not FLOAT32:
-        raise UnsupportedError(f"not implemented: torch.set_default_dtype({d}); nearest is dtype= where a tensor is made")
+    """What Python's fractions and tensors of which no dtype is said become: float32, or float64 where the backend has it."""
+    kind = dtype_of(d)
+    if not kind.is_floating_point:
+        raise DtypeError(f"set_default_dtype: only floating-point types are supported as the default type, got {kind}")
+    if kind.own or kind.dtype not in engine.backend().dtypes:
+        raise UnsupportedError(f"not implemented: torch.set_default_dtype({kind}) here; nearest is dtype= where a tensor is made")
+    make_fraction(kind)
 
 
 def get_default_device() -> Any:

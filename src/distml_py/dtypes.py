@@ -82,20 +82,32 @@ STORED = {bool_: BOOL, int32: INT64, float32: FLOAT32, float64: FLOAT64}
 """what a tensor is called that has no name of its own"""
 
 
-def dtype_of(dtype: Any) -> DType:
-    """The dtype that is meant: one of ours, a name, a type of NumPy's or Python's. np.dtype("int32") is how int64 is stored.
+_fraction = [FLOAT32]  # what may change in this module, in one place
 
-    Raises DtypeError where there is none.
+
+def fraction() -> DType:
+    """What Python's fractions become, and tensors of which no dtype is said: torch.get_default_dtype()."""
+    return _fraction[0]
+
+
+def make_fraction(kind: DType) -> None:
+    _fraction[0] = kind
+
+
+def dtype_of(dtype: Any) -> DType:
+    """The dtype that is meant: one of ours, or a type of NumPy's or Python's. np.dtype("int32") is how int64 is stored.
+
+    Raises DtypeError where there is none, and for text, as PyTorch does.
     """
     if isinstance(dtype, DType):
         return dtype
     if isinstance(dtype, np.dtype) and dtype in STORED:
         return STORED[dtype]
-    name = dtype.removeprefix("torch.") if isinstance(dtype, str) else ""
-    if name in BY_NAME:
-        return BY_NAME[name]
+    if isinstance(dtype, str):
+        near = dtype.removeprefix("torch.")
+        raise DtypeError(f"a dtype is no text, got {dtype!r}; write torch.{near if near in BY_NAME else 'float32'}")
     try:
-        found = BY_NAME.get(np.dtype(dtype).name) if not name else None
+        found = BY_NAME.get(np.dtype(dtype).name)
     except TypeError:  # not a dtype of NumPy's
         found = None
     if found is None:

@@ -161,8 +161,10 @@ def jvp(func: Callable[..., Any], primals: tuple[Any, ...], tangents: tuple[Any,
         for part in along[1:]:
             total = total + part
     found = _gradients([total], _leaves(seeds), create_graph=True, materialize_grads=True)
-    slopes = _refilled(seeds, [tensor for tensor in found if tensor is not None])
-    return (out, slopes, *aux)
+    slopes = [tensor for tensor in found if tensor is not None]
+    if not any(tensor.requires_grad for tensor in (*_leaves(out), *_leaves(primals), *_leaves(tangents))):
+        slopes = [tensor.detach() for tensor in slopes]  # only the seeds asked for gradients
+    return (out, _refilled(seeds, slopes), *aux)
 
 
 def vmap(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .broadcast import common_shape, to_shape
-from .errors import DtypeError, IndexRangeError, ShapeError
+from .errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
 from .graph import Node, apply, full
 from .op import bool_, int32
 from .ops import GATHER, IOTA, LOGICAL_AND, LT, PERMUTE, RESHAPE, SLICE, WHERE
@@ -82,12 +82,14 @@ def _expanded(items: tuple[Index, ...], rank: int) -> list[Index]:
         ):
             found.append(item)
         else:
-            raise DtypeError(f"an index is an int, a slice, None, '...' or an integer tensor, got {type(item).__name__}")
+            raise ArgumentError(f"an index is an int, a slice, None, '...' or an integer tensor, got {type(item).__name__}")
     return found
 
 
 def _range(item: slice, size: int) -> tuple[int, int, int]:
     first, last, step = item.indices(size)
+    if step < 0:
+        raise ShapeError(f"step must be greater than zero, got {step} in an index; use flip()")
     return (first, len(range(first, last, step)), step) if len(range(first, last, step)) else (0, 0, 1)
 
 
@@ -154,7 +156,7 @@ def _by_tensors(x: Node, tensors: dict[int, Node]) -> Node:
 def _known_inside(node: Node, size: int) -> bool:
     """Is every index surely in [0, size)? Those still on the host are checked now. Raises IndexRangeError."""
     if node.dtype != int32:
-        raise DtypeError(f"an index tensor holds integers, got {node.dtype.name}")
+        raise ArgumentError(f"an index tensor holds integers, got {node.dtype.name}")
     if node.op is IOTA:
         return bool(node.shape[node.attrs[1]] <= size)
     known = node.buffer

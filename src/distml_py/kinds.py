@@ -67,5 +67,6 @@ class BoolTensor(metaclass=Kind):
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """FloatTensor, and no other: see set_default_dtype."""
-    creation.set_default_dtype(dtypes.FLOAT32 if t == "torch.FloatTensor" else getattr(t, "dtype", t))
+    """FloatTensor or DoubleTensor, or their names: see set_default_dtype."""
+    named = {"torch.FloatTensor": dtypes.FLOAT32, "torch.DoubleTensor": dtypes.FLOAT64}
+    creation.set_default_dtype(named[t] if isinstance(t, str) and t in named else getattr(t, "dtype", t))

@@ -104,6 +104,30 @@ def seed() -> int:
     return _state.seed
 
 
+class _Default(Generator):
+    """The streams that everything draws from that is given no generator."""
+
+    def manual_seed(self, seed: int) -> Generator:
+        manual_seed(seed)
+        return self
+
+    def initial_seed(self) -> int:
+        return initial_seed()
+
+    def get_state(self) -> Any:
+        return state()
+
+    def set_state(self, state: Any) -> Generator:
+        restore(state)
+        return self
+
+    def next_words(self) -> list[float]:
+        return next_words()
+
+
+default_generator = _Default()
+
+
 @contextmanager
 def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
     """What is drawn inside changes nothing of what is drawn after. devices: taken, there is one."""

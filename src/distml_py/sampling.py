@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import graph, live, ops, random
+from . import engine, graph, live, ops, random
 from .broadcast import Number
-from .errors import DtypeError, ShapeError
-from .op import float32, int32
+from .dtypes import dtype_of, fraction
+from .errors import ArgumentError, DtypeError, ShapeError
+from .op import int32
 from .random import Generator
 from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
@@ -22,10 +24,12 @@ from .view import Shape
 
 
 def shape_of(size: tuple[Any, ...]) -> Shape:
-    """Sizes given one by one or as one sequence. Raises ShapeError."""
+    """Sizes given one by one or as one sequence. Raises ShapeError, and ArgumentError for what is no size."""
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     given = tuple(int(n) if isinstance(n, Tensor) and n.numel() == 1 and n.dtype.kind == "i" else n for n in given)
-    if not all(isinstance(length, (int, np.integer)) and length >= 0 for length in given):
+    if not all(isinstance(length, (int, np.integer)) for length in given):
+        raise ArgumentError(f"a shape holds integers, got {tuple(given)}")
+    if any(length < 0 for length in given):
         raise ShapeError(f"a shape holds sizes of at least 0, got {tuple(given)}")
     return tuple(int(length) for length in given)
 
@@ -45,7 +49,7 @@ def gaussian(shape: Shape, generator: Generator | None = None) -> Tensor:
 
 def _finished(found: Tensor, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     check(device)
-    return Tensor(found._node, dtype or float32, requires_grad)
+    return Tensor(found._node, dtype or fraction(), requires_grad)
 
 
 def rand(
@@ -62,11 +66,20 @@ def randn(
     return _finished(gaussian(shape_of(size), generator), dtype, device, requires_grad)
 
 
+def _fractions(name: str, input: Tensor, dtype: Any = None) -> None:
+    """Raises DtypeError where such numbers would be cut to integers."""
+    kind = input.dtype if dtype is None else dtype_of(dtype)
+    if not kind.is_floating_point:
+        raise DtypeError(f"{name} gives floating-point numbers, not {kind.name}; use dtype= or .float(), or randint_like()")
+
+
 def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    _fractions("rand_like", input, dtype)
     return rand(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    _fractions("randn_like", input, dtype)
     return randn(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
@@ -82,8 +95,10 @@ def randint(
     """randint(high, size) or randint(low, high, size): integers in [low, high), which fit into 32 bits."""
     if size is None:
         low, high, size = 0, low, high
-    if size is None or high is None or not low < high:
-        raise ShapeError(f"randint needs low < high and a size, got {low} and {high}")
+    if high is None or not isinstance(size, (tuple, list)):
+        raise ArgumentError(f"randint needs a size, a tuple: randint(high, size) or randint(low, high, size), got {size!r}")
+    if not low < high:
+        raise ShapeError(f"randint needs low < high, got {low} and {high}")
     if low < -(2**31) or high > 2**31 or high - low > 2**31:
         raise ShapeError(f"randint: integers are 32 bits wide here, so low and high are at most 2**31 apart; got {low} and {high}")
     check(device)
@@ -110,8 +125,28 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     return found if dtype is None else found.to(dtype)
 
 
+def _look(name: str, given: Tensor | Number, rule: str, fits: Callable[[np.ndarray], Any]) -> None:
+    """Raises ShapeError for numbers that a rule excludes, and for NaN: where that does not wait, as for distributions."""
+
+    def check(known: np.ndarray) -> None:
+        held = np.broadcast_to(fits(known), known.shape)
+        if not held.all():
+            raise ShapeError(f"{name}: {rule}, found {known[~held].flat[0]:g}")
+
+    if not isinstance(given, Tensor):
+        check(np.asarray(given))
+    elif engine.backend().on_gpu or live.state.recorder is not None:
+        engine.ask_host(given._node, check)
+    else:
+        check(engine.fetch(given._node, given.requires_grad))
+
+
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that input holds (or p), else 0; of input's dtype."""
+    """1 with the probability that input holds (or p), else 0; of input's dtype. Probabilities are looked at where nothing waits."""
+    chance = input if p is None else p
+    if isinstance(chance, Tensor) and not chance.is_floating_point():
+        raise DtypeError(f"bernoulli needs floating-point probabilities, got {chance.dtype.name}; use .float()")
+    _look("bernoulli", chance, "probabilities are in [0, 1]", lambda known: (known >= 0) & (known <= 1))
     return (uniform(input.shape, generator=generator) < (input if p is None else p)).to(input.dtype)
 
 
@@ -124,6 +159,7 @@ def normal(
         if not tensors:
             raise ShapeError("normal: two numbers need a size")
         size = np.broadcast_shapes(*(tensor.shape for tensor in tensors))
+    _look("normal", std, "std is at least 0", lambda known: known >= 0)
     found = gaussian(shape_of((size,)), generator) * std + mean
     return _finished(found, options.get("dtype"), options.get("device"), bool(options.get("requires_grad", False)))
 
@@ -131,7 +167,7 @@ def normal(
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """num_samples places of each line (n,) or (m, n) of weights, chosen with chances in their proportion; int32.
 
-    Without replacement the places of a line differ (Efraimidis and Spirakis 2006). Weights are not checked: that would wait.
+    Without replacement the places of a line differ (Efraimidis and Spirakis 2006). Weights are looked at where nothing waits.
     """
     if input.ndim not in (1, 2) or not input.is_floating_point():
         raise DtypeError(f"multinomial needs floating-point weights (n,) or (m, n), got {input.dtype.name} {input.shape}")
@@ -139,6 +175,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     if num_samples < 1 or (not replacement and num_samples > size):
         raise ShapeError(f"multinomial: {num_samples} of {size} places cannot be drawn with replacement={replacement}")
     weights = input.detach()
+    _look("multinomial", weights, "weights are numbers from 0 up", lambda known: (known >= 0) & np.isfinite(known))
+    _look("multinomial", weights, "the weights of a line are not all 0", lambda known: known.sum(-1, keepdims=True) > 0)
     if not replacement:
         late = -(1.0 - uniform(weights.shape, generator=generator)).log() / weights
         return where(weights > 0, late, math.inf).argsort(-1).narrow(-1, 0, num_samples)
@@ -190,32 +228,46 @@ method(multinomial)
 @method
 def uniform_(input: Tensor, a: float = 0, b: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Becomes uniform on [a, b)."""
+    if not a <= b:
+        raise ShapeError(f"uniform_: numbers from [a, b) need a <= b, got {a} and {b}")
     return input._move_to((uniform(input.shape, generator=generator) * (b - a) + a).to(input.dtype))
 
 
 @method
 def normal_(input: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Tensor:
+    _fractions("normal_", input)
+    _look("normal_", std, "std is at least 0", lambda known: known >= 0)
     return input._move_to((gaussian(input.shape, generator) * std + mean).to(input.dtype))
 
 
 @method
 def bernoulli_(input: Tensor, p: Tensor | float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    _look("bernoulli_", p, "probabilities are in [0, 1]", lambda known: (known >= 0) & (known <= 1))
     return input._move_to((uniform(input.shape, generator=generator) < p).to(input.dtype))
 
 
 @method
 def exponential_(input: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
+    _fractions("exponential_", input)
+    if not lambd > 0:
+        raise ShapeError(f"exponential_: lambd is above 0, got {lambd}")
     return input._move_to((-(1.0 - uniform(input.shape, generator=generator)).log() / lambd).to(input.dtype))
 
 
 @method
 def cauchy_(input: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Tensor:
+    _fractions("cauchy_", input)
+    if not sigma > 0:
+        raise ShapeError(f"cauchy_: sigma is above 0, got {sigma}")
     turn = (uniform(input.shape, generator=generator) - 0.5) * math.pi
     return input._move_to((turn.tan() * sigma + median).to(input.dtype))
 
 
 @method
 def log_normal_(input: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Tensor:
+    _fractions("log_normal_", input)
+    if not std > 0:
+        raise ShapeError(f"log_normal_: std is above 0, got {std}")
     return input._move_to((gaussian(input.shape, generator) * std + mean).exp().to(input.dtype))
 
 

@@ -94,6 +94,9 @@ def to_sparse(input: Tensor, *layout: Any, **named: Any) -> Tensor:
     return input
 
 
+method(to_sparse, "to_sparse_coo")
+
+
 @method
 def coalesce(input: Tensor) -> Tensor:
     return input

@@ -81,7 +81,7 @@ def _unlike(actual: Any, expected: Any, rtol: float | None, atol: float | None, 
 
 def _numbers(value: Any) -> tuple[np.ndarray, DType | str]:
     if isinstance(value, Tensor):
-        return value.detach().to("float64").numpy() if value.is_floating_point() else value._array(), value.dtype
+        return value.detach().double().numpy() if value.is_floating_point() else value._array(), value.dtype
     array = np.asarray(value)
     kind = "float64" if isinstance(value, float) else array.dtype.name
     return array, kind

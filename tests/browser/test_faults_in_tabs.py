@@ -1,6 +1,7 @@
-"""Tabs in trouble beside workers that are not: another backend's numbers, a browser that freezes a tab, memory that is full."""
+"""Tabs in trouble, and workers that are: another backend's numbers, a frozen tab, full memory, an old page, prints without end."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Route
 
-from distml_py import safetensors
+from distml_py import safetensors, wire
 from distml_py.recipe import Training, load_recipe
-from driving import code_of, edit, train, until, until_state
+from driving import code_of, edit, status, train, until, until_state
 from served import Coordinator
 from tabs import Tab
 
@@ -119,6 +120,107 @@ def test_a_tab_that_is_frozen_for_a_minute_delays_nobody_and_is_back_within_seco
     here = tab.until("the newest weights", lambda s: (s["step"] or 0) >= seen, 10)
     assert here["error"] is None and here["state"] == "training" and tab.errors == []
     browser.close()
+
+
+@pytest.mark.fault("R38")
+def test_a_page_of_another_version_says_that_it_has_to_be_reloaded(coordinator: Coordinator, context: BrowserContext) -> None:
+    """The tab of an old page is still open when the coordinator is a newer one; a reload gives it the new page."""
+    page = context.new_page()
+
+    def older(route: Route) -> None:
+        text, count = re.subn(r"^const PROTOCOL = \d+;", "const PROTOCOL = 3;", route.fetch().text(), flags=re.MULTILINE)
+        assert count == 1
+        route.fulfill(body=text, content_type="text/javascript")
+
+    page.route("**/web/socket.js", older)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(coordinator.host_link)
+    until(page, "!document.getElementById('problem').hidden", 20)
+    said = page.locator("#problem").inner_text()
+    assert f"this page speaks protocol 3, the coordinator {wire.PROTOCOL}: reload the page" in said, said
+    assert page.locator("#link").inner_text() == "Not let in"
+    page.wait_for_timeout(1500)
+    assert coordinator.status()["workers"] == 0 and errors == []
+    page.unroute("**/web/socket.js")
+    page.reload()
+    until_state(page, "ready")
+    assert status(page)["error"] is None
+
+
+@pytest.mark.fault("R36")
+def test_ten_megabytes_of_prints_are_cut_and_an_error_is_shown_last_line_first(
+    coordinator: Coordinator, context: BrowserContext
+) -> None:
+    tab = Tab(context, coordinator.host_link)
+    page = tab.page
+    until_state(page, "ready")
+    good = code_of(page)
+    for number, (more, end) in enumerate((("", "finished"), ("1 / 0", "error"))):
+        edit(page, f"for row in range(100_000):\n    print(f'{{row:7d}}', 'x' * 92)\nprint('y' * 1_000_000)\n{more}\n" + good)
+        until(page, f"distml.code().includes('range(100_000)') && distml.code().includes('{more}')")
+        train(page, 20)
+        found = tab.until("the end", lambda s, end=end: s["state"] == end, 90)
+        printed = page.locator("#printed").text_content() or ""
+        assert printed.count("\n") <= 501 and len(printed) < 200_000, (number, len(printed))
+        assert "99999 x" in printed and "      5 x" not in printed, "the last lines are those that are shown"
+    assert found["error"].startswith("Line 4: ZeroDivisionError: division by zero"), found["error"]
+    page.get_by_text("Python's traceback").click()
+    assert "Traceback (most recent call last)" in page.locator("#problem-traceback").inner_text()
+    edit(page, good)
+    until(page, "!distml.code().includes('range(100_000)')")
+    train(page, 20)
+    assert tab.until("the end", lambda s: s["state"] == "finished", 60)["error"] is None
+    assert tab.errors == []
+
+
+@pytest.mark.fault("R11")
+def test_a_worker_in_quarantine_is_seen_in_the_list(coordinator: Coordinator, context: BrowserContext) -> None:
+    tab = Tab(context, coordinator.host_link)
+    until_state(tab.page, "ready")
+    tab.page.locator("#recipe").select_option("digits_mlp")
+    train(tab.page, 100_000)
+    tab.until("steps", lambda s: (s["step"] or 0) >= 3)
+    liar = subprocess.Popen([sys.executable, "-c", LIAR, coordinator.join_link])
+    try:
+        coordinator.until("the quarantine", lambda s: any(row["quarantined"] for row in s["worker_list"]), 60)
+        until(tab.page, "document.body.textContent.includes('in quarantine, 3 refused')", 20)
+        step = tab.status()["step"]
+        tab.until("further steps", lambda s: s["step"] > step + 3, 60)
+    finally:
+        liar.kill()
+        liar.wait()
+
+
+LIAR = """
+import asyncio, json, sys
+import aiohttp
+import numpy as np
+from distml_py import wire
+from distml_py.recipe import Training, load_recipe
+from distml_server.worker import address
+
+
+async def lie():
+    url, token = address(sys.argv[1])
+    async with aiohttp.ClientSession() as client:
+        while True:
+            async with client.ws_connect(url, max_msg_size=1 << 30) as socket:
+                await socket.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, token, "worker", "liar", "liar"))))
+                async for received in socket:
+                    message = wire.decode(received.data).message
+                    if isinstance(message, wire.Run):
+                        training = Training(load_recipe(message.recipe, message.code), message.seed)
+                        wrong = {name: np.full_like(array, np.nan) for name, array in training.weights().items()}
+                        await socket.send_str(str(wire.encode(wire.Join(message.run, "reference", "d", "p"))))
+                    elif isinstance(message, wire.Lease):
+                        fields = (message.run, message.step, message.version, message.shard, message.lease, message.count, 0.5, 0)
+                        await socket.send_bytes(wire.encode(wire.Gradient(*fields), wrong))
+            await asyncio.sleep(0.3)
+
+
+asyncio.run(lie())
+"""
 
 
 FILL = """

@@ -1,5 +1,6 @@
 """Coordinators of one cluster as real processes: workers at any of them, and each of them killed, the leader and a server too."""
 
+import asyncio
 import re
 import signal
 import threading
@@ -7,13 +8,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from clusters import WITHOUT_HELP, Balancer, Cluster, all_end, leader_of, leads, port_of, step_of
-from distml_py import safetensors
+from distml_py import safetensors, wire
 from distml_server import ledger
 from distml_server.cluster.nats_store import NatsStore
+from distml_server.cluster.transport import BEAT_S
 from distml_server.store import LEDGER
+from distml_server.worker import address
 from servers import Servers
 from test_processes import Process, final, join_link, status, wait
 
@@ -199,6 +203,41 @@ def test_a_leader_that_is_asked_to_end_hands_the_run_on(cluster: Cluster, undist
     assert other.end() == 0 and worker.end() == 0
     assert final(other) == undisturbed
     assert "closed the connection" not in worker.text, "its coordinator is still the same"
+
+
+def rubbish(link: str, frames: int) -> tuple[str, int | None]:
+    """Comes as one and the same worker, and sends what is no frame: why it was refused at first, and the close code."""
+
+    async def come() -> tuple[str, int | None]:
+        url, token = address(link)
+        async with aiohttp.ClientSession() as client, client.ws_connect(url, compress=0) as socket:
+            await socket.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, token, "worker", "liar", "liar"))))
+            reason = ""
+            async with asyncio.timeout(10):
+                async for received in socket:
+                    message = wire.decode(received.data).message
+                    if isinstance(message, wire.Welcome):
+                        for _ in range(frames):
+                            await socket.send_str("rubbish")
+                    elif isinstance(message, wire.Rejected):
+                        reason = reason or message.reason
+            return reason, socket.close_code
+
+    return asyncio.run(come())
+
+
+@pytest.mark.parametrize("end", ["killed", "asked to end"])
+def test_who_was_banned_stays_so_when_another_coordinator_leads(cluster: Cluster, end: str) -> None:
+    servers = cluster.coordinators(2)
+    leader = leader_of(servers)
+    (other,) = [server for server in servers if server is not leader]
+    assert rubbish(join_link(other), 3)[1] == 1007
+    assert rubbish(join_link(leader), 3) == ("format", 1007)
+    assert rubbish(join_link(leader), 0) == rubbish(join_link(other), 0) == ("banned", 4403)
+    time.sleep(2 * BEAT_S)
+    leader.process.kill() if end == "killed" else leader.process.terminate()
+    wait(lambda: leads(other), other)
+    assert rubbish(join_link(other), 0) == ("banned", 4403)
 
 
 def test_a_step_that_lost_a_part_is_done_again(cluster: Cluster, undisturbed: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from distml_py.errors import FormatError
 from distml_server.cluster.nats_store import NatsStore
-from distml_server.cluster.servers import ClusterError
+from distml_server.cluster.transport import ClusterError
 from distml_server.store import LEDGER, Deposed, RunStore
 from servers import Servers, free_ports
 from store_contract import METRICS, RUN, StoreContract, arrays, damaged, filled, steps_of
@@ -155,6 +155,8 @@ def test_a_store_that_is_closed_lets_go_of_who_waits_for_it(tmp_path: Path) -> N
     assert not ended.wait(1.0), "a step waits for NATS as long as it takes"
     store.close()
     assert ended.wait(10.0)
+    with pytest.raises(OSError, match="is closed"):  # and whoever asks later is not left waiting
+        store.records(print)
 
 
 def test_a_large_state_and_many_lines_come_back_whole(kind: Bucket) -> None:

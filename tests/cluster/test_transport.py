@@ -83,7 +83,7 @@ async def test_a_lease_is_kept_by_its_newest_revision_alone(make: Make) -> None:
     second = await one.hold("leader", b"one", first)
     assert second is not None and second > first
     assert await one.hold("leader", b"one", first) is None, "that was somebody else's, or an earlier time's"
-    await two.let_go("leader", first)
+    await two.let_go("leader", b"two")
     assert await two.holder("leader") is not None, "it is not theirs to end"
 
 
@@ -104,13 +104,19 @@ async def test_a_lease_that_is_kept_stays_and_one_that_is_not_ends(make: Make) -
     assert await one.hold("leader", b"one", revision or 0) is None
 
 
-async def test_a_lease_that_is_let_go_is_free_at_once(make: Make) -> None:
+@pytest.mark.parametrize("kept", [0, 1, 2], ids=["taken", "kept", "kept twice"])
+async def test_a_lease_that_is_let_go_is_free_at_once(make: Make, kept: int) -> None:
+    """Also when its holder never got the answer to the last time that it was kept."""
     one, two = await make(), await make()
     revision = await one.hold("leader", b"one")
+    for _ in range(kept):
+        revision = await one.hold("leader", b"one", revision or 0)
     assert revision is not None
-    await one.let_go("leader", revision)
+    await one.let_go("leader", b"one")
     assert await two.holder("leader") is None
     assert await two.hold("leader", b"two")
+    await one.let_go("leader", b"one")
+    assert await two.holder("leader") is not None, "by now it is somebody else's"
 
 
 async def test_a_value_stays_and_changes_only_from_what_it_was(make: Make) -> None:

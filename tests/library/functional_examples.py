@@ -25,6 +25,17 @@ X, Y = numbers(3, 5), numbers(3, 5, seed=1)
 LINE, IMAGE = numbers(2, 4, 7), numbers(2, 4, 5, 6)
 example("relu6", lambda lib, x: of(lib).relu6(x * 5), X)
 example("hardtanh", lambda lib, x: (of(lib).hardtanh(x), of(lib).hardtanh(x, -0.5, 0.7)), X)
+example("limits of ints", lambda lib, x: (of(lib).relu6(x), of(lib).hardtanh(x), of(lib).hardtanh(x, -1.5, 2.5)), whole(9))
+for kind in ("half", "bfloat16"):
+    example(
+        f"activations of {kind} rounded once",
+        lambda lib, x, kind=kind: [
+            getattr(of(lib), word)(getattr(x, kind)()).float()
+            for word in ("gelu", "silu", "mish", "elu", "celu", "selu", "softplus", "logsigmoid", "hardsigmoid", "hardswish")
+        ],
+        X,
+        differentiable=False,
+    )
 # PyTorch's own keeps its sixth in float32
 example("hardsigmoid", lambda lib, x: of(lib).hardsigmoid(x * 3), X, twin=lambda lib, x: of(lib).relu6(x * 3 + 3) / 6)
 example("hardswish", lambda lib, x: of(lib).hardswish(x * 3), X)
@@ -81,6 +92,27 @@ example("pixel_shuffle", lambda lib, x: of(lib).pixel_shuffle(x, 2), IMAGE)
 example("pixel_unshuffle", lambda lib, x: of(lib).pixel_unshuffle(x[:, :, :4], 2), IMAGE)
 example("channel_shuffle", lambda lib, x: of(lib).channel_shuffle(x, 2) if lib is dm else lib.channel_shuffle(x, 2), IMAGE)
 example("unfold", lambda lib, x: of(lib).unfold(x, (2, 3), 1, 1, 2), IMAGE)
+example(  # as CLIP pools a picture: one query, weights apart
+    "multi_head_attention_forward",
+    lambda lib, x, w, b: of(lib).multi_head_attention_forward(
+        *(x[:1], x, x, 4, 2, None, b, None, None, False, 0.0, w, b[:4]),
+        use_separate_proj_weight=True,
+        q_proj_weight=w * 0.5,
+        k_proj_weight=w,
+        v_proj_weight=w.T,
+    ),
+    *(numbers(5, 2, 4), numbers(4, 4, seed=1), numbers(12, seed=2)),
+)
+example(
+    "multi_head_attention_forward of one weight",
+    lambda lib, x, w: of(lib).multi_head_attention_forward(
+        *(x, x, x, 4, 2, w, None, w[:1, None], w[1:2, None], True, 0.0, w[:4], None),
+        key_padding_mask=lib.tensor([[False, False, True], [False, True, False]]),
+        attn_mask=lib.zeros(3, 3).masked_fill(lib.ones(3, 3).triu(1).bool(), -1.5),
+        average_attn_weights=False,
+    ),
+    *(numbers(3, 2, 4), numbers(12, 4, seed=1)),
+)
 example("one_hot of as many as there are", lambda lib, n: of(lib).one_hot(n), whole(2, 3, low=0, high=4))
 LOSSES: dict[str, Callable[..., Any]] = {
     "smooth_l1_loss": lambda f, x, y: f.smooth_l1_loss(x, y, beta=0.7),
@@ -90,6 +122,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "kl_div": lambda f, x, y: f.kl_div(x, y, reduction="batchmean", log_target=True),
     "poisson_nll_loss": lambda f, x, y: f.poisson_nll_loss(x, y.detach().abs(), full=True),
     "gaussian_nll_loss": lambda f, x, y: f.gaussian_nll_loss(x, y, x * x + 0.1),
+    "hinge_embedding_loss of one a row": lambda f, x, y: f.hinge_embedding_loss(x[:, :1], y.detach().sign(), reduction="none"),
     "hinge_embedding_loss": lambda f, x, y: f.hinge_embedding_loss(x, y.detach().sign(), margin=0.5),
     "soft_margin_loss": lambda f, x, y: f.soft_margin_loss(x, y.detach().sign()),
     "multilabel_soft_margin_loss": lambda f, x, y: f.multilabel_soft_margin_loss(x, y.detach().sign().relu()),
@@ -180,7 +213,55 @@ example(
 ONES = dm.ones(2, 3)
 VOLUME, KERNEL = dm.ones(1, 1, 2, 2, 2), dm.ones(1, 1, 1, 1, 1)
 BAG = dm.tensor([[1]])
+HEADS = {"bias_k": None, "bias_v": None, "add_zero_attn": False, "dropout_p": 0.0, "out_proj_weight": dm.ones(4, 4)}
+
+
+def attended(*given: Any, **options: Any) -> Any:
+    return F.multi_head_attention_forward(*(dm.ones(3, 2, 4),) * 3, *given, **{**HEADS, "out_proj_bias": None, **options})
+
+
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (
+        lambda: attended(4, 2, dm.ones(12, 4), None, static_k=dm.ones(4, 3, 2)),
+        UnsupportedError,
+        "not implemented: multi_head_attention_forward(static_k=); nearest is scaled_dot_product_attention",
+    ),
+    (
+        lambda: attended(6, 2, dm.ones(12, 4), None),
+        ShapeError,
+        "multi_head_attention_forward: query (3, 2, 4) needs the width 6, cut by 2 heads",
+    ),
+    (lambda: attended(4, 2, None, None), ShapeError, "needs in_proj_weight, or all of q_, k_ and v_proj_weight"),
+    (
+        lambda: attended(4, 2, dm.ones(12, 4), None, is_causal=True),
+        ShapeError,
+        "MultiheadAttention: is_causal=True needs the causal attn_mask as well",
+    ),
+    (
+        lambda: dm.nn.MultiheadAttention(4, 2)(ONES, dm.ones(1, 2, 4), ONES),
+        ShapeError,
+        "MultiheadAttention needs 2 or 3 dimensions each, got (2, 3), (1, 2, 4), (2, 3)",
+    ),
+    (
+        lambda: attended(4, 2, dm.ones(12, 4), None, attn_mask=dm.ones(3, 3, 3)),
+        ShapeError,
+        "MultiheadAttention: attn_mask is (l, s) or (4, l, s), got (3, 3, 3)",
+    ),
+    (
+        lambda: attended(4, 2, dm.ones(12, 4), None, key_padding_mask=dm.ones(3, 3) > 0),
+        ShapeError,
+        "MultiheadAttention: key_padding_mask is (2, s), got (3, 3)",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(ONES, ONES, ONES, dm.ones(2, 2), is_causal=True),
+        ShapeError,
+        "scaled_dot_product_attention takes attn_mask or is_causal, not both",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(ONES, ONES, ONES, enable_gqa=True),
+        ShapeError,
+        "enable_gqa: the heads of query (2, 3) must be a multiple of those of (2, 3)",
+    ),
     (lambda: F.hardtanh(ONES, 1.0, 0.0), ShapeError, "hardtanh: min_val 1.0 is above max_val 0.0"),
     (lambda: F.softshrink(ONES, -1.0), ShapeError, "softshrink: lambd is at least 0, got -1.0"),
     (lambda: F.prelu(ONES, dm.ones(2)), ShapeError, "prelu: weight (2,) needs 1 number or one for each of 3 channels of (2, 3)"),

@@ -35,10 +35,11 @@ the CPU unsaid. What gives as many numbers as it finds (`nonzero`, `unique`, `ma
 and says so once; so does what NumPy computes on the host, with gradients on the device (inverses, solutions, determinants and
 factorisations of `torch.linalg`, `LBFGS`). **no**: asking for it says "not implemented" and names the nearest thing.
 
-Numbers are stored as `float32`, `int32` and `bool`, on the reference backend as `float64`, too. The other dtypes keep their names
-and rules: `int64` (what Python's integers are) holds 32 bits; more is an error where it enters and, on the reference backend, where
-arithmetic leads there (a GPU wraps). `int8`, `int16`, `int32` and `uint8` wrap; `float16` and `bfloat16` are computed in float32
-and rounded after each operation, so a sum of many is more exact than PyTorch's, and a composed function rounds more often.
+Numbers are stored as `float32`, `int32` and `bool`, on the reference backend as `float64`, too (also by `set_default_dtype`).
+The other dtypes keep their names and rules: `int64` (what Python's integers are) holds 32 bits; more is an error where it enters
+and, on the reference backend, where arithmetic leads there (a GPU wraps). `int8`, `int16`, `int32` and `uint8` wrap, but for matrix
+products and sums by index of `int32`, where what does not fit is an error, too. `float16` and `bfloat16` are computed in float32
+and rounded after each operation, so a sum of many is more exact than PyTorch's; few composed functions round more often than there.
 There are no complex and quantized dtypes.
 A change in place reaches everything that shares its numbers (views of every kind, `detach()`, `.data`,
 parameters that an optimizer moves on), with PyTorch's version checks. What is no view counts as contiguous: `view` never refuses,
@@ -50,11 +51,11 @@ alone. Distributions look at their parameters where that does not wait for a GPU
 
 def mark(home: Any, name: str) -> str:
     """yes, composed or no."""
-    value = inspect.getattr_static(home, name, None) if home is not None else None
+    if home is None or inspect.getattr_static(home, name, inspect.Signature.empty) is inspect.Signature.empty:
+        return "no"
+    value = inspect.getattr_static(home, name)
     if hasattr(value, "__guarded__"):
         value = value.__wrapped__
-    if value is None:
-        return "no"
     if not inspect.isfunction(value):
         return "yes"
     cells = [cell.cell_contents for cell in value.__closure__ or ()]
@@ -67,6 +68,7 @@ def mark(home: Any, name: str) -> str:
 
 
 def mark_function(function: Any) -> str:
+    function = inspect.unwrap(function)
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     if any(isinstance(cell, Op) for cell in cells) or "ops" not in function.__globals__:
         return "yes"

@@ -229,9 +229,14 @@ MAKING: list[Row] = [
     ),
     (lambda: dm.linspace(0, 1, -1), ShapeError, "linspace: the number of steps is at least 0, got -1"),
     (
-        lambda: dm.set_default_dtype(dm.float64),
+        lambda: dm.set_default_dtype(dm.float16),
         UnsupportedError,
-        "not implemented: torch.set_default_dtype(torch.float64); nearest is dtype= where a tensor is made",
+        "not implemented: torch.set_default_dtype(torch.float16) here; nearest is dtype= where a tensor is made",
+    ),
+    (
+        lambda: dm.set_default_dtype(dm.int64),
+        DtypeError,
+        "set_default_dtype: only floating-point types are supported as the default type, got torch.int64",
     ),
     (
         lambda: dm.multinomial(ints(1, 2), 1),

@@ -646,6 +646,30 @@ example(
     PLACES,
     numbers(4, 5, seed=1),
 )
+for kind in ("half", "bfloat16"):  # composed, and rounded once as PyTorch's kernels are
+    example(
+        f"functions of {kind} rounded once",
+        lambda lib, x, y, kind=kind: tuple(
+            found.float()
+            for a, b in [(getattr(x, kind)(), getattr(y, kind)())]
+            for found in (lib.addcmul(a, b, b), lib.addcdiv(a, b, b), lib.logaddexp(a, b), b.tan(), lib.xlogy(a, b))
+        ),
+        numbers(3, 5),
+        positive(3, 5),
+        differentiable=False,
+    )
+example(
+    "a function for each number",
+    lambda lib, x, y: (
+        x.detach().clone().apply_(lambda a: a * a),
+        x.detach().clone().map_(y.detach(), lambda a, b: a + b),
+        x.detach().clone().map2_(x.detach(), y.detach(), lambda a, b, c: a + b * c),
+    ),
+    numbers(3, 4),
+    numbers(3, 4, seed=1),
+    differentiable=False,
+)
+example("truths that change", lambda lib, x: (x.diff(), lib.diff(x, 2, 0), x.sign(), lib.sgn(x)), truths(4, 5))
 example(
     "index_copy",
     lambda lib, x, n, y: (lib.index_copy(x, 0, n[:3], y[:3]), x.index_fill(0, n, 2.5), lib.index_fill(x, 1, n, 0)),

@@ -30,6 +30,26 @@ from torch.autograd import Variable, Function
 from torch.nn.parameter import Parameter
 from torch.nn.modules.utils import _pair
 from torch.nn.modules.loss import CrossEntropyLoss
+from torch.nn.modules.module import Module, _addindent
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.common_types import _size_2_t, _size_any_t
+from torch.nn.utils.clip_grad import clip_grad_norm_
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.rnn import invert_permutation
+from torch.nn.utils.stateless import functional_call
+from torch.utils.data._utils.collate import default_collate
+from torch.autograd.function import Function as F3, InplaceFunction, once_differentiable
+from torch.distributions.normal import Normal as N2
+from torch.distributions.categorical import Categorical as C2
+from torch.distributions.multivariate_normal import MultivariateNormal
+from torch.distributions.kl import kl_divergence, register_kl
+from torch.distributions.utils import broadcast_all, probs_to_logits, logits_to_probs, clamp_probs
+from torch.distributions import kl, utils, constraints, transforms
+from torch.random import fork_rng, get_rng_state, set_rng_state
+from torch.serialization import add_safe_globals, safe_globals
+from torch.types import Device, Number, _size
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+import functorch
 from torch.nn.utils.rnn import pad_sequence
 from torch.cuda.amp import autocast, GradScaler
 from torch.amp import autocast as autocast2
@@ -202,3 +222,33 @@ def test_the_command_runs_a_program_beside_its_own_modules(tmp_path: Path) -> No
     command = [sys.executable, "-m", "distml_server", "run", "--as-torch", str(tmp_path / "main.py"), "--lr", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (5, "2 ['--lr', '1']\n", "")
+
+
+def test_a_model_as_a_function_of_its_parameters_by_functorchs_older_words() -> None:
+    with as_torch():
+        import functorch  # type: ignore[import-not-found, unused-ignore]
+
+        models = [dm.nn.Sequential(dm.nn.Linear(3, 2), dm.nn.BatchNorm1d(2)).eval() for _ in range(2)]
+        x = dm.randn(4, 3)
+        call, parameters, buffers = functorch.make_functional_with_buffers(models[0])
+        assert call(parameters, buffers, x).tolist() == models[0](x).tolist() and len(parameters) == 4 and len(buffers) == 3
+        changed = call([parameter * 2 for parameter in parameters], buffers, x)
+        assert changed.tolist() != models[0](x).tolist() and models[0][0].weight is not parameters[0]
+        plain, weights = functorch.make_functional(models[0][0])
+        gradient = functorch.grad(lambda given: plain(given, x).sum())(weights)
+        assert gradient[1].tolist() == [4.0, 4.0]
+        call, parameters, buffers = functorch.combine_state_for_ensemble(models)
+        both = functorch.vmap(call, (0, 0, None))(parameters, buffers, x)
+        for found, model in zip(both, models, strict=True):
+            assert dm.allclose(found, model(x))
+
+
+def test_the_generator_of_all_draws_is_there() -> None:
+    dm.default_generator.manual_seed(3)
+    first = dm.rand(2, generator=dm.default_generator).tolist()
+    dm.manual_seed(3)
+    assert dm.rand(2).tolist() == first and dm.default_generator.initial_seed() == dm.initial_seed() == 3
+    known = dm.default_generator.get_state()
+    second = dm.rand(2).tolist()
+    dm.default_generator.set_state(known)
+    assert dm.rand(2).tolist() == second

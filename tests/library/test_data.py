@@ -210,3 +210,10 @@ def test_what_a_subclass_owes_is_said(kind: type) -> None:
 
 def test_a_tab_has_no_workers_to_ask_about() -> None:
     assert data.get_worker_info() is None
+
+
+def test_a_sampler_of_ten_thousand_million_draws_as_it_goes() -> None:
+    sampler = data.RandomSampler(Numbers(7), replacement=True, num_samples=10**10)
+    assert len(sampler) == 10**10 and {next(iter(sampler)) for _ in range(60)} == set(range(7))
+    short = data.RandomSampler(Numbers(7), replacement=True, num_samples=20_000)
+    assert len(list(short)) == 20_000

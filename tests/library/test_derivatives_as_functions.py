@@ -108,6 +108,8 @@ def test_a_derivative_of_plain_numbers_is_plain_numbers(lib: Any) -> None:
     x, w = lib.tensor([1.0, 2.0]), lib.tensor([3.0, 1.0], requires_grad=True)
     func = lib.func
     plain = [func.grad(lambda a: (a**2).sum())(x), *func.grad_and_value(lambda a: (a**3).sum())(x), func.jacrev(lambda a: a**2)(x)]
+    plain += [*func.jvp(lambda a: a.sin(), (x,), (x,)), func.jacfwd(lambda a: a**2)(x)]
+    assert func.jvp(lambda a: a * w, (x,), (x,))[1].requires_grad and func.jvp(lambda a: a**2, (w,), (x,))[1].requires_grad
     out, pull = func.vjp(lambda a: a.sin(), x)
     assert not any(found.requires_grad for found in (*plain, out, *pull(x)))
     assert func.grad(lambda a: (a**2 * w).sum())(x).requires_grad and func.grad(lambda a: (a**3).sum())(w).requires_grad

@@ -9,6 +9,7 @@ import torch
 
 import distml_py as dm
 from distml_py import distributions as ours
+from distml_py.distributions.pathwise import slopes
 from distml_py.errors import MissingNameError, ShapeError, UnsupportedError
 
 theirs = torch.distributions
@@ -342,3 +343,40 @@ def test_several_transforms_have_a_part_each(name: str, more: tuple[Any, ...]) -
         found.append([part.numpy() for part in (y, both.inv(y), both.log_abs_det_jacobian(x, y))])
     for mine, meant in zip(*found, strict=True):
         np.testing.assert_allclose(mine, meant, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gamma_draw_changes_with_its_shape() -> None:
+    alpha = np.exp(np.random.RandomState(0).uniform(np.log(0.05), np.log(500), 400))
+    x = np.maximum(np.random.RandomState(1).gamma(alpha), 1e-30)
+    found, step = slopes(alpha, x), 1e-5 * alpha
+    shares = [torch.special.gammainc(torch.tensor(alpha + sign * step), torch.tensor(x)).numpy() for sign in (1, -1)]
+    density = torch.distributions.Gamma(torch.tensor(alpha), 1.0).log_prob(torch.tensor(x)).exp().numpy()
+    close = (x > alpha / 2) & (x < alpha * 1.5)  # where differences keep enough digits
+    np.testing.assert_allclose(found[close], (-(shares[0] - shares[1]) / (2 * step * density))[close], rtol=1e-4)
+    wanted = torch._standard_gamma_grad(torch.tensor(alpha), torch.tensor(x)).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-3)  # PyTorch's own is an approximation
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "mean"),
+    [
+        ("Gamma", {"concentration": 2.0, "rate": 3.0}, [1 / 3, -2 / 9]),
+        ("Beta", {"concentration1": 2.0, "concentration0": 3.0}, [3 / 25, -2 / 25]),
+        ("Dirichlet", {"concentration": [2.0, 0.5, 3.0]}, [[3.5 / 5.5**2, -2 / 5.5**2, -2 / 5.5**2]]),
+        ("InverseGamma", {"concentration": 4.0, "rate": 2.0}, [-2 / 9, 1 / 3]),
+        ("Chi2", {"df": 5.0}, [1.0]),
+        ("StudentT", {"df": 9.0, "loc": 1.0, "scale": 2.0}, [0.0, 1.0, 0.0]),
+        ("FisherSnedecor", {"df1": 4.0, "df2": 12.0}, [0.0, -2 / 100]),
+    ],
+)
+def test_gradients_reach_what_draws_of_gamma_are_made_of(name: str, given: dict[str, Any], mean: list[Any]) -> None:
+    """The gradient of the mean of many draws is that of the mean."""
+    dm.manual_seed(0)
+    parameters = [dm.tensor(value, requires_grad=True) for value in given.values()]
+    made = getattr(ours, name)(**dict(zip(given, parameters, strict=True)))
+    assert made.has_rsample and getattr(theirs, name).has_rsample
+    assert not made.sample((2,)).requires_grad
+    drawn = made.rsample((20_000,))
+    (drawn[:, 0] if drawn.ndim > 1 else drawn).mean().backward()
+    for parameter, wanted in zip(parameters, mean, strict=True):
+        np.testing.assert_allclose(parameter.grad.numpy(), wanted, atol=0.03)

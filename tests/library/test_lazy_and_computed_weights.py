@@ -62,12 +62,60 @@ def test_a_lazy_layer_becomes_pytorchs_plain_one(
 def test_a_lazy_parameter_says_what_it_waits_for() -> None:
     layer = dm.nn.LazyLinear(3)
     assert repr(layer.weight) == "<UninitializedParameter>"
+    assert layer.weight.data.normal_(0, 0.01).shape == (0,) and layer.bias.data.fill_(0).numel() == 0  # as in PyTorch, for nothing
     with pytest.raises(ShapeError, match="call the model once, then make the optimizer"):
-        dm.optim.SGD(layer.parameters())
+        layer.weight.shape  # noqa: B018
+    with pytest.raises(ShapeError, match="call the model once, then set its numbers"):
+        layer.weight.data = dm.ones(3, 2)
     with pytest.raises(ShapeError, match="LazyConv2d needs 3 or 4 dimensions, got"):
         dm.nn.LazyConv2d(3, 3)(dm.ones(2, 2))
     with pytest.raises(ShapeError, match="LazyBatchNorm2d needs 4 dimensions, got"):
         dm.nn.LazyBatchNorm2d()(dm.ones(2, 2))
+
+
+@pytest.mark.parametrize("orthogonal_map", [None, "matrix_exp", "cayley", "householder"])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (2, 4)], ids=str)
+def test_an_orthogonal_weight_is_pytorchs(shape: tuple[int, int], orthogonal_map: str | None) -> None:
+    layers = {lib: lib.nn.Linear(shape[1], shape[0], bias=False) for lib in (dm, torch)}
+    for lib, layer in layers.items():
+        with lib.no_grad():
+            layer.weight.copy_(lib.tensor(numbers(*shape)))
+        lib.nn.utils.parametrizations.orthogonal(layer, orthogonal_map=orthogonal_map)
+    ours, theirs = layers.values()
+    assert repr(ours) == repr(theirs) and list(ours.state_dict()) == list(theirs.state_dict())
+    near = ours.weight @ ours.weight.T if shape[0] <= shape[1] else ours.weight.T @ ours.weight
+    np.testing.assert_allclose(near.detach().numpy(), np.eye(min(shape)), atol=1e-5)
+    if shape[0] == shape[1]:  # else the base is filled up by chance
+        close(ours.weight, theirs.weight)
+    found = []
+    for lib, layer in layers.items():
+        layer.load_state_dict({name: lib.tensor(value.numpy()) for name, value in theirs.state_dict().items()})
+        with lib.no_grad():
+            layer.parametrizations.weight.original.add_(lib.tensor(numbers(*shape, seed=2)) * 0.3)
+        layer(lib.tensor(numbers(3, shape[1], seed=1))).square().sum().backward()
+        found.append((layer.weight, layer.parametrizations.weight.original.grad))
+    for mine, other in zip(*found, strict=True):
+        close(mine, other)
+
+
+@pytest.mark.parametrize("rule", ["SGD", "Adam"])
+def test_an_optimizer_may_be_made_before_a_lazy_layers_first_input(rule: str) -> None:
+    results = []
+    for lib in (dm, torch):
+        net = lib.nn.Sequential(lib.nn.LazyLinear(4), lib.nn.Tanh(), lib.nn.LazyLinear(1))
+        optimizer = getattr(lib.optim, rule)(net.parameters(), lr=0.1)
+        x = lib.tensor(numbers(5, 3))
+        net(x)
+        filled(lib, net)
+        for _ in range(3):
+            optimizer.zero_grad()
+            net(x).square().mean().backward()
+            optimizer.step()
+        results.append(net(x))
+    close(*results)
+
+
+orthogonal = dm.nn.utils.parametrizations.orthogonal
 
 
 def made(lib: Any, kind: str) -> Any:
@@ -146,6 +194,15 @@ def test_a_parametrization_of_ones_own_is_used_like_pytorchs() -> None:
         (lambda: dm.nn.utils.spectral_norm(dm.nn.Linear(2, 2), n_power_iterations=0), "n_power_iterations is at least 1, got 0"),
         (lambda: dm.nn.utils.remove_weight_norm(dm.nn.Linear(2, 2)), "remove_weight_norm: 'weight' of Linear is not normalised"),
         (lambda: dm.nn.utils.parametrizations.spectral_norm(dm.nn.Linear(2, 2), "w"), "Linear has no parameter or buffer 'w'"),
+        (lambda: orthogonal(dm.nn.Linear(2, 2), "bias"), "Linear has no parameter or buffer 'bias' of at least 2 dimensions"),
+        (
+            lambda: orthogonal(dm.nn.Linear(2, 2), orthogonal_map="exp"),
+            "orthogonal_map is one of matrix_exp, cayley, householder, got 'exp'",
+        ),
+        (
+            lambda: setattr(orthogonal(dm.nn.Linear(2, 2)), "weight", dm.ones(3, 2)),
+            "orthogonal: expected a matrix or batch of matrices",
+        ),
         (
             lambda: dm.nn.utils.parametrizations.spectral_norm(dm.nn.Linear(2, 2), n_power_iterations=0),
             "spectral_norm: n_power_iterations is at least 1, got 0",

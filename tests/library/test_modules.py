@@ -10,7 +10,7 @@ import torch
 
 import distml_py as dm
 from distml_py import nn
-from distml_py.errors import DistmlError, DtypeError, IndexRangeError, ShapeError, UnsupportedError
+from distml_py.errors import ArgumentError, DistmlError, DtypeError, IndexRangeError, ShapeError, UnsupportedError
 
 
 def net(lib: Any) -> Any:
@@ -80,9 +80,9 @@ def test_names_can_be_reserved_and_taken_away() -> None:
         own.register_parameter("a.b", None)
     with pytest.raises(ShapeError, match="add_module: Own has an attribute 'train' already; choose another name"):
         own.add_module("train", None)
-    with pytest.raises(ShapeError, match="register_parameter: 'w' takes a Parameter or None, got Tensor"):
+    with pytest.raises(ArgumentError, match="register_parameter: 'w' takes a Parameter or None, got Tensor"):
         own.register_parameter("w", dm.ones(1))
-    with pytest.raises(ShapeError, match="add_module: 'w' takes a Module or None, got int"):
+    with pytest.raises(ArgumentError, match="add_module: 'w' takes a Module or None, got int"):
         own.add_module("w", 1)
 
 

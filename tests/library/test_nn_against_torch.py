@@ -278,7 +278,7 @@ def test_a_state_dict_that_does_not_fit_is_named() -> None:
         (lambda: nn.Conv2d(1, 1, (1, 2, 3)), r"kernel_size is an int or two ints of at least 1, got \(1, 2, 3\)"),
         (
             lambda: nn.Conv2d(1, 1, 3, padding_mode="mirror"),
-            r"not implemented: Conv2d\(padding_mode='mirror'\); nearest is 'zeros'",
+            "Conv2d: padding_mode is one of zeros, reflect, replicate, circular, got 'mirror'",
         ),
         (lambda: nn.Dropout(1.5)(dm.ones(2)), "dropout: p is a probability, got 1.5"),
         (lambda: nn.Linear(2, 3)(dm.ones(4, 5)), r"linear: the last size of input \(4, 5\) must equal the last of weight \(3, 2\)"),

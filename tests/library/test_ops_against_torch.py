@@ -37,7 +37,7 @@ NO_EXAMPLE = {
     ),
     # what scripts ask for in passing
     *("is_cpu", "is_meta", "is_pinned", "is_shared", "mH", "new", "output_nr"),
-    *("coalesce", "to_sparse"),  # test_sparse.py
+    *("coalesce", "to_sparse", "to_sparse_coo"),  # test_sparse.py
     *("is_ipu", "is_maia", "is_mps", "is_mtia", "is_nested", "is_quantized", "is_sparse_csr", "is_xla", "is_xpu", "real", "imag"),
     # test_views.py and test_module_state.py
     *(

@@ -10,7 +10,7 @@ import torch
 
 import distml_py as dm
 from distml_py import optim
-from distml_py.errors import RecipeError, ShapeError, UnsupportedError
+from distml_py.errors import ArgumentError, RecipeError, ShapeError, UnsupportedError
 from op_examples import numbers
 
 STEPS = 20
@@ -291,7 +291,7 @@ def test_a_step_computes_everything_at_once() -> None:
     [
         (lambda: optim.SGD([]), RecipeError, r"SGD got no parameters; pass model.parameters\(\)"),
         (lambda: optim.SGD([dm.ones(1, requires_grad=True) * 2]), RecipeError, "SGD takes leaf tensors, got Tensor"),
-        (lambda: optim.SGD([np.ones(1)]), RecipeError, "SGD takes leaf tensors, got ndarray"),
+        (lambda: optim.SGD([np.ones(1)]), ArgumentError, "SGD takes tensors, got ndarray; pass model.parameters()"),
         (lambda: optim.SGD([w := dm.ones(1), w]), RecipeError, "SGD: a parameter was given twice; each is in one group, once"),
         (lambda: optim.Adadelta(start(dm), rho=2.0), RecipeError, r"Adadelta: rho is in \[0, 1\], got 2.0"),
         (lambda: optim.NAdam(start(dm), betas=(1.0, 0.9)), RecipeError, r"NAdam: betas are in \[0, 1\), got \(1.0, 0.9\)"),

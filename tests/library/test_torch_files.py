@@ -251,13 +251,47 @@ def test_damaged_files_are_read_or_refused_and_nothing_else() -> None:
     ("obj", "text"),
     [
         (lambda: type("Local", (dm.nn.Module,), {})(), "define it at the top of a file, or save the model's state_dict()"),
-        (lambda: {"f": len}, "torch.save writes tensors, numbers, text"),
+        (lambda: {"f": len}, "torch.save writes tensors, arrays, numbers, text"),
+        (lambda: np.array([None]), "torch.save: an array of object is not written; truths, integers and floats are"),
     ],
 )
 def test_what_cannot_be_written_is_said(obj: Callable[[], Any], text: str) -> None:
     with pytest.raises(FormatError) as error:
         dm.save(obj(), io.BytesIO())
     assert text in str(error.value)
+
+
+ARRAYS = {
+    "grid": np.arange(6.0).reshape(2, 3),
+    "columns": np.asfortranarray(np.arange(6, dtype="<f4").reshape(2, 3)),
+    "big": np.array([1, -2, 2**40], ">i8"),
+    "truths": np.array([True, False]),
+    "none": np.zeros((0, 3), np.float16),
+    "one": np.float64(2.5),
+}
+
+
+def test_arrays_of_numpy_go_both_ways() -> None:
+    stored, back = io.BytesIO(), io.BytesIO()
+    torch.save(ARRAYS, stored)
+    stored.seek(0)
+    found = dm.load(stored)
+    dm.save({name: np.asarray(array) for name, array in ARRAYS.items()}, back)
+    back.seek(0)
+    theirs = torch.load(back, weights_only=False)
+    for name, array in ARRAYS.items():
+        for other in (found[name], theirs[name]):
+            np.testing.assert_array_equal(other, array)
+            assert other.dtype == array.dtype.newbyteorder("=") and other.shape == array.shape
+    theirs["grid"][0] = 9.0  # its own, and not locked
+
+
+@pytest.mark.parametrize("array", [np.array([None]), np.array(["a"]), np.array([1j])])
+def test_arrays_of_other_things_than_numbers_are_not_read(array: np.ndarray) -> None:
+    stored = io.BytesIO()
+    torch.save({"array": array}, stored)
+    with pytest.raises(FormatError, match="the file holds an array of dtype|asks for"):
+        dm.load(io.BytesIO(stored.getvalue()))
 
 
 def test_files_of_safetensors_both_ways(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the coordinator did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
-        found = re.search(r"Others join: http://([\w.:]+)/#t=(\S+)", self.log.read_text())
+        found = re.search(r"Others join: http://([\w.:]+)/#t=([\w-]+)", self.log.read_text())
         assert found is not None
         self.address, self.token = found.group(1), found.group(2)
 

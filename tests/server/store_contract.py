@@ -68,6 +68,7 @@ class StoreContract:
         filled(kind)
         assert kind.kept() == [1, 2]
 
+    @pytest.mark.fault("R20")
     @pytest.mark.parametrize("damage", DAMAGES)
     def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_used_and_said(self, kind: Kind, damage: str) -> None:
         store = filled(kind)
@@ -77,6 +78,7 @@ class StoreContract:
         assert found.step == 1 and found.arrays["weights/w"].tolist() == [1, 1, 1]
         assert len(said) == 1 and "Trying the one before it" in said[0]
 
+    @pytest.mark.fault("R20")
     def test_with_no_sound_checkpoint_it_never_starts_at_step_0(self, kind: Kind) -> None:
         store = filled(kind)
         for step in kind.kept():
@@ -99,6 +101,7 @@ class StoreContract:
         found = store.open(print)
         assert (found.run.run, found.record.state) == ("run2", "stopped")
 
+    @pytest.mark.fault("R19")
     def test_a_crash_between_checkpoint_and_record_leaves_the_old_run_usable(
         self, kind: Kind, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,6 +1,8 @@
 """A coordinator behind real sockets: what good peers get, and what bad ones cannot do."""
 
 import asyncio
+import contextlib
+import dataclasses
 import hashlib
 import logging
 import random
@@ -17,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from distml_py import io, wire
+from distml_py.errors import FormatError
 from distml_server import coordinator, sockets
 from peers import CODE, Peer, Served, prefixed, serving, start, weights
 
@@ -139,14 +142,20 @@ async def test_a_host_that_reloads_continues_from_its_last_checkpoint(served: Se
 @pytest.mark.fault("R33")
 async def test_a_tab_that_connects_again_takes_its_old_place(served: Served) -> None:
     served.coordinator.begin(start(), weights())
-    async with served.worker("s1") as old:
-        await old.join()
-        await old.get(wire.Lease)
-        async with served.worker("s1") as new:
-            assert await old.closed() == sockets.REPLACED
+    async with contextlib.AsyncExitStack() as opened:
+        old = None
+        for _ in range(20):
+            new = await opened.enter_async_context(served.worker("s1"))
+            if old is not None:
+                assert await old.closed() == sockets.REPLACED
+            old = new
             await new.join()
-            await new.get(wire.Lease)
+            lease = await new.get(wire.Lease)
             assert [row["id"] for row in served.coordinator.status()["worker_list"]] == [new.welcome.worker]
+            (worker,) = served.coordinator.rounds.workers.values()
+            book = served.coordinator.rounds.book
+            assert book is not None and {one.id for leases in book.out.values() for one in leases} == {*worker.leases}
+            assert lease.lease in worker.leases, "no lease of those before is left"
 
 
 @pytest.mark.fault("R21")
@@ -162,6 +171,9 @@ async def test_training_goes_on_in_memory_when_the_disk_is_full(served: Served, 
         for _ in range(2):
             await worker.gradient(await worker.get(wire.Lease), GOOD)
         await until(lambda: served.coordinator.status()["step"] == 1)
+        for path, words, code in (("/metrics", "distml_storage_works 0", 200), ("/readyz", "cannot store", 503)):
+            async with served.client.get(served.url + path) as answer:
+                assert answer.status == code and words in await answer.text()
         monkeypatch.undo()
         for _ in range(2):
             await worker.gradient(await worker.get(wire.Lease), GOOD)
@@ -278,7 +290,24 @@ async def test_a_gradient_with_any_bit_flipped_changes_nothing(served: Served) -
                 await worker.raw(bytes(damaged))
                 assert (await worker.get(wire.Rejected)).reason == "format"
             assert await worker.closed() == 1007
+    for _ in range(1000):
+        damaged = bytearray(frame)
+        damaged[chance.randrange(len(frame))] ^= 1 << chance.randrange(8)
+        with pytest.raises(FormatError):
+            served.coordinator.inspect(bytes(damaged))
     assert (served.coordinator.sha256, served.coordinator.rounds.version) == (before, 0)
+
+
+@pytest.mark.fault("R8")
+async def test_who_answers_for_steps_that_do_not_exist_is_refused_and_the_third_time_closed(served: Served) -> None:
+    served.coordinator.begin(start(), weights())
+    async with served.worker() as worker:
+        lease = await served_lease(served, worker)
+        for step in (-1, 2**63 - 1, 7):
+            await worker.gradient(dataclasses.replace(lease, step=step), GOOD)
+            assert (await worker.get(wire.Rejected)).reason == "bad_step"
+        assert await worker.closed() == 1008
+    assert served.coordinator.rounds.version == 0
 
 
 @pytest.mark.fault("S8", "R7")
@@ -469,9 +498,17 @@ async def test_frames_that_are_too_large_close_the_connection(served: Served) ->
 @pytest.mark.fault("S9", "R13")
 async def test_a_frame_that_claims_a_gigabyte_is_refused_before_it_arrives(served: Served) -> None:
     async with served.worker() as worker:
+        before = memory_bytes()
         transport = worker.socket._response.connection.transport  # type: ignore[union-attr]
         transport.write(struct.pack(">BBQI", 0x82, 0x80 | 127, 1 << 30, 0))
         assert await worker.closed() == 1009
+        assert memory_bytes() - before < 5 << 20
+
+
+def memory_bytes() -> int:
+    """Of this process, where the system tells."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * 4096 if pages.exists() else 0
 
 
 @pytest.mark.fault("S13")
@@ -496,7 +533,7 @@ async def test_a_flood_of_control_messages_costs_the_connection(served: Served) 
 async def test_a_worker_that_dies_in_the_middle_of_a_frame_leaves_nothing_behind(served: Served) -> None:
     served.coordinator.begin(start(steps=1), weights())
     before = served.coordinator.sha256
-    for part in (1, 60, -1):
+    for part in (1, 0.5, -1):
         async with served.worker() as worker:
             lease = await served_lease(served, worker)
             message = wire.Gradient(lease.run, lease.step, lease.version, lease.shard, lease.lease, lease.count, 0.5, 0)
@@ -504,10 +541,13 @@ async def test_a_worker_that_dies_in_the_middle_of_a_frame_leaves_nothing_behind
             assert isinstance(frame, bytes)
             masked = struct.pack(">BBHI", 0x82, 0x80 | 126, len(frame), 0) + frame
             transport = worker.socket._response.connection.transport  # type: ignore[union-attr]
-            transport.write(masked[:part])
+            transport.write(masked[: int(len(masked) * part) if part == 0.5 else int(part)])
             await asyncio.sleep(0.05)
+            gone = asyncio.get_running_loop().time()
             transport.abort()
-        await until(lambda: served.coordinator.idle)
+        book = served.coordinator.rounds.book
+        await until(lambda book=book: served.coordinator.idle and book is not None and len(book.waiting) == 2)
+        assert asyncio.get_running_loop().time() - gone < 1, "its shards are free at once"
     assert served.coordinator.sha256 == before
     async with served.worker() as worker:
         await worker.join()
@@ -529,9 +569,15 @@ async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: S
     await loop.sock_sendall(deaf, f"{head}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'A' * 22}==\r\n\r\n".encode())
     run = served.coordinator.rounds.run
     assert run is not None
-    for message in (wire.Hello(1, served.access.worker_token, "", "deaf", ""), wire.Join(run.run, "reference", "d", "p")):
+    hello = wire.Hello(wire.PROTOCOL, served.access.worker_token, "", "deaf", "")
+    for message in (hello, wire.Join(run.run, "reference", "d", "p")):
         text = str(wire.encode(message)).encode()
         await loop.sock_sendall(deaf, struct.pack(">BBHI", 0x81, 0x80 | 126, len(text), 0) + text)
+    await until(lambda: len(served.coordinator.rounds.joined()) == 1)
+    (unread,) = served.coordinator._connections.values()
+    await until(lambda: unread._transport is not None and unread._transport.get_write_buffer_size() > 0)
+    assert unread._transport is not None
+    assert unread._transport.get_write_buffer_size() <= served.coordinator.largest_frame("worker"), "one frame at most waits there"
     async with served.worker() as worker:
         await worker.join()
         for _ in range(4):

@@ -72,6 +72,26 @@ async def test_a_solo_workers_checkpoint_is_stored_before_it_counts(tmp_path: Pa
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.fault("R18")
+async def test_what_is_being_stored_when_the_coordinator_ends_is_told_when_it_is(tmp_path: Path) -> None:
+    """Its writer is not ended in the midst of it: whoever waits for the same state would take it for stored."""
+    async with serving(tmp_path, durability_s=0.0) as served, served.peer() as host:
+        stored = slow(served)
+        await host.send(start(steps=9), prefixed(weights()))
+        run = await host.join()
+        await host.get(wire.Solo)
+        await host.send(wire.Checkpoint(run.run, 3, "periodic", 0.4), prefixed(weights()))
+        async with asyncio.timeout(5):
+            while not served.coordinator.committing:
+                await asyncio.sleep(0)
+        closing = asyncio.create_task(served.coordinator.close(0.0))
+        while not closing.done():
+            assert served.coordinator.status()["weights_version"] in {0, *stored}
+            await asyncio.sleep(SLOW_S / 20)
+        served.coordinator.close = lambda wait_s: asyncio.sleep(0)  # type: ignore[method-assign, assignment]
+        assert stored[-1] == 3
+
+
 @pytest.mark.fault("R19")
 async def test_the_last_step_before_nothing_happens_is_stored_as_well(tmp_path: Path) -> None:
     async with serving(tmp_path, durability_s=0.3) as served:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 
 from distml_py import codecs, wire
 from distml_server.access import Access
-from distml_server.cluster import messages
+from distml_server.cluster import messages, standing
 from distml_server.cluster.follower import Follower
 from distml_server.cluster.leader import Leader
-from distml_server.cluster.transport import Hub, Local
-from distml_server.coordinator import START_BYTES, Coordinator
+from distml_server.cluster.transport import Hub, Local, Unreachable
+from distml_server.conduct import MOST_STRIKES, QUARANTINE_S
+from distml_server.coordinator import SESSION_CHARACTERS, START_BYTES, Coordinator
 from distml_server.effects import Reject
 from distml_server.guards import Guards
 from distml_server.sockets import Connection, Traffic
@@ -25,6 +27,7 @@ from peers import prefixed, start, weights
 SHARDS, STEPS = 24, 3
 PATIENCE_S = 10.0
 WORK_S = 0.02
+MESSAGE_BYTES = 1 << 20  # of NATS
 
 
 class Person(Connection):
@@ -117,6 +120,10 @@ class Three:
             found.place = "leader"
         found.hello()
         return found
+
+    def noted(self, name: str) -> bytes:
+        entry = self.hub.values.get(name)
+        return entry.value if entry is not None else b""
 
     async def over(self) -> None:
         await until(self.coordinator.over.is_set)
@@ -277,23 +284,84 @@ async def test_a_leader_that_ends_says_so(tmp_path: Path) -> None:
         assert follower.told["run"] and person.closed == []
 
 
-async def test_a_pause_and_a_locked_door_outlive_the_leader(tmp_path: Path) -> None:
+async def test_what_is_known_of_people_outlives_the_leader(tmp_path: Path) -> None:
+    """A pause, a locked door, who was here before it was, who was sent away, and strikes."""
     async with leading(tmp_path) as three:
         begin(three.coordinator)
-        three.coordinator.rounds.state, three.coordinator.door.locked = "paused", True
-        three.coordinator.door.ban({"worker s9"})
-        await until(lambda: "standing" in three.hub.values and b"s9" in three.hub.values["standing"].value)
-        hub = three.hub
+        rounds, door = three.coordinator.rounds, three.coordinator.door
+        three.person(three.coordinator)
+        rounds.state, door.locked = "paused", True
+        door.ban(["worker s9"])
+        rounds.conduct.convict("worker s8", three.coordinator.now())
+        for _ in range(MOST_STRIKES):
+            rounds.conduct.strike("worker s7", three.coordinator.now())
+        await until(lambda: b"s9" in three.noted(standing.NAME) and b"s7" in three.noted(standing.STRIKES))
     with contextlib.closing(Store(tmp_path)) as store:
-        next_one = Coordinator(store, Access(False), durability_s=0.0)
+        next_one = Coordinator(store, Access(False), clock=lambda: 5.0, durability_s=0.0)  # a machine that was just started
         next_one.resume(store.open(print))
-        leader = Leader(next_one, Local(hub), "next")
+        leader = Leader(next_one, Local(three.hub), "next")
         await leader.open()
         assert next_one.rounds.state == "paused" and next_one.door.locked
-        assert next_one.door.refusal("worker s9", "worker") is not None
+        assert next_one.door.refusal("worker s9", "worker").reason == "kicked"  # type: ignore[union-attr]
         assert next_one.door.refusal("host s9", "host") is None
+        assert next_one.door.refusal("worker s1", "worker") is None, "it was here before the door was locked"
+        assert next_one.door.refusal("worker s2", "worker").reason == "locked"  # type: ignore[union-attr]
+        conduct = next_one.rounds.conduct
+        assert conduct.banned("worker s8") and not conduct.banned("worker s7")
+        assert conduct.quarantined("worker s7", 5.0 + QUARANTINE_S - 1) and not conduct.quarantined("worker s1", 5.0)
         await leader.close()
         next_one.abandon()
+
+
+class Deaf(Local):
+    """deaf: a value is changed, and whoever changed it does not hear so."""
+
+    deaf = False
+
+    async def put(self, name: str, value: bytes, revision: int = 0) -> int | None:
+        found = await super().put(name, value, revision)
+        if self.deaf:
+            raise Unreachable("the answer was lost")
+        return found
+
+
+async def test_what_was_noted_is_gone_on_from_when_the_answer_was_lost_and_another_leaders_never() -> None:
+    hub = Hub()
+    transport = Deaf(hub)
+    noted = standing.Noted(transport, "strikes", "one")
+    assert await noted.recall() == {}
+    transport.deaf = True
+    await noted.note({"strikes": {"a": 1}})
+    transport.deaf = False
+    for count in (2, 2):  # the first time it finds out what is there
+        await noted.note({"strikes": {"a": count}})
+    other = standing.Noted(Local(hub), "strikes", "two")
+    assert await other.recall() == {"strikes": {"a": 2}, "by": "one"}
+    await other.note({"strikes": {"b": 6}})
+    for _ in range(3):
+        await noted.note({"strikes": {"a": 3}})
+    assert await other.recall() == {"strikes": {"b": 6}, "by": "two"}
+
+
+async def test_as_much_is_noted_as_a_message_takes_the_newest_and_the_worst_first(tmp_path: Path) -> None:
+    """Sessions are what their workers say they are: as long as can be."""
+    async with leading(tmp_path) as three:
+        begin(three.coordinator)
+        person = Person(three.coordinator, 1)
+        hello = wire.Hello(wire.PROTOCOL, "", "worker", "p", "\N{GRINNING FACE}" * 1000)
+        assert three.coordinator.welcome(person, hello, None) is None
+        (known,) = three.coordinator.door.known
+        assert len(json.dumps(known)) < 80
+        longest = '"' * SESSION_CHARACTERS
+        rounds, door = three.coordinator.rounds, three.coordinator.door
+        door.ban(f"worker {longest}{number}" for number in range(9000))
+        door.recognise(f"worker {longest}{number}" for number in range(9000))
+        rounds.conduct.convict("worker worst", 0.0)
+        for number in range(9000):
+            rounds.conduct.strike(f"worker {longest}{number}", three.coordinator.now())
+        await until(lambda: b"8999" in three.noted(standing.NAME))
+        await until(lambda: b"worst" in three.noted(standing.STRIKES))
+        assert all(len(entry.value) < MESSAGE_BYTES for entry in three.hub.values.values())
 
 
 async def test_a_host_at_a_follower_starts_and_steers(tmp_path: Path) -> None:

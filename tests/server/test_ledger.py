@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from distml_py import safetensors, wire
-from distml_server import ledger
+from distml_server import ledger, metrics
 from distml_server.cli import main
 from peers import Served, prefixed, serving, start, weights
 
@@ -90,6 +90,7 @@ async def test_s34_metrics_need_a_token_where_the_status_does_and_health_needs_n
         bearer = network | {"Authorization": f"Bearer {served.access.worker_token}"}
         async with served.client.get(served.url + "/metrics", headers=bearer) as answer:
             text = await answer.text()
+        assert metrics.GAUGES.keys() <= served.coordinator.status().keys()
         assert "\ndistml_workers 0\n" in text and "\ndistml_storage_works 1\n" in text
         served.coordinator._trouble = "cannot store checkpoints: No space left on device"
         async with served.client.get(served.url + "/readyz", headers=network) as answer:

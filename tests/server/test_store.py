@@ -108,6 +108,7 @@ def test_a_full_table_is_an_error_of_the_disk_and_the_old_record_stays(tmp_path:
         assert store.open(print).step == 1
 
 
+@pytest.mark.fault("R21")
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_whole(path, b"old")

@@ -73,7 +73,7 @@ class Follower:
             refusal = self.welcome(connection, hello, origin)
             if refusal is not None:
                 connection.say(refusal)
-                connection.close(REFUSED, refusal.detail)
+                connection.close(REFUSED if refusal.reason == "token" else FORBIDDEN, refusal.detail)
         self._tasks = [asyncio.create_task(self._work_off())]
 
     async def _send(self, number: int, things: list[m.UpThing]) -> None:

@@ -59,7 +59,7 @@ class Leader:
         self._stops: list[Stop] = []
         self._shares: asyncio.Queue[m.Share] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._standing = Standing(transport, coordinator)
+        self._standing = Standing(transport, coordinator, term)
         coordinator.apply = self.apply
 
     async def open(self) -> None:

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,20 +23,18 @@ from ..decoding import decode
 from ..effects import Reject
 from ..guards import TRUSTING, Guards
 from ..rounds import Rounds
-from ..sockets import REFUSED, Connection, Inspected, Traffic
+from ..sockets import FORBIDDEN, REFUSED, Connection, Inspected, Traffic
 from ..status import status
-from ..store import Deposed, Stored
+from ..store import Deposed, RunStore, Stored, StoreError
 from .follower import Follower
 from .leader import Leader
 from .links import Links
-from .nats_store import NatsStore
-from .nats_transport import NatsTransport
-from .servers import ClusterError, settled
-from .transport import ASLEEP_S, BEAT_S, Entry, Transport, Unreachable
+from .transport import ASLEEP_S, BEAT_S, ClusterError, Entry, Transport, Unreachable
 
 TOLD_S = 1.5  # then people are told that nobody leads
 AWAY_S = 10.0  # without the others for so long: tabs had better go to another coordinator
 FIRST_S = 30.0
+TURN_S = 2.0  # so long a turn that has begun may take when this coordinator ends
 CLOSE_S = 8.0
 HURRY_S = 4.0
 LEADER = "leader"
@@ -53,10 +51,17 @@ class Plan:
     wish: tuple[wire.Start, dict[str, np.ndarray]] | None = None
 
 
+class SharedStore(RunStore, Protocol):
+    """What all coordinators of a cluster store in; they may open it at once, and only one of them is not Deposed."""
+
+    def hurry(self, seconds: float) -> None:
+        """From now on a step is waited for no longer than that."""
+
+
 class Member:
     """A sockets.Coordinator, and what app.py and serve.py need of one. over: the run is."""
 
-    def __init__(self, transport: Transport, access: Access, open_store: Callable[[], NatsStore], plan: Plan) -> None:
+    def __init__(self, transport: Transport, access: Access, open_store: Callable[[], SharedStore], plan: Plan) -> None:
         self.name = secrets.token_hex(3)
         self.join_url, self.traffic = "", Traffic()
         self.over = asyncio.Event()
@@ -67,14 +72,16 @@ class Member:
         self._here: dict[Connection, tuple[wire.Hello, str | None]] = {}
         self._term, self._revision = "", 0  # while it has the lease
         self._opening: asyncio.Task[None] | None = None
-        self._store: NatsStore | None = None
+        self._stores: set[SharedStore] = set()  # that are open
+        self._store: SharedStore | None = None
         self._coordinator: Coordinator | None = None
         self._leader: Leader | None = None
         self._follower: Follower | None = None
         self._told: dict[str, Any] = status(Rounds(), None, None, 0.0) | {"locked": False}
         self._trouble: str | None = None
         self._reached_s = time.monotonic()
-        self._settled = asyncio.Event()
+        self._settled, self._ending = asyncio.Event(), asyncio.Event()
+        self._unable: str | None = None  # why it could not lead when it was its turn
 
     @property
     def _side(self) -> Coordinator | Follower | None:
@@ -141,7 +148,7 @@ class Member:
             self._told = self._coordinator.status(most)
         elif self._follower is not None and self._follower.told:
             self._told = self._follower.told
-        trouble = self._trouble
+        trouble = self._trouble or self._unable
         if trouble is None and not self._led:
             trouble = "no coordinator of the cluster leads: the run goes on when one does"
         cluster = {"name": self.name, "leads": self._coordinator is not None}
@@ -184,7 +191,7 @@ class Member:
 
     async def _govern(self) -> None:
         before = time.monotonic()
-        while True:
+        while not self._ending.is_set():
             if time.monotonic() - before > BEAT_S + ASLEEP_S and self._follower is not None:
                 self._follower.heard_s = time.monotonic()
             before = time.monotonic()
@@ -203,7 +210,8 @@ class Member:
                     self.over.set()
             if not self._led:
                 self._tell_here()
-            await asyncio.sleep(BEAT_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), BEAT_S)
 
     async def _turn(self) -> None:
         if self._term:
@@ -212,7 +220,9 @@ class Member:
         found = await self._transport.holder(LEADER)
         if found is None:
             await self._try_to_lead()
-        elif self._follower is None or self._follower.term != found.value.decode() or not self._follower.alive():
+            return
+        self._unable = None
+        if self._follower is None or self._follower.term != found.value.decode() or not self._follower.alive():
             await self._follow(found)
         elif self._follower.told.get("run"):
             self._forget_wish(self._follower.told["run"])
@@ -222,20 +232,32 @@ class Member:
             opening, self._opening = self._opening, None
             try:
                 opening.result()
-            except (Deposed, OSError, ClusterError):
+            except Deposed:
+                await self._step_down()  # who led before was not done yet
+                return
+            except (StoreError, OSError, ClusterError) as error:
                 if not self._settled.is_set():
                     raise  # as it was asked for it cannot begin
+                self._unable = str(error)
                 await self._step_down()
                 return
+            self._unable = None
         if self._coordinator is not None:
             for task in self._coordinator.tasks:
                 if task.done():
                     task.result()  # raises: better no coordinator than one that has lost its clock
-        revision = await self._transport.hold(LEADER, self._term.encode(), self._revision)
-        if revision is None or self._coordinator is not None and self._coordinator.deposed.is_set():
+        if not await self._hold() or self._coordinator is not None and self._coordinator.deposed.is_set():
             await self._step_down()
-        else:
-            self._revision = revision
+
+    async def _hold(self) -> bool:
+        """Keeps the lease; whether it is still this one's. Where an answer was lost what is there tells."""
+        value = self._term.encode()
+        revision = await self._transport.hold(LEADER, value, self._revision)
+        if revision is None:
+            found = await self._transport.holder(LEADER)
+            revision = found.revision if found is not None and found.value == value else None
+        self._revision = revision or self._revision
+        return revision is not None
 
     async def _try_to_lead(self) -> None:
         term = f"{self.name}-{secrets.token_hex(3)}"
@@ -247,21 +269,33 @@ class Member:
 
     async def _lead(self) -> None:
         """Goes on with the cluster's run from what is stored."""
-        store = self._store = await asyncio.to_thread(self._open_store)
+        store = self._store = await asyncio.to_thread(self._opened)
         plan = self._plan
         coordinator = Coordinator(
             store, self._access, plan.deterministic, exchange=plan.exchange, guards=plan.guards, durability_s=0.0
         )
-        coordinator.join_url = self.join_url
-        await asyncio.to_thread(self._begin, coordinator, store)
+        coordinator.join_url, coordinator.mark = self.join_url, f"-{self._term.rpartition('-')[2]}"
         leader = Leader(coordinator, self._transport, self._term)
-        await leader.open()
-        await coordinator.run()
+        try:
+            await asyncio.to_thread(self._begin, coordinator, store)
+            await leader.open()
+            await coordinator.run()
+        except BaseException:
+            coordinator.abandon()
+            await leader.close()
+            raise
+        self._wish = None  # begun, or under way already
         self._leader, self._coordinator = leader, coordinator
         for connection, (hello, origin) in list(self._here.items()):
             self._welcome_again(connection, hello, origin)
 
-    def _begin(self, coordinator: Coordinator, store: NatsStore) -> None:
+    def _opened(self) -> SharedStore:
+        """In a thread, which goes on when nobody waits for it any more: it is closed all the same."""
+        store = self._open_store()
+        self._stores.add(store)
+        return store
+
+    def _begin(self, coordinator: Coordinator, store: SharedStore) -> None:
         """In a thread of its own: nobody else knows this coordinator yet, and the store waits for NATS."""
         records = store.records(_print)
         active = [name for name, record in records.items() if record.state not in OVER]
@@ -274,8 +308,7 @@ class Member:
             _print(f"Run {stored.run.run} goes on at step {stored.step} of {stored.run.steps}.")
             self._forget_wish(stored.run.run)
         elif self._wish is not None:
-            (start, tensors), self._wish = self._wish, None
-            coordinator.begin(start, tensors)
+            coordinator.begin(*self._wish)
 
     def _forget_wish(self, run: str) -> None:
         if self._wish is not None:
@@ -296,18 +329,23 @@ class Member:
 
     async def _step_down(self) -> None:
         """Another coordinator has the lease, or the run. What was not stored was not told."""
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._coordinator is not None:
-            self.status()
-            self._coordinator.abandon()
-        if self._leader is not None:
-            await self._leader.close()
-        store, revision = self._store, self._revision
+        self.status()
+        term, opening, coordinator, leader = self._term, self._opening, self._coordinator, self._leader
         self._term, self._revision = "", 0
         self._coordinator = self._leader = self._store = self._opening = None
-        await self._transport.let_go(LEADER, revision)
-        if store is not None:
+        await _ended(opening)
+        if coordinator is not None:
+            coordinator.abandon()
+        if leader is not None:
+            await leader.close()
+        try:
+            await self._transport.let_go(LEADER, term.encode())
+        finally:
+            await self._close_stores()
+
+    async def _close_stores(self) -> None:
+        while self._stores:
+            store = self._stores.pop()
             store.hurry(0.0)
             await asyncio.to_thread(store.close)
 
@@ -316,7 +354,7 @@ class Member:
         refusal = side.welcome(connection, hello, origin) if side is not None else None
         if refusal is not None:
             connection.say(refusal)
-            connection.close(REFUSED, refusal.detail)
+            connection.close(REFUSED if refusal.reason == "token" else FORBIDDEN, refusal.detail)
 
     def _tell_here(self) -> None:
         frame = wire.encode(wire.Status(self.status()))
@@ -328,15 +366,16 @@ class Member:
             connection.close(1012, "this coordinator does not reach the others")
 
     async def close(self) -> None:
-        """A leader stores the run and leaves the lease; tabs here come back somewhere else."""
-        for task in self.tasks:
-            task.cancel()
-        if self._opening is not None:
-            self._opening.cancel()
+        """A leader stores the run, and only then leaves the lease; tabs here come back somewhere else."""
+        self._ending.set()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=TURN_S)
+        await _ended(*self.tasks, self._opening)
         if self._coordinator is not None and self._store is not None:
             self._store.hurry(HURRY_S)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._coordinator.close(), CLOSE_S)
+            keeping = asyncio.create_task(self._keep_lease())
+            await self._close(self._coordinator)
+            await _ended(keeping)
         for connection in list(self._here):
             connection.close(1012, "restart")
         with contextlib.suppress(OSError):
@@ -344,15 +383,35 @@ class Member:
         if self._term:
             with contextlib.suppress(OSError):
                 await self._step_down()
+        await self._close_stores()
         await self._transport.close()
 
+    async def _keep_lease(self) -> None:
+        """While the last step is being stored nobody else may go on from the one before."""
+        while True:
+            with contextlib.suppress(Unreachable):
+                if not await self._hold():
+                    return
+            await asyncio.sleep(BEAT_S)
 
-async def join(servers: list[str], access: Access, plan: Plan) -> Member:
-    """Raises ClusterError when there is no NATS that does what is needed."""
-    plan.guards.check(plan.deterministic)
-    member = Member(await NatsTransport.open(servers), access, lambda: NatsStore(servers), plan)
-    await settled(member.agree, "what the coordinators have in common")
-    return member
+    async def _close(self, coordinator: Coordinator) -> None:
+        """Who is deposed meanwhile has nothing left to store."""
+        closing, deposed = asyncio.create_task(coordinator.close()), asyncio.create_task(coordinator.deposed.wait())
+        await asyncio.wait({closing, deposed}, timeout=CLOSE_S, return_when=asyncio.FIRST_COMPLETED)
+        await _ended(closing, deposed)
+        if not closing.cancelled():
+            closing.result()
+
+
+async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
+    """Ends what still runs, and waits until it has: nothing of it happens later. What they raise is not asked for."""
+    found = [task for task in tasks if task is not None]
+    left = {task for task in found if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=BEAT_S)  # again: wait_for() swallows a cancellation that meets an answer
+    await asyncio.gather(*found, return_exceptions=True)
 
 
 def _print(text: str) -> None:

@@ -49,12 +49,14 @@ class NatsStore:
         self._tails: dict[str, int] = {}  # of lines
         self._noted: dict[str, list[list[Any]]] = {}
         self._patience_s: float | None = None  # None: a step waits as long as it takes
+        self._closed, self._asking = False, threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="nats store", daemon=True)
         self._thread.start()
         try:
             self._do(self._connect())
         except BaseException:
+            self._closed = True
             self._end()
             raise
 
@@ -85,9 +87,13 @@ class NatsStore:
         self._patience_s = seconds
 
     def close(self) -> None:
-        if not self._thread.is_alive():
-            return
-        self._do(self._disconnect())
+        """Who still waits for an answer in another thread gets none, and whoever asks later gets an OSError."""
+        with self._asking:
+            if self._closed:
+                return
+            self._closed = True
+            last = asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop)
+        last.result()
         self._end()
 
     async def _disconnect(self) -> None:
@@ -104,7 +110,12 @@ class NatsStore:
         self._thread.join(ANSWER_S)
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._asking:  # what the loop is asked for after close() would never be answered
+            if self._closed:
+                work.close()
+                raise OSError(f"the connection to {self.place} is closed")
+            asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return asked.result()
 
     # ------------------------------------------------------------ writing
 

@@ -17,6 +17,7 @@ from .servers import ANSWER_S, NAME, PASSING, Client, Cutter, Joiner, bucket, co
 from .transport import LEASE_S, Entry, Stop, Take, Unreachable
 
 T = TypeVar("T")
+LET_GO_TRIES = 3
 
 
 class NatsTransport:
@@ -63,11 +64,16 @@ class NatsTransport:
     async def holder(self, name: str) -> Entry | None:
         return await self._read(self._leases, name)
 
-    async def let_go(self, name: str, revision: int) -> None:
-        try:
-            await _asked(self._leases.delete(name, last=revision))
-        except Unreachable:
-            return  # it ends by itself
+    async def let_go(self, name: str, value: bytes) -> None:
+        for _ in range(LET_GO_TRIES):  # a hold() that was still on its way may come in between
+            try:
+                found = await self.holder(name)
+                if found is None or found.value != value:
+                    return
+                await asyncio.wait_for(self._leases.delete(name, last=found.revision), ANSWER_S)
+            except PASSING as error:
+                if not is_conflict(error):
+                    return  # it ends by itself
 
     async def put(self, name: str, value: bytes, revision: int = 0) -> int | None:
         return await self._change(self._values, name, value, revision)

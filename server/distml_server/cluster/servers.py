@@ -15,7 +15,7 @@ from nats.js.api import KeyValueConfig
 from nats.js.errors import APIError, KeyWrongLastSequenceError, NoStreamResponseError, NotFoundError, ServiceUnavailableError
 from nats.js.kv import KeyValue
 
-from distml_py.errors import DistmlError
+from .transport import ClusterError
 
 CONNECT_S = 10.0
 ANSWER_S = 3.0  # then it is asked again
@@ -28,10 +28,6 @@ NAME = "distml"
 WRONG_SEQUENCE = (10071, 10164)
 
 PASSING = (NoStreamResponseError, ServiceUnavailableError, NatsError, OSError, asyncio.TimeoutError)
-
-
-class ClusterError(DistmlError, RuntimeError):
-    """A cluster that cannot be used as it was asked for."""
 
 
 def addresses(text: str) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from distml_py.errors import DistmlError
+
 LEASE_S = 3.0  # then somebody else may take what was not kept
 BEAT_S = 0.5
 SILENT_S = 5.0  # who was not heard of for so long is gone
@@ -16,6 +18,10 @@ ASLEEP_S = 1.5  # who was held up itself for so long judges nobody: what they sa
 
 Take = Callable[[bytes], None]
 Stop = Callable[[], Awaitable[None]]
+
+
+class ClusterError(DistmlError, RuntimeError):
+    """A cluster that cannot be used as it was asked for."""
 
 
 class Unreachable(OSError):
@@ -45,8 +51,8 @@ class Transport(Protocol):
     async def holder(self, name: str) -> Entry | None:
         """Who has the lease; None when nobody has, or did not keep it."""
 
-    async def let_go(self, name: str, revision: int) -> None:
-        """Ends a lease that is still ours."""
+    async def let_go(self, name: str, value: bytes) -> None:
+        """Ends a lease that has this value still, also when the answer to its last hold() was lost."""
 
     async def put(self, name: str, value: bytes, revision: int = 0) -> int | None:
         """Changes a value that stays, or makes it. The new revision; None: it has changed since that revision."""
@@ -109,9 +115,9 @@ class Local:
         entry, until_s = self._hub.leases.get(name, (None, 0.0))
         return entry if self._hub.clock() < until_s else None
 
-    async def let_go(self, name: str, revision: int) -> None:
+    async def let_go(self, name: str, value: bytes) -> None:
         found = await self.holder(name)
-        if found is not None and found.revision == revision:
+        if found is not None and found.value == value:
             del self._hub.leases[name]
 
     async def put(self, name: str, value: bytes, revision: int = 0) -> int | None:

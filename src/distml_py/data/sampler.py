@@ -14,6 +14,8 @@ from .. import ops, random
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor
 
+AT_ONCE = 1 << 14  # numbers drawn with replacement
+
 
 def permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     """A fixed shuffle of range(count): the same in every browser and on every machine."""
@@ -77,6 +79,8 @@ class RandomSampler(Sampler):
         if num_samples is not None and num_samples < 1:
             raise ShapeError(f"RandomSampler: num_samples is at least 1, got {num_samples}")
         self.data_source, self.replacement, self._num_samples, self.generator = data_source, replacement, num_samples, generator
+        if not self.num_samples:
+            raise ShapeError("RandomSampler: num_samples should be a positive integer value, but there are no data")
 
     @property
     def num_samples(self) -> int:
@@ -85,7 +89,10 @@ class RandomSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         total, wanted = len(self.data_source), self.num_samples
         if self.replacement:
-            yield from (int(number) for number in _uniform(wanted, self.generator) * total)
+            while wanted > 0:  # some scripts ask for 10**10, and stop when they have enough
+                count = min(wanted, AT_ONCE)
+                yield from (int(number) for number in _uniform(count, self.generator) * total)
+                wanted -= count
             return
         while wanted > 0 and total:
             part = drawn_permutation(total, self.generator)[:wanted]

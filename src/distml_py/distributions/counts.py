@@ -14,7 +14,7 @@ from ..tensor.gamma import lgamma
 from . import constraints
 from .discrete import CHANCE, CHANCES, Categorical, chance
 from .distribution import Distribution, tensors
-from .gamma import standard_gamma
+from .pathwise import standard_gamma
 
 
 class Poisson(Distribution):

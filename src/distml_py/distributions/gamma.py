@@ -1,4 +1,4 @@
-"""Gamma and what is made of it: Beta, Dirichlet, Chi2, InverseGamma, FisherSnedecor, StudentT. By Marsaglia and Tsang 2000."""
+"""Gamma and what is made of it: Beta, Dirichlet, Chi2, InverseGamma, FisherSnedecor, StudentT. Their draws are pathwise.py's."""
 
 from __future__ import annotations
 
@@ -7,31 +7,14 @@ from typing import Any, ClassVar
 
 from .. import creation
 from ..errors import ShapeError
-from ..tensor import Tensor, no_grad, stack, where
+from ..tensor import Tensor, stack, where
 from . import constraints
-from .distribution import LOG_PI, Distribution, standard_normal, tensors, uniform
-
-TURNS = 8  # each accepts at least 95 in 100; after as many, one draw in 10^10 is the last proposal
-
-
-def standard_gamma(shape: Tensor, size: Sequence[int]) -> Tensor:
-    """Draws of rate 1, of shape size, to which `shape` is broadcast. Outside the gradient's graph."""
-    with no_grad():
-        alpha = shape.detach().expand(*size) if size else shape.detach()
-        small = alpha < 1
-        d = where(small, alpha + 1, alpha) - 1 / 3
-        c = 1 / (9 * d).sqrt()
-        found, done = d, alpha < 0
-        for _ in range(TURNS):
-            x = standard_normal(size)
-            v = (1 + c * x) ** 3
-            u = (1 - uniform(size)).log()
-            good = (v > 0) & (u < 0.5 * x * x + d * (1 - v + v.clamp(min=1e-30).log()))
-            found, done = where(good & ~done, d * v, found), done | good
-        return where(small, found * (1 - uniform(size)) ** (1 / alpha), found).clamp(min=1e-37)
+from .distribution import LOG_PI, Distribution, standard_normal, tensors
+from .pathwise import gamma_draws
 
 
 class Gamma(Distribution):
+    has_rsample = True
     arg_constraints: ClassVar[Any] = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
 
@@ -39,8 +22,8 @@ class Gamma(Distribution):
         self.concentration, self.rate = tensors(concentration, rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        return standard_gamma(self.concentration, self._extended(sample_shape)) / self.rate.detach()
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return gamma_draws(self.concentration, self._extended(sample_shape)) / self.rate
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
@@ -65,6 +48,7 @@ class Gamma(Distribution):
 
 
 class Chi2(Gamma):
+    has_rsample = True
     arg_constraints: ClassVar[Any] = {"df": constraints.positive}
 
     def __init__(self, df: Any, validate_args: bool | None = None):
@@ -75,6 +59,7 @@ class Chi2(Gamma):
 class InverseGamma(Distribution):
     """1 over a Gamma's draws."""
 
+    has_rsample = True
     arg_constraints: ClassVar[Any] = Gamma.arg_constraints
     support = constraints.positive
 
@@ -83,9 +68,8 @@ class InverseGamma(Distribution):
         self.concentration, self.rate = self._gamma.concentration, self._gamma.rate
         super().__init__(self.rate.shape, validate_args=validate_args)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        with no_grad():
-            return 1 / self._gamma.sample(sample_shape)
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return 1 / self._gamma.rsample(sample_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
@@ -113,6 +97,7 @@ class InverseGamma(Distribution):
 class FisherSnedecor(Distribution):
     """The quotient of two Chi2, each over its df."""
 
+    has_rsample = True
     arg_constraints: ClassVar[Any] = {"df1": constraints.positive, "df2": constraints.positive}
     support = constraints.positive
 
@@ -120,11 +105,10 @@ class FisherSnedecor(Distribution):
         self.df1, self.df2 = tensors(df1, df2)
         super().__init__(self.df1.shape, validate_args=validate_args)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        with no_grad():
-            size = self._extended(sample_shape)
-            above, below = (standard_gamma(df / 2, size) / df for df in (self.df1, self.df2))
-            return above / below
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        size = self._extended(sample_shape)
+        above, below = (gamma_draws(df / 2, size) / df for df in (self.df1, self.df2))
+        return above / below
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
@@ -151,6 +135,7 @@ class FisherSnedecor(Distribution):
 class Dirichlet(Distribution):
     """Shares that add up to 1; concentration: (..., shares)."""
 
+    has_rsample = True
     arg_constraints: ClassVar[Any] = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
 
@@ -160,8 +145,8 @@ class Dirichlet(Distribution):
         self.concentration = concentration
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        found = standard_gamma(self.concentration, self._extended(sample_shape))
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        found = gamma_draws(self.concentration, self._extended(sample_shape))
         return found / found.sum(-1, keepdim=True)
 
     def _normalizer(self) -> Tensor:
@@ -196,6 +181,7 @@ class Dirichlet(Distribution):
 class Beta(Distribution):
     """A share of 1."""
 
+    has_rsample = True
     arg_constraints: ClassVar[Any] = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
 
@@ -204,8 +190,8 @@ class Beta(Distribution):
         self._both = Dirichlet(stack([self.concentration1, self.concentration0], -1), False)
         super().__init__(self.concentration1.shape, validate_args=validate_args)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        return self._both.sample(sample_shape)[..., 0]
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        return self._both.rsample(sample_shape)[..., 0]
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
@@ -228,6 +214,7 @@ class Beta(Distribution):
 
 
 class StudentT(Distribution):
+    has_rsample = True
     arg_constraints: ClassVar[Any] = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
 
@@ -235,11 +222,10 @@ class StudentT(Distribution):
         self.df, self.loc, self.scale = tensors(df, loc, scale)
         super().__init__(self.df.shape, validate_args=validate_args)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        with no_grad():
-            size = self._extended(sample_shape)
-            chi = 2 * standard_gamma(self.df / 2, size)
-            return self.loc + self.scale * standard_normal(size) * (self.df / chi).sqrt()
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        size = self._extended(sample_shape)
+        chi = 2 * gamma_draws(self.df / 2, size)
+        return self.loc + self.scale * standard_normal(size) * (self.df / chi).sqrt()
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 
 from .. import creation, ops
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, apply, where
+from ..tensor.narrow import rounded_once
 from .changing import with_inplace
 
 # Klambauer et al. 2017: with these an activation keeps mean 0 and variance 1
@@ -35,6 +36,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return where(input > 0, input, input * negative_slope)
 
 
+@rounded_once
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x times the normal distribution function of x; "tanh": its approximation of Hendrycks and Gimpel 2016."""
     if approximate == "none":
@@ -45,6 +47,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 
 @with_inplace
+@rounded_once
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return input * input.sigmoid()
 
@@ -56,23 +59,27 @@ def _less_one(exponent: Tensor) -> Tensor:
 
 
 @with_inplace
+@rounded_once
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above 0, alpha * (exp(x) - 1) below."""
     return where(input > 0, input, _less_one(input) * alpha)
 
 
 @with_inplace
+@rounded_once
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above 0, alpha * (exp(x / alpha) - 1) below. Source: Barron 2017."""
     return where(input > 0, input, _less_one(input / alpha) * alpha)
 
 
 @with_inplace
+@rounded_once
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Source: Klambauer et al. 2017."""
     return where(input > 0, input * SELU_SCALE, _less_one(input) * (SELU_SCALE * SELU_ALPHA))
 
 
+@rounded_once
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, which cannot overflow; x itself where beta * x is above threshold."""
     scaled = input * beta
@@ -80,12 +87,14 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return where(scaled > threshold, input, smooth)
 
 
+@rounded_once
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x)): no overflow for any x."""
     return -softplus(-input, threshold=math.inf)
 
 
 @with_inplace
+@rounded_once
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x * tanh(softplus(x)). Source: Misra 2019."""
     return input * softplus(input).tanh()
@@ -96,6 +105,10 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """Cut to [min_val, max_val]; the gradient is 0 on both ends."""
     if min_val > max_val:
         raise ShapeError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    if not input.is_floating_point():  # integers stay integers, and so do the limits
+        min_val, max_val = int(min_val), int(max_val)
+        if input.dtype.name == "uint8" and min_val < 0:
+            raise DtypeError(f"hardtanh: uint8 holds no numbers below 0, got min_val {min_val}; use .int()")
     return where(input <= min_val, min_val, where(input >= max_val, max_val, input))
 
 
@@ -105,12 +118,14 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @with_inplace
+@rounded_once
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """x / 6 + 1 / 2, cut to [0, 1]."""
     return hardtanh(input + 3.0, 0.0, 6.0) / 6.0
 
 
 @with_inplace
+@rounded_once
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x * hardsigmoid(x). Source: Howard et al. 2019."""
     return where(input <= -3.0, 0.0, where(input >= 3.0, input, input * (input + 3.0) / 6.0))

@@ -6,7 +6,9 @@ import math
 import warnings
 from collections.abc import Callable
 
-from .. import creation
+import numpy as np
+
+from .. import creation, engine
 from ..errors import ShapeError
 from ..tensor import Tensor, where
 from ..tensor.joining import broadcast_tensors
@@ -81,8 +83,9 @@ def _log(x: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
-    """-(y log x + (1 - y) log(1 - x)); input: probabilities, whose logarithms are cut at -100."""
+    """-(y log x + (1 - y) log(1 - x)); input: probabilities, whose logarithms are cut at -100. Those on the host are looked at."""
     _same("binary_cross_entropy", input, target)
+    engine.ask_host(input.node, _check_shares)
     losses = -(target * _log(input) + (1.0 - target) * _log(1.0 - input))
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -108,6 +111,13 @@ def binary_cross_entropy_with_logits(
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
+def _check_shares(known: np.ndarray) -> None:
+    if not ((known >= 0) & (known <= 1)).all():
+        raise ShapeError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1; use binary_cross_entropy_with_logits for others"
+        )
+
+
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """target * (log(target) - input); input: log-probabilities. reduction "batchmean": the sum over the batch's size."""
     input, target = _spread("kl_div", input, target, warn=False)
@@ -130,6 +140,11 @@ def poisson_nll_loss(
     return reduced(losses, reduction)
 
 
+def _check_variances(known: np.ndarray) -> None:
+    if (known < 0).any():
+        raise ShapeError(f"gaussian_nll_loss: var is at least 0, found {known.min():g}")
+
+
 def gaussian_nll_loss(
     input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
@@ -143,6 +158,7 @@ def gaussian_nll_loss(
             spread = spread.unsqueeze(-1)
         elif spread.shape != (*input.shape[:-1], 1):
             raise ShapeError(f"gaussian_nll_loss: var {spread.shape} does not fit input {input.shape}")
+    engine.ask_host(spread.node, _check_variances)
     spread = spread + (spread.clamp(min=eps) - spread)._aside()  # the limit does not stop the gradient
     losses = (spread.log() + (input - target).square() / spread) * 0.5
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
@@ -210,6 +226,8 @@ def triplet_margin_loss(
 
     Source: Balntas et al. 2016.
     """
+    if not margin > 0:
+        raise ShapeError(f"triplet_margin_loss: margin is above 0, got {margin}")
     near, far = pairwise_distance(anchor, positive, p, eps), pairwise_distance(anchor, negative, p, eps)
     if swap:
         far = far.minimum(pairwise_distance(positive, negative, p, eps))

@@ -139,6 +139,8 @@ def _avg_pool(
     kernel, stride, padding, ceil_mode = options
     windows = _Windows(name, rank, input, kernel, stride, padding, 1, ceil_mode)
     rows = windows.of(input, 0.0)
+    if divisor == 0:
+        raise ShapeError(f"{name}: divisor_override is not 0")
     if divisor is not None:
         return rows.sum(-1) / divisor
     if count_include_pad and not any(windows.more):

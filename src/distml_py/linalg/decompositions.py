@@ -218,6 +218,8 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
 
 def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X with A X = B, for the matrix A whose factor L is."""
+    if L.ndim < 2 or B.ndim < 2 or L.shape[-1] != L.shape[-2] or B.shape[-2] != L.shape[-1]:
+        raise ShapeError(f"cholesky_solve needs B (..., n, k) and L (..., n, n), got {B.shape} and {L.shape}")
     return solve(_whole(L, upper), B)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..dtypes import INT32
 from ..errors import LinAlgError, ShapeError
 from ..tensor import Tensor, stack
 from .decompositions import cholesky
@@ -32,11 +33,11 @@ class SolveEx(NamedTuple):
 def _tried(compute: Callable[[], Tensor], A: Tensor, check_errors: bool) -> tuple[Tensor, Tensor]:
     """(the result, 0), or (NaN, 1) for all matrices where one has none."""
     try:
-        return compute(), Tensor(np.zeros(A.shape[:-2], np.int64), "int32")
+        return compute(), Tensor(np.zeros(A.shape[:-2], np.int64), INT32)
     except LinAlgError:
         if check_errors:
             raise
-        return A * math.nan, Tensor(np.ones(A.shape[:-2], np.int64), "int32")
+        return A * math.nan, Tensor(np.ones(A.shape[:-2], np.int64), INT32)
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> CholeskyEx:

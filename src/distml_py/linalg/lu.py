@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autograd import Function
+from ..dtypes import INT32
 from ..errors import LinAlgError, ShapeError
 from ..tensor import Tensor, cat
 from .solving import checked, on_host, solve, solve_triangular
@@ -68,7 +69,7 @@ class _LU(Function):
     @staticmethod
     def forward(ctx: Any, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor]:
         both, pivots = on_host("lu_factor", A, lambda numbers: _eliminated(numbers, pivot))
-        found, places = Tensor(both, A.dtype), Tensor(pivots, "int32")
+        found, places = Tensor(both, A.dtype), Tensor(pivots, INT32)
         ctx.save_for_backward(found, places)
         ctx.mark_non_differentiable(places)
         return found, places
@@ -101,7 +102,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -
     info = np.where(ends.any(-1), ends.argmax(-1) + 1, 0) if ends.shape[-1] else np.zeros(ends.shape[:-1], np.int64)
     if check_errors and info.any():
         raise LinAlgError(f"lu_factor of {A.shape}: U[{info.max()},{info.max()}] is 0, so it cannot be solved with; use lu()")
-    return LUFactorEx(found, pivots, Tensor(info, "int32"))
+    return LUFactorEx(found, pivots, Tensor(info, INT32))
 
 
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> PLU:

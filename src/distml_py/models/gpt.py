@@ -7,7 +7,7 @@ import math
 from .. import creation, nn
 from ..errors import ShapeError
 from ..nn import functional as F
-from ..nn.init import constant, normal
+from ..nn.starts import constant, normal
 from ..tensor import Tensor
 from .sampling import KVCache, continued
 

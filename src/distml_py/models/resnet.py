@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import nn
 from ..errors import ShapeError
 from ..nn import functional as F
-from ..nn.init import kaiming_normal
+from ..nn.starts import kaiming_normal
 from ..tensor import Tensor
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .init import constant
 from .module import Module
+from .starts import constant
 
 
 def _inplace(module: Any) -> str:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ShapeError
 from ..functions.pooling import Sizes
 from ..functions.volume import triple
 from ..tensor import Tensor
 from . import functional as F
-from .init import as_layers_begin, fan_in_uniform
+from .init import as_layers_begin
 from .module import Module
+from .starts import fan_in_uniform
 
 MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -45,8 +46,9 @@ class _Conv(Module):
         self.padding = padding if isinstance(padding, str) else _sizes(padding, "padding", rank, least=0)
         self.output_padding = _sizes(options.get("output_padding", 0), "output_padding", rank, least=0)
         self.groups, self.padding_mode = groups, options["padding_mode"]
-        if self.padding_mode not in (("zeros",) if self.transposed else MODES):
-            raise UnsupportedError(f"not implemented: {name}(padding_mode={self.padding_mode!r}); nearest is 'zeros'")
+        modes = ("zeros",) if self.transposed else tuple(MODES)
+        if self.padding_mode not in modes:
+            raise ShapeError(f"{name}: padding_mode is one of {', '.join(modes)}, got {self.padding_mode!r}")
         if padding in ("same", "valid") and self.transposed or isinstance(padding, str) and padding not in ("same", "valid"):
             raise ShapeError(f"{name}: padding is a size{'' if self.transposed else ', same or valid'}, got {padding!r}")
         if padding == "same" and any(step != 1 for step in self.stride):

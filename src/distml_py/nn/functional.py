@@ -11,7 +11,6 @@ import numpy as np
 
 from .. import creation, engine, ops
 from ..errors import DtypeError, ShapeError
-from ..functions import attention as _attention
 from ..functions.activation import (
     celu,
     elu,
@@ -57,6 +56,7 @@ from ..functions.convolution import (
 from ..functions.ctc import ctc_loss
 from ..functions.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..functions.grid import affine_grid, grid_sample
+from ..functions.heads import multi_head_attention_forward, scaled_dot_product_attention
 from ..functions.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -187,6 +187,8 @@ def cross_entropy(
     Source: Goodfellow et al. 2016, section 6.2.2.3; the row maximum is subtracted first, so exp cannot overflow.
     """
     axis = 1 if input.ndim > 1 else 0
+    if not 0 <= label_smoothing <= 1:
+        raise ShapeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0, got {label_smoothing}")
     if target.dtype not in (int32, bool_):
         return _soft_cross_entropy(input.log_softmax(axis), target, weight, reduction, label_smoothing, axis)
     if not input.shape[axis]:
@@ -366,52 +368,6 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     channels = input.shape[1]
     total = sum((squares[:, n : n + channels] for n in range(1, size)), start=squares[:, :channels])
     return input / (total * (alpha / size) + k) ** beta
-
-
-def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor:
-    """softmax(query @ key.mT * scale + mask) @ value. query (..., l, e), key (..., s, e), value (..., s, v): (..., l, v).
-
-    attn_mask: (..., l, s), True where attention is allowed, or numbers that are added. is_causal: position i sees 0 to i.
-    scale: 1 / sqrt(e) by default. A row that may see nothing gives zeros. enable_gqa: neighbouring heads (dimension -3)
-    of query share one of the fewer heads of key and value. Source: Vaswani et al. 2017, section 3.2.1.
-    """
-    if enable_gqa:
-        key, value = (_shared_heads(query, part) for part in (key, value))
-    if is_causal and attn_mask is not None:
-        raise ShapeError("scaled_dot_product_attention takes attn_mask or is_causal, not both")
-    factor = 1 / math.sqrt(max(query.shape[-1], 1)) if scale is None else scale
-    if not dropout_p and _attention.is_fused(query, key, value, attn_mask):
-        return _attention.fused(query, key, value, attn_mask, is_causal, factor)
-    scores = (query @ key.mT) * factor
-    if is_causal:
-        attn_mask = creation.arange(scores.shape[-2]).unsqueeze(1) >= creation.arange(scores.shape[-1])
-    if attn_mask is not None and attn_mask.dtype == bool_:
-        scores = where(attn_mask, scores, -math.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
-    top = scores._aside().amax(-1, keepdim=True)
-    if attn_mask is not None and not is_causal:  # a causal row sees itself at least
-        top = where(top == -math.inf, 0.0, top)
-    total = (scores - top).exp().sum(-1, keepdim=True)
-    if attn_mask is not None and not is_causal:
-        total = where(total == 0.0, 1.0, total)
-    weights = apply(ops.SOFTMAX, scores, top.expand(scores.shape), total.expand(scores.shape))
-    return dropout(weights, dropout_p) @ value
-
-
-def _shared_heads(query: Tensor, part: Tensor) -> Tensor:
-    if min(query.ndim, part.ndim) < 3 or not part.shape[-3] or query.shape[-3] % part.shape[-3]:
-        raise ShapeError(f"enable_gqa: the heads of query {query.shape} must be a multiple of those of {part.shape}")
-    return part.repeat_interleave(query.shape[-3] // part.shape[-3], -3)
 
 
 def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None) -> Tensor:

@@ -1,75 +1,22 @@
-"""Initial values. They are made on the host, so that every backend starts from the same bits. PyTorch's torch.nn.init.
-
-Functions that end in an underscore fill a tensor that is there; the others make a parameter of a shape.
-"""
+"""Initial values for tensors that are there, made on the host. PyTorch's torch.nn.init. New parameters are in starts.py."""
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from .. import ops, random
 from ..errors import ShapeError
 from ..missing import getter as _getter
-from ..op import float32, float64
+from ..op import float64
 from ..tensor import Tensor
 from ..tensor.arguments import guard as _guard
-from ..view import Shape
-from .module import Parameter, load
-
-
-def _uniform(shape: Shape, low: float, high: float) -> np.ndarray:
-    seed, step, stream = random.next_key()
-    words = [np.uint32(word) for word in (seed, step, stream)]
-    unit = ops.UNIFORM.numpy(*words, np.uint32(0), shape)
-    return (unit * float32.type(high - low) + float32.type(low)).astype(float32)
-
-
-def _normal(shape: Shape, mean: float, std: float) -> np.ndarray:
-    seed, step, stream = random.next_key()
-    again = random.next_key()[2]
-    one, two = (ops.UNIFORM.numpy(np.uint32(seed), np.uint32(step), np.uint32(s), np.uint32(0), shape) for s in (stream, again))
-    numbers = np.sqrt(-2.0 * np.log(1.0 - one.astype(float64))) * np.cos(two * (2 * math.pi))
-    return (numbers * std + mean).astype(float32)
-
-
-def _check(shape: Shape) -> None:
-    if min(shape, default=0) < 0:
-        raise ShapeError(f"a parameter's sizes are at least 0, got {tuple(shape)}")
-
-
-def uniform(shape: Shape, low: float, high: float) -> Parameter:
-    """Uniform on [low, high), from the next random stream."""
-    _check(shape)
-    return Parameter(_uniform(shape, low, high))
-
-
-def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, zero_row: int | None = None) -> Parameter:
-    """Normally distributed, from the next two random streams (Box and Muller 1958); zero_row is left at zeros."""
-    _check(shape)
-    numbers = _normal(shape, mean, std)
-    if zero_row is not None:
-        numbers[zero_row] = 0.0
-    return Parameter(numbers)
-
-
-def kaiming_normal(shape: Shape) -> Parameter:
-    """For a convolution before a ReLU: deviation sqrt(2 / (out_channels * kh * kw)). Source: He et al. 2015, "fan_out"."""
-    return normal(shape, std=math.sqrt(2 / (shape[0] * math.prod(shape[2:]))))
-
-
-def constant(shape: Shape, value: float) -> Parameter:
-    return Parameter(np.full(shape, value, float32))
-
-
-def fan_in_uniform(shape: Shape, fan_in: int) -> Parameter:
-    """PyTorch's default for Linear and Conv2d: uniform within 1 / sqrt(fan_in).
-
-    Source: Kaiming uniform with a = sqrt(5), He et al. 2015, as torch.nn.Linear.reset_parameters uses it.
-    """
-    bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
-    return uniform(shape, -bound, bound)
+from .module import load
+from .starts import drawn_normal, drawn_uniform
 
 
 def _filled(tensor: Tensor, numbers: np.ndarray) -> Tensor:
@@ -81,23 +28,23 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Uniform on [a, b)."""
     if not a <= b:
         raise ShapeError(f"uniform_: a is at most b, got {a} and {b}")
-    return _filled(tensor, _uniform(tensor.shape, a, b))
+    return _filled(tensor, drawn_uniform(tensor.shape, a, b))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     if not std >= 0:
         raise ShapeError(f"normal_: std is at least 0, got {std}")
-    return _filled(tensor, _normal(tensor.shape, mean, std))
+    return _filled(tensor, drawn_normal(tensor.shape, mean, std))
 
 
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
     """Normal, but within [a, b]: numbers outside are drawn again. Raises ShapeError when hardly any is inside."""
     if not a < b or a > mean + 4 * std or b < mean - 4 * std:
         raise ShapeError(f"trunc_normal_: [{a}, {b}] is too far from a mean of {mean} with a deviation of {std}")
-    numbers = _normal(tensor.shape, mean, std)
+    numbers = drawn_normal(tensor.shape, mean, std)
     outside = (numbers < a) | (numbers > b)
     while outside.any():
-        numbers[outside] = _normal((int(outside.sum()),), mean, std)
+        numbers[outside] = drawn_normal((int(outside.sum()),), mean, std)
         outside = (numbers < a) | (numbers > b)
     return _filled(tensor, numbers)
 
@@ -138,8 +85,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
     """Normal, with this share of each column at zero. Source: Martens 2010."""
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_ needs 2 dimensions, got {tensor.shape}")
-    numbers = _normal(tensor.shape, 0.0, std)
-    order = np.argsort(_uniform(tensor.shape, 0.0, 1.0), axis=0)
+    numbers = drawn_normal(tensor.shape, 0.0, std)
+    order = np.argsort(drawn_uniform(tensor.shape, 0.0, 1.0), axis=0)
     np.put_along_axis(numbers, order[: math.ceil(sparsity * tensor.shape[0])], 0.0, axis=0)
     return _filled(tensor, numbers)
 
@@ -222,11 +169,29 @@ def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_ needs at least 2 dimensions, got {tensor.shape}")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    drawn = _normal((max(rows, columns), min(rows, columns)), 0.0, 1.0).astype(float64)
+    drawn = drawn_normal((max(rows, columns), min(rows, columns)), 0.0, 1.0).astype(float64)
     q, r = np.linalg.qr(drawn)
     q = q * np.where(np.diag(r) < 0, -1.0, 1.0)
     return _filled(tensor, (q.T if rows < columns else q).reshape(tensor.shape) * gain)
 
 
+def _older(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function under the name without a dash that it had before PyTorch 0.4, and still has there with a warning."""
+    name = function.__name__.removesuffix("_")
+
+    @functools.wraps(function)
+    def call(*args: Any, **named: Any) -> Tensor:
+        text = f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`."
+        warnings.warn(text, FutureWarning, stacklevel=3)
+        return function(*args, **named)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+uniform, normal, constant = _older(uniform_), _older(normal_), _older(constant_)
+xavier_uniform, xavier_normal = _older(xavier_uniform_), _older(xavier_normal_)
+kaiming_uniform, kaiming_normal = _older(kaiming_uniform_), _older(kaiming_normal_)
+orthogonal, eye, dirac, sparse = _older(orthogonal_), _older(eye_), _older(dirac_), _older(sparse_)
 _guard(globals())
 __getattr__ = _getter("torch.nn.init", globals())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
+from ..dtypes import fraction
 from ..errors import ShapeError
 from ..size import Size
 from ..tensor import Tensor
@@ -14,9 +17,18 @@ from .normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d
 
 
 class UninitializedParameter(Parameter):
-    """The parameter of a lazy layer before its first input. It has no shape yet, so make the optimizer after a first call."""
+    """The parameter of a lazy layer before its first input. It has no shape yet, and its data no numbers, as in PyTorch."""
 
     __slots__ = ()
+
+    @property
+    def data(self) -> Tensor:
+        """No numbers: what is done to them is forgotten."""
+        return Tensor(np.zeros(0), fraction())
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        raise ShapeError("a lazy layer's parameter has no shape yet; call the model once, then set its numbers")
 
     @property
     def shape(self) -> Size:

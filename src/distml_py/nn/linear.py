@@ -9,8 +9,9 @@ from typing import Any
 from ..errors import ShapeError
 from ..tensor import Tensor
 from . import functional as F
-from .init import as_layers_begin, fan_in_uniform
+from .init import as_layers_begin
 from .module import Module
+from .starts import fan_in_uniform
 
 
 class Linear(Module):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import live
 from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
-from ..errors import BackendError, DtypeError, UnsupportedError
+from ..errors import ArgumentError, BackendError, DtypeError, UnsupportedError
 from ..op import float32, float64
 from ..tensor import Tensor
 from ..tensor import device as devices
@@ -141,7 +141,11 @@ class Module(Slots, Stateful):
 
     # ------------------------------------------------------------ modes and dtypes
 
+    _version, dump_patches = 1, False  # what copies of PyTorch's modules ask of themselves
+
     def train(self, mode: bool = True) -> Self:
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"training mode is expected to be boolean, got {mode!r}")
         self.__dict__["training"] = mode
         for child in self.children():
             child.train(mode)

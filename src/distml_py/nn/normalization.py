@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import fraction
 from ..errors import ShapeError
-from ..op import float32
 from ..tensor import Tensor
 from . import functional as F
 from .functional import Sizes
-from .init import as_norms_begin, constant, constant_
+from .init import as_norms_begin, constant_
 from .module import Module
+from .starts import constant
 
 
 class _BatchNorm(Module):
@@ -39,8 +40,8 @@ class _BatchNorm(Module):
         self.weight = constant((num_features,), 1.0) if affine else None
         self.bias = constant((num_features,), 0.0) if affine and bias else None
         tracked = track_running_stats
-        self.register_buffer("running_mean", Tensor(np.zeros(num_features, float32)) if tracked else None)
-        self.register_buffer("running_var", Tensor(np.ones(num_features, float32)) if tracked else None)
+        self.register_buffer("running_mean", Tensor(np.zeros(num_features), fraction()) if tracked else None)
+        self.register_buffer("running_var", Tensor(np.ones(num_features), fraction()) if tracked else None)
         self.register_buffer("num_batches_tracked", Tensor(0) if tracked else None)
 
     running_mean: Tensor | None

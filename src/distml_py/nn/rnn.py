@@ -13,8 +13,9 @@ from .. import creation
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, cat, where
 from . import functional as F
-from .init import uniform, uniform_
+from .init import uniform_
 from .module import Module
+from .starts import uniform
 from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 State = tuple[Tensor, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..missing import OF_MODULE, without
 from ..tensor import Tensor
 from ..tensor.conversion import typename
@@ -115,14 +115,14 @@ class Slots:
         """A parameter, or None to reserve its name."""
         self._fresh("register_parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
-            raise ShapeError(f"register_parameter: {name!r} takes a Parameter or None, got {type(param).__name__}")
+            raise ArgumentError(f"register_parameter: {name!r} takes a Parameter or None, got {type(param).__name__}")
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Any) -> None:
         """A module, or None to reserve its name."""
         self._fresh("add_module", name, self._modules)
         if module is not None and not isinstance(module, Slots):
-            raise ShapeError(f"add_module: {name!r} takes a Module or None, got {type(module).__name__}")
+            raise ArgumentError(f"add_module: {name!r} takes a Module or None, got {type(module).__name__}")
         self._modules[name] = module
 
     register_module = add_module

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ShapeError
+from ..errors import IndexRangeError, ShapeError
 from ..tensor import Tensor, no_grad
 from . import functional as F
-from .init import normal, normal_
+from .init import normal_
 from .module import Module, Parameter
+from .starts import normal
 
 
 class Embedding(Module):
@@ -30,7 +31,7 @@ class Embedding(Module):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
-        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        self.padding_idx = _row("Embedding", padding_idx, num_embeddings)
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
 
     def reset_parameters(self) -> None:
@@ -68,6 +69,15 @@ class Embedding(Module):
         return layer
 
 
+def _row(name: str, padding_idx: int | None, rows: int) -> int | None:
+    """padding_idx, which may count from the end, as a row. Raises IndexRangeError."""
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise IndexRangeError(f"{name}: padding_idx must be within num_embeddings {rows}, got {padding_idx}")
+    return padding_idx % rows
+
+
 class EmbeddingBag(Module):
     """Integers (bags, n), or (n,) with offsets -> (bags, embedding_dim). See functional.embedding_bag."""
 
@@ -87,7 +97,7 @@ class EmbeddingBag(Module):
         self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.include_last_offset = include_last_offset
-        self.padding_idx = padding_idx if padding_idx is None else padding_idx % num_embeddings
+        self.padding_idx = _row("EmbeddingBag", padding_idx, num_embeddings)
         self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
 
     def reset_parameters(self) -> None:

@@ -86,7 +86,9 @@ class Optimizer(Hooked):
         if names and len(names) < len(tensors):
             raise RecipeError(f"{name}: of {len(tensors)} parameters {len(names)} have a name; name all of them, or none")
         for tensor in tensors:
-            if not isinstance(tensor, Tensor) or not tensor.is_leaf:
+            if not isinstance(tensor, Tensor):
+                raise ArgumentError(f"{name} takes tensors, got {type(tensor).__name__}; pass model.parameters()")
+            if not tensor.is_leaf:
                 raise RecipeError(f"{name} takes leaf tensors, got {type(tensor).__name__}")
         if len({id(tensor) for tensor in (*self._tensors(), *tensors)}) < len(self._tensors()) + len(tensors):
             raise RecipeError(f"{name}: a parameter was given twice; each is in one group, once")
@@ -163,11 +165,15 @@ class Optimizer(Hooked):
             first += len(group["params"])
 
     def _settle_in(self) -> None:
-        """Parameters whose numbers are still on the host move into their atlases now, before a step has read them elsewhere."""
+        """Parameters whose numbers are still on the host move into their atlases now, before a step has read them elsewhere.
+
+        Not where some have no numbers yet: those of a lazy layer before its first input.
+        """
         tensors = self._tensors()
         for group, first in self._numbered():
             ready = tuple(n for n, tensor in enumerate(group["params"], first) if tensor.requires_grad)
-            if self.elementwise and all(isinstance(tensors[n].node.buffer, np.ndarray) for n in ready):
+            nodes = [tensors[n].node for n in ready]
+            if self.elementwise and all(isinstance(node.buffer, np.ndarray) and node.size for node in nodes):
                 for key in self._arrange(ready, tensors):
                     if isinstance(key, tuple):
                         self._atlases[key].hand_out()

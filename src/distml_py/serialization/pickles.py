@@ -36,6 +36,14 @@ class Call:
     arguments: tuple[Any, ...]
 
 
+class Begun:
+    """What a call made of which the rest is said afterwards."""
+
+    def built(self, state: Any) -> Any:
+        """The value, with what was said."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
 class Elsewhere:
     """What lies outside the pickle, by its id, to be written."""
@@ -239,8 +247,11 @@ class _Reader:
 
     def on_build(self) -> None:
         """The attributes of a dictionary, such as a state_dict's _metadata, are not needed; other objects have none."""
-        self.pop()
-        if not isinstance(self.stack[-1], dict):
+        state, begun = self.pop(), self.stack[-1]
+        if isinstance(begun, Begun):
+            whole = self.stack[-1] = begun.built(state)
+            self.memo = {place: whole if value is begun else value for place, value in self.memo.items()}
+        elif not isinstance(begun, dict):
             raise FormatError("the file's pickle sets attributes of an object that is no dictionary: it was not read")
 
     def on_binpersid(self) -> None:

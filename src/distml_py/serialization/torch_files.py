@@ -15,7 +15,7 @@ from ..dtypes import BFLOAT16, BY_NAME, DType, dtype_of
 from ..errors import FormatError
 from ..tensor import Tensor
 from ..tensor.device import device
-from . import whole
+from . import arrays, whole
 from .archive import Archive, bytes_of, put, written
 from .pickles import Call, Elsewhere, Name, read, write
 
@@ -96,6 +96,7 @@ def _parameter(data: Any, requires_grad: Any = True, hooks: Any = None, *rest: A
 
 
 CALLS: dict[str, Callable[..., Any]] = {
+    **arrays.CALLS,
     "collections.OrderedDict": lambda *pairs: OrderedDict(*pairs),
     "collections.Counter": lambda *counts: Counter(*counts),
     "builtins.set": lambda *values: set(*values),
@@ -127,7 +128,7 @@ def load(
     mmap: bool | None = None,
     **rest: Any,
 ) -> Any:
-    """What torch.save wrote: dictionaries, lists and tuples of tensors, numbers and text.
+    """What torch.save wrote: dictionaries, lists and tuples of tensors, NumPy's arrays, numbers and text.
 
     f: a path or an open binary file. Tensors come to where new tensors are, whatever map_location says, in their
     dtypes; integers must fit into 32 bits; tensors that shared a storage have numbers of their own.
@@ -207,6 +208,8 @@ def _plain(value: Any) -> Any:
     """What is written for an object of ours, or of NumPy."""
     if isinstance(value, (np.bool_, np.number)):
         return value.item()
+    if isinstance(value, np.ndarray):
+        return arrays.written(value)
     if isinstance(value, device):
         return Call(Name("torch", "device"), ("cpu",))
     if isinstance(value, (dtype, np.dtype)):
@@ -215,6 +218,6 @@ def _plain(value: Any) -> Any:
     if name is not None:
         return name
     raise FormatError(
-        f"torch.save writes tensors, numbers, text, None and dictionaries, lists and tuples of them; got {type(value).__name__}. "
-        "Of a model save its state_dict()"
+        "torch.save writes tensors, arrays, numbers, text, None and dictionaries, lists and tuples of them; got "
+        f"{type(value).__name__}. Of a model save its state_dict()"
     )

@@ -6,6 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from ..dtypes import FLOAT32
@@ -65,6 +66,11 @@ def _into(function: Callable[..., Any]) -> Callable[..., Any]:
         return out
 
     return call
+
+
+__config__ = SimpleNamespace(
+    show=lambda: "distml_py, without libraries of PyTorch's", parallel_info=lambda: "one thread; the GPU's own"
+)
 
 
 def is_autocast_cpu_enabled() -> bool:

@@ -16,22 +16,33 @@ from ..errors import MissingModuleError, MissingNameError
 from ..missing import MODULES as MISSING
 from ..torch_names import NAMES
 
-ROOTS = ("torch", "torchvision")
+ROOTS = ("torch", "torchvision", "functorch")
 LIBRARY = __name__.split(".")[0]
 # PyTorch's modules whose names are found elsewhere here: by the module itself, or by what is below it (.*)
 PLACES = {
     "torch": "stand_in.facade",
+    "functorch": "stand_in.functorch",
+    "torch.functional": "stand_in.facade",
     "torch.hub": "stand_in.hub",
     "torch.utils.model_zoo": "stand_in.hub",
     "torch.utils.benchmark": "stand_in.benchmark",
     "torch.utils.data": "data",
     "torch.utils.data.*": "data",
+    "torch.utils.data._utils.*": "data",
+    "torch.distributions.kl": "distributions",
+    "torch.distributions.utils": "distributions",
+    "torch.distributions.*": "distributions",
     "torch.nn.modules.utils": "nn.sizes",
     "torch.nn.modules": "nn",
     "torch.nn.utils.parametrize": "nn.utils.parametrize",
     "torch.nn.utils.parametrizations": "nn.utils.parametrizations",
     "torch.nn.utils.prune": "nn.utils.prune",
     "torch.nn.modules.*": "nn",
+    "torch.nn.common_types": "nn",
+    "torch.nn.utils.clip_grad": "nn.utils",
+    "torch.nn.utils.convert_parameters": "nn.utils",
+    "torch.nn.utils.fusion": "nn.utils",
+    "torch.nn.utils.stateless": "func",
     "torch.nn.parameter": "nn",
     "torch.nn.parallel.*": "nn.parallel",
     "torch.optim.lr_scheduler": "optim.lr_scheduler",
@@ -62,7 +73,13 @@ PLACES = {
     "torch._tensor": "tensor.tensor",
     "torch.distributed.*": "distributed",
     "torch.utils.tensorboard.*": "utils.tensorboard",
+    "torchvision.models.*": "torchvision.models",
 }
+
+NAMED = frozenset(  # those of which stand_in.names has more
+    {"torch.nn.parameter", "torch.autograd.function", "torch.distributions.utils", "torch.random", "torch.serialization"}
+    | {"torch.types", "torch.nn.utils.rnn"}
+)
 
 
 class Alias(ModuleType):
@@ -76,7 +93,7 @@ class Alias(ModuleType):
         self.__dict__["__all__"] = list(public)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "is_lazy":
+        if name.startswith("_") or self.__name__ in NAMED:
             known = importlib.import_module(f"{LIBRARY}.stand_in.names").NAMES.get(self.__name__, {})
             if name in known:
                 return known[name]

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, TextIO
 
+from ..dtypes import fraction, make_fraction
 from ..errors import DistmlError
 from ..tensor import enable_grad
 from .finder import as_torch
@@ -50,11 +51,13 @@ def execute(path: str, arguments: Sequence[str] = (), code: str | None = None) -
     sys.argv, sys.modules["__main__"] = [path, *arguments], module
     folder = str(Path(path).resolve().parent)
     sys.path.insert(0, folder)
+    default = fraction()
     with as_torch(), enable_grad():
         try:
             exec(builtins.compile(code, path, "exec"), module.__dict__)
         finally:
             sys.argv, sys.path[:], main = known
+            make_fraction(default)
             if main is not None:
                 sys.modules["__main__"] = main
             _forget(folder, _roots() - before)

@@ -9,6 +9,7 @@ from . import (
     arguments,
     arithmetic,
     assigning,
+    by_hand,
     choosing,
     conversion,
     counting,
@@ -28,7 +29,7 @@ from . import (
     strided,
 )
 from . import grad_fn as _grad_fn
-from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .host_data import host_data
 from .joining import broadcast_dtypes
 from .tensor import Later, Tensor, apply, made
@@ -36,6 +37,7 @@ from .tensor import Later, Tensor, apply, made
 FAMILIES = (
     arithmetic,
     assigning,
+    by_hand,
     choosing,
     conversion,
     counting,

@@ -8,9 +8,11 @@ from typing import Any
 
 from .. import ops
 from ..broadcast import Number
+from ..dtypes import fraction
 from ..errors import DtypeError
 from ..op import Op, bool_
 from .choosing import where
+from .narrow import rounded_once
 from .tensor import Tensor, binary, method, unary
 
 Value = Tensor | Number
@@ -99,6 +101,7 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(input) + exp(other)); the larger one is taken out first, so exp cannot overflow."""
     top, gap = input.maximum(other), (input - other).abs()
@@ -122,17 +125,18 @@ def xlogy(input: Value, other: Value) -> Tensor:
 @method
 def copysign(input: Tensor, other: Value) -> Tensor:
     """|input| with other's sign; 0.0 and -0.0 count as positive, other than in PyTorch."""
-    size = (input if input.is_floating_point() else input.float()).abs()
+    size = (input if input.is_floating_point() else input.to(fraction())).abs()
     return where(other < 0, -size, size) if isinstance(other, Tensor) else (-size if other < 0 else size)
 
 
 @method
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2 ** other."""
-    return input * (other if other.is_floating_point() else other.float()).exp2()
+    return input * (other if other.is_floating_point() else other.to(fraction())).exp2()
 
 
 @method
+@rounded_once
 def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
     """input + weight * (end - input)."""
     if not isinstance(weight, Tensor):
@@ -141,12 +145,14 @@ def lerp(input: Tensor, end: Tensor, weight: Value) -> Tensor:
 
 
 @method
+@rounded_once
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
     return input + (tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
 
 
 @method
+@rounded_once
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
     """input + value * tensor1 / tensor2."""
     return input + (tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import broadcast, dtypes, graph, ops
 from ..dtypes import DType, dtype_of
-from ..errors import BackendError
+from ..errors import ArgumentError, BackendError
 from . import device as devices
 from . import sharing
 from .grad_mode import is_grad_enabled
@@ -31,7 +31,7 @@ def to(
     for given in args:
         if isinstance(given, Tensor):
             dtype = given.dtype
-        elif isinstance(given, devices.device) or (isinstance(given, str) and given.partition(":")[0] not in dtypes.BY_NAME):
+        elif isinstance(given, (devices.device, str)):
             device = given
         elif not isinstance(given, bool_type):
             dtype = given
@@ -82,7 +82,9 @@ def type(input: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
     kinds = {name: kind for kind, name in TYPES.items()}
     if isinstance(dtype, type_):  # FloatTensor and the like
         dtype = getattr(dtype, "dtype", dtype)
-    return input.to(kinds.get(dtype, dtype) if isinstance(dtype, str) else dtype)
+    if isinstance(dtype, str) and dtype not in kinds:
+        raise ArgumentError(f"invalid type: {dtype!r}; a tensor's type is one of {', '.join(kinds)}")
+    return input.to(dtypes.BY_NAME[kinds[dtype]] if isinstance(dtype, str) else dtype)
 
 
 def _as(name: str, kind: DType) -> Callable[..., Tensor]:

@@ -62,7 +62,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 
 @method
 def histogram(
-    input: Tensor, bins: Any, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False
+    input: Tensor, bins: Any = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False
 ) -> Histogram:
     """(hist, bin_edges): how many numbers, or how much weight, each bin gets; the last one has both its edges.
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable
 
 from .. import ops
+from ..dtypes import fraction
 from ..errors import DtypeError
 from ..op import Op, bool_
 from .choosing import where
+from .narrow import rounded_once
 from .tensor import Tensor, method, unary
 
 Function = Callable[[Tensor], Tensor]
@@ -43,9 +45,18 @@ sigmoid, erf = _row("sigmoid", ops.SIGMOID), _row("erf", ops.ERF)
 erfc, erfinv = _row("erfc", ops.ERFC), _row("erfinv", ops.ERFINV)
 isfinite = _row("isfinite", ops.ISFINITE)
 isnan = _row("isnan", ops.ISNAN)
-relu, abs, sign = _kept("relu", ops.RELU), _kept("abs", ops.ABS), _kept("sign", ops.SIGN)
+relu, abs = _kept("relu", ops.RELU), _kept("abs", ops.ABS)
 floor, trunc = _kept("floor", ops.FLOOR), _kept("trunc", ops.TRUNC)
-absolute, sgn, fix = method(abs, "absolute"), method(sign, "sgn"), method(trunc, "fix")
+absolute, fix = method(abs, "absolute"), method(trunc, "fix")
+
+
+@method
+def sign(input: Tensor) -> Tensor:
+    """-1, 0 or 1; truths stay."""
+    return input.clone() if input.dtype == bool_ else unary(ops.SIGN, input)
+
+
+sgn = method(sign, "sgn")
 
 
 @method
@@ -68,11 +79,13 @@ def square(input: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def rsqrt(input: Tensor) -> Tensor:
     return input.sqrt().reciprocal()
 
 
 @method
+@rounded_once
 def tan(input: Tensor) -> Tensor:
     return input.sin() / input.cos()
 
@@ -87,6 +100,8 @@ def round(input: Tensor, *, decimals: int = 0) -> Tensor:
     """To the nearest whole number, halves to the even one; decimals: how many digits stay behind the point."""
     if not decimals:
         return unary(ops.ROUND, input)
+    if not input.is_floating_point():
+        raise DtypeError(f"round: decimals are those of floating-point numbers, got {input.dtype.name}; use .float()")
     ten = 10.0 ** math.fabs(decimals)
     return unary(ops.ROUND, input * ten) / ten if decimals > 0 else unary(ops.ROUND, input / ten) * ten
 
@@ -140,7 +155,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
 @method
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0."""
-    x = (input if input.is_floating_point() else input.float()) * math.pi
+    x = (input if input.is_floating_point() else input.to(fraction())) * math.pi
     zero = x == 0
     return where(zero, 1.0, x.sin() / where(zero, 1.0, x))
 
@@ -148,7 +163,7 @@ def sinc(input: Tensor) -> Tensor:
 @method
 def angle(input: Tensor) -> Tensor:
     """pi where a number is negative, else 0; NaN stays."""
-    x = input if input.is_floating_point() else input.float()
+    x = input if input.is_floating_point() else input.to(fraction())
     return where(x.isnan(), x, (x < 0).to(x.dtype) * math.pi).detach()
 
 

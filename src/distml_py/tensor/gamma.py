@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from ..dtypes import fraction
 from ..errors import ShapeError, UnsupportedError
 from .choosing import where
 from .tensor import Tensor, method
@@ -16,7 +17,7 @@ LOG_GAMMA = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680)  # of 1/z, 1/z^3, 1/z^5, 1/z
 
 
 def _float(input: Tensor) -> Tensor:
-    return input if input.is_floating_point() else input.float()
+    return input if input.is_floating_point() else input.to(fraction())
 
 
 @method

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import engine, graph, ops
 from ..differentiation import gradients_of, order
-from ..errors import GradientError, ShapeError
+from ..errors import DtypeError, GradientError, ShapeError
 from ..graph import Node
 from .tensor import Tensor, in_dtype, method
 
@@ -24,6 +24,8 @@ def seed_of(output: Tensor, gradient: Tensor | None) -> Node:
         raise GradientError("backward() of a tensor that no leaf with requires_grad=True leads to")
     if gradient is None and output.numel() != 1:
         raise GradientError(f"backward() without a gradient needs one element, got shape {output.shape}; sum it first")
+    if gradient is not None and not isinstance(gradient, Tensor):
+        raise DtypeError(f"backward: gradient is a tensor or None, got {type(gradient).__name__}")
     if gradient is not None and gradient.shape != output.shape:
         raise ShapeError(f"the gradient has shape {gradient.shape}, the tensor {output.shape}")
     return graph.full(1, output.shape, output._node.dtype) if gradient is None else gradient._node

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import BFLOAT16, DType, dtype_of, of_array
+from ..dtypes import BFLOAT16, DType, dtype_of, fraction, of_array
 from ..errors import DtypeError
 from ..op import bool_, float32, float64, int32
 from ..ops import BRAIN
@@ -20,7 +20,7 @@ def resolve(dtype: Any) -> np.dtype[Any]:
 def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
     """(Python numbers, lists or a NumPy array as a C-contiguous copy in one of our dtypes, its name if storage does not tell it).
 
-    Without dtype: bool stays, Python's integers are int64, floats float32; arrays keep their dtype.
+    Without dtype: bool stays, Python's integers are int64, floats float32 (see fraction()); arrays keep their dtype.
     Raises DtypeError for other kinds and for integers beyond 32 bits.
     """
     array = np.asarray(data)
@@ -29,7 +29,7 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
         raise DtypeError(f"a tensor holds numbers or booleans, got {array.dtype}; convert the data first")
     if dtype is None:
         given = isinstance(data, (np.ndarray, np.generic))
-        name = of_array(array) if given else None
+        name = of_array(array) if given else fraction() if array.dtype.kind == "f" else None
         kind = dtype_of(float64 if array.dtype == float64 and given else kinds[array.dtype.kind]) if name is None else name
     else:
         kind = dtype_of(dtype)

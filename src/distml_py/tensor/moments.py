@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from .. import broadcast
-from ..errors import DtypeError
+from ..dtypes import fraction
+from ..errors import DtypeError, ShapeError
 from .choosing import where
 from .tensor import Tensor, method
 
@@ -94,6 +95,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "") -> Ten
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Every slice along dim whose p-norm is above maxnorm, scaled down to it."""
     axis = broadcast.axis_of(dim, input.ndim, "renorm")
+    if maxnorm < 0:
+        raise ShapeError(f"renorm: maxnorm is at least 0, got {maxnorm}")
     sizes = vector_norm(input, p, tuple(a for a in range(input.ndim) if a != axis), keepdim=True)
     return input * where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1.0)
 
@@ -101,7 +104,7 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 @method
 def cov(input: Tensor, *, correction: int = 1) -> Tensor:
     """(variables, samples) -> (variables, variables)."""
-    x = input if input.is_floating_point() else input.float()
+    x = input if input.is_floating_point() else input.to(fraction())
     x = x if x.ndim > 1 else x.unsqueeze(0)
     centred = x - x.mean(1, keepdim=True)
     found = centred @ centred.t() / max(x.shape[1] - correction, 0)

@@ -237,4 +237,6 @@ def searchsorted(
 
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """Between which boundaries (n,), sorted, each number lies: 0 to n."""
+    if boundaries.ndim != 1:
+        raise ShapeError(f"bucketize: boundaries are a line (n,), got shape {boundaries.shape}")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import broadcast, engine, graph, indexing, ops
 from ..broadcast import Number
-from ..errors import DtypeError, IndexRangeError, ShapeError
+from ..errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from . import sharing
 from .counting import read
@@ -62,7 +62,7 @@ def index_select(input: Tensor, dim: Any, index: Tensor) -> Tensor:
     """The slices along dim that a line of integers names."""
     axis = broadcast.axis_of(dim, input.ndim, "index_select")
     if index.ndim > 1 or index.dtype.kind != "i" or (not input.ndim and index.numel() != 1):
-        raise ShapeError(f"index_select: the index of {input.shape} is a line of integers, got {index.dtype.name} {index.shape}")
+        raise ArgumentError(f"index_select: the index of {input.shape} is a line of integers, got {index.dtype.name} {index.shape}")
     return input[(slice(None),) * axis + (index.reshape(-1),)] if input.ndim else input
 
 
@@ -120,6 +120,9 @@ def _filled(part: Tensor, whole: Tensor, value: float) -> Tensor:
 def index_add(input: Tensor, dim: Any, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """input, with the slices of source, times alpha, added to those that a line of integers names along dim."""
     axis = broadcast.axis_of(dim, input.ndim, "index_add")
+    one, other = ([n for a, n in enumerate(x.shape) if a != axis] for x in (source, input))
+    if one != other:
+        raise ShapeError(f"index_add: source {source.shape} must be as {input.shape} off dim {axis}")
     src = source if alpha == 1 else source * alpha
     return input.scatter_add(axis, line_index(index, src, axis, "index_add"), src)
 

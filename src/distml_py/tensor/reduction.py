@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import broadcast, graph, indexing, ops
-from ..errors import DtypeError, ShapeError
+from ..dtypes import fraction
+from ..errors import ArgumentError, DtypeError, ShapeError
 from ..graph import Node
 from ..op import Op, bool_
 from .choosing import where
@@ -120,6 +121,7 @@ def max(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor |
     """The largest number; with dim, (values, indices), the first of equals; with a tensor, maximum()."""
     if isinstance(dim, Tensor) or other is not None:
         return input.maximum(dim if other is None else other)
+    _alone("max", dim, keepdim)
     return input.amax() if dim is None else _best(input, dim, keepdim, input.argmax)
 
 
@@ -127,7 +129,13 @@ def max(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor |
 def min(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor | None = None) -> Any:
     if isinstance(dim, Tensor) or other is not None:
         return input.minimum(dim if other is None else other)
+    _alone("min", dim, keepdim)
     return input.amin() if dim is None else _best(input, dim, keepdim, input.argmin)
+
+
+def _alone(name: str, dim: Any, keepdim: Any) -> None:
+    if keepdim and dim is None:
+        raise ArgumentError(f"{name}: keepdim=True needs a dim; use a{name}(dim=(), keepdim=True) for all of them")
 
 
 @method
@@ -150,7 +158,9 @@ def all(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def __contains__(input: Tensor, element: Any) -> bool:
-    """Whether one number of it equals element, a number or a tensor with one."""
+    """Whether one number of it equals element, a number or a tensor."""
+    if not isinstance(element, (Tensor, int, float, np.generic)):
+        raise DtypeError(f"in: a tensor holds numbers, so it takes a number or a tensor, got {type(element).__name__}")
     return bool((input == element).any().item())
 
 
@@ -164,7 +174,7 @@ def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: Any = False) -> Tensor:
-    x = input if input.is_floating_point() else input.float()
+    x = input if input.is_floating_point() else input.to(fraction())
     top = x._aside().amax(dim, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
     total = (x - top).exp().sum(dim, keepdim=True).log() + top
@@ -174,7 +184,7 @@ def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: Any = False) -> 
 @method
 def softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     """exp / sum of exp along dim; the maximum is subtracted first, so exp cannot overflow."""
-    x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.float()
+    x = input.to(dtype) if dtype is not None else input if input.is_floating_point() else input.to(fraction())
     if 0 in x.shape:
         return x * 1
     top, total = exp_sum(x, dim, "softmax")
@@ -186,7 +196,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     if 0 in x.shape:
         return x * 1
-    x = x if x.is_floating_point() else x.float()
+    x = x if x.is_floating_point() else x.to(fraction())
     top, total = exp_sum(x, dim, "log_softmax")
     return apply(ops.LOG_SOFTMAX, x, top.expand(x.shape), total.expand(x.shape))
 

@@ -88,7 +88,7 @@ def cummin(input: Tensor, dim: int) -> Best:
 
 @method
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
-    """Each number less the one before, n times over."""
+    """Each number less the one before, n times over; of truths, whether they differ."""
     axis = broadcast.axis_of(dim, input.ndim, "diff")
     if n < 0:
         raise ShapeError(f"diff: n counts from 0 up, got {n}")
@@ -96,7 +96,9 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     x = input if len(parts) == 1 else cat(parts, axis)
     for _ in range(n):
         size = x.shape[axis]
-        x = x.narrow(axis, 1, size - 1) - x.narrow(axis, 0, size - 1) if size else x
+        if size:
+            later, earlier = x.narrow(axis, 1, size - 1), x.narrow(axis, 0, size - 1)
+            x = later != earlier if x.dtype == bool_ else later - earlier
     return x
 
 

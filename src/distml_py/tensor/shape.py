@@ -257,6 +257,8 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, ou
         return input.flatten().repeat_interleave(repeats, 0)
     axis = broadcast.axis_of(dim, input.ndim, "repeat_interleave")
     if isinstance(repeats, int):
+        if repeats < 0:
+            raise ShapeError(f"repeat_interleave: repeats are at least 0, got {repeats}")
         wide = input.unsqueeze(axis + 1).expand(*input.shape[: axis + 1], repeats, *input.shape[axis + 1 :])
         return wide.flatten(axis, axis + 1)
     counts = read(repeats, "repeat_interleave").reshape(-1)

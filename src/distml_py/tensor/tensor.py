@@ -14,7 +14,7 @@ import numpy as np
 from .. import broadcast, engine, graph, live, ops
 from ..backends.protocol import Pending
 from ..broadcast import Number
-from ..dtypes import STORED, DType, dtype_of, promoted_names
+from ..dtypes import STORED, DType, dtype_of, fraction, promoted_names
 from ..errors import ArgumentError, DtypeError, GradientError, ShapeError
 from ..graph import Node
 from ..missing import missing
@@ -183,17 +183,19 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ShapeError("len() of a 0-d tensor; use .item() for its number")
+            raise ArgumentError("len() of a 0-d tensor; use .item() for its number")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise ArgumentError("iteration over a 0-d tensor; use .item() for its number")
         return (self[n] for n in range(len(self)))
 
     def __repr__(self) -> str:
         array = self._fetched()
         words = text.shown(array, 7) if array.size else "[]"
         more = [] if array.size or array.ndim == 1 else [f"size={tuple(array.shape)}"]
-        plain = ("float32", "bool", "int64") if array.size else ("float32", "bool")
+        plain = (fraction().name, "bool", "int64") if array.size else (fraction().name, "bool")
         if self.dtype.name not in plain:
             more.append(f"dtype={self.dtype}")
         maker = self.grad_fn
@@ -436,7 +438,14 @@ class Tensor:
         return _whole_power(other, self) if _are_whole(self, other) else binary(ops.POW, other, self, floating=True)
 
     def __neg__(self) -> Tensor:
+        if self._node.dtype == bool_:
+            raise DtypeError("- of a bool tensor is not defined; use ~ or logical_not()")
         return unary(ops.NEG, self)
+
+    def __pos__(self) -> Tensor:
+        if self._node.dtype == bool_:
+            raise DtypeError("+ of a bool tensor is not defined; use .long() or .float()")
+        return self
 
     def __abs__(self) -> Tensor:
         return self.abs()
@@ -629,11 +638,11 @@ _OF_BOOLS = {ops.MUL: ops.LOGICAL_AND, ops.ADD: ops.LOGICAL_OR, ops.MAXIMUM: ops
 
 
 def unary(op: Op, x: Tensor, floating: bool = False) -> Tensor:
-    """A row on one tensor. floating: integers become float32 first."""
+    """A row on one tensor. floating: integers become fractions first."""
     if not isinstance(x, Tensor):
         raise DtypeError(f"{op.name} takes a tensor, got {type(x).__name__}; wrap it in tensor(...)")
     if floating and not x.is_floating_point():
-        x = x.float()
+        x = x.to(fraction())
     return made(graph.apply(op, (x.long() if x._node.dtype == bool_ and op not in _ON_BOOLS else x)._node), x)
 
 
@@ -651,12 +660,14 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
     values = [v._node if isinstance(v, Tensor) else v.item() if isinstance(v, np.generic) else v for v in (left, right)]
     if op in _DIVIDING and type(right) is int and right == 0 and isinstance(left, Tensor) and not left.is_floating_point():
         raise ArgumentError(f"ZeroDivisionError: {op.name} of integers by 0; use floats, where it is NaN or an infinity")
+    if op is ops.SUB and any(isinstance(value, Node) and value.dtype == bool_ for value in values):
+        raise DtypeError("- with a bool tensor is not defined; use ^ or logical_xor(), ~ to turn a mask, or .long()")
     if op in _COMPARING:  # what no integer here reaches is compared as a float
         values = [float(v) if type(v) is int and not -(2**31) <= v < 2**31 else v for v in values]
     if dtype is None:
         dtype = broadcast.promoted(*values)
         if floating and dtype not in (float32, float64):
-            dtype = float32
+            dtype = fraction().dtype
         elif dtype == bool_ and op in _OF_BOOLS:
             op = _OF_BOOLS[op]
         elif dtype == bool_ and op not in _ON_BOOLS:

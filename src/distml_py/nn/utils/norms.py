@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import ShapeError
 from ...tensor import Tensor, no_grad
-from ..init import _normal
 from ..module import Module, Parameter
+from ..starts import drawn_normal
 
 
 def norm_except(weight: Tensor, dim: int | None) -> Tensor:
@@ -83,7 +83,7 @@ def unit(line: Tensor, eps: float) -> Tensor:
 def start(matrix: Tensor, eps: float, steps: int = 15) -> tuple[Tensor, Tensor]:
     """Vectors to begin with: random ones from this library's stream, and some steps."""
     h, w = matrix.shape
-    u, v = (unit(Tensor(_normal((size,), 0.0, 1.0), matrix.dtype), eps) for size in (h, w))
+    u, v = (unit(Tensor(drawn_normal((size,), 0.0, 1.0), matrix.dtype), eps) for size in (h, w))
     return iterated(matrix.detach(), u, v, steps, eps)
 
 

@@ -1,4 +1,4 @@
-"""Parametrizations that are there already: weight_norm and spectral_norm. PyTorch's torch.nn.utils.parametrizations."""
+"""Parametrizations that are there already: weight_norm, spectral_norm, orthogonal. PyTorch's torch.nn.utils.parametrizations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from ...missing import getter as _getter
 from ...tensor import Tensor, no_grad
 from ..module import Module
 from .norms import norm_except, start, unit
+from .orthogonal import orthogonal
 from .parametrize import register_parametrization
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 
 class _WeightNorm(Module):
