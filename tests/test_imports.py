@@ -13,7 +13,7 @@ LIBRARY = ROOT / "src" / "distml_py"
 # A module imports from rows above its own. A folder stands for its files, which may import each other without a circle.
 LISTING = [
     ["size", "held"],
-    ["errors", "view", "nesting", "snapshot", "torch_names", "amp", "version"],
+    ["errors", "view", "nesting", "blame", "snapshot", "torch_names", "amp", "version"],
     ["missing", "packages", "jit", "cuda", "accelerator", "distributed", "multiprocessing"],
     ["op", "safetensors", "layout", "live", "variant", "codecs", "manifest"],
     ["graph", "wire", "kernel", "exchange", "dtypes"],
@@ -39,7 +39,7 @@ LISTING = [
     ["serialization"],
     ["onnx"],
     ["recipe", "models", "utils", "uplink", "optim/swa_utils"],
-    ["torchvision"],
+    ["torchvision", "stepping"],
     ["stand_in"],
     ["tab", "inspection"],
     ["alone"],

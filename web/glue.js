@@ -7,12 +7,13 @@ import numpy
 from pyodide.ffi import to_js
 from distml_py import browser, packages, safetensors
 from distml_py.alone import Alone
+from distml_py.blame import line_of, words_of
 from distml_py.errors import BackendError, RecipeError
 from distml_py.inspection import look as looked
 from distml_py.onnx.export import exported
 from distml_py.serialization import pytorch_snippet
 from distml_py.stand_in import execute, told
-from distml_py.tab import Tab, line_of, words_of
+from distml_py.tab import Tab
 
 def start(bridge, why, remembered, remember, alone, tested):
     global tab, driver

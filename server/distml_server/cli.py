@@ -205,9 +205,9 @@ def _program(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from distml_py.blame import line_of
     from distml_py.errors import DistmlError, RecipeError
     from distml_py.recipe import load_recipe, train
-    from distml_py.tab import line_of
 
     from .recipes import code_of
 

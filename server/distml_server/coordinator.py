@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import hashlib
-import json
 import random
 import secrets
 import time
@@ -17,10 +16,10 @@ import numpy as np
 
 from distml_py import io, wire
 from distml_py.errors import DistmlError, FormatError, NonFiniteError
-from distml_py.exchange import Exchange, exchange_of
+from distml_py.exchange import exchange_of
 
 from . import effects as do
-from . import ledger
+from . import ledger, starting
 from .access import LOOPBACK_NAMES, Access
 from .aggregate import Model, Taken
 from .audit import Sketcher
@@ -31,20 +30,18 @@ from .guards import TRUSTING, Guards
 from .rounds import Rounds
 from .sockets import FORBIDDEN, REFUSED, REPLACED, Connection, Inspected, Traffic, inspected
 from .status import MOST_LISTED, status
-from .store import CURVE, LEDGER, Deposed, Record, RunStore, Stored
+from .store import CURVE, LEDGER, Record, RunStore, Stored
+from .storing import DURABLE_S, Storing
 
 TICK_S = 0.05
 TICK_PER_CONNECTION_S = 0.001
 STATUS_EVERY_S = 0.5
 STATUS_PER_CONNECTION_S = 0.01  # with many tabs each hears less often, so that telling costs no more than training
-DURABLE_S = 1.0
 PIN_CHARACTERS = 32  # of the SHA-256 of a run's code, in its join link
 ADMITTED_S = 1.0  # so often it is seen whether everybody's link is still good
 THREAD_BYTES = 4 << 20  # gradients of so many are summed outside the event loop
 SLACK_BYTES = 64 * 1024
 START_BYTES = 64 << 20
-MOST_STEPS = 10**8
-MOST_SHARDS = 4096
 SESSION_CHARACTERS = 64
 
 
@@ -79,12 +76,12 @@ class Coordinator:
         # mark: of its workers' and leases' names, where another coordinator may have led before
         self.join_url, self.mark, self.door, self.traffic = "", "", Door(), Traffic()
         self.on_loss: Callable[[str, int, float | None], None] = lambda run, step, loss: None  # told of each committed step
-        # deposed: another coordinator has the run, nothing that was not stored may be told
-        self.over, self.deposed = asyncio.Event(), asyncio.Event()
+        self.over = asyncio.Event()
         self._record: Record | None = None
         self._connections: dict[str, Connection] = {}
         self._sessions: dict[str, Connection] = {}
-        self.exchange, self.durability_s, self._count, self.secret = exchange or {}, durability_s, 0, 0
+        self.storing = Storing(store, durability_s, clock)
+        self.exchange, self._count, self.secret = exchange or {}, 0, 0
         self.apply: Callable[[Model, Mapping[tuple[int, int], Taken], int], None] = _apply
         self._sketcher: Sketcher | None = None
         self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
@@ -94,13 +91,9 @@ class Coordinator:
         self._has: dict[str, int] = {}  # connection -> the newest weights it has been sent
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._committing: asyncio.Task[None] | None = None
-        # one thread each; of the disk's, so that an older state is never stored after a newer one
-        self._arithmetic, self._disk = ThreadPoolExecutor(1, "arithmetic"), ThreadPoolExecutor(1, "disk")
-        self.version = self._stored = 0  # of self.model, and what was stored last
-        self._saves: dict[str, tuple[Record, int, dict[str, np.ndarray], str, dict[str, float | None]]] = {}
-        self._save, self._saving = asyncio.Event(), asyncio.Lock()
-        self._saved_s = self._admitted_s = -DURABLE_S
-        self._trouble: str | None = None
+        self._arithmetic = ThreadPoolExecutor(1, "arithmetic")
+        self.version = self._stored = 0  # of self.model, and what was handed over to be stored last
+        self._admitted_s = -ADMITTED_S
         self.tasks: list[asyncio.Task[None]] = []
 
     # ------------------------------------------------------------ runs
@@ -108,8 +101,8 @@ class Coordinator:
     def begin(self, start: wire.Start, tensors: dict[str, np.ndarray]) -> None:
         """A new run of these weights and buffers. Raises FormatError when it is not possible."""
         weights, buffers = io.split(tensors)
-        _check(start, weights)
-        exchange = self._settled(start)
+        starting.check(start, weights)
+        exchange = starting.settled(start, self.exchange, self.rounds.deterministic)
         model = Model(weights, start.optimizer, buffers, exchange, self.guards.aggregator)
         digest = hashlib.sha256(start.code.encode()).hexdigest()
         fields = {name: getattr(start, name) for name in start.__dataclass_fields__} | {"exchange": exchange.config()}
@@ -118,17 +111,6 @@ class Coordinator:
         self._open(run, model, 0)
         self._enter(ledger.begun(self.sha256))
         self._keep(now=True)
-
-    def _settled(self, start: wire.Start) -> Exchange:
-        """How the run's workers exchange: as the recipe says, but for what was asked of this coordinator."""
-        exchange = exchange_of({**start.exchange, **self.exchange})
-        if not self.rounds.deterministic:
-            return exchange.settled()
-        kept = exchange.deterministic()
-        for name, value in self.exchange.items():
-            if getattr(kept, name) != value:
-                raise FormatError(f"a deterministic run has {name} {getattr(kept, name)}, not {value}: leave one of them away")
-        return kept
 
     def resume(self, stored: Stored) -> None:
         """A stored run goes on, under its old name; one that is finished can be looked at."""
@@ -187,15 +169,20 @@ class Coordinator:
     @property
     def stores(self) -> bool:
         """Whether what is to be stored can be."""
-        return self._trouble is None
+        return self.storing.trouble is None
+
+    @property
+    def deposed(self) -> asyncio.Event:
+        """Another coordinator has the run, nothing that was not stored may be told."""
+        return self.storing.deposed
 
     def now(self) -> float:
         """Seconds that only grow, as the rounds count them."""
         return self._clock()
 
     def status(self, most: int | None = None) -> dict[str, Any]:
-        found = status(self.rounds, self.sha256, self._trouble, self._clock(), most) | {"locked": self.door.locked}
-        if not self.durability_s and self._committing is not None:
+        found = status(self.rounds, self.sha256, self.storing.trouble, self._clock(), most) | {"locked": self.door.locked}
+        if not self.storing.durability_s and self._committing is not None:
             found |= {"step": self._heard[0], "weights_version": self._heard[0], "weights_sha256": self._heard[1]}
         return found
 
@@ -344,7 +331,7 @@ class Coordinator:
                     self._note(step, loss=self.rounds.metrics["loss"])
                     self._enter(ledger.adopted(step, self.sha256))
                     self._keep(now=True)
-                    if not self.durability_s:
+                    if not self.storing.durability_s:
                         self._committing = asyncio.create_task(self._store_first())
                 case do.Restore(version):
                     self._restore(version)
@@ -419,7 +406,7 @@ class Coordinator:
         taken, self._taken = self._taken, {}
         needed = self.rounds.versions_needed()
         self._heard = self.version, self.sha256
-        if self.model.size_bytes * len(taken) < THREAD_BYTES and self.durability_s:
+        if self.model.size_bytes * len(taken) < THREAD_BYTES and self.storing.durability_s:
             try:
                 self._step(taken, version, needed)
             except Exception as error:  # whatever it was: nobody may wait for a step that never comes
@@ -454,8 +441,8 @@ class Coordinator:
     async def _store_first(self) -> None:
         """What waits goes out when the state is on disk, if that is asked for; a disk that fails is told and not waited for."""
         try:
-            if not self.durability_s:
-                await self._write_pending()
+            if not self.storing.durability_s:
+                await self.storing.write()
         finally:
             self._committing = None
         self._work_off()
@@ -474,7 +461,7 @@ class Coordinator:
         self._snapshot(version)
         self._enter(self._entry)
         every = self.rounds.run.checkpoint_every
-        self._keep(now=version // every > self._stored // every or not self.durability_s)
+        self._keep(now=version // every > self._stored // every or not self.storing.durability_s)
 
     def _failed(self, error: Exception) -> None:
         """What would follow belongs to a step that does not exist; answers to others are still given."""
@@ -512,35 +499,25 @@ class Coordinator:
     # ------------------------------------------------------------ time and files
 
     def _keep(self, now: bool) -> None:
-        """Has the state stored: `now`, or when the last time was a while ago. The disk is another thread's business."""
-        if self.model is None or self._record is None or not (now or self._clock() - self._saved_s >= self.durability_s):
-            return
-        self._saved_s = self._clock()
-        run, rounds = self._record.run["run"], self.rounds
-        self._stored = self.version
-        self._saves[run] = self._record, self.version, self.model.state(), rounds.state, dict(rounds.metrics)
-        self._save.set()
+        """Has the state stored: `now`, or when the last time was a while ago."""
+        if self.model is not None and self._record is not None and (now or self.storing.due):
+            self._stored = self.version
+            self.storing.hand_over(self._record, (self.version, self.model.state(), self.rounds.state, dict(self.rounds.metrics)))
 
     def _note(self, step: int, loss: float | None) -> None:
         """A line in the run's curve: of a committed step."""
         assert self._record is not None
         self.on_loss(self._record.run["run"], step, loss)
-        self._add_line({"step": step, "loss": loss}, CURVE)
+        self.storing.note(self._record, {"step": step, "loss": loss}, CURVE)
 
     def _enter(self, row: ledger.Row) -> None:
         """A line in the run's ledger."""
-        self._add_line(row, LEDGER)
-
-    def _add_line(self, row: dict[str, Any], file_name: str) -> None:
         assert self._record is not None
-        try:
-            self.store.note(self._record, row, file_name, durable=not self.durability_s)
-        except OSError as error:
-            self._trouble = f"cannot write to {self.store.place}: {error.strerror or error}"
+        self.storing.note(self._record, row, LEDGER)
 
     async def run(self) -> None:
         """Starts what goes on in the background: self.tasks, which end only by an error."""
-        self.tasks = [asyncio.create_task(work()) for work in (self._tick, self._broadcast, self._write)]
+        self.tasks = [asyncio.create_task(work()) for work in (self._tick, self._broadcast, self.storing.run)]
 
     async def _tick(self) -> None:
         while True:
@@ -566,25 +543,6 @@ class Coordinator:
             self._tell(connections)
             await asyncio.sleep(STATUS_EVERY_S + STATUS_PER_CONNECTION_S * len(connections))
 
-    async def _write(self) -> None:
-        while True:
-            await self._save.wait()
-            await self._write_pending()
-
-    async def _write_pending(self) -> None:
-        async with self._saving:
-            self._save.clear()
-            while self._saves:
-                job = self._saves.pop(next(iter(self._saves)))
-                try:
-                    await asyncio.get_running_loop().run_in_executor(self._disk, self.store.save, *job)
-                    self._trouble = None
-                except Deposed:
-                    self.deposed.set()
-                    await asyncio.Event().wait()  # who waits for this tells of a step that there is not: abandon() ends it
-                except OSError as error:  # training goes on in memory; the checkpoints on disk are as they were
-                    self._trouble = f"cannot store checkpoints in {self.store.place}: {error.strerror or error}"
-
     def abandon(self) -> None:
         """Another coordinator has the run: nothing more is told or stored. Connections are their owner's business."""
         for task in (*self.tasks, self._committing):
@@ -592,7 +550,7 @@ class Coordinator:
                 task.cancel()
         self._connections.clear()
         self._arithmetic.shutdown(wait=False, cancel_futures=True)
-        self._disk.shutdown(wait=False, cancel_futures=True)
+        self.storing.abandon()
 
     async def close(self, wait_s: float = 3.0) -> None:
         """Asks a solo worker for its steps, stores everything, and tells everybody that the coordinator restarts."""
@@ -609,10 +567,9 @@ class Coordinator:
         self._connections.clear()  # what still comes in counts no more: nobody may hear of a step after the last that is stored
         self._keep(now=True)
         self._arithmetic.shutdown()
-        await self._write_pending()
+        await self.storing.close()
         for task in writing:  # only now: who waits for what it stores may tell of it when it is, and not before
             task.cancel()
-        self._disk.shutdown()
         for connection in connections:
             connection.close(1012, "restart")
 
@@ -629,24 +586,3 @@ def _apply(model: Model, taken: Mapping[tuple[int, int], Taken], samples: int) -
 
 def _is_work(effect: do.Effect) -> bool:
     return isinstance(effect, do.Send) and isinstance(effect.message, (wire.Lease, wire.Evaluate))
-
-
-def _check(start: wire.Start, weights: dict[str, np.ndarray]) -> None:
-    limits = {
-        "steps": (start.steps, MOST_STEPS),
-        "batch_size": (start.batch_size, min(start.train_size, 2**31)),
-        "shards": (start.shards, min(start.batch_size, MOST_SHARDS)),
-        "evaluate_every": (start.evaluate_every, MOST_STEPS),
-        "checkpoint_every": (start.checkpoint_every, MOST_STEPS),
-    }
-    for name, (value, most) in limits.items():
-        if not 1 <= value <= most:
-            raise FormatError(f"a run's {name} is 1 to {most}, got {value}")
-    try:
-        json.dumps(start.optimizer, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"the optimizer's settings travel as JSON numbers and text, got {start.optimizer}: {error}") from None
-    if list(weights) != start.parameters:
-        raise FormatError("a run's parameters are its weights' names, in order")
-    if start.recipe != printable(start.recipe, NAME_CHARACTERS) or not start.recipe:
-        raise FormatError(f"a recipe's name is 1-{NAME_CHARACTERS} printable characters, got {start.recipe!r:.80}")

@@ -16,19 +16,20 @@ import numpy as np
 from aiohttp import web
 
 from distml_py import exchange, wire
+from distml_py.blame import line_of
 from distml_py.errors import DistmlError
 from distml_py.recipe import Training, load_recipe
-from distml_py.tab import line_of
 
 from . import access as rules
 from . import assets, guards, packages
 from .app import MOST_CONNECTIONS, create_app
 from .board import Board, finish, follow
-from .coordinator import DURABLE_S, Coordinator
+from .coordinator import Coordinator
 from .local_workers import auditor, local_worker
 from .recipes import code_of
 from .spoken import Spoken
 from .store import RunStore
+from .storing import DURABLE_S
 from .tables import open_store
 from .wheel import Package
 

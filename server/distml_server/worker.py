@@ -17,9 +17,10 @@ import aiohttp
 import numpy as np
 
 from distml_py import wire
+from distml_py.blame import line_of, words_of
 from distml_py.engine import use_backend
 from distml_py.errors import DistmlError, FormatError
-from distml_py.tab import Tab, line_of, words_of
+from distml_py.tab import Tab
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
 GIVE_UP_S = 120.0  # without the coordinator it once had

@@ -15,7 +15,8 @@ import numpy as np
 
 from . import wire
 from .io import split, weights_sha256
-from .tab import Frames, Tab
+from .stepping import Frames
+from .tab import Tab
 
 STATUS_EVERY_S = 0.25
 ACTIVE = ("training", "paused")

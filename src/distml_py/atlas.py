@@ -111,6 +111,12 @@ def _fits(shapes: Sequence[Shape]) -> bool:
     return rows <= SURE_SIDE  # no atlas is a stack of layers
 
 
+class Home(Tensor):
+    """An array that parameters share. lodgers: these, whether they are at home or not."""
+
+    lodgers: Sequence[Tensor] = ()
+
+
 class Atlas:
     """Parameters that share one array. home: that array; it is one tensor for good, which moves on with each step.
 
@@ -120,7 +126,8 @@ class Atlas:
     def __init__(self, tensors: Sequence[Tensor]):
         self.tensors = list(tensors)
         self.shape, self.spots = arrange([tensor.shape for tensor in tensors])
-        self.home = Tensor(self.pack([tensor.node for tensor in tensors]))
+        self.home = Home(self.pack([tensor.node for tensor in tensors]))
+        self.home.lodgers = self.tensors
 
     def pack(self, nodes: Sequence[Node]) -> Node:
         """One array of these, each in its parameter's spot; on the host where they are."""

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from . import engine
-from .atlas import is_part
+from .atlas import Home, is_part
 from .ops import PART
 from .recording import Found, Recording
 from .scope import Scope, brief, same
@@ -44,9 +44,13 @@ class Guards:
         self.grads = [(t, was) for t, was in self.grads if id(t) not in givens]
         for module in recording.modules.values():
             self.scope.add(type(module).forward)
-        named = [*self.scope.values(), *(t for m in recording.modules.values() for t in m._parameters.values())]
-        still = [t for t in named if isinstance(t, Tensor) and id(t) not in held and t is not SPENT]
         homes = {id(t._node): t for t in found.tensors}
+        lodgers = [t for home in found.tensors if isinstance(home, Home) for t in home.lodgers if _is_part_of(t, homes)]
+        named = [*self.scope.values(), *(t for m in recording.modules.values() for t in m._parameters.values())]
+        # anew at each replay
+        read = {id(t) for t in (*found.tensors, *(t for t, _ in found.moved), *(t for t, *_ in found.housed))}
+        seen = {id(t): t for t in (*lodgers, *found.lodgers, *named) if isinstance(t, Tensor) and t is not SPENT}
+        still = [t for t in seen.values() if id(t) not in read]
         self.parts = [(t, homes[id(t._node.inputs[0])], t._node.attrs) for t in still if _is_part_of(t, homes)]
         self.still = [(t, t._node) for t in still if not _is_part_of(t, homes)]
         self.questions = recording.questions

@@ -78,6 +78,7 @@ class Found:
     slots: list[Slot] = field(default_factory=list)
     grads: list[Tensor] = field(default_factory=list)
     constants: list[Constant] = field(default_factory=list)
+    lodgers: list[Tensor] = field(default_factory=list)
     moved: list[tuple[Tensor, Source]] = field(default_factory=list)
     housed: list[tuple[Tensor, Tensor, bool]] = field(default_factory=list)
     filled: list[tuple[Slot, Source]] = field(default_factory=list)
@@ -295,6 +296,9 @@ class Recording:
             if isinstance(tensor, Tensor) and id(tensor) not in self._born and id(tensor._node) in nodes:
                 _offer(holders, ("tensor", tensor), tensor._node)
         known = [self._holder(unknown, holders) for unknown in self._unknown]
+        places = [self.found.constants[number].place if kind == "constant" else kind for kind, number, *_ in known]
+        frozen = [unknown.node for unknown, place in zip(self._unknown, places, strict=True) if not place]
+        self.found.lodgers = [tensor for tensor in _parts_of(frozen) if id(tensor) not in self._born] if frozen else []
         for run in self.found.runs:
             run.leaves = [known[source[1]] if source[0] == "unknown" else source for source in run.leaves]
         self._sources = {k: known[s[1]] if s[0] == "unknown" else s for k, s in self._sources.items()}
@@ -356,6 +360,13 @@ class Recording:
 def _was_part(node: Node | None, home: Node | None) -> bool:
     """Were the numbers of a tensor, with this node before the step, a part of home's?"""
     return node is not None and node.op is PART and node.inputs[0] is home
+
+
+def _parts_of(homes: list[Node]) -> list[Tensor]:
+    """The parameters whose numbers lie in an atlas that nobody holds any more, as when its optimizer is gone."""
+    inputs = [found for found in gc.get_referrers(*homes) if type(found) is tuple]
+    parts = [found for found in gc.get_referrers(*inputs) if isinstance(found, Node) and found.op is PART] if inputs else []
+    return [found for found in gc.get_referrers(*parts) if isinstance(found, Tensor)] if parts else []
 
 
 def _offer(holders: dict[int, tuple[str, Any]], holder: tuple[str, Any], *things: Any) -> None:

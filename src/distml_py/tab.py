@@ -4,46 +4,27 @@ A browser tab and a headless worker drive this same class: receive() only queues
 """
 
 import hashlib
-import sys
-import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from . import codecs, wire
-from .errors import DistmlError, FormatError, GpuLostError, NonFiniteError, RecipeError
+from .blame import line_of, words_of
+from .errors import DistmlError, FormatError, GpuLostError, RecipeError
 from .exchange import Exchange, exchange_of
 from .io import split, weights_sha256
 from .manifest import Manifest, rolling
-from .recipe import Coming, Training, load_recipe
-from .snapshot import Snapshot
+from .recipe import Training, load_recipe
+from .stepping import Frames, Stepping, finite
 from .uplink import Uplink
 
-PROGRESS_EVERY_S = 0.25
-AHEAD = 3  # solo steps whose losses may be on their way at once
 LONGEST_LOSS_S = 30.0  # a worker without its GPU for so long fails
 LONGEST_MESSAGE = 2000
 
-Frames = list[bytes | str]
 Work = wire.Run | wire.Lease | wire.Evaluate | wire.Solo
-
-
-@dataclass
-class Stepping:
-    """What a solo worker carries from step to step. reached: the steps done before the GPU was lost; they are done again."""
-
-    step: int
-    reported_s: float
-    reported_step: int
-    snapshot: Snapshot
-    reached: int = 0
-    evaluate: bool = False
-    store: bool = False
-    found: tuple[float | None, float | None, float | None] = (None, None, None)  # of an evaluation, not reported yet
-    coming: deque[Coming] = field(default_factory=deque)
 
 
 @dataclass(frozen=True)
@@ -300,9 +281,7 @@ class Tab:
             self._queue.appendleft(self._work)
             self._work = None
         if self._solo is not None:
-            self._solo.reached = max(self._solo.reached, self._solo.step)
-            self._solo.step = self._solo.snapshot.step
-            self._solo.coming.clear()
+            self._solo.go_back()
         return []
 
     def _recover(self) -> None:
@@ -431,99 +410,20 @@ class Tab:
     # ------------------------------------------------------------ stepping alone
 
     def _begin_solo(self, work: wire.Solo) -> Frames:
-        assert self._training is not None and self._start is not None
+        assert self._run is not None and self._training is not None and self._start is not None
         state = dict(self._start.tensors)
         self._training.load_state(state)
         self._start, self._loaded = None, -1
         self._weights.clear()
-        self._solo = Stepping(work.step, self._clock(), work.step, Snapshot(work.step, state, self._clock))
-        self._report.update(step=work.step, weights_version=work.step)
+        self._solo = Stepping(self._run, work.step, state, self._clock, self._report)
         return []
 
     def _solo_unit(self, solo: Stepping) -> Frames:
-        run, training = self._run, self._training
-        assert run is not None and training is not None
-        if solo.step < solo.reached:
-            return self._again(solo, training)
-        if self._yield:
-            self._collect(solo, wait=True)
-            given = self._hand_over(run, solo, training, "yield")
-            self._yield = False
-            return given
-        if solo.store:
-            return self._store(run, solo, training)
-        if solo.evaluate:
-            self._collect(solo, wait=True)
-            loss, accuracy, _ = training.evaluate("validation")
-            finite(loss, f"the validation loss after step {solo.step}")
-            solo.evaluate = False
-            solo.found = (loss, accuracy, training.step_accuracy(solo.step - 1))
-            self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=solo.found[2])
-            return self._progress(run, solo, training)
-        if solo.step >= run.steps:
-            self._collect(solo, wait=True)
-            return self._hand_over(run, solo, training, "final")
-        solo.coming.append(training.begin(solo.step))
-        solo.step += 1
-        solo.evaluate = solo.step % run.evaluate_every == 0
-        solo.store = solo.step % run.checkpoint_every == 0 and solo.step < run.steps
-        self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=None)
-        self._collect(solo, wait=solo.store or solo.snapshot.due())
-        if not solo.store:
-            self._keep(solo, training)
-        frames: Frames = []
-        if self._clock() - solo.reported_s >= PROGRESS_EVERY_S:
-            frames += self._progress(run, solo, training)
-        if solo.store:
-            frames += self._store(run, solo, training)
-        return frames
-
-    def _collect(self, solo: Stepping, wait: bool) -> None:
-        """Takes the losses that have come, or all of them. Before weights are judged or stored all must be numbers."""
-        while solo.coming and (wait or len(solo.coming) > AHEAD or solo.coming[0].ready()):
-            self._report.update(loss=solo.coming.popleft().result())
-
-    def _keep(self, solo: Stepping, training: Training) -> None:
-        """A snapshot, if it is time: only of weights whose losses have all come, so that no spoilt state is gone back to."""
-        if solo.snapshot.due() and not solo.coming:
-            solo.snapshot.take(solo.step, training.state)
-
-    def _again(self, solo: Stepping, training: Training) -> Frames:
-        """A step that the lost GPU had done: the same numbers. Those of the last few were still on their way to us."""
-        loss = training.step(solo.step)
-        solo.step += 1
-        if solo.step == solo.reached:
-            self._report.update(loss=loss)
-        return []
-
-    def _store(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
-        frames = self._checkpoint(run, solo, training, "periodic")
-        solo.store = False
-        return frames
-
-    def _progress(self, run: wire.Run, solo: Stepping, training: Training) -> Frames:
-        now = self._clock()
-        rate = (solo.step - solo.reported_step) / max(now - solo.reported_s, 1e-6)
-        loss = self._report.get("loss")
-        if loss is None:
-            return []  # the coordinator handed over at an evaluation: there is no step to tell of
-        cpu_ops = training.cpu_ops
-        message = wire.Progress(run.run, solo.step, loss, *solo.found, cpu_ops, rate)
-        solo.reported_s, solo.reported_step, solo.found = now, solo.step, (None, None, None)
-        return [wire.encode(message)]
-
-    def _checkpoint(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
-        message = wire.Checkpoint(run.run, solo.step, reason, self._report.get("loss"))
-        state = training.state()
-        solo.snapshot.put(solo.step, state)
-        return [wire.encode(message, state)]
-
-    def _hand_over(self, run: wire.Run, solo: Stepping, training: Training, reason: str) -> Frames:
-        """Ends stepping alone. The model holds the weights of this step, so the coordinator need not send them."""
-        frames = self._checkpoint(run, solo, training, reason)
-        weights = training.weights()
-        self._solo, self._loaded, self._weights = None, solo.step, {solo.step: weights | training.buffers()}
-        self._report.update(step=solo.step, weights_version=solo.step, weights_sha256=weights_sha256(weights))
+        assert self._training is not None
+        frames = solo.unit(self._training, self._yield)
+        if solo.given is not None:  # the model holds the weights of this step, so the coordinator need not send them
+            self._solo, self._yield = None, False
+            self._loaded, self._weights = solo.step, {solo.step: solo.given}
         return frames
 
 
@@ -544,40 +444,6 @@ def fitting(weights: Mapping[str, np.ndarray], training: Training) -> dict[str, 
         raise FormatError(f"the file does not fit this model: {'; '.join(faults[:4])}{more}. Pick the recipe it was trained with")
     found = {name: np.asarray(named[name], np.float32) for name in training.parameters}
     return found | {f"buffers/{name}": named[name] for name in buffers}
-
-
-def words_of(error: BaseException) -> str:
-    """What an error is called and says. Python's own MemoryError says nothing, and nobody's says what to do."""
-    if not isinstance(error, MemoryError):
-        return f"{type(error).__name__}: {error}"
-    room = "a tab's Python has at most 4 GB" if sys.platform == "emscripten" else "this machine has no more"
-    return f"MemoryError: {str(error) or 'the memory is full'}; {room}: take a smaller data set, batch_size or model"
-
-
-def line_of(error: BaseException) -> int:
-    """The line of the recipe an error came from, 0 when none. Recipes run as modules named recipe_<name>, programs as __main__."""
-    cause: BaseException | None = error
-    while cause is not None:
-        lines = [
-            number
-            for frame, number in traceback.walk_tb(cause.__traceback__)
-            if str(frame.f_globals.get("__name__")).startswith("recipe_")
-            or (frame.f_globals.get("__name__") == "__main__" and "/" not in frame.f_code.co_filename)
-        ]
-        if lines:
-            return lines[-1]
-        if getattr(cause, "line", 0):
-            return int(cause.line)  # type: ignore[attr-defined]
-        if isinstance(cause, SyntaxError) and "/" not in (cause.filename or "/"):  # of the recipe itself, not of an import
-            return cause.lineno or 0
-        cause = cause.__cause__ or cause.__context__
-    return 0
-
-
-def finite(loss: float, what: str) -> None:
-    """Raises NonFiniteError unless `loss` is a number."""
-    if not np.isfinite(loss):
-        raise NonFiniteError(f"{what} is {loss}: try a smaller learning rate, or look for log(0) and division by zero")
 
 
 def _identity(name: str, code: str, seed: int) -> tuple[str, str, int]:

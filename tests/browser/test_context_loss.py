@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Worker
+from playwright.sync_api import BrowserContext, Page, Route, Worker
 
 from served import Coordinator
 from tabs import Tab
@@ -281,13 +281,13 @@ json.dumps([trained([]), trained([6])])
 
 # ---------------------------------------------------------------- on the served page
 
-RECORD = """() => {
-    const real = OffscreenCanvas.prototype.getContext;
-    OffscreenCanvas.prototype.getContext = function (...values) {
-        if (self.refused) return null;
-        return (self.context = real.apply(this, values));
-    };
-}"""
+RECORD = """
+const real = OffscreenCanvas.prototype.getContext;
+OffscreenCanvas.prototype.getContext = function (...values) {
+    if (self.refused) return null;
+    return (self.context = real.apply(this, values));
+};
+"""
 LOSE = "() => self.context.getExtension('WEBGL_lose_context').loseContext()"
 LOSE_IN_READ = """() => {
     const real = WebGL2RenderingContext.prototype.readPixels;
@@ -304,16 +304,22 @@ WATCH = """() => {
 }"""
 
 
+def recording(route: Route) -> None:
+    """The module that opens the GPU, which from its first line on notes the context."""
+    answer = route.fetch()
+    route.fulfill(response=answer, body=RECORD + answer.text())
+
+
 class LosingTab(Tab):
     """A tab whose engine worker can be made to lose its GPU."""
 
     def __init__(self, context: BrowserContext, link: str):
+        context.route("**/web/open_bridge.js", recording)
         super().__init__(context, link)
         deadline = time.monotonic() + 20
         while not self.page.workers and time.monotonic() < deadline:
             self.page.wait_for_timeout(5)
         self.worker: Worker = self.page.workers[0]
-        self.worker.evaluate(RECORD)
         self.page.evaluate(WATCH)
 
     def told(self) -> list[str]:

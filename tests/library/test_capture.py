@@ -468,6 +468,59 @@ def test_only_a_few_captures_are_kept_and_the_oldest_goes_first() -> None:
     assert compiled.recordings == 22 and len(compiled._programs) == 8
 
 
+HALVED: dict[str, Callable[[nn.Module], Any]] = {
+    "copy_": lambda model: [p.copy_(p * 0.5) for p in model.parameters()],
+    "data": lambda model: [setattr(p, "data", p.data * 0.5) for p in model.parameters()],
+    "load_state_dict": lambda model: model.load_state_dict({name: p * 0.5 for name, p in model.state_dict().items()}),
+    "one": lambda model: model[2].weight.mul_(0.5),
+}
+
+
+@pytest.mark.parametrize("how", HALVED)
+@pytest.mark.parametrize("gone", [False, True], ids=["optimizer", "optimizer gone"])
+@pytest.mark.parametrize("named", ["module", "list", "object"])
+def test_parameters_that_an_optimizer_keeps_together_are_read_anew_when_they_are_set(named: str, gone: bool, how: str) -> None:
+    """Gradients alone are captured: nothing in the step moves the parameters, which lie in one array since they were trained."""
+    dm.manual_seed(0)
+    x, y = dm.randn(8, 5), dm.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    model = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 3))
+    weights = list(model.parameters())
+    optimizer: Any = optim.SGD(weights, lr=0.1)
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    if gone:
+        del optimizer
+
+    class Plain:
+        def __init__(self) -> None:
+            self.weights = weights
+
+    plain = Plain()
+
+    def functional(w1: Any, b1: Any, w2: Any, b2: Any) -> Any:
+        return F.linear(F.relu(F.linear(x, w1, b1)), w2, b2)
+
+    def gradients() -> Any:
+        parts = plain.weights if named == "object" else weights
+        loss = F.cross_entropy(model(x) if named == "module" else functional(*parts), y)
+        loss.backward()
+        found = [weight.grad for weight in weights]
+        for weight in weights:
+            weight.grad = None
+        return [loss, *found]
+
+    step = dm.compile(gradients)
+    for _ in range(4):
+        step()
+    assert step.replays > 0
+    for _ in range(4):
+        with dm.no_grad():
+            HALVED[how](model)
+        found, wanted = step(), gradients()
+        assert all(np.array_equal(a.detach().numpy(), b.detach().numpy()) for a, b in zip(found, wanted, strict=True))
+
+
 def test_state_that_is_loaded_is_used_by_the_next_step() -> None:
     def run(compiled: bool) -> list[bytes]:
         dm.manual_seed(0)

@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from distml_py import packages
+from distml_py.blame import line_of
 from distml_py.errors import RecipeError
 from distml_py.recipe import load_recipe
-from distml_py.tab import line_of
 
 RECIPE = "import distml_py as dm\nclass R(dm.Recipe):\n    {}\n"
 

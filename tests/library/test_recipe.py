@@ -13,10 +13,10 @@ import pytest
 
 import distml_py as dm
 from distml_py import nn, optim
+from distml_py.blame import line_of
 from distml_py.data import DataLoader, Dataset, Splits, TensorDataset, digits
 from distml_py.errors import DistmlError, FormatError, NonFiniteError, RecipeError
 from distml_py.recipe import Recipe, Training, load_recipe, train
-from distml_py.tab import line_of
 
 RECIPES = Path(__file__).parents[2] / "web" / "recipes"
 
@@ -364,6 +364,26 @@ def test_a_captured_run_is_the_uncaptured_one_bit_for_bit(make: Callable[[], Rec
         if compiled:
             assert training._step.replays >= 5 and training._shard.replays >= 3
     assert found[0] == found[1]
+
+
+def test_shards_after_steps_alone_are_of_the_weights_that_were_loaded_last() -> None:
+    """A host that stepped alone goes on with the weights it has, and then with those of others."""
+    training = Training(recipe("digits_mlp"), 0)
+    for step in range(6):
+        training.step(step)
+    weights = {name: array.copy() for name, array in training.weights().items()}
+    for step in range(6, 12):
+        if step > 6:
+            training.load_weights(dict(weights))
+        judge = Training(recipe("digits_mlp"), 0)
+        judge.load_weights(dict(weights))
+        for start in (0, 16, 32, 48):
+            (loss, found), (wanted, gradients) = training.gradient(step, start, 16), judge.gradient(step, start, 16)
+            assert loss == pytest.approx(wanted, abs=1e-6)
+            for name, gradient in gradients.items():
+                np.testing.assert_allclose(found[name], gradient, rtol=1e-5, atol=1e-7)
+        weights = {name: (array - 0.05 * gradients[name]).astype(np.float32) for name, array in weights.items()}
+    assert training._shard.replays >= 12  # type: ignore[attr-defined]
 
 
 def test_a_recipe_that_reads_its_loss_runs_its_python_each_time_and_says_why() -> None:

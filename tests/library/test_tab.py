@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from distml_py import io, wire
+from distml_py.blame import words_of
 from distml_py.errors import FormatError, GpuLostError, NonFiniteError
 from distml_py.recipe import Coming, Training, load_recipe
-from distml_py.tab import Tab, words_of
+from distml_py.tab import Tab
 
 CODE = '''"""Small."""
 import numpy as np

@@ -23,7 +23,7 @@ async def trained(served: Served) -> str:
             gradient = {name: np.ones_like(array) for name, array in weights().items()}
             await worker.gradient(lease, gradient)
         async with asyncio.timeout(10):
-            while served.coordinator.rounds.version < 4 or served.coordinator._saves:
+            while served.coordinator.rounds.version < 4 or not served.coordinator.storing.idle:
                 await asyncio.sleep(0.01)
         return run.run
 
@@ -92,6 +92,6 @@ async def test_s34_metrics_need_a_token_where_the_status_does_and_health_needs_n
             text = await answer.text()
         assert metrics.GAUGES.keys() <= served.coordinator.status().keys()
         assert "\ndistml_workers 0\n" in text and "\ndistml_storage_works 1\n" in text
-        served.coordinator._trouble = "cannot store checkpoints: No space left on device"
+        served.coordinator.storing.trouble = "cannot store checkpoints: No space left on device"
         async with served.client.get(served.url + "/readyz", headers=network) as answer:
             assert answer.status == 503

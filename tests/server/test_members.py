@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from distml_py import wire
+from distml_server import access
 from distml_server.access import Access
-from distml_server.cluster import follower, leader, link, member, transport
+from distml_server.cluster import follower, leader, link, member, term, transport
+from distml_server.cluster.links import Links
 from distml_server.cluster.member import Member, Plan
-from distml_server.cluster.transport import Hub, Local, Unreachable
+from distml_server.cluster.transport import Entry, Hub, Local, Unreachable
 from distml_server.store import Deposed, Store
 from peers import start, weights
 from test_followers import Person, until
@@ -42,14 +44,23 @@ class Shared(Store):
 
 
 class Lagging(Local):
-    """lags: a lease is kept, and whoever keeps it waits for the answer. torn: nothing is answered."""
+    """lags: a lease is kept, and whoever keeps it waits for the answer; swallows: so often it does not hear that it is ended.
+
+    torn: nothing is answered.
+    """
 
     lags = torn = False
+    swallows = 0
 
     async def hold(self, name: str, value: bytes, revision: int = 0) -> int | None:
         found = await super().hold(name, value, revision)
         if self.lags:
-            await asyncio.sleep(LONG_S)
+            try:
+                await asyncio.sleep(LONG_S)
+            except asyncio.CancelledError:  # as asyncio.wait_for() does when the answer comes at that moment
+                if not self.swallows:
+                    raise
+                self.swallows -= 1
         if self.torn:
             raise Unreachable("no answer")
         return found
@@ -92,7 +103,7 @@ class Two:
 @pytest.fixture
 async def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Two]:
     """Leases last as long as a test lasts: what is waited for must not be that they end."""
-    for module in (follower, leader, link, member, transport):
+    for module in (follower, leader, link, member, term, transport):
         if hasattr(module, "BEAT_S"):
             monkeypatch.setattr(module, "BEAT_S", 0.02)
     monkeypatch.setattr(transport, "LEASE_S", LONG_S)
@@ -105,13 +116,34 @@ async def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
             await one.close()
 
 
-@pytest.mark.parametrize("doing", ["nothing", "keeping its lease", "keeping it again"])
+class Crossing(Local):
+    """What it asks for first it is told as it was before the other one's change."""
+
+    asked = False
+
+    async def get(self, name: str) -> Entry | None:
+        asked, self.asked = self.asked, True
+        return await super().get(name) if asked else None
+
+
+async def test_of_two_that_start_at_once_both_have_the_links_of_the_first(tmp_path: Path) -> None:
+    """Whichever of them a link comes from, it is good at both: what is printed is printed once."""
+    hub = Hub()
+    found = [access.load(tmp_path / f"{number}.json", False, (), keep=False) for number in (0, 1)]
+    assert found[0].worker_token != found[1].worker_token
+    for known in found:
+        await Links(Crossing(hub), known).agree()
+    assert len({known.worker_token for known in found}) == len({known.host_token for known in found}) == 1
+
+
+@pytest.mark.parametrize("doing", ["nothing", "keeping its lease", "hearing that it has it", "keeping it again"])
 async def test_a_leader_that_ends_leaves_the_lease_at_once_whatever_it_was_doing(two: Two, doing: str) -> None:
     person = two.person(1)
     await until(lambda: two.step(1) >= 2)
-    if doing == "keeping its lease":
-        two.transports[0].lags = True  # the change is made, and its answer never comes
+    if doing in ("keeping its lease", "hearing that it has it"):
+        two.transports[0].lags = True  # the change is made, and its answer never comes, or as it is ended
         await asyncio.sleep(0.1)
+        two.transports[0].swallows = 2 if doing == "hearing that it has it" else 0
     elif doing == "keeping it again":
         two.transports[0].torn = True
         await asyncio.sleep(0.1)
@@ -136,7 +168,7 @@ async def test_while_the_last_step_is_being_stored_nobody_goes_on_from_the_one_b
     two.stores[0].slow_s = 0.9
     closing = asyncio.create_task(two.members[0].close())
     while not closing.done():
-        found = two.hub.leases.get(member.LEADER)
+        found = two.hub.leases.get(term.LEADER)
         if found is None or not found[0].value.decode().startswith(two.members[0].name):
             assert not two.stores[0].writing
         await asyncio.sleep(0.01)

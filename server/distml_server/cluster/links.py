@@ -9,6 +9,7 @@ from ..invites import Invite
 from .transport import Entry, Transport
 
 NAME = "access"
+TRIES = 5
 
 
 class Links:
@@ -20,16 +21,21 @@ class Links:
         self._revision = 0
 
     async def agree(self) -> None:
-        """Takes over what has changed there, else tells there what has changed here. Of two changes at once the first counts."""
-        found = await self._transport.get(NAME)
-        if found is not None and found.revision != self._revision:
-            self._take(found)
-            return
-        self._access.refresh()
-        if self._access.invites != self._known:
+        """Takes over what has changed there, else tells there what has changed here. Of two changes at once the first counts,
+        and whoever made the other one has the first one's when this returns: links that are printed now must be good.
+        """
+        for _ in range(TRIES):
+            found = await self._transport.get(NAME)
+            if found is not None and found.revision != self._revision:
+                self._take(found)
+                return
+            self._access.refresh()
+            if self._access.invites == self._known:
+                return
             changed = await self._transport.put(NAME, _packed(self._access.invites), self._revision)
             if changed is not None:
                 self._known, self._revision = list(self._access.invites), changed
+                return
 
     def _take(self, found: Entry) -> None:
         self._known = invites.unpacked(found.value)

@@ -29,6 +29,7 @@ from ..store import Deposed, RunStore, Stored, StoreError
 from .follower import Follower
 from .leader import Leader
 from .links import Links
+from .term import LEADER, Term
 from .transport import ASLEEP_S, BEAT_S, ClusterError, Entry, Transport, Unreachable
 
 TOLD_S = 1.5  # then people are told that nobody leads
@@ -37,7 +38,6 @@ FIRST_S = 30.0
 TURN_S = 2.0  # so long a turn that has begun may take when this coordinator ends
 CLOSE_S = 8.0
 HURRY_S = 4.0
-LEADER = "leader"
 OVER = ("finished", "stopped")
 
 
@@ -70,7 +70,7 @@ class Member:
         self._links = Links(transport, access)
         self._wish = plan.wish
         self._here: dict[Connection, tuple[wire.Hello, str | None]] = {}
-        self._term, self._revision = "", 0  # while it has the lease
+        self._term: Term | None = None  # while it has the lease
         self._opening: asyncio.Task[None] | None = None
         self._stores: set[SharedStore] = set()  # that are open
         self._store: SharedStore | None = None
@@ -246,36 +246,26 @@ class Member:
             for task in self._coordinator.tasks:
                 if task.done():
                     task.result()  # raises: better no coordinator than one that has lost its clock
-        if not await self._hold() or self._coordinator is not None and self._coordinator.deposed.is_set():
+        lost = self._term is not None and not await self._term.hold()
+        if lost or self._coordinator is not None and self._coordinator.deposed.is_set():
             await self._step_down()
 
-    async def _hold(self) -> bool:
-        """Keeps the lease; whether it is still this one's. Where an answer was lost what is there tells."""
-        value = self._term.encode()
-        revision = await self._transport.hold(LEADER, value, self._revision)
-        if revision is None:
-            found = await self._transport.holder(LEADER)
-            revision = found.revision if found is not None and found.value == value else None
-        self._revision = revision or self._revision
-        return revision is not None
-
     async def _try_to_lead(self) -> None:
-        term = f"{self.name}-{secrets.token_hex(3)}"
-        revision = await self._transport.hold(LEADER, term.encode())
-        if revision is not None:
+        term = await Term.begin(self._transport, self.name)
+        if term is not None:
             await self._stop_following()
-            self._term, self._revision = term, revision
-            self._opening = asyncio.create_task(self._lead())
+            self._term = term
+            self._opening = asyncio.create_task(self._lead(term))
 
-    async def _lead(self) -> None:
+    async def _lead(self, term: Term) -> None:
         """Goes on with the cluster's run from what is stored."""
         store = self._store = await asyncio.to_thread(self._opened)
         plan = self._plan
         coordinator = Coordinator(
             store, self._access, plan.deterministic, exchange=plan.exchange, guards=plan.guards, durability_s=0.0
         )
-        coordinator.join_url, coordinator.mark = self.join_url, f"-{self._term.rpartition('-')[2]}"
-        leader = Leader(coordinator, self._transport, self._term)
+        coordinator.join_url, coordinator.mark = self.join_url, term.mark
+        leader = Leader(coordinator, self._transport, term.name)
         try:
             await asyncio.to_thread(self._begin, coordinator, store)
             await leader.open()
@@ -331,7 +321,7 @@ class Member:
         """Another coordinator has the lease, or the run. What was not stored was not told."""
         self.status()
         term, opening, coordinator, leader = self._term, self._opening, self._coordinator, self._leader
-        self._term, self._revision = "", 0
+        self._term = None
         self._coordinator = self._leader = self._store = self._opening = None
         await _ended(opening)
         if coordinator is not None:
@@ -339,7 +329,8 @@ class Member:
         if leader is not None:
             await leader.close()
         try:
-            await self._transport.let_go(LEADER, term.encode())
+            if term is not None:
+                await term.end()
         finally:
             await self._close_stores()
 
@@ -371,9 +362,10 @@ class Member:
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=TURN_S)
         await _ended(*self.tasks, self._opening)
-        if self._coordinator is not None and self._store is not None:
+        if self._coordinator is not None and self._store is not None and self._term is not None:
             self._store.hurry(HURRY_S)
-            keeping = asyncio.create_task(self._keep_lease())
+            # while the last step is being stored nobody else may go on from the one before
+            keeping = asyncio.create_task(self._term.keep())
             await self._close(self._coordinator)
             await _ended(keeping)
         for connection in list(self._here):
@@ -385,14 +377,6 @@ class Member:
                 await self._step_down()
         await self._close_stores()
         await self._transport.close()
-
-    async def _keep_lease(self) -> None:
-        """While the last step is being stored nobody else may go on from the one before."""
-        while True:
-            with contextlib.suppress(Unreachable):
-                if not await self._hold():
-                    return
-            await asyncio.sleep(BEAT_S)
 
     async def _close(self, coordinator: Coordinator) -> None:
         """Who is deposed meanwhile has nothing left to store."""
@@ -406,8 +390,11 @@ class Member:
 async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
     """Ends what still runs, and waits until it has: nothing of it happens later. What they raise is not asked for."""
     found = [task for task in tasks if task is not None]
-    for task in found:
-        task.cancel()
+    left = {task for task in found if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=BEAT_S)  # again: wait_for() swallows a cancellation that meets an answer
     await asyncio.gather(*found, return_exceptions=True)
 
 

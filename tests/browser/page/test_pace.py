@@ -299,7 +299,7 @@ def test_what_is_not_counted_is_said_with_its_reason_within_two_seconds(
     until(guest, "parseInt(document.getElementById('own-shards').textContent) >= 1", 60)
     before = int(guest.locator("#own-late").inner_text())
     for reason, words in (("non_finite", "held a NaN or an infinity"), ("bad_step", "belonged to another step")):
-        said[0](f'{{"type": "rejected", "reason": "{reason}", "detail": "a test says so"}}')
+        said[0](f'{{"type": "rejected", "reason": "{reason}", "detail": "a test says so", "lease": ""}}')
         expect(guest.locator("#own-reasons")).to_contain_text(words, timeout=2000)
     assert int(guest.locator("#own-late").inner_text()) >= before + 2
     guest.close()
