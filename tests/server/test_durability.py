@@ -80,6 +80,9 @@ async def test_what_is_being_stored_when_the_coordinator_ends_is_told_when_it_is
         await host.send(start(steps=9), prefixed(weights()))
         run = await host.join()
         await host.get(wire.Solo)
+        async with asyncio.timeout(5):
+            while 0 not in stored:
+                await asyncio.sleep(0.01)
         await host.send(wire.Checkpoint(run.run, 3, "periodic", 0.4), prefixed(weights()))
         async with asyncio.timeout(5):
             while not served.coordinator.committing:

@@ -44,12 +44,13 @@ class Shared(Store):
 
 
 class Lagging(Local):
-    """lags: a lease is kept, and whoever keeps it waits for the answer; swallows: and does not hear that it is ended.
+    """lags: a lease is kept, and whoever keeps it waits for the answer; swallows: so often it does not hear that it is ended.
 
     torn: nothing is answered.
     """
 
-    lags = swallows = torn = False
+    lags = torn = False
+    swallows = 0
 
     async def hold(self, name: str, value: bytes, revision: int = 0) -> int | None:
         found = await super().hold(name, value, revision)
@@ -57,9 +58,9 @@ class Lagging(Local):
             try:
                 await asyncio.sleep(LONG_S)
             except asyncio.CancelledError:  # as asyncio.wait_for() does when the answer comes at that moment
-                swallows, self.swallows = self.swallows, False
-                if not swallows:
+                if not self.swallows:
                     raise
+                self.swallows -= 1
         if self.torn:
             raise Unreachable("no answer")
         return found
@@ -142,7 +143,7 @@ async def test_a_leader_that_ends_leaves_the_lease_at_once_whatever_it_was_doing
     if doing in ("keeping its lease", "hearing that it has it"):
         two.transports[0].lags = True  # the change is made, and its answer never comes, or as it is ended
         await asyncio.sleep(0.1)
-        two.transports[0].swallows = doing == "hearing that it has it"
+        two.transports[0].swallows = 2 if doing == "hearing that it has it" else 0
     elif doing == "keeping it again":
         two.transports[0].torn = True
         await asyncio.sleep(0.1)

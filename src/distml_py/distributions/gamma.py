@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor, stack, where
 from . import constraints
 from .distribution import LOG_PI, Distribution, standard_normal, tensors
-from .pathwise import gamma_draws
+from .pathwise import gamma_draws, stored
 
 
 class Gamma(Distribution):
@@ -224,8 +224,8 @@ class StudentT(Distribution):
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         size = self._extended(sample_shape)
-        chi = 2 * gamma_draws(self.df / 2, size)
-        return self.loc + self.scale * standard_normal(size) * (self.df / chi).sqrt()
+        chi, normal = 2 * gamma_draws(self.df / 2, size), stored(standard_normal(size))
+        return self.loc + self.scale * normal * (self.df / chi).sqrt()
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)

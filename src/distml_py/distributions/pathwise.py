@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import live
 from ..autograd import Function, once_differentiable
 from ..tensor import Tensor, no_grad, where
 from ..tensor.counting import read
@@ -37,10 +38,15 @@ def standard_gamma(shape: Tensor, size: Sequence[int]) -> Tensor:
         return where(small, found * (1 - uniform(size)) ** (1 / alpha), found).clamp(min=1e-37)
 
 
+def stored(drawn: Tensor) -> Tensor:
+    """Draws, computed now: each kernel that reads them, forward and backward, would else draw them again, by a long text."""
+    return drawn if live.state.recorder is not None else drawn.realize()
+
+
 class _Drawn(Function):
     @staticmethod
     def forward(ctx: Any, shape: Tensor) -> Tensor:
-        found = standard_gamma(shape, shape.shape)
+        found = stored(standard_gamma(shape, shape.shape)) if ctx.needs_input_grad[0] else standard_gamma(shape, shape.shape)
         ctx.save_for_backward(shape, found)
         return found
 
