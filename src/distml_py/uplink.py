@@ -65,11 +65,12 @@ class Uplink:
         if key in self._sent and self._rest is not None:
             before, after = self._sent.pop(key)
             self._rest = self._rest - after if before is None else self._rest - after + before
-            engine.realize([self._rest.node])
+            _keep(self._rest)
 
     def _on_gpu(self, key: str, vector: Tensor) -> dict[str, np.ndarray]:
         words, scales, rest = quantise(vector if self._rest is None else vector + self._rest)
         engine.realize([words.node, scales.node, rest.node])
+        _keep(rest)
         found = scales.numpy()
         if not np.isfinite(found).all():
             raise NonFiniteError("the gradient holds a NaN or an infinity")
@@ -79,6 +80,12 @@ class Uplink:
         self._rest = rest
         values = words.numpy().astype("<i4").view(np.uint8)[: self.manifest.size]
         return {codecs.PREFIX + "values": values, codecs.PREFIX + "scales": found}
+
+
+def _keep(rest: Tensor) -> None:
+    """Computed, and without its history: each rest is made of the one before, so all of them would live as long as the run."""
+    engine.realize([rest.node])
+    rest._settle()
 
 
 def quantise(vector: Tensor) -> tuple[Tensor, Tensor, Tensor]:

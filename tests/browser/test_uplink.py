@@ -42,6 +42,13 @@ for number in range(3):
 report["rest"] = float(np.abs(way._rest.numpy() - host.rest).max())
 report["scale"] = float(parts["codec/scales"].max())
 report["size"] = manifest.size
+
+def textures(rounds):
+    for number in range(rounds):
+        way.encode(f"again {number}", grads, 1.0)
+    return dm.memory()["textures"]
+
+report["textures"] = [textures(20), textures(40)]
 json.dumps(report)
 """
 
@@ -51,4 +58,5 @@ def test_a_gradient_is_quantised_on_the_gpu_as_on_the_host(lab: Lab) -> None:
     for furthest, share, scale in found["steps"]:
         assert furthest <= 1 and share < 0.01 and scale < 1e-5, found  # halves may go the other way
     assert 0 < found["bytes"] < 1.5 * found["size"], found  # with the edges of textures; float32 would be 4 a number
+    assert found["textures"][0] == found["textures"][1], "what is left over is kept once"
     assert found["rest"] <= 1.01 * found["scale"], found

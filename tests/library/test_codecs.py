@@ -1,5 +1,6 @@
 """Codecs: their bytes, what they keep, that nothing is lost for good, and what decode() refuses. uplink's tensors agree."""
 
+import gc
 import zlib
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from distml_py import Tensor, codecs
 from distml_py.codecs import DOWN, PREFIX, UP, Feedback, TopK
 from distml_py.errors import FormatError, NonFiniteError
+from distml_py.graph import Node
 from distml_py.manifest import Manifest, rolling
 from distml_py.uplink import Uplink, quantise
 
@@ -174,6 +176,19 @@ def test_a_gpus_way_up_sends_what_a_hosts_does_and_takes_back_what_was_refused()
         ways[1].encode("bad", {"w": Tensor(np.full((40, 7), np.nan, np.float32)), "b": Tensor(np.zeros(3, np.float32))}, 0.5)
     ways[1].forget()
     assert ways[1]._rest is None
+
+
+def test_what_a_gpus_way_up_keeps_does_not_grow_with_the_run() -> None:
+    """Each rest is made of the one before: with its history it would hold all of them."""
+    way = Uplink("int8", Manifest({"w": (300,)}), True)
+    counts = []
+    for number in range(60):
+        way.encode(f"l{number}", {"w": Tensor(np.full(300, 0.1 * number, np.float32))}, 0.5)
+        if number % 7 == 3:
+            way.refused(f"l{number}")
+        gc.collect()
+        counts.append(sum(isinstance(thing, Node) for thing in gc.get_objects()))
+    assert max(counts[20:]) <= max(counts[10:20])
 
 
 def test_a_worker_goes_on_from_what_it_has_not_sent_as_far_as_the_run_will_follow() -> None:
