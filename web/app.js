@@ -131,7 +131,9 @@ function report(news, run) {
   known.report = news;
   // A GPU that is back has to do some steps again before training goes on.
   if (known.gpu?.phase === "lost" && news.step !== null && news.step > (known.gpu.step ?? -1)) known.gpu.phase = "back";
-  if (news.step !== null && !isShared() && news.state === "training") addPoint(news.step, news);
+  if (news.step !== null && !isShared() && ["training", "finished", "stopped"].includes(news.state)) {
+    addPoint(news.step, news, news.evaluated === null ? null : { step: news.evaluated, loss: news.evaluated_loss });
+  }
   draw();
 }
 
@@ -247,10 +249,10 @@ function takeStatus(status) {
   if (status.mode === "shared" || !isWorking(known)) addPoint(status.step, status);
 }
 
-/** @param {number} step @param {{[key: string]: any}} measures */
-function addPoint(step, measures) {
+/** @param {number} step @param {{[key: string]: any}} measures @param {{step: number, loss: number | null} | null} [evaluated] see History.add */
+function addPoint(step, measures, evaluated = null) {
   const { loss = null, val_loss = null, accuracy = null, train_accuracy = null } = measures;
-  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy })) view.curves.changed();
+  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy }, evaluated)) view.curves.changed();
 }
 
 function cleared() {

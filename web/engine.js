@@ -19,6 +19,8 @@ import { isStatic } from "./place.js";
  * @property {string | null} weights_sha256
  * @property {number | null} cpu_ops
  * @property {number | null} step_ms
+ * @property {number | null} evaluated       the step that was validated last
+ * @property {number | null} evaluated_loss  its training loss
  * @property {number | null} python_ms
  * @property {number | null} draws
  * @property {number | null} texture_bytes

@@ -12,39 +12,52 @@ export class History {
     this.points = [];
     /** @type {string} */
     this.evaluation = "";
+    this.evaluated = -1;
   }
 
   clear() {
-    this.points = [];
-    this.evaluation = "";
+    Object.assign(this, { points: [], evaluation: "", evaluated: -1 });
   }
 
   /**
-   * Adds what is known at a step. A validation that has not changed since the last point is not a new measurement.
-   * Returns whether a point was added or completed.
-   * @param {Point} point
+   * Adds what is known at a step. A validation that has not changed since the last point is not a new measurement; it may be told of
+   * later than it was made. Returns whether a point was added or completed.
+   * @param {Point} point @param {{step: number, loss: number | null} | null} [evaluated] where the validation was made, this step when left out
    */
-  add({ step, loss, val_loss, accuracy, train_accuracy }) {
+  add({ step, loss, val_loss, accuracy, train_accuracy }, evaluated = null) {
     const evaluation = `${val_loss} ${accuracy}`;
-    const fresh = evaluation !== this.evaluation && (val_loss !== null || accuracy !== null);
+    const later = evaluated !== null && evaluated.step > this.evaluated;
+    const fresh = (later || evaluation !== this.evaluation) && (val_loss !== null || accuracy !== null);
+    const here = fresh && (evaluated === null || evaluated.step === step);
+    const told = fresh && !here && this.complete({ ...(evaluated ?? { step, loss }), val_loss, accuracy, train_accuracy });
+    if (fresh) Object.assign(this, { evaluation, evaluated: evaluated?.step ?? step });
     const last = this.points.at(-1);
-    if (last && step < last.step) return false;
+    if (last && step < last.step) return told;
     if (last && step === last.step) {
-      if (!fresh) return false;
+      if (!here) return told;
       this.points[this.points.length - 1] = { step, loss: last.loss ?? loss, val_loss, accuracy, train_accuracy };
     } else {
-      if (loss === null && !fresh) return false;
-      const found = fresh ? { val_loss, accuracy, train_accuracy } : { val_loss: null, accuracy: null, train_accuracy: null };
+      if (loss === null && !here) return told;
+      const found = here ? { val_loss, accuracy, train_accuracy } : { val_loss: null, accuracy: null, train_accuracy: null };
       this.points.push({ step, loss, ...found });
     }
-    if (fresh) this.evaluation = evaluation;
     if (this.points.length > MOST_POINTS) this.thin();
+    return true;
+  }
+
+  /** Puts a validation where it was made, among the points that are there. @param {Point} point */
+  complete(point) {
+    const at = this.points.findIndex(({ step }) => step >= point.step);
+    const place = at < 0 ? this.points.length : at;
+    const same = this.points[place]?.step === point.step;
+    this.points.splice(place, same ? 1 : 0, { ...point, loss: (same ? this.points[place].loss : null) ?? point.loss });
     return true;
   }
 
   /** The run went back to a checkpoint: what came after it did not happen. @param {number} step */
   backTo(step) {
     this.points = this.points.filter((point) => point.step <= step);
+    this.evaluated = Math.min(this.evaluated, step);
   }
 
   /** Every second point without a validation goes; the curve keeps its shape and its evaluations. */
