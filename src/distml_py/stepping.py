@@ -81,6 +81,7 @@ class Stepping:
         self._evaluate = False
         self._found = (loss, accuracy, training.step_accuracy(self.step - 1))
         self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=self._found[2])
+        self._report.update(evaluated=self.step, evaluated_loss=self._report.get("loss"))
         return self._progress(training)
 
     def _collect(self, wait: bool) -> None:

@@ -41,7 +41,7 @@ class Small(Recipe):
 KEYS = {
     "state", "step", "loss", "val_loss", "accuracy", "train_accuracy",
     "test_accuracy", "weights_version", "weights_sha256", "cpu_ops",
-    "step_ms", "python_ms", "draws", "texture_bytes", "error",
+    "evaluated", "evaluated_loss", "step_ms", "python_ms", "draws", "texture_bytes", "error",
 }  # fmt: skip
 
 
