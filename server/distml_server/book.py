@@ -176,7 +176,7 @@ class Book:
         """How fast its worker is, and its credit."""
         elapsed = now - max(lease.issued_s, worker.free_since_s)
         self.pace.add(elapsed, lease.size)
-        worker.pace.add(elapsed, lease.size)
+        worker.answered(elapsed, lease.size)
         self.tempo.add(elapsed, message.compute_s, lease.steps)
         worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now
