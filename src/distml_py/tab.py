@@ -136,8 +136,8 @@ class Tab:
 
     def report(self) -> dict[str, Any]:
         """What this worker knows of its run, for people; unknown is None."""
-        keys = ("step", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "weights_version", "weights_sha256")
-        keys += ("evaluated", "evaluated_loss")  # the step that was validated last, and its training loss
+        keys = ["step", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "weights_version", "weights_sha256"]
+        keys += ["evaluated", "evaluated_loss"]  # the step that was validated last, and its training loss
         last = self._training.last if self._training is not None else {}
         counts = ("cpu_ops", "step_ms", "python_ms", "draws", "texture_bytes")
         message = str(self.error) or type(self.error).__name__ if self.error else None
