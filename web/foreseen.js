@@ -3,44 +3,33 @@
 
 import { recall, remember } from "./tuning.js";
 
-const LOOK_EVERY_MS = 30; // whether the driver has compiled them
-
 /** @param {string} device */
 const name = (device) => `${device} kernels`;
 
 /**
- * Begins the kernels of the last visit; they are drawn with once, as soon as the driver has compiled them or when what is returned is
- * called for the last time to look. Nobody waits for them. The record is taken out, and written anew after a first loss: one that this
- * GPU does not survive is met once.
+ * Begins the kernels of the last visit; what is returned draws with them once. What goes wrong here is left to Python. The record is
+ * taken out, and written anew after a first loss: one that this GPU does not survive is met once.
  * @param {{bridge: any, device: string}} opened @param {string | undefined} key  of the library that asked for them
  * @returns {Promise<() => void>}
  */
 export async function foresee({ bridge, device }, key) {
-  if (bridge === undefined || key === undefined) return () => {};
-  /** Whether there is nothing left to do. What goes wrong here is left to Python. @param {() => boolean} work */
-  const done = (work) => {
+  const idle = () => {};
+  if (bridge === undefined || key === undefined) return idle;
+  try {
+    const found = JSON.parse((await recall(name(device))) || "{}");
+    if (found.key !== key) return idle;
+    await remember(name(device), "");
+    bridge.foresee(found.kernels);
+  } catch (error) {
+    console.warn(error);
+    return idle;
+  }
+  return () => {
     try {
-      return work();
+      bridge.rehearse();
     } catch (error) {
       console.warn(error);
-      return true;
     }
-  };
-  const record = (await recall(name(device))) || "{}";
-  const found = done(() => {
-    const { key: theirs, kernels } = JSON.parse(record);
-    if (theirs === key) bridge.foresee(kernels);
-    return theirs !== key;
-  });
-  if (found) return () => {};
-  await remember(name(device), "");
-  const look = () => {
-    if (done(() => bridge.rehearse())) clearInterval(timer);
-  };
-  const timer = setInterval(look, LOOK_EVERY_MS);
-  return () => {
-    look();
-    clearInterval(timer);
   };
 }
 

@@ -96,20 +96,12 @@ export function createRehearsal(device, programs) {
       }
     },
 
-    /**
-     * Draws with what was foreseen, once; the GPU works on it while the caller goes on.
-     * @returns {boolean} false: the driver still compiles, or does not tell; nothing happened
-     */
+    /** Draws with what was foreseen; the GPU works on it while the caller goes on. */
     rehearse() {
-      const gl = device.gl;
-      const told = gl.getExtension("KHR_parallel_shader_compile");
-      if (!parts.length) return true;
-      if (!told || !parts.every(({ program }) => program.handle && gl.getProgramParameter(program.handle, told.COMPLETION_STATUS_KHR))) return false;
       const all = parts;
       parts = [];
       for (const { program } of all) programs.finish(program);
       draw(all);
-      return true;
     },
 
     /** What was drawn with since the last record. @returns {Part[]} */
