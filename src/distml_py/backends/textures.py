@@ -16,6 +16,7 @@ from ..op import float32
 from ..view import Shape
 
 CAP_BYTES = 4 << 30  # of all textures; browsers do not tell how much there is
+RECLAIM_EVERY = 1 << 12  # arrays
 FREE_BYTES = 256 << 20  # free textures kept for reuse; beyond that they are given back to the driver
 HOST_BYTES = 64 << 20  # a host array up to this size stays beside its texture, to fill another one after a lost GPU
 FLOAT, INTEGER, HALF = 0, 1, 2  # kinds of texels
@@ -153,7 +154,8 @@ class Pool:
 
     cap_bytes: the most that all together may take. flush, waiting: draws that wait may name any texture that was in use when
     they were asked for; while some do, none is released. An interrupt can strike between any two lines of Python: whatever it
-    leaves without an owner is found by _reclaim, which runs when `_open` says that something was not finished.
+    leaves without an owner is found by _reclaim, which runs when `_open` says that something was not finished, and now and then:
+    an interrupt before the first line of give() leaves no word.
     """
 
     def __init__(
@@ -175,10 +177,12 @@ class Pool:
         self._owners: dict[int, Claim] = {}
         self._leaving: set[int] = set()
         self._open = 0
+        self._lent = 0
 
     def lend(self, buffer: Buffer, claim: Claim) -> None:
         """Gives an array its texture. Raises OutOfMemoryError when there is no room, BackendError when none is so large."""
-        if self._open:
+        self._lent += 1
+        if self._open or self._lent % RECLAIM_EVERY == 0:
             self._reclaim()
         self._open += 1
         texture = self.take(buffer.room)
@@ -245,6 +249,8 @@ class Pool:
 
     def memory(self) -> dict[str, Any]:
         """See engine.memory."""
+        if any(ref() is None for ref, _ in list(self._owners.values())):
+            self._reclaim()
         found = self.holdings()
         scratch = self.scratch.size_bytes
         return {
