@@ -21,7 +21,8 @@ import { chosenLanguage, fetchTables, t, useLanguage } from "./strings.js";
 import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
-const DRAW_EVERY_MS = 60;
+const DRAW_EVERY_MS = 150; // while news keeps coming
+const DRAW_SOON_MS = 20;
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
 const known = nothingKnown();
 const runs = new Runs();
@@ -39,6 +40,7 @@ const recipes = new RecipeList(view.editor, {
 /** @type {string | ArrayBuffer | null} */
 let runFrame = null;
 let drawTimer = 0;
+let drawnAt = 0;
 let endTimer = 0;
 const scripts = new Scripts(known, engine, draw);
 const pilot = new Pilot({ known, engine, connection, recipes, scripts, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun, restart: restartEngine, cleared, draw });
@@ -284,12 +286,13 @@ function checkEnd(run) {
 
 /** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. */
 function draw() {
-  drawTimer ||= setTimeout(drawNow, DRAW_EVERY_MS);
+  drawTimer ||= setTimeout(drawNow, Math.max(DRAW_SOON_MS, drawnAt + DRAW_EVERY_MS - performance.now()));
 }
 
 function drawNow() {
   clearTimeout(drawTimer);
   drawTimer = 0;
+  drawnAt = performance.now();
   view.render(known);
   doors.show();
   panels.draw();
