@@ -29,7 +29,8 @@ export class History {
     const later = evaluated !== null && evaluated.step > this.evaluated;
     const fresh = (later || evaluation !== this.evaluation) && (val_loss !== null || accuracy !== null);
     const here = fresh && (evaluated === null || evaluated.step === step);
-    const told = fresh && !here && this.complete({ ...(evaluated ?? { step, loss }), val_loss, accuracy, train_accuracy });
+    const told = fresh && !here;
+    if (told) this.complete({ ...(evaluated ?? { step, loss }), val_loss, accuracy, train_accuracy });
     if (fresh) Object.assign(this, { evaluation, evaluated: evaluated?.step ?? step });
     const last = this.points.at(-1);
     if (last && step < last.step) return told;
@@ -51,7 +52,6 @@ export class History {
     const place = at < 0 ? this.points.length : at;
     const same = this.points[place]?.step === point.step;
     this.points.splice(place, same ? 1 : 0, { ...point, loss: (same ? this.points[place].loss : null) ?? point.loss });
-    return true;
   }
 
   /** The run went back to a checkpoint: what came after it did not happen. @param {number} step */

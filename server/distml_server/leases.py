@@ -152,7 +152,8 @@ class Worker:
         found = seconds / max(size, 1)
         if self.pace.mean_s is not None and found * SLOWER < self.pace.mean_s:
             self.pace.mean_s = found
-        self.pace.add(seconds, size)
+        else:
+            self.pace.add(seconds, size)
 
     def idle_s(self, now: float) -> float:
         """For how long it has had nothing to do and was asked for nothing."""

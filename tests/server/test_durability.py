@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from distml_py import wire
-from peers import Served, prefixed, serving, start, weights
+from peers import Peer, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
 SLOW_S = 0.1
@@ -57,12 +57,17 @@ async def test_nobody_hears_of_a_step_before_it_is_stored_if_that_is_asked_for(t
         assert await ahead(served, slow(served)) != [], "otherwise the test sees nothing"
 
 
+async def alone(host: Peer) -> wire.Run:
+    """A run in which the host steps alone."""
+    await host.send(start(steps=9), prefixed(weights()))
+    run = await host.join()
+    await host.get(wire.Solo)
+    return run
+
+
 async def test_a_solo_workers_checkpoint_is_stored_before_it_counts(tmp_path: Path) -> None:
     async with serving(tmp_path, durability_s=0.0) as served, served.peer() as host:
-        stored = slow(served)
-        await host.send(start(steps=9), prefixed(weights()))
-        run = await host.join()
-        await host.get(wire.Solo)
+        stored, run = slow(served), await alone(host)
         await host.send(wire.Checkpoint(run.run, 3, "periodic", 0.4), prefixed(weights()))
         while 3 not in stored:
             assert served.coordinator.status()["weights_version"] == 0
@@ -76,10 +81,7 @@ async def test_a_solo_workers_checkpoint_is_stored_before_it_counts(tmp_path: Pa
 async def test_what_is_being_stored_when_the_coordinator_ends_is_told_when_it_is(tmp_path: Path) -> None:
     """Its writer is not ended in the midst of it: whoever waits for the same state would take it for stored."""
     async with serving(tmp_path, durability_s=0.0) as served, served.peer() as host:
-        stored = slow(served)
-        await host.send(start(steps=9), prefixed(weights()))
-        run = await host.join()
-        await host.get(wire.Solo)
+        stored, run = slow(served), await alone(host)
         async with asyncio.timeout(5):
             while 0 not in stored:
                 await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from ..autograd import Function
@@ -66,17 +67,11 @@ def logits_to_probs(logits: Tensor, is_binary: bool = False) -> Tensor:
     return logits.sigmoid() if is_binary else logits.softmax(-1)
 
 
-class _Safe:
+class _Safe(nullcontext[None]):
     """torch.serialization.safe_globals: nothing of a file is run here, so nothing has to be declared safe."""
 
     def __init__(self, safe_globals: Any):
-        pass
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *error: object) -> None:
-        pass
+        super().__init__()
 
 
 def _declared(safe_globals: Any = None) -> list[Any]:
