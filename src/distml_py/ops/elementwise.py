@@ -96,6 +96,18 @@ SIGMOID = Elementwise(
     glsl=_KEEPS_NAN.format(text="1.0 / (1.0 + exp(-{0}))"),
     vjp=lambda g, out, x: (g * out * (1.0 - out),),
 )
+SOFTPLUS = Elementwise(
+    name="softplus",
+    numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),
+    glsl="log_of_one_more({0})",
+    # exp(-|x|) is at most 1; where 1 + e says 1 it is the logarithm itself
+    helper="""float log_of_one_more(float x) {
+    if (isnan(x)) return x;
+    float e = exp(-abs(x));
+    return max(x, 0.0) + (e < 1e-3 ? e * (1.0 - e * (0.5 - e * 0.33333333)) : log(1.0 + e));
+}""",
+    vjp=lambda g, out, x: (g * apply(SIGMOID, x),),
+)
 _erf = np.frompyfunc(math.erf, 1, 1)
 # float32: a polynomial up to 475/512, 1 - exp(a polynomial) beyond (N. Juffa's erff, below 1 unit in the last place)
 ERF = Elementwise(
