@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import engine, graph, ops
+from .. import engine, graph, live, ops
 from ..differentiation import gradients_of, order
 from ..errors import DtypeError, GradientError, ShapeError
 from ..graph import Node
@@ -54,12 +54,16 @@ def backward(
     for leaf, found in zip(owners, gradients_of([input._node], [seed], leaves, keep), strict=True):
         if leaf is not None and found is not None:
             known = leaf.grad
-            total = found if known is None else known._node + found
-            if leaf._kind is not None:
-                total, _ = in_dtype(total, leaf._kind)
-            grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
-            grad._requires_grad = create_graph
-            leaf.grad = grad
+            if known is not None and known._used_up:  # what is added to it cannot be told either, and asking for it says so
+                if live.state.recorder is not None:
+                    live.state.recorder.spent(leaf)
+            else:
+                total = found if known is None else known._node + found
+                if leaf._kind is not None:
+                    total, _ = in_dtype(total, leaf._kind)
+                grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
+                grad._requires_grad = create_graph
+                leaf.grad = grad
             if leaf._after is not None:
                 for hook in list(leaf._after.values()):
                     hook(leaf)

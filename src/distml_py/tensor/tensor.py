@@ -61,6 +61,7 @@ class Tensor:
 
     __slots__ = ("__dict__", "__weakref__", "_after", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
+    _used_up = False  # only spent.py's stands for numbers that are not kept
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
         self._kind: DType | None = None
