@@ -100,11 +100,13 @@ SOFTPLUS = Elementwise(
     name="softplus",
     numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),
     glsl="log_of_one_more({0})",
-    # exp(-|x|) is at most 1; where 1 + e says 1 it is the logarithm itself
+    # log(1 + e) is an odd series in e / (2 + e), which is at most 1/3
     helper="""float log_of_one_more(float x) {
-    if (isnan(x)) return x;
     float e = exp(-abs(x));
-    return max(x, 0.0) + (e < 1e-3 ? e * (1.0 - e * (0.5 - e * 0.33333333)) : log(1.0 + e));
+    float s = e / (2.0 + e);
+    float z = s * s;
+    float p = 0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * (0.09090909 + z * 0.07692308))));
+    return mix(max(x, 0.0) + 2.0 * s * (1.0 + z * p), x, isnan(x));
 }""",
     vjp=lambda g, out, x: (g * apply(SIGMOID, x),),
 )
