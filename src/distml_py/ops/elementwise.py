@@ -96,6 +96,20 @@ SIGMOID = Elementwise(
     glsl=_KEEPS_NAN.format(text="1.0 / (1.0 + exp(-{0}))"),
     vjp=lambda g, out, x: (g * out * (1.0 - out),),
 )
+SOFTPLUS = Elementwise(
+    name="softplus",
+    numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),
+    glsl="log_of_one_more({0})",
+    # log(1 + e) is an odd series in e / (2 + e), which is at most 1/3
+    helper="""float log_of_one_more(float x) {
+    float e = exp(-abs(x));
+    float s = e / (2.0 + e);
+    float z = s * s;
+    float p = 0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * (0.09090909 + z * 0.07692308))));
+    return mix(max(x, 0.0) + 2.0 * s * (1.0 + z * p), x, isnan(x));
+}""",
+    vjp=lambda g, out, x: (g * apply(SIGMOID, x),),
+)
 _erf = np.frompyfunc(math.erf, 1, 1)
 # float32: a polynomial up to 475/512, 1 - exp(a polynomial) beyond (N. Juffa's erff, below 1 unit in the last place)
 ERF = Elementwise(

@@ -123,6 +123,8 @@ class Tensor:
     def grad(self, grad: Tensor | None) -> None:
         if live.state.recorder is not None:
             live.state.recorder.grad_set(self)
+        if grad is not None and grad.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {grad.shape} was assigned to a tensor of shape {self.shape}; they must be equal")
         self._grad = grad
 
     @property
