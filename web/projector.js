@@ -1,7 +1,7 @@
 // What a class sees on the wall: a big QR code, the curve, how many compute, and the measured speed for each number of tabs.
 
 import { Chart } from "./chart.js";
-import { element, say } from "./elements.js";
+import { element, say, show } from "./elements.js";
 import { tokenOf } from "./identity.js";
 import { sayStep } from "./steps.js";
 import { at, isStatic } from "./place.js";
@@ -39,7 +39,10 @@ export class Projector {
     this.qr = link;
     say("qr-link", link);
     const answer = await fetch(at("api/qr"), { headers: { Authorization: `Bearer ${tokenOf(link)}` } });
-    if (answer.ok) drawQr(element("qr"), (await answer.json()).rows);
+    if (!answer.ok) return;
+    const { rows } = await answer.json();
+    for (const name of ["qr", "invite-qr"]) drawQr(element(name), rows);
+    show("invite-qr", true);
   }
 
   /** Takes the coordinator's status in: how fast the run is with as many tabs as there are. @param {import("./status.js").CoordinatorStatus} status */

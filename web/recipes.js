@@ -56,7 +56,7 @@ export class RecipeList {
       const named = (/** @type {string | null} */ asked) => recipes.find((/** @type {Recipe} */ { name }) => name === asked);
       const first = named(wanted ?? info.recipe) ?? named(FIRST) ?? recipes[0];
       this.picker.value = first.name;
-      await this.open(first.name);
+      await this.open(first.name, "");
     } catch (error) {
       this.failed(t("The recipes could not be loaded: {why}", { why: String(error instanceof Error ? error.message : error) }));
     }
@@ -102,15 +102,19 @@ export class RecipeList {
     if (![...this.picker.options].some(({ value }) => value === name)) this.picker.add(new Option(name, name));
   }
 
-  /** @param {string} name */
-  async open(name) {
+  /**
+   * What somebody writes while the recipe's text is on its way stays.
+   * @param {string} name
+   * @param {string} [before]  the code that may be replaced
+   */
+  async open(name, before = this.editor.code) {
     this.taken = false;
     this.loading = true;
     this.about();
     try {
       const code = await this.text(name);
       if (this.taken || this.picker.value !== name) return; // another one was picked meanwhile
-      this.editor.fill(code);
+      if (this.editor.code === before) this.editor.fill(code);
       this.loading = false;
       this.loaded();
     } catch (error) {

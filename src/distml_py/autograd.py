@@ -37,8 +37,8 @@ def backward(
     """Tensor.backward() of each."""
     ends = listed(tensors)
     given = listed(grad_tensors) if grad_tensors is not None else [None] * len(ends)
-    for end, value in zip(ends, given, strict=True):
-        end.backward(value, retain_graph, create_graph, inputs)
+    for number, (end, value) in enumerate(zip(ends, given, strict=True)):
+        end.backward(value, retain_graph if number == len(ends) - 1 else True, create_graph, inputs)
 
 
 class Context:

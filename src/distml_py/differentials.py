@@ -132,7 +132,7 @@ def _pulled(
         raise GradientError("strict: an output does not depend on the inputs; its derivative would be zeros")
     if not pairs:
         return [_zeros(tensor) for tensor in given]
-    found = grad([end for end, _ in pairs], given, [v for _, v in pairs], create_graph=create_graph, allow_unused=True)
+    found = grad([end for end, _ in pairs], given, [v for _, v in pairs], True, create_graph, allow_unused=True)
     if strict and None in [None if one is None else 0 for one in found]:
         raise GradientError("strict: an input is not used by the outputs; its derivative would be zeros")
     return [_zeros(tensor) if one is None else one for one, tensor in zip(found, given, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .errors import GradientError
-from .graph import Node
+from .graph import CONST, Node
 
 # whose numbers the derivative of a row needs, where PyTorch needs them, too: what was changed in place since is an error
 SAVED = {
@@ -44,11 +44,12 @@ def gradients(output: Node, seed: Node, wanted: Sequence[Node]) -> list[Node | N
     return gradients_of([output], [seed], wanted)
 
 
-def gradients_of(outputs: Sequence[Node], seeds: Sequence[Node], wanted: Sequence[Node]) -> list[Node | None]:
+def gradients_of(outputs: Sequence[Node], seeds: Sequence[Node], wanted: Sequence[Node], keep: bool = True) -> list[Node | None]:
     """d(sum of outputs . seeds) / d(wanted): one node each, None where no output depends on it.
 
-    seeds: the gradients that arrive at the outputs, of their shapes.
-    Raises GradientError when an op on the way has no derivative, or needs numbers that were changed in place since.
+    seeds: the gradients that arrive at the outputs, of their shapes. keep: whether the graph may be gone through again.
+    Raises GradientError when an op on the way has no derivative, needs numbers that were changed in place since, or was gone
+    through before without keep.
     """
     targets = {id(node) for node in wanted}
     nodes = order(outputs)
@@ -59,6 +60,7 @@ def gradients_of(outputs: Sequence[Node], seeds: Sequence[Node], wanted: Sequenc
     changed = {id(node) for node in nodes if node.stale}
     arriving: dict[int, Node] = {}
     joined: dict[int, dict[int, tuple[Node, Node]]] = {}
+    passed: list[Node] = []
     for output, seed in zip(outputs, seeds, strict=True):
         arriving[id(output)] = arriving[id(output)] + seed if id(output) in arriving else seed
     for node in reversed(nodes):
@@ -69,13 +71,36 @@ def gradients_of(outputs: Sequence[Node], seeds: Sequence[Node], wanted: Sequenc
             arriving[id(node)] = g
         if (g is None and id(node) not in joined) or not any(id(parent) in leads for parent in parents_of(node)):
             continue
+        if node.op.name in SAVED and _saves(node):
+            passed.append(node)
         for parent, part in zip(parents_of(node), _parts(node, g, joined), strict=True):
             if part is not None and id(parent) in leads:
                 if changed and part is not g:
                     _check_unchanged(node, part, changed)
                 known = arriving.get(id(parent))
                 arriving[id(parent)] = part if known is None else known + part
+    for node in () if keep else passed:
+        node.used = True
     return [arriving.get(id(node)) for node in wanted]
+
+
+def _saves(node: Node) -> bool:
+    """Whether PyTorch keeps numbers for the derivative of node, which it lets go with the first gradient: not for a factor that
+    is one number, since means and the like are made of them here. Raises GradientError when a gradient was here before."""
+    if node.link is not None or (node.op.name in ("mul", "div") and any(_one_number(other) for other in node.inputs)):
+        return False
+    if node.used:
+        raise GradientError(
+            f"backward through the graph a second time: {node.op.name} of shape {node.shape} was gone through before; "
+            "pass retain_graph=True to the first backward() or grad() if that is meant, or detach() what an earlier step left"
+        )
+    return True
+
+
+def _one_number(node: Node) -> bool:
+    while node.op.name in ("expand", "reshape"):
+        node = node.inputs[0]
+    return node.op is CONST
 
 
 def _parts(node: Node, g: Node | None, joined: dict[int, dict[int, tuple[Node, Node]]]) -> Sequence[Node | None]:

@@ -23,6 +23,10 @@ class ShapeError(DistmlError, RuntimeError, ValueError):
     """Shapes that do not fit the operation."""
 
 
+class EmptyError(ShapeError, IndexError):
+    """A reduction of no elements to one of them."""
+
+
 class DtypeError(DistmlError, RuntimeError, TypeError):
     """A dtype, or a Python type, that the operation does not take."""
 
@@ -65,6 +69,10 @@ class OutOfMemoryError(BackendError):
 
 class UnsupportedError(DistmlError, NotImplementedError):
     """Something PyTorch has and this library has not: the message names the nearest thing."""
+
+
+class UnreadyModuleError(ShapeError, AttributeError):
+    """A module that was given attributes before Module.__init__() was called."""
 
 
 class MissingNameError(UnsupportedError, AttributeError):

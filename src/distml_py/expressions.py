@@ -1,4 +1,4 @@
-"""What an expression of a kernel reads, and the same expression with its inputs counted anew."""
+"""What an expression of a kernel reads and weighs, and the same expression with its inputs counted anew."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ def inputs_of(value: Expression) -> set[int]:
             return inputs_of(of) | inputs_of(index)
         case _:
             return set()
+
+
+def weight_of(value: Expression) -> int:
+    """What its calls of GLSL functions cost a renderer, see op.weight_of(); each is written out four times in a kernel."""
+    match value:
+        case Apply(op=op, args=args) | Make(op=op, args=args):
+            return int(op.weight) + sum(map(weight_of, args))
+        case Read(of=of):
+            return weight_of(of)
+        case Pick(of=of, index=index):
+            return weight_of(of) + weight_of(index)
+        case _:
+            return 0
 
 
 def renumbered(value: Expression, inputs: dict[int, int], scalars: dict[int, int]) -> Expression:

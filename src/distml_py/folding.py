@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from .epilogue import following
-from .expressions import MAX_INPUTS, inputs_of, renumbered
+from .expressions import MAX_INPUTS, inputs_of, renumbered, weight_of
 from .kernel import Expression, Fold, Joint, Launch, Load, Map, Schedule, Total
 from .lowering import Builder
 from .op import Reduce, Statistics
@@ -14,6 +14,8 @@ from .operands import through
 from .steps import Step
 from .variant import Variant
 from .view import Shape, View, contiguous_strides
+
+MOST_WEIGHT = 6  # of what a loop makes anew in each turn, for four numbers: as much as one normal number
 
 
 def fold(build: Builder, step: Step, value: Expression, shape: Shape, variant: Variant) -> Expression:
@@ -26,8 +28,7 @@ def fold(build: Builder, step: Step, value: Expression, shape: Shape, variant: V
     view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
     value = through(view, value)
     length = math.prod(shape[axis] for axis in axes)
-    if len(inputs_of(value)) > MAX_INPUTS:
-        value = build.store(value, view.shape)
+    value = _light(build, value, view.shape)
     rows = math.prod(step.shape)
     while length > variant.fold and op.glsl:
         chunks = _chunks(length, variant.fold)
@@ -44,8 +45,7 @@ def statistics(build: Builder, step: Step, value: Expression, shape: Shape, vari
     line = contiguous_strides(shape)
     view = View(tuple(shape[axis] for axis in turn), tuple(line[axis] for axis in turn))
     value = through(view, value)
-    if len(inputs_of(value)) > MAX_INPUTS:
-        value = build.store(value, view.shape)
+    value = _light(build, value, view.shape)
     length, rows = math.prod(shape[axis] for axis in axes), math.prod(step.shape[1:])
     kernel = Joint(op, (value,), length, 1, rows, step.dtype, True, step.attrs[1:])
     while kernel.length > variant.fold:
@@ -55,6 +55,11 @@ def statistics(build: Builder, step: Step, value: Expression, shape: Shape, vari
         kernel = Joint(op, parts, kernel.chunks, 1, rows, step.dtype, True, step.attrs[1:], kernel.totals, True)
     found, layer = _joint(build, kernel, step.shape[1:])
     return through(View((step.shape[0], rows), (layer, 1)), found)
+
+
+def _light(build: Builder, value: Expression, shape: Shape) -> Expression:
+    """value, stored where a loop should not make it: of too many arrays, or by too long a text (random numbers, say)."""
+    return build.store(value, shape) if len(inputs_of(value)) > MAX_INPUTS or weight_of(value) > MOST_WEIGHT else value
 
 
 def _joint(build: Builder, kernel: Joint, shape: Shape) -> tuple[Load, int]:

@@ -93,7 +93,7 @@ def _check(func: Callable[..., Any], given: list[Any], number: int, eps: float, 
         for column in range(end.numel() if end.requires_grad else 0):
             seed = np.zeros(end.shape)
             seed.reshape(-1)[column] = 1
-            (found,) = grad([end], [given[number]], [Tensor(seed).to(end.dtype)], allow_unused=True)
+            (found,) = grad([end], [given[number]], [Tensor(seed).to(end.dtype)], retain_graph=True, allow_unused=True)
             if found is not None:
                 analytic[:, column] = found.detach().numpy().reshape(-1)
         if not np.allclose(analytic, numeric[place], rtol, atol, equal_nan=True):

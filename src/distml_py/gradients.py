@@ -10,6 +10,7 @@ from .differentiation import gradients_of
 from .errors import GradientError
 from .tensor import Tensor
 from .tensor.gradient import seed_of
+from .tensor.joining import stack
 from .tensor.tensor import in_dtype
 
 Tensors = Tensor | Sequence[Tensor]
@@ -33,10 +34,13 @@ def grad(
     """d(sum of outputs . grad_outputs) / d(inputs): one tensor an input; no .grad is touched.
 
     create_graph: the results can be differentiated again. allow_unused: None for an input that no output depends on,
-    else that is a GradientError; materialize_grads: zeros for it. Graphs stay, whatever retain_graph says.
+    else that is a GradientError; materialize_grads: zeros for it. retain_graph: as in backward().
+    is_grads_batched: grad_outputs have one dimension more in front, and so have the results.
     """
     if is_grads_batched:
-        raise GradientError("not implemented: torch.autograd.grad(is_grads_batched=True); nearest is a loop over grad_outputs")
+        unused = bool(allow_unused or materialize_grads)
+        keep = bool(create_graph if retain_graph is None else retain_graph)
+        return _batched(outputs, inputs, listed(grad_outputs), keep, create_graph, unused, materialize_grads)
     ends, wanted = listed(outputs), listed(inputs)
     given = listed(grad_outputs) if grad_outputs is not None else [None] * len(ends)
     if len(given) != len(ends):
@@ -46,7 +50,9 @@ def grad(
             raise GradientError("grad: one of the inputs does not require grad; call requires_grad_() on it before it is used")
     seeds = [seed_of(end, value) for end, value in zip(ends, given, strict=True)]
     found: list[Tensor | None] = []
-    for tensor, node in zip(wanted, gradients_of([end._node for end in ends], seeds, [t._node for t in wanted]), strict=True):
+    keep = create_graph if retain_graph is None else retain_graph
+    nodes = gradients_of([end._node for end in ends], seeds, [t._node for t in wanted], keep)
+    for tensor, node in zip(wanted, nodes, strict=True):
         if node is None and not (allow_unused or materialize_grads):
             raise GradientError("grad: one of the inputs was not used for the outputs; set allow_unused=True if that is meant")
         if node is None:
@@ -58,3 +64,17 @@ def grad(
         if create_graph:
             found[-1]._requires_grad = True  # type: ignore[union-attr]
     return tuple(found)
+
+
+def _batched(
+    outputs: Tensors, inputs: Tensors, seeds: list[Tensor], keep: bool, create: bool, unused: bool, zeros: bool
+) -> tuple[Tensor | None, ...]:
+    """grad() for each of the seeds' slices, stacked."""
+    count = seeds[0].shape[0] if seeds and seeds[0].ndim else 0
+    if not count or any(not seed.ndim or seed.shape[0] != count for seed in seeds):
+        raise GradientError(f"grad(is_grads_batched=True) needs grad_outputs of one length, got {[seed.shape for seed in seeds]}")
+    each = [
+        grad(outputs, inputs, [seed[n] for seed in seeds], keep or n < count - 1, create, True, unused, False, zeros)
+        for n in range(count)
+    ]
+    return tuple(None if one[0] is None else stack(one) for one in zip(*each, strict=True))

@@ -20,11 +20,15 @@ class Node:
 
     owner: a weak reference to the leaf Tensor whose gradient is wanted, so that no reference cycle is made.
     hooks: what is asked about each gradient that arrives. link: where gradients go on, if not to the inputs.
-    stale: whether the tensor that was this node has been changed in place since. word: PyTorch's name for the function that
+    stale: whether the tensor that was this node has been changed in place since. used: whether a gradient went through it that
+    did not ask for its graph to stay. word: PyTorch's name for the function that
     made it, where the op's own is another one.
     """
 
-    __slots__ = ("__weakref__", "attrs", "buffer", "dtype", "hooks", "inputs", "link", "op", "owner", "shape", "stale", "word")
+    __slots__ = (
+        *("__weakref__", "attrs", "buffer", "dtype", "hooks", "inputs", "link"),
+        *("op", "owner", "shape", "stale", "used", "word"),
+    )
 
     def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: tuple[Any, ...], shape: Shape, dtype: np.dtype[Any]):
         self.op = op
@@ -37,6 +41,7 @@ class Node:
         self.hooks: dict[int, Callable[[Node], Node]] | None = None
         self.link: Link | None = None
         self.stale = False
+        self.used = False
         self.word = ""
 
     @property

@@ -40,8 +40,8 @@ class Guards:
         held = {id(t): t for t in (*found.tensors, *ends)}
         givens = {id(tensor) for tensor in recording.inputs}
         self.flags = [(t, t._requires_grad) for t in held.values() if id(t) not in givens]
-        self.grads = [(g.tensor, g.entry is None) for g in recording.gradients.values() if g.read_first and id(g.tensor) in held]
-        self.grads = [(t, was) for t, was in self.grads if id(t) not in givens]
+        read_first = [g for g in recording.gradients.values() if g.read_first and id(g.tensor) in held]
+        self.grads = [(g.tensor, _gradient(g.entry)) for g in read_first if id(g.tensor) not in givens]
         for module in recording.modules.values():
             self.scope.add(type(module).forward)
         homes = {id(t._node): t for t in found.tensors}
@@ -122,9 +122,9 @@ class Guards:
         for tensor, node in self.still:
             if tensor._node is not node:
                 return f"a tensor of shape {tensor.shape} was changed in place"
-        for tensor, was_none in self.grads:
-            if (tensor._grad is None) is not was_none:
-                return f"a tensor of shape {tensor.shape} {'has a' if was_none else 'has no'} gradient already"
+        for tensor, then in self.grads:
+            if (now := _gradient(tensor._grad)) != then:
+                return f"a tensor of shape {tensor.shape} has {now} already, it had {then}"
         return ""
 
     def _inputs_changed(self, inputs: list[Tensor]) -> str:
@@ -134,6 +134,10 @@ class Guards:
             if engine.ask_host(inputs[number]._node, question) != answer:
                 return f"input {number} is of another kind (labels to ignore, or numbers that the host does not know)"
         return ""
+
+
+def _gradient(grad: Tensor | None) -> str:
+    return "no gradient" if grad is None else "a gradient that is used up" if grad is SPENT else "a gradient"
 
 
 def _is_part_of(tensor: Tensor, homes: dict[int, Tensor]) -> bool:

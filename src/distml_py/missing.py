@@ -15,6 +15,7 @@ NEAREST = {
     "autocast": "float32 throughout",
     "complex64": "two float32 tensors",
     "complex128": "two float64 tensors",
+    **dict.fromkeys(("complex", "polar", "view_as_complex", "view_as_real"), "two float32 tensors, real and imaginary parts"),
     "eig": "torch.linalg.eig",
     "symeig": "torch.linalg.eigh",
     "lstsq": "torch.linalg.lstsq",
@@ -29,6 +30,7 @@ NEAREST = {
 
 # modules that are not here, and what does their work
 MODULES = {
+    "torch.ops": "the function by its own name, as torch.add",
     "torch.fx": "the module's own Python",
     "torch.fft": "numpy.fft of x.numpy()",
     "torch.hub": "a model of distml_py.models, and load_state_dict()",

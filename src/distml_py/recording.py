@@ -289,7 +289,7 @@ class Recording:
                 if isinstance(value, Tensor):
                     _offer(holders, ("slot", Slot(optimizer, number, state, name)), value._node, value._node.buffer)
         for g in graded:
-            if g.read_first and isinstance(g.entry, Tensor):
+            if g.read_first and isinstance(g.entry, Tensor) and not g.entry._used_up:
                 _offer(holders, ("grad", g.tensor), g.entry._node, g.entry._node.buffer)
         nodes = {id(unknown.node): unknown.node for unknown in self._unknown}
         for tensor in gc.get_referrers(*nodes.values()) if nodes else ():

@@ -13,6 +13,7 @@ class _Spent(Tensor):
     """The gradient of a parameter that an optimizer has used inside a compiled step: it is not kept."""
 
     __slots__ = ()
+    _used_up = True
 
     def __init__(self) -> None:
         self._kind = None

@@ -383,6 +383,19 @@ def test_train_right_after_picking_a_recipe_trains_that_recipe(context: BrowserC
 
 
 @pytest.mark.ux(27)
+def test_code_written_while_a_recipe_is_on_its_way_stays(context: BrowserContext, coordinator: Any) -> None:
+    page = context.new_page()
+    page.route("**/recipes/*.py", lambda route: (page.wait_for_timeout(500), route.continue_())[1])
+    with page.expect_response("**/recipes/digits_cnn.py"):
+        page.goto(coordinator.host_link)
+        page.locator("#code").fill("mine = 1\n")
+    page.wait_for_timeout(300)
+    assert code_of(page) == "mine = 1\n"
+    with page.expect_response("**/recipes/digits_mlp.py"):
+        page.get_by_label("Example").select_option("digits_mlp")
+    until(page, "distml.code().includes('multilayer perceptron')")
+
+
 def test_a_layer_that_does_not_fit_names_the_line_of_the_model(host: Page) -> None:
     until_state(host, "ready")
     edit(host, code_of(host).replace("nn.Linear(16 * self.width, 10)", "nn.Linear(127, 10)"))

@@ -169,6 +169,8 @@ example(
 )
 example("lp_pool2d", lambda lib, x: of(lib).lp_pool2d(x.abs(), 3.0, 2), IMAGE)
 example("fold", lambda lib, x: of(lib).fold(x, (3, 4), 2), numbers(2, 8, 6))
+example("interpolate by wide cubics", lambda lib, x: of(lib).interpolate(x, (2, 7), mode="bicubic", antialias=True), IMAGE)
+example("interpolate by means", lambda lib, x: of(lib).interpolate(x, scale_factor=0.6, mode="bilinear", antialias=True), IMAGE)
 example("interpolate by cubics", lambda lib, x: of(lib).interpolate(x, (7, 3), mode="bicubic"), IMAGE)
 for mode in ("sum", "mean", "max"):
     example(
@@ -331,9 +333,14 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "adaptive_avg_pool2d needs 2 sizes for an input of 3 or 4 dimensions, got",
     ),
     (
-        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="bicubic", antialias=True),
+        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, mode="cubic"),
         UnsupportedError,
-        "not implemented: interpolate(mode='bicubic', antialias=True) of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
+        "not implemented: interpolate(mode='cubic') of 4 dimensions; nearest is mode='bilinear' of (n, c, h, w)",
+    ),
+    (
+        lambda: F.interpolate(dm.ones(1, 1, 2, 2), 4, antialias=True),
+        ShapeError,
+        "interpolate: antialias is for 'bilinear' and 'bicubic' of (n, c, h, w), not 'nearest' of",
     ),
     (
         lambda: F.interpolate(dm.ones(1, 1, 2), 4, mode="bilinear"),

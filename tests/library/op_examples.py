@@ -149,6 +149,7 @@ MORE_BINARY: dict[str, Call] = {
 }
 for name, call in MORE_BINARY.items():
     example(f"{name} (3, 1) (5,)", call, numbers(3, 1), numbers(5, seed=1))
+example("softplus (3, 5)", lambda lib, x: lib.nn.functional.softplus(x), numbers(3, 5, low=-3, high=3))
 example("isnan", lambda lib, x: x.isnan(), np.array([1, math.nan, math.inf], np.float32))
 example("bits", lambda lib, x, y: (x & y, x | y, x ^ y, x << 2, x >> 1), whole(9, 1), whole(5, seed=1))
 

@@ -43,7 +43,8 @@ and rounded after each operation, so a sum of many is more exact than PyTorch's;
 There are no complex and quantized dtypes.
 A change in place reaches everything that shares its numbers (views of every kind, `detach()`, `.data`,
 parameters that an optimizer moves on), with PyTorch's version checks. What is no view counts as contiguous: `view` never refuses,
-`numpy()` and `from_numpy` copy, and graphs stay as long as somebody holds them, whatever `retain_graph` says.
+`numpy()` and `from_numpy` copy. A graph stays as long as somebody holds it; to go through it twice without `retain_graph` is an
+error where PyTorch would have let numbers go (but for a factor that is one number).
 `DataLoader` makes float32 of Python's floats, where PyTorch makes float64. `torch.save` of a whole module is read by this library
 alone. Distributions look at their parameters where that does not wait for a GPU, or with `validate_args=True`.
 """

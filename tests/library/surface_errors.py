@@ -1,6 +1,7 @@
 """What the surface raises, with its messages: rows for test_errors.py."""
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,13 @@ def changed() -> None:
     y.sum().backward()
 
 
+def twice() -> None:
+    x = leaf(2)
+    y = (x * x).sum()
+    y.backward()
+    y.backward()
+
+
 ELEMENTWISE: list[Row] = [
     (lambda: dm.div(full(2), 2, rounding_mode="up"), DtypeError, "div: rounding_mode is None, 'floor' or 'trunc', got 'up'"),
     (
@@ -92,9 +100,35 @@ AUTOGRAD: list[Row] = [
     ),
     (lambda: full(2).register_hook(print), GradientError, "cannot register a hook on a tensor that doesn't require gradient"),
     (
-        lambda: dm.autograd.grad(leaf(1), leaf(1), is_grads_batched=True),
+        lambda: dm.autograd.grad([leaf(1), leaf(1)], leaf(1), [full(2, 1), full(3, 1)], is_grads_batched=True),
         GradientError,
-        "not implemented: torch.autograd.grad(is_grads_batched=True); nearest is a loop over grad_outputs",
+        "grad(is_grads_batched=True) needs grad_outputs of one length, got [(2, 1), (3, 1)]",
+    ),
+    (
+        twice,
+        GradientError,
+        "backward through the graph a second time: mul of shape (2,) was gone through before",
+    ),
+    (lambda: setattr(leaf(2), "grad", full(3)), ShapeError, "a gradient of shape (3,) was assigned to a tensor of shape (2,)"),
+    (
+        lambda: dm.arange(2).masked_fill(dm.tensor([True, False]), -math.inf),
+        DtypeError,
+        "masked_fill: int64 holds no -inf; use .float()",
+    ),
+    (lambda: full(3).expand(-1, 3), ShapeError, "expand: (3,) to (-1, 3): -1 keeps a size, and a new dimension in front has none"),
+    (lambda: full(2).__delitem__(0), DtypeError, "a tensor does not support deleting items; index what stays, as x[mask]"),
+    (lambda: dm.nn.AdaptiveLogSoftmaxWithLoss(4, 9, [6, 3]), ShapeError, "each value is between 1 and n_classes-1 = 8, got [6, 3]"),
+    (
+        lambda: dm.nn.AdaptiveLogSoftmaxWithLoss(4, 9, [3])(full(2, 4), dm.tensor([1])),
+        ShapeError,
+        "AdaptiveLogSoftmaxWithLoss: input is (samples, features) and target (samples,), or one of each without",
+    ),
+    (
+        lambda: dm.nn.utils.parametrize.remove_parametrizations(
+            dm.nn.utils.parametrizations.weight_norm(dm.nn.Linear(2, 2)), "weight", leave_parametrized=False
+        ),
+        ShapeError,
+        "remove_parametrizations: leave_parametrized=False needs an original of one tensor; this one has several",
     ),
     (
         lambda: dm.autograd.grad([leaf(1), leaf(1)], leaf(1), [full(1)]),

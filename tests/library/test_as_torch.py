@@ -28,7 +28,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.checkpoint import checkpoint
 from torch.autograd import Variable, Function
 from torch.nn.parameter import Parameter
-from torch.nn.modules.utils import _pair
+from torch.nn.modules.utils import _pair, consume_prefix_in_state_dict_if_present
 from torch.nn.modules.loss import CrossEntropyLoss
 from torch.nn.modules.module import Module, _addindent
 from torch.nn.modules.dropout import _DropoutNd
@@ -67,6 +67,10 @@ assert isinstance(torch.zeros(2), torch.Tensor) and isinstance(torch.zeros(2), T
 assert isinstance(nn.Linear(1, 1).weight, torch.Tensor) and not isinstance(3, torch.Tensor)
 assert torch.Tensor([1, 2]).tolist() == [1.0, 2.0] and torch.Tensor(2, 3).shape == (2, 3) and torch.LongTensor([3]).tolist() == [3]
 assert torch.Tensor([1, 2]).is_floating_point() and torch.Tensor.relu(torch.ones(1)).item() == 1
+wrapped = {"module.a": 1, "b": 2}
+consume_prefix_in_state_dict_if_present(wrapped, "module.")
+assert wrapped == {"a": 1, "b": 2}
+assert not hasattr(torch, "ops") and not hasattr(torch, "complex")
 assert _pair(3) == (3, 3) and _pair((1, 2)) == (1, 2)
 """
 

@@ -255,3 +255,63 @@ def test_what_is_asked_of_a_tensor_has_pytorchs_answer() -> None:
         assert lib.ones(3).index_reduce_(0, lib.tensor([1]), lib.tensor([2.0]), "amax").tolist() == [1, 2, 1]
         assert lib.tensor([6, 9]).gcd_(lib.tensor([4, 6])).tolist() == [2, 3]
         assert str(lib.get_default_device()) == str(x.device)
+
+
+POINTS: dict[str, Any] = {
+    "softplus": lambda lib, x: lib.nn.functional.softplus(x),
+    "softplus with beta": lambda lib, x: lib.nn.functional.softplus(x, 2.0, 1.0),
+    "logsigmoid": lambda lib, x: lib.nn.functional.logsigmoid(x),
+    "mish": lambda lib, x: lib.nn.functional.mish(x),
+    "bce": lambda lib, x: lib.nn.functional.binary_cross_entropy_with_logits(x, lib.ones_like(x)),
+    "std": lambda lib, x: x.std(),
+    "std_mean": lambda lib, x: lib.std_mean(x, dim=0)[0],
+    "xlogy": lambda lib, x: lib.xlogy(x, x.detach() + 2),
+    "logit": lambda lib, x: lib.logit(x + 0.5),
+    "fmax": lambda lib, x: lib.fmax(x, -x),
+    "fmin": lambda lib, x: lib.fmin(x, x * 3),
+    "median": lambda lib, x: x.median(),
+    "nan to 0": lambda lib, x: lib.where(x == 0, x, x.log()),
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_gradients_where_several_numbers_are_0_are_pytorchs(name: str) -> None:
+    """There a formula that is right elsewhere divides by 0, or has a corner."""
+    found = []
+    for lib in (dm, torch):
+        x = leaf(lib, 0.0, 0.0, 0.0)
+        (once,) = lib.autograd.grad(POINTS[name](lib, x).sum(), x, create_graph=True)
+        found.append([once.tolist()])
+        if name in ("softplus", "logsigmoid", "mish", "bce"):
+            found[-1].append(lib.autograd.grad(once.sum(), x)[0].tolist())
+    np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+@BOTH
+def test_a_graph_is_gone_through_once_unless_it_is_to_stay(lib: Any) -> None:
+    x = leaf(lib, 1.0, 2.0)
+    for y in ((x * x).sum(), x.exp().sum(), lib.nn.functional.linear(x, lib.ones(1, 2)).sum()):
+        y.backward(retain_graph=True)
+        y.backward()
+        with pytest.raises(RuntimeError, match="second time"):
+            y.backward()
+        with pytest.raises(RuntimeError, match="second time"):
+            lib.autograd.grad(y, x)
+    shared = x.exp()
+    one, two = shared.sum(), (shared * 2).sum()
+    one.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        two.backward()
+    for y in (x.sum(), x.mean(), (x + 1).sum()):  # they need no numbers of before
+        y.backward()
+        y.backward()
+    lib.autograd.backward([x.exp().sum(), (x * x).sum()])
+
+
+@BOTH
+def test_several_gradients_at_once(lib: Any) -> None:
+    x = leaf(lib, 1.0, 2.0)
+    (rows,) = lib.autograd.grad(x**3, x, lib.eye(2), is_grads_batched=True)
+    assert rows.tolist() == [[3, 0], [0, 12]]
+    kept, unused = lib.autograd.grad((x**2).sum(), (x, leaf(lib, 1.0)), lib.ones(3), is_grads_batched=True, allow_unused=True)
+    assert kept.tolist() == [[2, 4]] * 3 and unused is None

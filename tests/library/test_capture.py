@@ -222,6 +222,42 @@ def test_a_gradient_that_an_optimizer_used_up_is_not_given_again() -> None:
     assert bench.compiled.replays == 2
 
 
+@pytest.mark.parametrize("other", [dm.compile, lambda step: step], ids=["both", "one"])
+def test_two_networks_train_against_each_other_in_two_steps(other: Callable[..., Any]) -> None:
+    """The generator's step adds to gradients of the critic, which the critic's own step has used up, and clears before it adds."""
+
+    def run(wrap: Callable[..., Any], wrap_other: Callable[..., Any]) -> list[bytes]:
+        dm.manual_seed(0)
+        maker, critic = nn.Linear(3, 2), nn.Linear(2, 1)
+        makers, critics = optim.Adam(maker.parameters()), optim.SGD(critic.parameters(), 0.1, momentum=0.9)
+
+        def judge(real: dm.Tensor) -> dm.Tensor:
+            critics.zero_grad()
+            loss = (critic(maker(dm.randn(4, 3)).detach()) - critic(real)).mean()
+            loss.backward()
+            critics.step()
+            return loss
+
+        def make(count: int) -> dm.Tensor:
+            makers.zero_grad()
+            loss = -critic(maker(dm.randn(count, 3))).mean()
+            loss.backward()
+            makers.step()
+            return loss
+
+        judge, make = wrap(judge), wrap_other(make)
+        losses = [loss for n in range(8) for loss in (judge(dm.tensor(capture_cases.batch(n)[0][:4, :2])), make(4))]
+        found = [tensor.detach().numpy().tobytes() for tensor in (*losses, maker.weight, critic.weight)]
+        if isinstance(make, Compiled):
+            assert make.replays >= 4
+        critics.zero_grad()  # what make() adds now is known again
+        make(4)
+        assert critic.weight.grad is not None
+        return [*found, critic.weight.grad.numpy().tobytes()]
+
+    assert run(lambda step: step, lambda step: step) == run(dm.compile, other)
+
+
 def test_a_step_that_never_clears_its_gradients_needs_them_cleared_outside() -> None:
     dm.manual_seed(0)
     model = capture_cases.network()

@@ -12,7 +12,7 @@ from distml_py import Tensor, engine, nn
 from distml_py.backends.glsl import render
 from distml_py.backends.writer import Program
 from distml_py.distributions.multivariate import cholesky
-from distml_py.kernel import Convolution, Kernel, Launch, Product
+from distml_py.kernel import Convolution, Kernel, Launch, Map, Product
 from distml_py.layout import Layout, layout_of
 from distml_py.schedule import schedule
 from distml_py.steps import graph_of, linearize
@@ -202,3 +202,27 @@ def test_numbers_that_glsl_cannot_write_are_written_as_bits() -> None:
         for kernel in kernels_of(dm.nn.functional.pad(data(2), (1, 1), value=value))
     ]
     assert [bits in text for bits, text in zip(("0x7f800000u", "0xff800000u", "0x7fc00000u"), texts, strict=True)] == [True] * 3
+
+
+def draws_of(program: Program) -> int:
+    """How many random numbers are drawn for one texel, in one turn of its loop."""
+    return main_of(program).count("uniform_bits(")
+
+
+def test_random_numbers_are_not_drawn_in_long_loops() -> None:
+    """A renderer that had 32 of them to write out, with what makes normal ones of them, lost the context after minutes."""
+    x, y = data(20_000), data(200, 100)
+    sampled = (
+        (x * dm.randn(20_000)).mean(),
+        (dm.randn(200, 100) * dm.randn(200, 100)).var(1),
+        (y + dm.randn(200, 100)).log_softmax(1),
+    )
+    for tensor in sampled:
+        for kernel in kernels_of(tensor):
+            assert draws_of(render(*kernel)) <= 8 or isinstance(kernel[0], Map)
+
+
+def test_what_a_loop_would_make_by_a_long_text_is_stored_first() -> None:
+    first, *_ = kernels_of((dm.randn(20_000) * dm.randn(20_000)).mean())
+    assert isinstance(first[0], Map) and draws_of(render(*first)) == 16
+    assert not any(isinstance(kernel[0], Map) for kernel in kernels_of((data(20_000) * dm.rand(20_000)).mean()))

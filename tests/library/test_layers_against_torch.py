@@ -299,7 +299,12 @@ def test_a_loss_is_what_pytorchs_is(name: str, options: dict[str, Any], inputs: 
     close(mine[0].grad, other[0].grad)
 
 
-KNOWN = {row[0] for row in (*LAYERS, *LOSSES, *MORE, *PAIRS, *MORE_LOSSES)} | JUDGED_BELOW | BY_CHANCE | {"CTCLoss"}
+KNOWN = (
+    {row[0] for row in (*LAYERS, *LOSSES, *MORE, *PAIRS, *MORE_LOSSES)}
+    | JUDGED_BELOW
+    | BY_CHANCE
+    | {"CTCLoss", "AdaptiveLogSoftmaxWithLoss"}
+)
 
 
 def test_every_layer_is_in_these_tables() -> None:
@@ -326,6 +331,25 @@ WITH_TEXT = [(row[0], row[1], row[2]) for row in (*LAYERS, *MORE, *PAIRS)]
 @pytest.mark.parametrize(("name", "arguments", "options"), WITH_TEXT, ids=[f"{row}" for row in WITH_TEXT])
 def test_a_layers_text_is_pytorchs(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     assert repr(getattr(nn, name)(*arguments, **options)) == repr(getattr(torch.nn, name)(*arguments, **options))
+
+
+@pytest.mark.parametrize("options", [{}, {"div_value": 2.0, "head_bias": True}])
+def test_an_adaptive_softmax_is_pytorchs(options: dict[str, Any]) -> None:
+    ours, theirs = pair_of("AdaptiveLogSoftmaxWithLoss", (8, 12, [3, 7]), options)
+    assert repr(ours) == repr(theirs)
+    data, classes = numbers(5, 8), np.array([0, 4, 11, 2, 8])
+    x, other = dm.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    found, wanted = ours(x, dm.tensor(classes)), theirs(other, torch.tensor(classes))
+    close(found.output, wanted.output)
+    found.loss.backward()
+    wanted.loss.backward()
+    close(found.loss, wanted.loss)
+    close(x.grad, other.grad)
+    for mine, parameter in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(mine.grad, parameter.grad)
+    close(ours.log_prob(x), theirs.log_prob(other))
+    assert ours.predict(x).tolist() == theirs.predict(other).tolist()
+    close(ours(x[1], dm.tensor(4)).output, theirs(other[1], torch.tensor(4)).output)
 
 
 @pytest.mark.parametrize("how", ["mean", "sum", "none"])

@@ -10,6 +10,7 @@ from typing import TypeVar, assert_never
 
 import numpy as np
 
+from ..expressions import weight_of
 from ..kernel import (
     Attended,
     Chain,
@@ -34,7 +35,7 @@ from .sums import Tree, numbers, pairs
 from .writer import AFTER, TYPES, Program, Value, Writer, counter, loop, number, result
 
 T = TypeVar("T", Fold, Joint)
-MOST_BRANCHES = 16  # in one text: a software renderer compiled 96 of them, in a loop, for minutes
+MOST_BRANCHES = 16  # in a loop: a software renderer compiled 96 of them, or 32 random numbers with roots, for minutes
 
 
 def render(kernel: Kernel, layouts: Sequence[Layout], out: Layout, region: bool = False) -> Program:
@@ -82,7 +83,9 @@ def _unrolled(writer: Writer, kernel: T, folded: Callable[[Writer, T, int], Prog
     if -(-kernel.length // kernel.chunks) % 4:
         return one
     four = folded(Writer(writer.layouts, writer.out, writer.region), kernel, 4)
-    return four if four.text.count("texture(") < 3 * one.text.count("texture(") and four.text.count("?") < MOST_BRANCHES else one
+    bodies = kernel.bodies if isinstance(kernel, Joint) else (kernel.body, *kernel.more)
+    branches = four.text.count("?") + 16 * sum(map(weight_of, bodies))
+    return four if four.text.count("texture(") < 3 * one.text.count("texture(") and branches < MOST_BRANCHES else one
 
 
 def _folded(writer: Writer, kernel: Fold, unroll: int) -> Program:

@@ -19,7 +19,8 @@ from .sampler import BatchSampler, RandomSampler, SequentialSampler
 def default_collate(batch: Sequence[Any]) -> Any:
     """Samples as one batch: a tensor for tensors, arrays and numbers; tuples, lists and dictionaries field by field.
 
-    Text stays a list. Python's integers become int64, its floats float32, the widest that every backend has.
+    Text stays a list, and as one field of several a tuple, as in PyTorch. Python's integers become int64, its floats float32,
+    the widest that every backend has.
     """
     first = batch[0]
     if isinstance(first, Tensor):
@@ -37,7 +38,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
             raise ShapeError(
                 f"default_collate: samples of one batch have {sorted({len(s) for s in batch})} fields; give collate_fn"
             )
-        fields = [default_collate(column) for column in zip(*batch, strict=True)]
+        columns = zip(*batch, strict=True)
+        fields = [column if isinstance(column[0], (str, bytes)) else default_collate(column) for column in columns]
         return type(first)(*fields) if hasattr(first, "_fields") else fields
     raise DtypeError(f"default_collate takes tensors, arrays, numbers, text and groups of them, got {type(first).__name__}")
 

@@ -75,7 +75,12 @@ class MultivariateNormal(Distribution):
             lower = _of_precision(given[0])
         batch = (loc[..., :1] + lower[..., 0]).shape[:-1]
         self.loc, self.scale_tril = loc.expand(*batch, size), lower.expand(*batch, size, size)
+        self._told = "scale_tril" if precision_matrix is None else "precision_matrix"
+        self._told = self._told if covariance_matrix is None else "covariance_matrix"
         super().__init__(batch, (size,), validate_args)
+
+    def __repr__(self) -> str:
+        return f"MultivariateNormal(loc: {self.loc.size()}, {self._told}: {self.scale_tril.size()})"
 
     @property
     def covariance_matrix(self) -> Tensor:

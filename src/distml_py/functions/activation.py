@@ -82,9 +82,8 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 @rounded_once
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta, which cannot overflow; x itself where beta * x is above threshold."""
-    scaled = input * beta
-    smooth = (input.relu() * beta + ((-scaled.abs()).exp() + 1.0).log()) / beta
-    return where(scaled > threshold, input, smooth)
+    smooth = apply(ops.SOFTPLUS, input) if beta == 1 else apply(ops.SOFTPLUS, input * beta) / beta
+    return where(input * beta > threshold, input, smooth) if threshold < math.inf else smooth
 
 
 @rounded_once

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .. import creation, engine
+from .. import engine
 from ..errors import ShapeError
 from ..tensor import Tensor, where
 from ..tensor.joining import broadcast_tensors
@@ -97,13 +97,13 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """max(x, 0) - x * target + log(1 + exp(-|x|)): no overflow for any x. At 0 maximum's slope is 1/2, as the sigmoid's value.
+    """max(x, 0) - x * target + log(1 + exp(-|x|)): no overflow for any x.
 
     pos_weight: a factor for the positive targets of each class. Both weights broadcast with input.
     """
     if input.shape != target.shape:
         raise ShapeError(f"binary_cross_entropy_with_logits: {input.shape} and {target.shape} must be equal")
-    smooth = input.maximum(creation.zeros_like(input)) + ((-input.abs()).exp() + 1).log()  # softplus(x)
+    smooth = softplus(input, threshold=math.inf)
     if pos_weight is None:
         losses = smooth - input * target
     else:

@@ -30,11 +30,14 @@ def interpolate(
     """(n, c, length), (n, c, h, w) or (n, c, d, h, w) in another size, which is given, or a factor of the old one.
 
     mode: "nearest", "nearest-exact", "area" (means), "linear" for one dimension, "bilinear" and "bicubic" for two, "trilinear".
+    antialias: each new number is a weighted mean of all old ones that it covers, as in Pillow.
     """
     rank = input.ndim - 2
-    if mode not in ("nearest", "nearest-exact", "area", *LINEAR) or antialias or rank not in (1, 2, 3):
-        what = f"mode={mode!r}, antialias={antialias}) of {input.ndim} dimensions"
+    if mode not in ("nearest", "nearest-exact", "area", *LINEAR) or rank not in (1, 2, 3):
+        what = f"mode={mode!r}) of {input.ndim} dimensions"
         raise UnsupportedError(f"not implemented: interpolate({what}; nearest is mode='bilinear' of (n, c, h, w)")
+    if antialias and (mode not in ("bilinear", "bicubic") or rank != 2):
+        raise ShapeError(f"interpolate: antialias is for 'bilinear' and 'bicubic' of (n, c, h, w), not {mode!r} of {input.shape}")
     if LINEAR.get(mode, rank) != rank:
         raise ShapeError(f"interpolate: mode {mode!r} takes {LINEAR[mode] + 2} dimensions, got {input.shape}")
     if align_corners is not None and mode not in LINEAR:
@@ -44,7 +47,9 @@ def interpolate(
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[rank - 1](input, new)
     for axis, (before, after, scale) in enumerate(zip(old, new, scales, strict=True), 2):
-        if mode == "bicubic":
+        if antialias:
+            input = _smoothed(input, axis, before, after, scale, bool(align_corners), mode == "bicubic")
+        elif mode == "bicubic":
             input = _cubic(input, axis, before, after, scale, bool(align_corners))
         elif mode in LINEAR:
             input = _blended(input, axis, before, after, scale, bool(align_corners))
@@ -112,6 +117,26 @@ def _cubic(input: Tensor, axis: int, before: int, after: int, scale: float, corn
         far = ((-0.75 * x + 3.75) * x - 6) * x + 3
         at = np.clip(low + step, 0, before - 1).astype(np.int64)
         np.add.at(weights, (at, np.arange(after)), np.where(x <= 1, near, far))
+    last = input.ndim - 1
+    return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
+
+
+def _smoothed(input: Tensor, axis: int, before: int, after: int, scale: float, corners: bool, cubic: bool) -> Tensor:
+    """A mean under a triangle, or under Keys' cubic with a = -0.5, which is as wide as a new number where that is wider."""
+    if corners:
+        scale = (before - 1) / (after - 1) if after > 1 else 0.0
+    wide = max(scale, 1.0)
+    reach = (2 if cubic else 1) * wide
+    weights = np.zeros((before, after))
+    for number in range(after):
+        centre = scale * (number + 0.5)
+        first = max(int(centre - reach + 0.5), 0)
+        places = np.arange(first, min(int(centre + reach + 0.5), before))
+        x = np.abs((places - centre + 0.5) / wide)
+        inner = (1.5 * x - 2.5) * x * x + 1 if cubic else 1 - x
+        outer = np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0) if cubic else 0 * x
+        found = np.where(x < 1, inner, outer)
+        weights[places, number] = found / found.sum()
     last = input.ndim - 1
     return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
 

@@ -12,25 +12,30 @@ import numpy as np
 from ..autograd import Function
 from ..errors import ShapeError
 from ..tensor import Tensor, where
+from ..tensor.returned import returned
 from .solving import checked, inv, on_host, solve
 
 
+@returned("linalg_qr")
 class QR(NamedTuple):
     Q: Tensor
     R: Tensor
 
 
+@returned("linalg_eigh")
 class Eigh(NamedTuple):
     eigenvalues: Tensor
     eigenvectors: Tensor
 
 
+@returned("linalg_svd")
 class SVD(NamedTuple):
     U: Tensor
     S: Tensor
     Vh: Tensor
 
 
+@returned("linalg_lstsq")
 class Lstsq(NamedTuple):
     solution: Tensor
     residuals: Tensor

@@ -9,9 +9,11 @@ import numpy as np
 from ..autograd import Function
 from ..errors import UnsupportedError
 from ..tensor import Tensor, where
+from ..tensor.returned import returned
 from .solving import checked, on_host, solve
 
 
+@returned("linalg_eig")
 class Eig(NamedTuple):
     eigenvalues: Tensor
     eigenvectors: Tensor

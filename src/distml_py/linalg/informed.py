@@ -11,20 +11,24 @@ import numpy as np
 from ..dtypes import INT32
 from ..errors import LinAlgError, ShapeError
 from ..tensor import Tensor, stack
+from ..tensor.returned import returned
 from .decompositions import cholesky
 from .solving import checked, inv, solve
 
 
+@returned("linalg_cholesky_ex")
 class CholeskyEx(NamedTuple):
     L: Tensor
     info: Tensor
 
 
+@returned("linalg_inv_ex")
 class InvEx(NamedTuple):
     inverse: Tensor
     info: Tensor
 
 
+@returned("linalg_solve_ex")
 class SolveEx(NamedTuple):
     result: Tensor
     info: Tensor

@@ -10,20 +10,24 @@ from ..autograd import Function
 from ..dtypes import INT32
 from ..errors import LinAlgError, ShapeError
 from ..tensor import Tensor, cat
+from ..tensor.returned import returned
 from .solving import checked, on_host, solve, solve_triangular
 
 
+@returned("linalg_lu")
 class PLU(NamedTuple):
     P: Tensor
     L: Tensor
     U: Tensor
 
 
+@returned("linalg_lu_factor")
 class LUFactor(NamedTuple):
     LU: Tensor
     pivots: Tensor
 
 
+@returned("linalg_lu_factor_ex")
 class LUFactorEx(NamedTuple):
     LU: Tensor
     pivots: Tensor

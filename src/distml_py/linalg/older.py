@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 from ..tensor import Tensor, where
 from ..tensor.arguments import guarded
 from ..tensor.moments import vector_norm
+from ..tensor.returned import returned
 from ..tensor.tensor import method
 from . import decompositions, solving
 from . import lu as factors
 from .decompositions import QR
 
 
+@returned("svd")
 class SVD(NamedTuple):
     U: Tensor
     S: Tensor
@@ -34,6 +36,7 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
     return decompositions.cholesky(input, upper=upper)
 
 
+@returned("triangular_solve")
 class TriangularSolve(NamedTuple):
     solution: Tensor
     cloned_coefficient: Tensor

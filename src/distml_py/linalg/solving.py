@@ -14,6 +14,7 @@ from ..autograd import Function
 from ..errors import DtypeError, LinAlgError, ShapeError
 from ..tensor import Tensor
 from ..tensor.counting import read
+from ..tensor.returned import returned
 
 SCALED = "since the number of its products depends on the largest of its numbers"
 FAILURES = {
@@ -23,6 +24,7 @@ FAILURES = {
 ON_HOST = "since NumPy computes it on the host; products with its result are computed on the device again"
 
 
+@returned("linalg_slogdet")
 class SLogDet(NamedTuple):
     sign: Tensor
     logabsdet: Tensor

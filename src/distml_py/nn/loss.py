@@ -292,7 +292,7 @@ class TripletMarginWithDistanceLoss(Module):
         reduction: str = "mean",
     ):
         super().__init__()
-        self.distance_function = distance_function or F.pairwise_distance
+        self.distance_function = distance_function or PairwiseDistance()
         self.margin, self.swap, self.reduction = margin, swap, reduction
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, ShapeError, UnreadyModuleError
 from ..missing import OF_MODULE, without
 from ..tensor import Tensor
 from ..tensor.conversion import typename
@@ -49,7 +49,7 @@ class Slots:
             object.__setattr__(self, name, value)
             return
         if "_parameters" not in own:
-            raise ShapeError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
+            raise UnreadyModuleError(f"{type(self).__name__}.__init__ must call super().__init__() before it sets {name}")
         if slot == "_buffers":
             for known in ("_parameters", "_modules"):
                 if name in own[known]:

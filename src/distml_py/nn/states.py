@@ -76,7 +76,8 @@ class Stateful:
             module._load_from_state_dict(given, prefix, {}, strict, found.missing_keys, found.unexpected_keys, wrong)
         own = {prefix + name: tensor for prefix, module in modules for name, tensor in module._own()}
         extra = {prefix + EXTRA: module for prefix, module in modules if hasattr(type(module), "set_extra_state")}
-        found.missing_keys.extend(name for name in (*own, *extra) if name not in given)
+        # files from before PyTorch counted batches have no such count: it stays as it is
+        found.missing_keys.extend(n for n in (*own, *extra) if n not in given and not n.endswith("num_batches_tracked"))
         found.unexpected_keys.extend(name for name in given if name not in own and name not in extra)
         _check_shapes(self, given, own, wrong)
         told = [(module, hook) for _, module in reversed(modules) for hook in module._asked("after_loading")]

@@ -16,7 +16,7 @@ WORDS = {
     "abs": "Abs", "sign": "Sign", "floor": "Floor", "pow": "Pow", "maximum": "Max", "minimum": "Min", "lt": "Less",
     "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual", "logical_and": "And", "logical_or": "Or", "logical_not": "Not",
     "where": "Where", "acos": "Acos", "acosh": "Acosh", "asin": "Asin", "asinh": "Asinh", "atan": "Atan", "atanh": "Atanh",
-    "cosh": "Cosh", "sinh": "Sinh", "round": "Round", "isnan": "IsNaN", "eq": "Equal",
+    "cosh": "Cosh", "sinh": "Sinh", "round": "Round", "softplus": "Softplus", "isnan": "IsNaN", "eq": "Equal",
 }  # fmt: skip
 
 

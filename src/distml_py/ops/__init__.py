@@ -40,6 +40,7 @@ from .elementwise import (
     SIGN,
     SIN,
     SOFTMAX,
+    SOFTPLUS,
     SQRT,
     SUB,
     TANH,

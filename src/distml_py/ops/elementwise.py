@@ -41,8 +41,8 @@ LOG = Elementwise(
     # GLSL leaves the log of 0 and of negative numbers open; NumPy says -infinity and NaN
     glsl="logarithm({0})",
     helper="""float logarithm(float x) {
-    if (!(x >= 0.0)) return uintBitsToFloat(0x7fc00000u);
-    return x == 0.0 ? uintBitsToFloat(0xff800000u) : isinf(x) ? x : log(x);
+    float found = mix(mix(log(x), x, isinf(x)), uintBitsToFloat(0xff800000u), x == 0.0);
+    return mix(uintBitsToFloat(0x7fc00000u), found, x >= 0.0);
 }""",
     vjp=lambda g, out, x: (g / x,),
 )
@@ -50,7 +50,7 @@ SQRT = Elementwise(
     name="sqrt",
     numpy=np.sqrt,
     glsl="root({0})",
-    helper="float root(float x) { return x < 0.0 ? uintBitsToFloat(0x7fc00000u) : sqrt(x); }",
+    helper="float root(float x) { return mix(sqrt(x), uintBitsToFloat(0x7fc00000u), x < 0.0); }",
     vjp=lambda g, out, x: (g / (out * 2.0),),
 )
 RECIPROCAL = Elementwise("reciprocal", np.reciprocal, lambda g, out, x: (-g * out * out,), glsl="1.0 / {0}")
@@ -59,7 +59,7 @@ RECIPROCAL = Elementwise("reciprocal", np.reciprocal, lambda g, out, x: (-g * ou
 _REDUCED = """    float n = floor(x * 0.31830988618 + 0.5);
     float r = ((x - n * 3.140625) - n * 9.67502593994140625e-4) - n * 1.509957990978376e-7;
     float s = r * r;"""
-_SIGNED = "    return isnan(x) || isinf(x) ? uintBitsToFloat(0x7fc00000u) : mod(n, 2.0) == 1.0 ? -p : p;"
+_SIGNED = "    return mix(mix(p, -p, mod(n, 2.0) == 1.0), uintBitsToFloat(0x7fc00000u), isnan(x) || isinf(x));"
 SIN = Elementwise(
     name="sin",
     numpy=np.sin,
@@ -96,6 +96,20 @@ SIGMOID = Elementwise(
     glsl=_KEEPS_NAN.format(text="1.0 / (1.0 + exp(-{0}))"),
     vjp=lambda g, out, x: (g * out * (1.0 - out),),
 )
+SOFTPLUS = Elementwise(
+    name="softplus",
+    numpy=lambda x: np.logaddexp(x, x.dtype.type(0)),
+    glsl="log_of_one_more({0})",
+    # log(1 + e) is an odd series in e / (2 + e), which is at most 1/3
+    helper="""float log_of_one_more(float x) {
+    float e = exp(-abs(x));
+    float s = e / (2.0 + e);
+    float z = s * s;
+    float p = 0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * (0.09090909 + z * 0.07692308))));
+    return mix(max(x, 0.0) + 2.0 * s * (1.0 + z * p), x, isnan(x));
+}""",
+    vjp=lambda g, out, x: (g * apply(SIGMOID, x),),
+)
 _erf = np.frompyfunc(math.erf, 1, 1)
 # float32: a polynomial up to 475/512, 1 - exp(a polynomial) beyond (N. Juffa's erff, below 1 unit in the last place)
 ERF = Elementwise(
@@ -103,17 +117,14 @@ ERF = Elementwise(
     numpy=lambda x: np.asarray(_erf(x), x.dtype),
     glsl="error_function({0})",
     helper="""float error_function(float x) {
-    if (isnan(x)) return x;
     float t = min(abs(x), 10.0);
     float s = t * t;
-    if (t > 0.927734375) {
-        float r = (-1.72853470e-5 * t + 3.83197126e-4) * s + (-3.88396438e-3 * t + 2.42546219e-2);
-        r = ((r * t - 1.06777877e-1) * t - 6.34846687e-1) * t - 1.28717512e-1;
-        return sign(x) * (1.0 - exp(r * t - t));
-    }
-    float r = ((-5.96761703e-4 * s + 4.99119423e-3) * s - 2.67681349e-2) * s + 1.12819925e-1;
+    float r = (-1.72853470e-5 * t + 3.83197126e-4) * s + (-3.88396438e-3 * t + 2.42546219e-2);
+    r = ((r * t - 1.06777877e-1) * t - 6.34846687e-1) * t - 1.28717512e-1;
+    float far = sign(x) * (1.0 - exp(r * t - t));
+    r = ((-5.96761703e-4 * s + 4.99119423e-3) * s - 2.67681349e-2) * s + 1.12819925e-1;
     r = (r * s - 3.76125336e-1) * s + 1.28379166e-1;
-    return r * x + x;
+    return mix(mix(r * x + x, far, t > 0.927734375), x, isnan(x));
 }""",
     vjp=lambda g, out, x: (g * apply(EXP, -(x * x)) * (2 / math.sqrt(math.pi)),),
 )
@@ -143,13 +154,10 @@ POW = Elementwise(
     numpy=np.power,
     glsl="power({0}, {1})",
     helper="""float power(float x, float y) {
-    if (y == 0.0) return 1.0;
-    if (isnan(x) || isnan(y)) return uintBitsToFloat(0x7fc00000u);
-    if (x > 0.0) return pow(x, y);
-    bool odd = mod(y, 2.0) == 1.0;
-    if (x == 0.0) return y > 0.0 ? 0.0 : uintBitsToFloat(0x7f800000u);
-    if (y != floor(y)) return uintBitsToFloat(0x7fc00000u);
-    return odd ? -pow(-x, y) : pow(-x, y);
+    float size = mix(pow(abs(x), y), mix(uintBitsToFloat(0x7f800000u), 0.0, y > 0.0), x == 0.0);
+    float below = mix(mix(size, -size, mod(y, 2.0) == 1.0), uintBitsToFloat(0x7fc00000u), y != floor(y));
+    float found = mix(mix(size, below, x < 0.0), uintBitsToFloat(0x7fc00000u), isnan(x) || isnan(y));
+    return mix(found, 1.0, y == 0.0);
 }""",
     vjp=lambda g, out, x, y: (_power_by_base(g, x, y), _power_by_exponent(g, out, x)),
 )

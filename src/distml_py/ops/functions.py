@@ -25,13 +25,11 @@ def _root(x: Node) -> Node:
 def _log1p(name: str) -> str:
     """log(1 + x): an odd series in x / (2 + x) near 0, where 1 + x would lose the digits of x."""
     return f"""float {name}(float x) {{
-    if (!(x >= -1.0)) return {_NAN};
-    if (x == -1.0) return -{_INFINITY};
-    if (isinf(x)) return x;
-    if (abs(x) > 0.4) return log(1.0 + x);
     float s = x / (2.0 + x);
     float z = s * s;
-    return 2.0 * s * (1.0 + z * (0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * 0.09090909)))));
+    float found = 2.0 * s * (1.0 + z * (0.33333333 + z * (0.2 + z * (0.14285714 + z * (0.11111111 + z * 0.09090909)))));
+    found = mix(mix(found, log(1.0 + x), abs(x) > 0.4), x, isinf(x));
+    return mix({_NAN}, mix(found, -{_INFINITY}, x == -1.0), x >= -1.0);
 }}"""
 
 
@@ -41,9 +39,8 @@ EXPM1 = Elementwise(
     numpy=np.expm1,
     glsl="less_than_exp({0})",
     helper="""float less_than_exp(float x) {
-    if (isnan(x)) return x;
-    if (abs(x) > 0.5) return exp(x) - 1.0;
-    return x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0))))));
+    float near = x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0 * (1.0 + x / 6.0 * (1.0 + x / 7.0))))));
+    return mix(mix(near, exp(x) - 1.0, abs(x) > 0.5), x, isnan(x));
 }""",
     vjp=lambda g, out, x: (g * (out + 1),),
 )
@@ -57,8 +54,8 @@ EXP2 = Elementwise(
 
 def _logarithm(name: str, text: str) -> str:
     return f"""float {name}(float x) {{
-    if (!(x >= 0.0)) return {_NAN};
-    return x == 0.0 ? -{_INFINITY} : isinf(x) ? x : {text};
+    float found = mix(mix({text}, x, isinf(x)), -{_INFINITY}, x == 0.0);
+    return mix({_NAN}, found, x >= 0.0);
 }}"""
 
 
@@ -82,15 +79,14 @@ LOG10 = Elementwise(
 
 def _atan(name: str) -> str:
     return f"""float {name}(float x) {{
-    if (isnan(x)) return x;
     float t = abs(x);
     bool far = t > 2.414213562;
     bool near = t <= 0.4142135624;
-    float z = far ? -1.0 / t : near ? t : (t - 1.0) / (t + 1.0);
+    float z = mix(mix((t - 1.0) / (t + 1.0), t, near), -1.0 / t, far);
     float s = z * z;
     float p = (((8.05374449538e-2 * s - 1.38776856032e-1) * s + 1.99777106478e-1) * s - 3.33329491539e-1) * s * z + z;
-    p += far ? 1.57079632679 : near ? 0.0 : 0.785398163397;
-    return x < 0.0 ? -p : p;
+    p += mix(mix(0.785398163397, 0.0, near), 1.57079632679, far);
+    return mix(mix(p, -p, x < 0.0), x, isnan(x));
 }}"""
 
 

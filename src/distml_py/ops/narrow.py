@@ -34,12 +34,12 @@ HALF: Elementwise = Elementwise(
     glsl="to_half({0})",
     # below 2^-14 numbers are multiples of 2^-24; above, 13 of the 23 bits go
     helper="""float to_half(float x) {
-    if (isnan(x) || isinf(x)) return x;
     float a = abs(x);
-    if (a >= 65520.0) return x > 0.0 ? uintBitsToFloat(0x7f800000u) : uintBitsToFloat(0xff800000u);
-    if (a < 6.103515625e-5) return roundEven(x * 16777216.0) * 5.9604644775390625e-8;
     uint bits = floatBitsToUint(x);
-    return uintBitsToFloat((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+    float found = uintBitsToFloat((bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u);
+    found = mix(found, roundEven(x * 16777216.0) * 5.9604644775390625e-8, a < 6.103515625e-5);
+    found = mix(found, sign(x) * uintBitsToFloat(0x7f800000u), a >= 65520.0);
+    return mix(found, x, isnan(x) || isinf(x));
 }""",
 )
 BRAIN: Elementwise = Elementwise(
@@ -48,8 +48,8 @@ BRAIN: Elementwise = Elementwise(
     vjp=_brain_vjp,
     glsl="to_bfloat({0})",
     helper="""float to_bfloat(float x) {
-    if (isnan(x) || isinf(x)) return x;
     uint bits = floatBitsToUint(x);
-    return uintBitsToFloat((bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u);
+    float found = uintBitsToFloat((bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u);
+    return mix(found, x, isnan(x) || isinf(x));
 }""",
 )

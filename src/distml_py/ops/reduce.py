@@ -107,7 +107,7 @@ MOMENTS = Statistics(
     merged=("(({k0} - {p}) + {k1}) * {n}", "{k2} + (({k0} - {p}) + {k1}) * (({k0} - {p}) + {k1}) * {n}"),
     known=("{p}", "{s0} / {n}", _SQUARE),
     results=("{p} + {s0} / {n}", _SQUARE, f"1.0 / sqrt({_SQUARE} / {{n}} + {{a1}})"),
-    helper="float above_0(float x) { return x < 0.0 ? 0.0 : x; }",
+    helper="float above_0(float x) { return mix(x, 0.0, x < 0.0); }",
 )
 
 

@@ -36,7 +36,7 @@ class LRScheduler:
                 raise RecipeError(f"{type(self).__name__}: last_epoch={last_epoch} needs initial_lr in group {number}")
         self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._first = False
+        self._first, self._step_count = False, 0
         self._start()
 
     def _start(self) -> None:
@@ -49,6 +49,7 @@ class LRScheduler:
 
     def step(self, epoch: int | None = None) -> None:
         """After the optimizer's step, outside of a compiled one. epoch: the number to go to, instead of the next one."""
+        self._step_count = getattr(self, "_step_count", 0) + 1
         if epoch is None:
             self.last_epoch += 1
             rates = self.get_lr()

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..dtypes import FLOAT32
 from ..kinds import Kind
+from ..missing import missing
 from ..tensor import Tensor as _Tensor
 from . import foreach
 
@@ -89,6 +90,8 @@ def __getattr__(name: str) -> Any:
     if name.startswith(foreach.START) and (each := foreach.named(name)) is not None:
         return each
     found = getattr(library, name)
+    if name == "ops":  # the table of this library's own rows
+        raise missing("torch", name, ())
     own = inspect.isfunction(found) and ".tensor." in found.__module__ and "out" not in inspect.signature(found).parameters
     return _into(found) if own else found
 

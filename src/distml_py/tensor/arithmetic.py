@@ -119,7 +119,8 @@ def xlogy(input: Value, other: Value) -> Tensor:
     """input * log(other), and 0 where input is 0."""
     x, y = (value if isinstance(value, Tensor) else Tensor(value) for value in (input, other))
     zero = (x == 0) & ~y.isnan()
-    return where(zero, 0.0, x * where(zero, 1.0, y).log())
+    known = (y > 0) & (y < math.inf)  # there 0 * log(y) is 0 by itself, and its gradient is log(y)
+    return where(zero & ~known, 0.0, x * where(zero & ~known, 1.0, y).log())
 
 
 @method
@@ -231,5 +232,7 @@ def bitwise_right_shift(input: Any, other: Any) -> Tensor:
 for _name, _function in (("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor)):
     method(_function, f"__{_name}__")
     method(_function, f"__r{_name}__")
+method(lambda input, other: bitwise_left_shift(other, input), "__rlshift__")
+method(lambda input, other: bitwise_right_shift(other, input), "__rrshift__")
 method(bitwise_left_shift, "__lshift__")
 method(bitwise_right_shift, "__rshift__")

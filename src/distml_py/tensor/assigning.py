@@ -31,6 +31,11 @@ def __setitem__(input: Tensor, key: Any, value: Value) -> None:
         input._move_to(_assigned(input, key_of(input, key), _like(input, value)))
 
 
+@method
+def __delitem__(input: Tensor, key: Any) -> None:
+    raise DtypeError("a tensor does not support deleting items; index what stays, as x[mask]")
+
+
 def _is_there(input: Tensor, key: Any, value: Tensor) -> bool:
     """Is value the very part, as `x[key] += ...` assigns it after it changed?"""
     view = value._view

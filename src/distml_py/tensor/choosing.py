@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import broadcast, graph, ops
 from ..broadcast import Number
 from ..errors import DtypeError, ShapeError
@@ -43,6 +45,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         raise DtypeError(f"masked_fill takes a bool mask, got {found}; use mask.bool()")
     if isinstance(value, Tensor) and value.ndim:
         raise ShapeError(f"masked_fill takes one number, got shape {value.shape}; use where() or masked_scatter()")
+    if not isinstance(value, Tensor) and not input.is_floating_point():
+        if not math.isfinite(value):
+            raise DtypeError(f"masked_fill: {input.dtype.name} holds no {value}; use .float()")
+        value = bool(value) if input.dtype == bool_ else int(value)
     return where(mask, value.to(input.dtype) if isinstance(value, Tensor) else value, input)
 
 
@@ -59,12 +65,12 @@ def minimum(input: Tensor, other: Tensor) -> Tensor:
 @method
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger one; a number where the other is NaN."""
-    return where(input.isnan(), other, where(other.isnan(), input, input.maximum(other)))
+    return where((input >= other) | other.isnan(), input, other)
 
 
 @method
 def fmin(input: Tensor, other: Tensor) -> Tensor:
-    return where(input.isnan(), other, where(other.isnan(), input, input.minimum(other)))
+    return where((input <= other) | other.isnan(), input, other)
 
 
 @method

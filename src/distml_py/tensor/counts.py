@@ -15,9 +15,11 @@ from .choosing import where
 from .joining import cat
 from .ordering import sort
 from .reduction import Best
+from .returned import returned
 from .tensor import Tensor, method
 
 
+@returned("histogram")
 class Histogram(NamedTuple):
     hist: Tensor
     bin_edges: Tensor

@@ -149,7 +149,7 @@ def isneginf(input: Tensor) -> Tensor:
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)). eps: x is limited to [eps, 1 - eps] first."""
     x = input if eps is None else input.clamp(eps, 1 - eps)
-    return (x / (1 - x)).log()
+    return x.log() - (-x).log1p()
 
 
 @method

@@ -30,6 +30,7 @@ WORDS = {
         "softmax": "Softmax",
     },
     **{"sort": "Sort", "topk": "Topk", "median": "Median", "kthvalue": "Kthvalue", "cummax": "Cummax", "cummin": "Cummin"},
+    **{"mode": "Mode", "nanmedian": "Nanmedian"},
     **{"index_select": "IndexSelect", "expand": "Expand", "repeat": "Repeat", "logsumexp": "Logsumexp", "square": "Pow"},
     **{"cross_entropy": "NllLoss", "nll_loss": "NllLoss", "mse_loss": "MseLoss", "l1_loss": "Mean", "kl_div": "KlDiv"},
     **{"smooth_l1_loss": "SmoothL1Loss", "huber_loss": "HuberLoss", "binary_cross_entropy": "BinaryCrossEntropy"},
@@ -51,7 +52,7 @@ def named(namespace: ModuleType | dict[str, Any]) -> None:
             setattr(Tensor, name, told)
 
 
-_PAIRS = ("max", "min", "sort", "topk", "median", "mode", "kthvalue", "cummax", "cummin")
+_PAIRS = ("max", "min", "sort", "topk", "median", "nanmedian", "mode", "kthvalue", "cummax", "cummin")
 _RETURNED: dict[str, type[Best]] = {name: type(name, (Best,), {"__slots__": ()}) for name in _PAIRS}
 
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import engine, graph, ops
+from .. import engine, graph, live, ops
 from ..differentiation import gradients_of, order
 from ..errors import DtypeError, GradientError, ShapeError
 from ..graph import Node
@@ -41,8 +41,8 @@ def backward(
 ) -> None:
     """Add d(input)/d(leaf) to .grad of every leaf that requires it, or of `inputs` alone.
 
-    gradient: of input's shape; 1 for a tensor with one element. retain_graph: graphs stay here as long as somebody holds
-    them, so it changes nothing. create_graph: the gradients can be differentiated again. Raises GradientError.
+    gradient: of input's shape; 1 for a tensor with one element. retain_graph: the graph may be gone through again (it stays in
+    any case as long as somebody holds it). create_graph: the gradients can be differentiated again. Raises GradientError.
     """
     seed = seed_of(input, gradient)
     leaves = [node for node in order([input._node]) if node.owner is not None]
@@ -50,15 +50,20 @@ def backward(
     if inputs is not None:
         owners = [inputs] if isinstance(inputs, Tensor) else list(inputs)
         leaves = [owner._node for owner in owners if owner is not None]
-    for leaf, found in zip(owners, gradients_of([input._node], [seed], leaves), strict=True):
+    keep = create_graph if retain_graph is None else retain_graph
+    for leaf, found in zip(owners, gradients_of([input._node], [seed], leaves, keep), strict=True):
         if leaf is not None and found is not None:
             known = leaf.grad
-            total = found if known is None else known._node + found
-            if leaf._kind is not None:
-                total, _ = in_dtype(total, leaf._kind)
-            grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
-            grad._requires_grad = create_graph
-            leaf.grad = grad
+            if known is not None and known._used_up:  # what is added to it cannot be told either, and asking for it says so
+                if live.state.recorder is not None:
+                    live.state.recorder.spent(leaf)
+            else:
+                total = found if known is None else known._node + found
+                if leaf._kind is not None:
+                    total, _ = in_dtype(total, leaf._kind)
+                grad = leaf._named(total if create_graph else graph.apply(ops.DETACH, total))
+                grad._requires_grad = create_graph
+                leaf.grad = grad
             if leaf._after is not None:
                 for hook in list(leaf._after.values()):
                     hook(leaf)

@@ -12,6 +12,7 @@ from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import DTYPES
 from ..ops.elementwise import cast
+from ..size import Size
 from . import sharing
 from .tensor import Tensor, made, method
 
@@ -194,8 +195,9 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(tensor.expand(*shape) for tensor in tensors)
 
 
-def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    return broadcast.common_shape("broadcast_shapes", *((shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes))
+def broadcast_shapes(*shapes: Any) -> Size:
+    each = ((shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes)
+    return Size(broadcast.common_shape("broadcast_shapes", *each))
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:

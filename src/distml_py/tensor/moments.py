@@ -31,7 +31,13 @@ def var(
 def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Tensor:
-    return var(input, dim, unbiased, keepdim, correction=correction).sqrt()
+    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def _root(spread: Tensor) -> Tensor:
+    """Of equal numbers the deviation is 0, and so is its gradient (PyTorch's rule), where a root's would be infinite."""
+    zero = spread == 0
+    return where(zero, 0.0, where(zero, 1.0, spread).sqrt())
 
 
 def var_mean(
@@ -50,14 +56,14 @@ def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> tuple[Tensor, Tensor]:
     found, mean = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return found.sqrt(), mean
+    return _root(found), mean
 
 
 @method
 def norm(input: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """(sum of |x|^p)^(1/p) over dim. p: a number, math.inf, 0 (how many are not 0) or "fro" (2)."""
     if p not in (None, "fro") and not isinstance(p, (int, float)):
-        raise DtypeError(f"norm: p is a number, math.inf or 'fro', got {p!r}")
+        raise DtypeError(f"norm: p is a number, math.inf or 'fro', got {p!r}; matrices' own norms are torch.linalg.matrix_norm's")
     return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim, dtype=dtype)  # type: ignore[arg-type]
 
 

@@ -150,7 +150,7 @@ def _at(input: Tensor, rank: int, axis: int, keepdim: bool) -> Best:
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower one of the two in the middle; NaN if there is one. With dim: (values, indices)."""
     if dim is None:
-        return median(input.flatten(), 0).values
+        return _shared(input, median(input.flatten(), 0).values if input.numel() else input.sum() * math.nan)
     axis = broadcast.axis_of(dim, input.ndim, "median")
     size = input.shape[axis] if input.ndim else 1
     if not size:
@@ -162,6 +162,16 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         indices = where(spoilt, lost.long().argmax(axis, keepdim=True), middle.indices)
         middle = Best(input.gather(axis, indices), indices)
     return middle if keepdim or not input.ndim else Best(middle.values.squeeze(axis), middle.indices.squeeze(axis))
+
+
+def _shared(input: Tensor, middle: Tensor) -> Tensor:
+    """middle, whose gradient goes in equal parts to all numbers that are it (PyTorch's rule)."""
+    if not input.requires_grad or not input.numel():
+        return middle
+    value = middle._aside()
+    hit = input._aside() == value
+    apart = where(hit & value.isfinite(), input - value, 0.0)  # 0, and a gradient
+    return value + apart.sum() / hit.to(input.dtype).sum().clamp(min=1)
 
 
 @method

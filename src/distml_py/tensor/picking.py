@@ -17,6 +17,8 @@ from .tensor import Tensor, made, method
 
 @method
 def __getitem__(input: Tensor, key: Any) -> Tensor:
+    if isinstance(key, bool) or (isinstance(key, Tensor) and key.dtype == bool_ and not key.ndim):
+        return input.unsqueeze(0)[: int(bool(key))]  # all of it, or nothing
     found = made(indexing.index(input._node, key_of(input, key)), input)
     return sharing.shared(found, input) if is_basic(key) else found
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from .. import broadcast, graph, indexing, ops
 from ..dtypes import fraction
-from ..errors import ArgumentError, DtypeError, ShapeError
+from ..errors import ArgumentError, DtypeError, EmptyError
 from ..graph import Node
 from ..op import Op, bool_
 from .choosing import where
+from .returned import returned, shown
 from .tensor import Tensor, apply, made, method
 
 Dtype = np.dtype[Any]
@@ -27,9 +28,10 @@ class Best(NamedTuple):
     indices: Tensor
 
     def __repr__(self) -> str:
-        return f"torch.return_types.{type(self).__name__}(\nvalues={self.values!r},\nindices={self.indices!r})"
+        return shown(self, type(self).__name__)
 
 
+@returned("aminmax")
 class MinMax(NamedTuple):
     min: Tensor
     max: Tensor
@@ -175,6 +177,8 @@ def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 @method
 def logsumexp(input: Tensor, dim: int | Sequence[int], keepdim: Any = False) -> Tensor:
     x = input if input.is_floating_point() else input.to(fraction())
+    if 0 in x.shape:  # the logarithm of an empty sum; there is no largest number to take out
+        return x.exp().sum(dim, keepdim).log()
     top = x._aside().amax(dim, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
     total = (x - top).exp().sum(dim, keepdim=True).log() + top
@@ -211,7 +215,7 @@ def reduced(op: Op, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
     """A Reduce row over dim, which is one, several or (None) all dimensions."""
     axes = broadcast.axes_of(dim, x.ndim, op.name)
     if op is not ops.SUM and builtins.any(x.shape[axis] == 0 for axis in axes):
-        raise ShapeError(f"{op.name} of no elements: shape {x.shape}, dim {dim}; it has no identity")
+        raise EmptyError(f"{op.name} of no elements: shape {x.shape}, dim {dim}; it has no identity")
     if not axes:
         return x if op is not ops.ARGMAX else (x * 0).long()
     if x.dtype == bool_:

@@ -100,6 +100,8 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
     """-1 keeps a size. Raises ShapeError when a size that is not 1 would change."""
     given = listed(sizes)
     known = (1,) * (len(given) - input.ndim) + input.shape
+    if any(new == -1 for new in given[: max(len(given) - input.ndim, 0)]):
+        raise ShapeError(f"expand: {input.shape} to {tuple(given)}: -1 keeps a size, and a new dimension in front has none")
     shape = tuple(old if new == -1 else int(new) for old, new in zip(known, given, strict=False))
     if len(known) != len(given) or any(new < 0 or old not in (1, new) for old, new in zip(known, shape, strict=True)):
         raise ShapeError(f"expand: {input.shape} does not expand to {tuple(given)}")

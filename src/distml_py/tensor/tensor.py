@@ -61,6 +61,7 @@ class Tensor:
 
     __slots__ = ("__dict__", "__weakref__", "_after", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
+    _used_up = False  # only spent.py's stands for numbers that are not kept
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
         self._kind: DType | None = None
@@ -122,6 +123,8 @@ class Tensor:
     def grad(self, grad: Tensor | None) -> None:
         if live.state.recorder is not None:
             live.state.recorder.grad_set(self)
+        if grad is not None and grad.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {grad.shape} was assigned to a tensor of shape {self.shape}; they must be equal")
         self._grad = grad
 
     @property

@@ -111,6 +111,7 @@ def test_a_guest_joins_and_the_projector_shows_tabs_and_their_speed(desk: Desk) 
     until(page, "distml.code().includes('multilayer')")
     train(page, 100_000)
     until(page, "distml.status().state === 'training' && distml.status().step >= 10", 60)
+    assert seen_by_a_phone(page.locator("#invite-qr").screenshot()) == [status(page)["join_url"]]
     door(page, "Projector")
     assert page.locator("#qr-link").inner_text() == status(page)["join_url"]
     page.locator("#qr").scroll_into_view_if_needed()

@@ -116,13 +116,17 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     if not is_parametrized(module, tensor_name):
         raise ShapeError(f"remove_parametrizations: {tensor_name!r} of {type(module).__name__} is not parametrized")
     held = _held(module)[tensor_name]
+    if not leave_parametrized and not held.is_tensor:
+        raise ShapeError("remove_parametrizations: leave_parametrized=False needs an original of one tensor; this one has several")
     value = held().detach() if leave_parametrized else held.original.detach()
+    plain = held.original if held.is_tensor else Parameter(value)
+    plain.data = value
     del _held(module)[tensor_name]
     delattr(type(module), tensor_name)
     if not len(_held(module)):
         delattr(module, "parametrizations")
         module.__class__ = type(module).__mro__[1]
-    module.register_parameter(tensor_name, Parameter(value.clone()))
+    module.register_parameter(tensor_name, plain)  # the same one: an optimizer that has it goes on with it
     return module
 
 
