@@ -1,7 +1,7 @@
 // What a class sees on the wall: a big QR code, the curve, how many compute, and the measured speed for each number of tabs.
 
 import { Chart } from "./chart.js";
-import { element, say } from "./elements.js";
+import { element, say, show } from "./elements.js";
 import { tokenOf } from "./identity.js";
 import { sayStep } from "./steps.js";
 import { at, isStatic } from "./place.js";
@@ -13,6 +13,7 @@ import * as words from "./words.js";
 const SETTLE_MS = 2000; // after a tab came or went, its pace is not the new number's yet
 const IDLE_MS = 6000; // where there are fewer shards than tabs, or others are much faster, some never get work: they are counted all the same
 const WINDOW_MS = 3000;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/; // what no other device reaches
 
 /** @typedef {{workers: number, rate: number, seconds: number}} Measured */
 
@@ -38,8 +39,12 @@ export class Projector {
     if (this.known.role !== "host" || isStatic || link === this.qr) return;
     this.qr = link;
     say("qr-link", link);
+    for (const name of ["qr-local", "invite-local"]) show(name, LOOPBACK.test(new URL(link).hostname));
     const answer = await fetch(at("api/qr"), { headers: { Authorization: `Bearer ${tokenOf(link)}` } });
-    if (answer.ok) drawQr(element("qr"), (await answer.json()).rows);
+    if (!answer.ok) return;
+    const { rows } = await answer.json();
+    for (const name of ["qr", "invite-qr"]) drawQr(element(name), rows);
+    show("invite-qr", true);
   }
 
   /** Takes the coordinator's status in: how fast the run is with as many tabs as there are. @param {import("./status.js").CoordinatorStatus} status */

@@ -176,7 +176,7 @@ class Book:
         """How fast its worker is, and its credit."""
         elapsed = now - max(lease.issued_s, worker.free_since_s)
         self.pace.add(elapsed, lease.size)
-        worker.answered(elapsed, lease.size)
+        worker.answered(elapsed, lease.size, now)
         self.tempo.add(elapsed, message.compute_s, lease.steps)
         worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now
@@ -408,11 +408,11 @@ class Book:
         seconds = self.pace.lease_s(in_hand) + (EVALUATION_S if shard is None else 0)
         name, until_s = f"{worker.id}.{self._issued}", now + seconds
         lease = Lease(name, worker.id, version, shard, split, count, now, until_s, step, steps, worker.owner)
-        worker.leases[lease.id], worker.asked_s = lease, now
+        worker.leases[lease.id] = lease
         if shard is None or unit is None:
             self.evaluations[version, split] = lease
             return [*effects, Send(worker.id, wire.Evaluate(run.run, version, version, lease.id, split))]
-        self.began_s = now if self.began_s is None else self.began_s
+        self.began_s, worker.asked_s = now if self.began_s is None else self.began_s, now
         self.out.setdefault(unit, []).append(lease)
         message = wire.Lease(run.run, step, version, lease.id, shard, start, count, seconds, steps, newest)
         return [*effects, Send(worker.id, message)]

@@ -10,10 +10,10 @@ EVALUATION_S = 30.0  # on top of a shard's lease: a split is larger than a shard
 SOONEST_S = 0.05  # nothing is tried a second time before that
 OVERDUE = 1.25  # times the usual: then an idle worker may try the same piece
 SMOOTHING, QUICKLY = 0.2, 0.5  # of all workers' pace, and of one's own
-SLOWER = 4  # times as slow as thought: more is not learnt from one answer, which may just have been frozen
+SLOWER = 4  # times as slow as thought: more is not learnt from one silence, after which it may just have been frozen
 CONTRIBUTING_S = 10.0
 LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its answer comes, if others can work
-FORGIVEN_S = 5.0  # an idle worker counts as twice as fast each time so long, so that it is tried again
+FORGIVEN_S = 5.0  # a worker without work counts as twice as fast each time so long, so that it is tried again
 NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
 HEARD_S, HEARD_PIECES = 0.5, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
@@ -56,10 +56,10 @@ class Pace:
         found = seconds / max(size, 1)
         self.mean_s = found if self.mean_s is None else self.mean_s + self._smoothing * (found - self.mean_s)
 
-    def slower(self, seconds: float, size: int, usual_s: float) -> None:
-        """Work that was not awaited took, or takes, so long; usual_s: what a sample takes others."""
-        most = SLOWER * (self.mean_s or usual_s)
-        self.mean_s = max(self.mean_s or 0.0, min(seconds / max(size, 1), most))
+    def slower(self, seconds: float, size: int, most_s: float) -> bool:
+        """Work that was not awaited took, or takes, so long; most_s: a sample, whatever it took. Whether that is news."""
+        before, self.mean_s = self.mean_s, max(self.mean_s or 0.0, min(seconds / max(size, 1), most_s))
+        return self.mean_s != before
 
     def lease_s(self, size: int = 1) -> float:
         """How long a worker may take until all that it has in hand is done: clamp(3 x mean, 5 s, 60 s)."""
@@ -99,7 +99,9 @@ class Worker:
     contributed_s: float | None = None
     free_since_s: float = 0.0
     late_until_s: float = 0.0
-    asked_s: float = 0.0  # when it was last given something
+    asked_s: float = 0.0  # when it was last given a shard
+    learnt_s: float = 0.0  # when something was last learnt of its pace
+    thought_s: float | None = None  # its pace before work was taken from it of which it has said nothing yet
     pace: Pace = field(default_factory=lambda: Pace(QUICKLY))
 
     @property
@@ -134,21 +136,36 @@ class Worker:
     def lose(self, lease: Lease, usual_s: float, now: float) -> None:
         """Somebody else did it, or is to do it: that it takes at least so long is known, and the rest when its answer comes."""
         if lease.shard is not None and len(self.leases) == 1:
-            self.pace.slower(now - max(lease.issued_s, self.free_since_s), lease.size, usual_s)
+            self._slower(lease, usual_s, now)
         self.forget(lease, "stale")
         self.missed[lease.id] = lease
         while len(self.missed) > MISSED:
             del self.missed[next(iter(self.missed))]
 
     def learn(self, lease_id: str, usual_s: float, now: float) -> None:
-        """The late answer to a lease that was lost."""
+        """The late answer to a lease that was lost: how long it took is as true as of one that counts."""
         lease = self.missed.pop(lease_id, None)
-        if lease is not None and lease.shard is not None:
-            self.pace.slower(now - max(lease.issued_s, self.free_since_s), lease.size, usual_s)
-            self.free_since_s = now
+        if lease is None or lease.shard is None:
+            return
+        elapsed = now - max(lease.issued_s, self.free_since_s)
+        if self.pace.mean_s is not None and elapsed < self.pace.mean_s * lease.size:
+            self.answered(elapsed, lease.size, now)
+        else:
+            if now <= lease.deadline_s:
+                self.thought_s = None  # overtaken, and so slow; after its time it may just have been away
+            self._slower(lease, usual_s, now)
+        self.free_since_s, self.thought_s = now, None
 
-    def answered(self, seconds: float, size: int) -> None:
-        """In time. Who is several times as quick as thought was frozen before, and is not slow."""
+    def _slower(self, lease: Lease, usual_s: float, now: float) -> None:
+        """One silence is one thing to learn from, however many pieces are taken away meanwhile."""
+        if self.thought_s is None:
+            self.thought_s = self.pace.mean_s or usual_s
+        if self.pace.slower(now - max(lease.issued_s, self.free_since_s), lease.size, SLOWER * self.thought_s):
+            self.learnt_s = now
+
+    def answered(self, seconds: float, size: int, now: float) -> None:
+        """Who is several times as quick as thought was frozen before, and is not slow."""
+        self.thought_s, self.learnt_s = None, now
         found = seconds / max(size, 1)
         if self.pace.mean_s is not None and found * SLOWER < self.pace.mean_s:
             self.pace.mean_s = found
@@ -156,13 +173,14 @@ class Worker:
             self.pace.add(seconds, size)
 
     def idle_s(self, now: float) -> float:
-        """For how long it has had nothing to do and was asked for nothing."""
-        return 0.0 if self.leases else max(now - max(self.free_since_s, self.asked_s), 0.0)
+        """For how long it has had no shard, and was given none."""
+        return 0.0 if self.leases else max(now - max(self.learnt_s, self.asked_s), 0.0)
 
     def piece_s(self, size: int, usual_s: float, now: float) -> float:
         """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
-        found = max(found * 0.5 ** min(self.idle_s(now) / FORGIVEN_S, 60), min(found, usual_s))
+        past_s = 0.0 if self.leases else max(now - self.learnt_s, 0.0)
+        found = max(found * 0.5 ** min(past_s / FORGIVEN_S, 60), min(found, usual_s))
         return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
 
     def left_s(self, piece_s: float, usual_size: int, now: float) -> float:

@@ -289,7 +289,7 @@ class Rounds:
             return [Reject(worker.id, "deterministic", detail)]
         effects = self._part(worker)
         self.platform = self.platform or join.platform
-        worker.joined, worker.free_since_s = True, now
+        worker.joined, worker.free_since_s, worker.learnt_s = True, now, now
         worker.version = join.version if join.version == self.version else -1  # what it still has from before
         worker.backend, worker.device, worker.platform = join.backend, join.device, join.platform
         if self.state not in ACTIVE:

@@ -24,6 +24,10 @@ pytestmark = [
 ]
 Often = Callable[[int, int], int]
 GRACE_S = 0.5
+BUSY = """        busy = Path(f"busy{os.getpid()}")
+        busy.touch()
+        time.sleep(0.05)
+        busy.unlink()"""
 
 
 class Watcher(threading.Thread):
@@ -173,7 +177,11 @@ def test_a_run_without_workers_waits_and_goes_on_to_the_same_weights(bench: Benc
 
 @pytest.mark.fault("R3")
 def test_a_frozen_workers_answer_is_late_and_it_takes_part_again(bench: Bench, often: Often) -> None:
-    server = bench.serve("--recipe", bench.recipe(sleep_s=0.02), "--steps", "100000")
+    """It is frozen in the middle of a shard: a file says when."""
+    recipe = Path(bench.recipe(sleep_s=0.05))
+    text = recipe.read_text().replace("import time\n", "import os\nimport time\nfrom pathlib import Path\n")
+    recipe.write_text(text.replace("        time.sleep(0.05)", BUSY))
+    server = bench.serve("--recipe", str(recipe), "--steps", "100000")
     link = join_link(server)
     frozen, other = bench.worker(link, "--name", "frozen"), bench.worker(link, "--name", "other")
     wait(lambda: status(link)["workers_contributing"] == 2, server)
@@ -181,15 +189,29 @@ def test_a_frozen_workers_answer_is_late_and_it_takes_part_again(bench: Bench, o
     def done(name: str) -> int:
         return sum(int(row["shards_done"]) for row in status(link)["worker_list"] if row["name"] == name)
 
-    frozen.process.send_signal(signal.SIGSTOP)
+    def stopped_at_work() -> bool:
+        frozen.process.send_signal(signal.SIGSTOP)
+        if not (bench.folder / f"busy{frozen.process.pid}").exists():
+            frozen.process.send_signal(signal.SIGCONT)
+            time.sleep(0.03)
+            return False
+        return True
+
+    wait(stopped_at_work, server)
     began = time.monotonic()
     at, before = status(link)["step"], done("frozen")
     wait(lambda: status(link)["step"] > at + 3, server)
     assert time.monotonic() - began < 8
     time.sleep(often(3, 30))
     frozen.process.send_signal(signal.SIGCONT)
+    began = time.monotonic()
     wait(lambda: done("frozen") > before + 2, server)
-    assert {"stale", "duplicate"} & set(status(link)["rejected"]) and other.process.poll() is None
+    assert time.monotonic() - began < 15
+    late, away = {"stale", "duplicate"} & set(status(link)["rejected"]), "closed the connection" in frozen.text
+    assert late or away, "its answer is refused, or its connection did not outlive the silence and the answer went with it"
+    server.process.terminate()
+    assert server.end() == 0 and other.process.poll() is None
+    assert ledger.faults(lines(bench)) == []
 
 
 @pytest.mark.fault("R21")

@@ -327,6 +327,22 @@ def test_two_tabs_of_one_machine_share_fairly() -> None:
         assert 1 / 3 < share < 2 / 3
 
 
+@pytest.mark.fault("R3")
+@pytest.mark.parametrize("second_s", [0.005, 0.05])
+def test_a_worker_that_was_frozen_has_work_again_within_seconds_however_long_that_was(second_s: float) -> None:
+    """Pieces of 20 and 200 ms. It is given some in vain while it is frozen, all of which teach no more than the first."""
+    for frozen_s, within_s in ((3, 12.0), (30, 2.5)):  # after 3 s it may as well be slow
+        found = World(shards=4, batch_size=16, steps=10**6, evaluate_every=10**6)
+        simulation = Simulation(found, {"frozen": second_s, "other": second_s})
+        simulation.run(2)
+        simulation.speeds["frozen"] = 1e9
+        simulation.run(frozen_s)
+        simulation.speeds["frozen"], before = second_s, simulation.done["frozen"]
+        simulation.ready["frozen"] = simulation.ready["frozen"][0], found.now + 4 * second_s  # goes on with what it had in hand
+        simulation.run(within_s)
+        assert simulation.done["frozen"] > before + 2
+
+
 def test_an_idle_worker_that_was_slow_once_is_tried_again() -> None:
     found = World(shards=2, steps=10**6, evaluate_every=10**6)
     speeds = {"a": 0.04, "b": 2.0}
