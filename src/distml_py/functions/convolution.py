@@ -148,7 +148,8 @@ def conv2d(
         total = (2 * edge[0], 2 * edge[1])
     spans = [size + t - r for size, t, r in zip(input.shape[2:], total, reach, strict=True)]
     if min(spans) < 0:
-        raise ShapeError(f"conv2d: the kernel {weight.shape[2:]} is larger than the padded input {input.shape[2:]}")
+        wide = f", spread by dilation={holes}," if max(holes) > 1 else ""
+        raise ShapeError(f"conv2d: the kernel {weight.shape[2:]}{wide} is larger than the padded input {input.shape[2:]}")
     size = tuple(span // step + 1 for span, step in zip(spans, steps, strict=True))
     out = apply(ops.CONV2D, input, weight, attrs=(steps, edge, holes, size, groups))
     return out if bias is None else out + bias.reshape(1, -1, 1, 1)
