@@ -13,6 +13,7 @@ import * as words from "./words.js";
 const SETTLE_MS = 2000; // after a tab came or went, its pace is not the new number's yet
 const IDLE_MS = 6000; // where there are fewer shards than tabs, or others are much faster, some never get work: they are counted all the same
 const WINDOW_MS = 3000;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/; // what no other device reaches
 
 /** @typedef {{workers: number, rate: number, seconds: number}} Measured */
 
@@ -38,6 +39,7 @@ export class Projector {
     if (this.known.role !== "host" || isStatic || link === this.qr) return;
     this.qr = link;
     say("qr-link", link);
+    for (const name of ["qr-local", "invite-local"]) show(name, LOOPBACK.test(new URL(link).hostname));
     const answer = await fetch(at("api/qr"), { headers: { Authorization: `Bearer ${tokenOf(link)}` } });
     if (!answer.ok) return;
     const { rows } = await answer.json();

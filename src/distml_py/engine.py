@@ -56,7 +56,7 @@ class _State:
     companions: list[weakref.ref[Node]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     watcher: Watcher | None = None
-    eager: bool = False  # whether what a program holds is computed, wanted or not
+    eager: bool | None = None  # whether what a program holds is computed, wanted or not; None: where no GPU computes
     wholes: dict[int, tuple[Any, np.ndarray]] = field(default_factory=dict)  # atlases read since the last run
 
 
@@ -124,25 +124,31 @@ def keep(node: Node) -> None:
 def hold(tensor: Any) -> None:
     """Compute this tensor with the next realization, if somebody still holds it then, and its numbers cost nothing more."""
     if keeping() and live.state.recorder is None and held.hold(tensor):
-        realize(())
+        realize((), plain=True)
 
 
 def keeping() -> bool:
     """Whether what a program holds is computed, wanted or not; see be_eager()."""
-    return _state.eager
+    return not _state.backend.on_gpu if _state.eager is None else _state.eager
 
 
-def be_eager(eager: bool) -> bool:
-    """Compute all that a program holds with each realization: for programs that know of no promises. Returns what was before."""
+def be_eager(eager: bool | None) -> bool | None:
+    """Compute all that a program holds with each realization: for programs that know of no promises. Returns what was before.
+
+    None, as it begins: only where no GPU computes, which would have to store what nobody reads.
+    """
     before, _state.eager = _state.eager, eager
     return before
 
 
-def _held() -> tuple[list[Node], list[Node]]:
-    """What is held and can be computed; and those of it that need not remember how."""
+def _held(plain: bool) -> tuple[list[Node], list[Node]]:
+    """What is held and can be computed; and those of it that need not remember how. plain: only what takes part in no gradient."""
     found: list[Node] = []
     final: list[Node] = []
     for tensor in held.take():
+        if plain and tensor._requires_grad:
+            held.hold(tensor)
+            continue
         node = tensor._node
         while node.buffer is None and node.op is not DETACH and isinstance(node.op, Move):
             node = node.inputs[0]  # a view is cheap once this is there
@@ -153,15 +159,15 @@ def _held() -> tuple[list[Node], list[Node]]:
     return found, final
 
 
-def realize(nodes: Iterable[Node], all_steps: bool = False) -> None:
+def realize(nodes: Iterable[Node], all_steps: bool = False, plain: bool = False) -> None:
     """Compute nodes, in one go. Raises BackendError when the device cannot, DtypeError for a dtype it has not.
 
-    all_steps: keep what is found on the way, too, for the derivatives.
+    all_steps: keep what is found on the way, too, for the derivatives. plain: of what is held, only what takes part in no gradient.
     """
     state = _state
     companions = [node for ref in state.companions if (node := ref()) is not None]
     state.companions.clear()
-    more, final = _held() if live.state.recorder is None and keeping() else ([], [])
+    more, final = _held(plain) if live.state.recorder is None and keeping() else ([], [])
     wanted = {id(node): node for node in (*nodes, *companions, *more) if node.buffer is None}
     if not wanted:
         return

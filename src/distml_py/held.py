@@ -7,17 +7,15 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-MOST = 1 << 14  # tensors that are remembered without asking which of them are still there
+MOST = 1 << 12  # tensors that are remembered; then those are computed that are still there
 _tensors: list[weakref.ref[Any]] = []  # what may change in this module, in one place
 
 
 def hold(tensor: Any) -> bool:
-    """Remember a tensor whose node is only promised. True when so many are there that it is time to compute."""
+    """Remember a tensor whose node is only promised. True when so many were that it is time to compute: a running mean that nobody
+    reads would grow without end."""
     _tensors.append(weakref.ref(tensor))
-    if len(_tensors) < MOST:
-        return False
-    _tensors[:] = [ref for ref in _tensors if ref() is not None]
-    return len(_tensors) > MOST // 2
+    return len(_tensors) % MOST == 0
 
 
 def take() -> Iterator[Any]:

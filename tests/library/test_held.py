@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import distml_py as dm
-from distml_py import engine, nn
+from distml_py import engine, held, nn
 from distml_py.optim import Optimizer
 
 
@@ -131,3 +131,35 @@ def test_an_optimizer_may_have_a_step_of_its_own(eager: bool) -> None:
     np.testing.assert_allclose(weight.detach().numpy(), [0.7, -0.7], rtol=1e-6)
     assert optimizer.state[weight]["step"] == 3 and weight in optimizer.state and list(optimizer.state) == [0]
     assert list(optimizer.state_dict()["state"][0]) == ["step", "mean"]
+
+
+def test_without_being_asked_a_step_of_ones_own_costs_the_same_each_time_where_no_gpu_computes() -> None:
+    """Programs for PyTorch also run by their import alone, as `import distml_py as torch`."""
+    before = engine.be_eager(None)
+    try:
+        assert engine.keeping()
+        weight = nn.Parameter(dm.tensor([1.0, -1.0]))
+        optimizer = Signs([weight])
+
+        def step() -> None:
+            optimizer.zero_grad()
+            loss = (weight * dm.tensor([1.0, -2.0])).exp().sum()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+
+        found = costs(step)
+        assert found[3] == found[-1]
+    finally:
+        engine.be_eager(before)
+
+
+def test_a_mean_that_nobody_reads_does_not_remember_all_it_was_made_of() -> None:
+    x, mean = dm.ones(2), dm.zeros(2)
+    for _ in range(2 * held.MOST):
+        mean = mean * 0.5 + x
+    depth, node = 0, mean.node
+    while node.inputs:
+        depth, node = depth + 1, node.inputs[0]
+    assert depth < 2 * held.MOST
+    np.testing.assert_allclose(mean.numpy(), [2, 2])

@@ -29,7 +29,7 @@ def test_gradients_add_up_until_they_are_cleared() -> None:
 def test_a_graph_can_be_walked_twice() -> None:
     x = leaf(1, 2)
     y = (x * x).sum()
-    y.backward()
+    y.backward(retain_graph=True)
     y.backward()
     assert x.grad.tolist() == [4, 8]
 

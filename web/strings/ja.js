@@ -26,6 +26,7 @@ export const STRINGS = {
   Gallery: "例の一覧",
   "Help to train": "学習に参加しよう",
   "QR code of the join link": "参加リンクの QR コード",
+  "This link opens on this computer only. For other devices, start the coordinator with --lan.": "このリンクはこのコンピューターでしか開けません。ほかの端末を招くには、コーディネーターに --lan を付けて起動してください。",
   "tabs compute": "個のタブが計算中",
   "tab computes": "個のタブが計算中",
   Step: "ステップ",

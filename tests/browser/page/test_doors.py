@@ -102,6 +102,13 @@ def test_the_page_speaks_japanese_and_nothing_of_it_stays_english(desk: Desk) ->
     expect(page.locator("#train")).to_have_text("Train")
 
 
+def invites(page: Page) -> None:
+    """The link as a phone reads it, and whether one could open it."""
+    link = status(page)["join_url"]
+    assert seen_by_a_phone(page.locator("#invite-qr").screenshot()) == [link]
+    assert page.locator("#invite-local").is_visible() == ("//127." in link)
+
+
 @pytest.mark.ux(16, 17, 18, 20, 21, 36)
 def test_a_guest_joins_and_the_projector_shows_tabs_and_their_speed(desk: Desk) -> None:
     page = desk.page
@@ -111,7 +118,7 @@ def test_a_guest_joins_and_the_projector_shows_tabs_and_their_speed(desk: Desk) 
     until(page, "distml.code().includes('multilayer')")
     train(page, 100_000)
     until(page, "distml.status().state === 'training' && distml.status().step >= 10", 60)
-    assert seen_by_a_phone(page.locator("#invite-qr").screenshot()) == [status(page)["join_url"]]
+    invites(page)
     door(page, "Projector")
     assert page.locator("#qr-link").inner_text() == status(page)["join_url"]
     page.locator("#qr").scroll_into_view_if_needed()
