@@ -324,7 +324,7 @@ class Coordinator:
                     self._commit(version)
                 case do.Take(shard, samples, step, weight):
                     assert opened is not None
-                    self._taken[step, shard] = Taken(samples, opened.vector, opened.buffers, weight)
+                    self._taken[step, shard] = dataclasses.replace(opened, samples=samples, weight=weight)
                 case do.Adopt(step):
                     self._heard = self.version, self.sha256
                     self._publish(step, set(), whole=True)
