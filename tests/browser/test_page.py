@@ -365,7 +365,7 @@ def test_a_recipe_that_never_returns_is_ended_by_stop(host: Page) -> None:
     until(host, "document.getElementById('hint').textContent.includes('Stop ends it')", 10)
     busy, ended = host.workers, list[Worker]()
     for worker in busy:
-        worker.on("close", ended.append)
+        worker.on("close", lambda gone: ended.append(gone))
     host.get_by_role("button", name="Stop").click()
     until_state(host, "ready")
     host.wait_for_timeout(2500)  # Chromium lets a worker go on for up to two seconds
