@@ -163,3 +163,15 @@ def test_a_mean_that_nobody_reads_does_not_remember_all_it_was_made_of() -> None
         depth, node = depth + 1, node.inputs[0]
     assert depth < 2 * held.MOST
     np.testing.assert_allclose(mean.numpy(), [2, 2])
+
+
+def test_draws_through_which_gradients_go_are_drawn_once() -> None:
+    before = engine.be_eager(False)  # as on a GPU, where each kernel that reads them would draw them again
+    try:
+        shape = dm.full((5,), 2.0, requires_grad=True)
+        found = dm.distributions.Gamma(shape, dm.ones(5)).rsample()
+        assert costs(lambda: found.sum().item(), 1)[0] < 9
+        (found**2).sum().backward()
+        assert shape.grad is not None and costs(shape.grad.numpy, 1)[0] < 20
+    finally:
+        engine.be_eager(before)

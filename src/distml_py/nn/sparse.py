@@ -27,12 +27,17 @@ class Embedding(Module):
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
     ):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.padding_idx = _row("Embedding", padding_idx, num_embeddings)
-        self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+        if _weight is not None and _weight.shape != (num_embeddings, embedding_dim):
+            raise ShapeError(f"Embedding: _weight has shape {_weight.shape}, not {(num_embeddings, embedding_dim)}")
+        drawn = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx) if _weight is None else Parameter(_weight)
+        self.weight = drawn.requires_grad_(not _freeze)
 
     def reset_parameters(self) -> None:
         """The first numbers again, drawn anew."""
