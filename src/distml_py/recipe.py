@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import inspect
 import linecache
 import math
 import time
@@ -17,6 +18,7 @@ from .capture import compile
 from .creation import zeros
 from .data.dataset import Splits, TensorDataset
 from .data.sampler import permutation
+from .data.splitting import splits_of
 from .errors import DistmlError, FormatError, NonFiniteError, RecipeError
 from .exchange import NAMES as EXCHANGE_NAMES
 from .exchange import Exchange
@@ -66,8 +68,9 @@ class Recipe:
         except FormatError as error:
             raise RecipeError(f"{type(self).__name__}: {error}") from None
 
-    def data(self) -> Splits:
-        raise RecipeError(f"{type(self).__name__} needs data(self) that returns Splits(train, validation, test)")
+    def data(self) -> Any:
+        """Splits(train, validation, test); or one data set, of which a tenth each becomes validation and test: see splits_of()."""
+        raise RecipeError(f"{type(self).__name__} needs data(self) that returns Splits(train, validation, test), or one data set")
 
     def model(self) -> Module:
         raise RecipeError(f"{type(self).__name__} needs model(self) that returns a Module")
@@ -96,10 +99,11 @@ class Training:
         _check(recipe)
         self.recipe = recipe
         self.seed = int(seed)
-        self.splits = _returned(recipe, "data", Splits)
+        self.splits = _splits(recipe)
         self.train_size = len(self.splits.train)
         if not self.train_size:
             raise RecipeError("the training split is empty")
+        _check_takes(recipe.loss, len(self.splits.train.batch(np.arange(1))))
         random.manual_seed(self.seed)
         self.model = _returned(recipe, "model", Module)
         self.parameters: dict[str, Tensor] = dict(self.model.named_parameters())
@@ -331,8 +335,37 @@ def _returned(recipe: Recipe, name: str, kind: type[T], *inputs: Any) -> T:
     method = getattr(recipe, name)
     found = method(*inputs)
     if not isinstance(found, kind):
-        raise _at(method, RecipeError(f"{name}() returns a {kind.__name__}, got {type(found).__name__}; see web/recipes"))
+        raise _at(method, RecipeError(f"{name}() returns a {kind.__name__}, got {_got(found)}; see web/recipes"))
     return found
+
+
+def _splits(recipe: Recipe) -> Splits:
+    """What data() returns, cut into splits where it is one data set. Raises RecipeError."""
+    given = recipe.data()
+    try:
+        found = splits_of(given)
+    except DistmlError as error:
+        raise _at(recipe.data, RecipeError(f"data(): {error}")) from error
+    if found is None:
+        kinds = "a Splits, a pair of arrays (inputs, labels), a Dataset or a list of samples"
+        raise _at(recipe.data, RecipeError(f"data() returns {kinds}, got {_got(given)}; see web/recipes"))
+    return found
+
+
+def _check_takes(loss: Callable[..., Any], fields: int) -> None:
+    """Raises RecipeError when loss() is not made for a model and so many fields of a batch."""
+    try:
+        takes = inspect.signature(loss)
+        takes.bind(*range(1 + fields))
+    except ValueError:
+        return  # it is nothing that Python can look into
+    except TypeError:
+        words = f"loss() is called with the model and the {fields} fields of a batch, as loss(self, model, inputs, labels)"
+        raise _at(loss, RecipeError(f"{words}; it takes {takes}")) from None
+
+
+def _got(found: Any) -> str:
+    return "None: is there a return?" if found is None else type(found).__name__
 
 
 def _at(method: Callable[..., Any], error: DistmlError) -> DistmlError:

@@ -365,11 +365,15 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: TensorDataset(np.ones(2), np.ones(3)), ShapeError, "TensorDataset needs fields of one length, got [(2,), (3,)]"),
     (lambda: DataLoader(TensorDataset(np.ones(2)), batch_size=0), ShapeError, "DataLoader: batch_size is at least 1, got 0"),
     # recipes
-    (lambda: Recipe().data(), RecipeError, "Recipe needs data(self) that returns Splits(train, validation, test)"),
+    (lambda: Recipe().data(), RecipeError, "Recipe needs data(self) that returns Splits(train, validation, test), or one data set"),
     (lambda: Recipe().model(), RecipeError, "Recipe needs model(self) that returns a Module"),
     (lambda: Recipe().optimizer([]), RecipeError, "Recipe needs optimizer(self, parameters) that returns an Optimizer"),
     (lambda: Training(Only(data=without_data), 0), RecipeError, "the training split is empty"),
-    (lambda: Training(Only(data=lambda: 3), 0), RecipeError, "data() returns a Splits, got int; see web/recipes"),
+    (
+        lambda: Training(Only(data=lambda: 3), 0),
+        RecipeError,
+        "data() returns a Splits, a pair of arrays (inputs, labels), a Dataset or a list of samples, got int; see web/recipes",
+    ),
     (
         lambda: Training(Only(loss=lambda model, *batch: model(batch[0])), 0).step(0),
         RecipeError,

@@ -30,7 +30,7 @@ def test_a_link_that_is_none_is_refused_at_once(tmp_path: Path, link: str) -> No
         (("return digits()", "return 1 / 0"), "the recipe wrong fails in line 13: ZeroDivisionError: division by zero"),
         (("steps = 400", "steps = = 400"), "the recipe wrong fails in line 9: SyntaxError"),
         (("return digits()", "raise SystemExit(3)"), "the recipe wrong fails in line 13: SystemExit: 3"),
-        (("return digits()", "return 3"), "data() returns a Splits, got int"),
+        (("return digits()", "return 3"), "a Dataset or a list of samples, got int"),
     ],
 )
 def test_a_recipe_that_fails_is_told_with_its_line(tmp_path: Path, change: tuple[str, str], words: str) -> None:
