@@ -46,6 +46,7 @@ torch.histc(torch.zeros(0), 2), torch.zeros(0, 2).prod(), torch.zeros(2, 0).prod
 isinstance(torch.manual_seed(1), torch.Generator), torch.Generator().device, torch.manual_seed(5).initial_seed()
 torch.empty(2, layout=torch.strided).shape, torch.ones(1).layout == torch.strided, reversed(torch.arange(4).view(2, 2))
 nn.Embedding(3, 2, _weight=torch.ones(3, 2)).weight, nn.Embedding(3, 2, _weight=torch.ones(3, 2), _freeze=True).weight.requires_grad
+nn.EmbeddingBag(3, 2, mode="sum", _weight=torch.ones(3, 2)), nn.EmbeddingBag.from_pretrained(torch.eye(3), mode="max").weight
 F.hardtanh(torch.arange(-2, 3)), F.hardtanh(torch.arange(4), 0.5, 2.5), F.relu6(torch.arange(9))
 float(torch.ones(1, 1)), int(torch.tensor(2.7)), [1, 2, 3][torch.tensor(1)], list(range(torch.tensor(3))), torch.tensor(3) in [3]
 torch.tensor([1e-10, 1]), torch.tensor([1e5, 1e-5]), torch.tensor([float("nan"), 1]), torch.arange(2000), torch.zeros(2, 0)
