@@ -25,7 +25,7 @@ torch.arange(3).masked_fill(torch.arange(3) > 1, 1.5), (torch.arange(3) > 1).mas
 torch.xlogy(torch.zeros(3), torch.tensor([0, float("inf"), float("nan")])), torch.logit(torch.tensor([0, 0.5, 1]))
 torch.fmax(torch.tensor([1, float("nan"), 2]), torch.tensor([float("nan"), 3, 2]))
 torch.fmin(torch.tensor([1, float("nan"), 2]), torch.tensor([float("nan"), 3, 2])), torch.fmax(torch.arange(2), torch.tensor(0.5))
-F.softplus(torch.tensor([-100, -10, 0, 10, 19, 21, 100, float("inf"), -float("inf"), float("nan")]))
+F.softplus(torch.tensor([-80, -10, 0, 10, 19, 21, 100, float("inf"), -float("inf"), float("nan")]))
 F.logsigmoid(torch.tensor([-100.0, -1, 0, 1, 9])), F.softplus(torch.tensor([-3.0, 3]), beta=2, threshold=1)
 torch.ones(2).__delitem__(0)
 setattr(torch.ones(2, requires_grad=True), "grad", torch.ones(3))
