@@ -180,9 +180,9 @@ class Worker:
     def piece_s(self, size: int, usual_s: float, now: float) -> float:
         """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
-        if not self.leases:
+        if found > usual_s and not self.leases:
             past_s = max(now - self.learnt_s, 0.0)
-            found = max(found * 0.5 ** min(past_s / FORGIVEN_S, 60), min(found, usual_s))
+            found = max(found * 0.5 ** min(past_s / FORGIVEN_S, 60), usual_s)
         return _alike(found * size)
 
     def left_s(self, piece_s: float, usual_size: int, now: float) -> float:
