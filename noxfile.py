@@ -160,6 +160,8 @@ def cluster(session: nox.Session) -> None:
         paths = os.pathsep.join(("tests", "tests/cluster", "tests/load"))
         session.run("python", "tests/cluster/scale.py", *given, env={"PYTHONPATH": paths, **threads})
     else:
+        session.run("python", "tests/browser_finder.py")
+        session.run("python", "-c", "from distml_server.assets import resolve; resolve()")
         session.run("pytest", "--durations=20", *(session.posargs or ["tests/cluster"]), env=threads)
 
 

@@ -265,12 +265,12 @@ class Book:
         effects, audited = self._lease_audits(joined, now)
         usual_s = self.pace.mean_s or 1.0
         size = max(self.run.batch_size // self.run.shards, 1) * self.span
-        places = sorted({worker.place for worker in joined})
+        places, waited_s = sorted({worker.place for worker in joined}), self._waited_s()
         line = []
         for number, worker in enumerate(_prompt(joined, now)):
             own_s = worker.piece_s(size, usual_s, now)
-            unheard = own_s <= self._waited_s() and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
-            if self.waiting and unheard and self.room(worker):
+            unheard = not worker.leases and own_s <= waited_s and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
+            if unheard and self.waiting and self.room(worker):
                 effects += self._issue(worker, self.version, self._next_unit(worker, places), "", now)
             done_s = worker.left_s(own_s, size, now) + own_s
             line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))

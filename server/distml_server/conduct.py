@@ -3,7 +3,7 @@
 An owner is a tab or a worker by its session; with --untrusted, where sessions would be changed at will, an address.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 MOST_STRIKES = 3  # then no work for QUARANTINE_S
 MOST_BEFORE_BAN = 6  # then no connection, as long as the coordinator runs
@@ -13,9 +13,10 @@ REMEMBERED = 10_000
 
 
 class Conduct:
-    """Strikes by owner; "" is nobody, and nothing is remembered of it."""
+    """Strikes by owner; "" is nobody, and nothing is remembered of it. on_strike: told of each."""
 
     def __init__(self) -> None:
+        self.on_strike: Callable[[], None] = lambda: None
         self._found: dict[str, tuple[int, float]] = {}  # owner -> strikes, when the last one was
 
     def strike(self, owner: str, now: float, times: int = 1) -> None:
@@ -23,6 +24,7 @@ class Conduct:
             self._found[owner] = self.strikes(owner, now) + times, now
             while len(self._found) > REMEMBERED:
                 del self._found[min(self._found, key=lambda one: self._found[one])]
+            self.on_strike()
 
     def convict(self, owner: str, now: float) -> None:
         """Caught with wrong work: banned at once."""

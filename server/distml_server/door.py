@@ -1,6 +1,6 @@
 """Who may come in beside those who hold the right link: the host can lock joining and send a tab away. No sockets."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from distml_py import wire
 
@@ -8,9 +8,13 @@ MOST_REMEMBERED = 10_000
 
 
 class Door:
-    """Sessions are "role text", as the coordinator keeps them. A locked door lets those back in who were here before."""
+    """Sessions are "role text", as the coordinator keeps them. A locked door lets those back in who were here before.
+
+    on_ban: told when somebody was sent away.
+    """
 
     def __init__(self) -> None:
+        self.on_ban: Callable[[], None] = lambda: None
         self.locked = False
         self._known: dict[str, None] = {}
         self._banned: dict[str, None] = {}
@@ -37,6 +41,7 @@ class Door:
     def ban(self, sessions: Iterable[str]) -> None:
         for session in sessions:
             _remember(self._banned, session)
+        self.on_ban()
 
     def recognise(self, sessions: Iterable[str]) -> None:
         """They were here before, as another coordinator tells."""

@@ -1,5 +1,6 @@
 """Who works on what and until when: workers, leases, and the time a piece of work should take. Pure: no clock."""
 
+import functools
 import math
 from dataclasses import dataclass, field
 
@@ -179,20 +180,27 @@ class Worker:
     def piece_s(self, size: int, usual_s: float, now: float) -> float:
         """What a piece of so many samples takes it, in steps of ALIKE; usual_s: a sample, of who is not known yet."""
         found = self.pace.mean_s or usual_s
-        past_s = 0.0 if self.leases else max(now - self.learnt_s, 0.0)
-        found = max(found * 0.5 ** min(past_s / FORGIVEN_S, 60), min(found, usual_s))
-        return float(ALIKE ** round(math.log(max(found * size, NOISE_S), ALIKE)))
+        if found > usual_s and not self.leases:
+            past_s = max(now - self.learnt_s, 0.0)
+            found = max(found * 0.5 ** min(past_s / FORGIVEN_S, 60), usual_s)
+        return _alike(found * size)
 
     def left_s(self, piece_s: float, usual_size: int, now: float) -> float:
         """When it will have done what it has in hand. Who is late already is thought to need as long again."""
-        if not self.leases:
+        first, pieces = None, 0.0
+        for lease in self.leases.values():
+            first = first or lease
+            pieces += lease.size / usual_size if lease.shard is not None else 4  # a whole split is about as much as a few shards
+        if first is None:
             return 0.0
-        first = next(iter(self.leases.values()))
-        # a whole split is about as much as a few shards
-        pieces = sum(lease.size / usual_size if lease.shard is not None else 4 for lease in self.leases.values())
-        expected = piece_s * pieces
-        elapsed = now - max(first.issued_s, self.free_since_s)
+        expected, elapsed = piece_s * pieces, now - max(first.issued_s, self.free_since_s)
         return max(expected - elapsed, elapsed - expected, 0.0)
+
+
+@functools.lru_cache(4096)
+def _alike(seconds: float) -> float:
+    """In steps of ALIKE. The same is asked of each worker again and again while nothing is learnt of it."""
+    return float(ALIKE ** round(math.log(max(seconds, NOISE_S), ALIKE)))
 
 
 def bounds(batch_size: int, shards: int, shard: int) -> tuple[int, int]:

@@ -26,6 +26,7 @@ MOST_FORBIDDEN = 2
 CONTROL_PER_S, CONTROL_BURST = 20.0, 60.0
 REFUSED, FORBIDDEN, REPLACED = 4401, 4403, 4409
 THREAD_BYTES = 1 << 20  # a frame of so many is decoded and checked outside the event loop; below, going there costs more
+AT_ONCE_BYTES = 16 * 1024  # a frame below that is handed over whole where no other waits; far below what asyncio's transports hold
 FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answers something that was asked for
 
 
@@ -156,11 +157,15 @@ class Connection:
             pass  # it closed on us; the reader notices as well
 
     async def _send(self, frame: bytes | str) -> None:
-        """One frame. A timer and not wait_for, which takes as long as sending a small one."""
-        timer = asyncio.get_running_loop().call_later(SEND_S, self.abort)
+        """One frame. A timer and not wait_for, which takes as long as sending a small one; none where nothing can be waited for."""
         self._traffic.sent += len(frame)
+        sending = self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame)
+        if len(frame) < AT_ONCE_BYTES and self._transport is not None and not self._transport.get_write_buffer_size():
+            await sending
+            return
+        timer = asyncio.get_running_loop().call_later(SEND_S, self.abort)
         try:
-            await (self._socket.send_str(frame) if isinstance(frame, str) else self._socket.send_bytes(frame))
+            await sending
         finally:
             timer.cancel()
 

@@ -55,6 +55,7 @@ from .constants import (
     set_float32_matmul_precision,
     set_num_threads,
     set_printoptions,
+    strided,
     use_deterministic_algorithms,
 )
 from .creation import (

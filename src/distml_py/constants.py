@@ -19,6 +19,7 @@ from .tensor.tensor import kept
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
 # how numbers lie in memory is the backend's matter: these are taken wherever memory_format is
 preserve_format, contiguous_format, channels_last = "preserve_format", "contiguous_format", "channels_last"
+strided = "strided"  # what layout= and Tensor.layout say
 dtype = DType
 
 

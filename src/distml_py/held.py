@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-MOST = 1 << 12  # tensors that are remembered; then those are computed that are still there
+MOST = 1 << 10  # tensors that are remembered; then those are computed that are still there
 _tensors: list[weakref.ref[Any]] = []  # what may change in this module, in one place
 
 

@@ -28,10 +28,11 @@ class _State:
 _state = _State()  # what may change in this module, in one place
 
 
-def manual_seed(seed: int) -> None:
-    """Start all random streams again from a seed in [0, 2**32)."""
+def manual_seed(seed: int) -> Generator:
+    """Start all random streams again from a seed in [0, 2**32). Returns default_generator."""
     _state.seed, _state.step, _state.stream, _state.first_sample = int(seed) % 2**32, 0, 0, 0
     _state.relative = False
+    return default_generator
 
 
 def next_key() -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 Source: the safetensors format description (header with dtype, shape and data_offsets; no holes, no overlaps).
 """
 
+import functools
 import json
 import math
 import struct
@@ -35,7 +36,10 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_DIMENSIONS = 16
 MAX_NAME_CHARACTERS = 512
 MAX_ARRAY_BYTES = 1 << 48
+KNOWN_BYTES = 16 * 1024  # of a header that is remembered
 _LENGTH = struct.Struct("<Q")
+
+Place = tuple[str, np.dtype[Any], tuple[int, ...], int, int]  # name, dtype, shape, first byte, end
 
 
 def dumps(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -73,27 +77,36 @@ def loads(data: bytes | memoryview, copy: bool = True, foreign: bool = False) ->
     copy False: they may be views into `data`, then read-only and as long-lived, where they are aligned. foreign: dtypes that
     are not written here are read, too; bfloat16 becomes float32.
     """
-    header, payload = _parts(data)
-    dtypes = DTYPES | FOREIGN if foreign else DTYPES
-    entries = {name: _entry(name, fields, dtypes) for name, fields in header.items() if name != "__metadata__"}
-    expected = 0
-    for begin, end, name in sorted((begin, end, name) for name, (_, _, begin, end) in entries.items()):
-        if begin != expected:
-            raise FormatError(f"safetensors: {name!r} starts at byte {begin}, expected {expected} (a hole or an overlap)")
-        expected = end
-    if expected != len(payload):
-        raise FormatError(f"safetensors: the header describes {expected} data bytes, the file has {len(payload)}")
-    return {name: _array(name, payload[begin:end], dtype, shape, copy) for name, (dtype, shape, begin, end) in entries.items()}
+    text, payload = _parts(data)
+    entries, described = (_known if len(text) <= KNOWN_BYTES else _layout)(text, foreign)
+    if described != len(payload):
+        raise FormatError(f"safetensors: the header describes {described} data bytes, the file has {len(payload)}")
+    return {name: _array(name, payload[begin:end], dtype, shape, copy) for name, dtype, shape, begin, end in entries}
 
 
 def metadata(data: bytes | memoryview) -> dict[str, str]:
     """The texts by name in a file's header. Raises FormatError where there is no header."""
-    found: dict[str, str] = _parts(data)[0].get("__metadata__", {})
+    found: dict[str, str] = _parse_header(_parts(data)[0]).get("__metadata__", {})
     return found
 
 
-def _parts(data: bytes | memoryview) -> tuple[dict[str, Any], memoryview]:
-    """(the header, the bytes of the arrays)."""
+def _layout(text: bytes, foreign: bool) -> tuple[list[Place], int]:
+    """What a header's text says of each array, and how many bytes they have together."""
+    dtypes = DTYPES | FOREIGN if foreign else DTYPES
+    entries = [_entry(name, fields, dtypes) for name, fields in _parse_header(text).items() if name != "__metadata__"]
+    expected = 0
+    for begin, end, name in sorted((begin, end, name) for name, _, _, begin, end in entries):
+        if begin != expected:
+            raise FormatError(f"safetensors: {name!r} starts at byte {begin}, expected {expected} (a hole or an overlap)")
+        expected = end
+    return entries, expected
+
+
+_known = functools.lru_cache(8)(_layout)  # all gradients of a run have one header
+
+
+def _parts(data: bytes | memoryview) -> tuple[bytes, memoryview]:
+    """(the header's text, the bytes of the arrays)."""
     view = memoryview(data).cast("B")
     if len(view) < _LENGTH.size:
         raise FormatError(f"safetensors: at least {_LENGTH.size} bytes are needed, got {len(view)}")
@@ -102,8 +115,7 @@ def _parts(data: bytes | memoryview) -> tuple[dict[str, Any], memoryview]:
         raise FormatError(
             f"safetensors: the header claims {length} bytes, of {len(view)} in all; at most {MAX_HEADER_BYTES} are allowed"
         )
-    header = _parse_header(bytes(view[_LENGTH.size : _LENGTH.size + length]))
-    return header, view[_LENGTH.size + length :]
+    return bytes(view[_LENGTH.size : _LENGTH.size + length]), view[_LENGTH.size + length :]
 
 
 def _parse_header(text: bytes) -> dict[str, Any]:
@@ -135,7 +147,7 @@ def _check_name(name: str) -> None:
         raise FormatError(f"safetensors: {name!r} is not possible as a name")
 
 
-def _entry(name: str, fields: Any, dtypes: Mapping[str, np.dtype[Any]]) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
+def _entry(name: str, fields: Any, dtypes: Mapping[str, np.dtype[Any]]) -> Place:
     _check_name(name)
     if not isinstance(fields, dict) or fields.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"safetensors: {name!r} needs exactly dtype, shape and data_offsets")
@@ -153,7 +165,7 @@ def _entry(name: str, fields: Any, dtypes: Mapping[str, np.dtype[Any]]) -> tuple
     size_bytes = math.prod(shape) * dtype.itemsize
     if offsets[1] - offsets[0] != size_bytes:
         raise FormatError(f"safetensors: {name!r} needs {size_bytes} bytes for its shape, its data_offsets are {offsets}")
-    return dtype, tuple(shape), offsets[0], offsets[1]
+    return name, dtype, tuple(shape), offsets[0], offsets[1]
 
 
 def _whole_numbers(value: Any) -> bool:

@@ -175,8 +175,8 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     if num_samples < 1 or (not replacement and num_samples > size):
         raise ShapeError(f"multinomial: {num_samples} of {size} places cannot be drawn with replacement={replacement}")
     weights = input.detach()
-    _look("multinomial", weights, "weights are numbers from 0 up", lambda known: (known >= 0) & np.isfinite(known))
-    _look("multinomial", weights, "the weights of a line are not all 0", lambda known: known.sum(-1, keepdims=True) > 0)
+    _look("multinomial", input, "weights are numbers from 0 up", lambda known: (known >= 0) & np.isfinite(known))
+    _look("multinomial", input, "the weights of a line are not all 0", lambda known: known.sum(-1, keepdims=True) > 0)
     if not replacement:
         late = -(1.0 - uniform(weights.shape, generator=generator)).log() / weights
         return where(weights > 0, late, math.inf).argsort(-1).narrow(-1, 0, num_samples)

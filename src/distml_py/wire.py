@@ -24,6 +24,7 @@ OLDEST = 4  # what is still understood
 MAGIC = b"DML1"
 MAX_HEADER_BYTES = 1 << 20
 _PREFIX = struct.Struct("<4sII")
+_ENCODER = json.JSONEncoder(allow_nan=False)  # json.dumps makes one for each call that is not its usual one
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -332,7 +333,7 @@ def encode(message: Message, tensors: Tensors | None = None) -> bytes | str:
     if (tensors is not None) != (type(message) in WITH_TENSORS):
         raise FormatError(f"{type(message).__name__} {'needs' if tensors is None else 'takes no'} tensors")
     # vars, not asdict: that copies dictionaries to their depth
-    header = json.dumps({"type": type(message).__name__.lower(), **vars(message)}, allow_nan=False)
+    header = _ENCODER.encode({"type": type(message).__name__.lower(), **vars(message)})
     if tensors is None:
         return header
     text = header.encode()
@@ -424,10 +425,10 @@ def _no_constant(name: str) -> None:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         raise ValueError("a key appears twice")
-    return dict(pairs)
+    return unique
 
 
 def _fits(value: Any, hint: Any) -> bool:

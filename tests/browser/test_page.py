@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, Worker
 
 from driving import ENGINE_TIMEOUT_S, VIOLATIONS, code_of, complaints, edit, status, train, until, until_editor, until_state
 
@@ -363,8 +363,15 @@ def test_a_recipe_that_never_returns_is_ended_by_stop(host: Page) -> None:
     edit(host, "while True:\n    pass\n")
     host.get_by_role("button", name="Train").click()
     until(host, "document.getElementById('hint').textContent.includes('Stop ends it')", 10)
+    busy, ended = host.workers, list[Worker]()
+    for worker in busy:
+        worker.on("close", lambda gone: ended.append(gone))
     host.get_by_role("button", name="Stop").click()
     until_state(host, "ready")
+    for _ in range(50):  # Chromium may let a worker go on for two seconds
+        if ended != busy:
+            host.wait_for_timeout(100)
+    assert ended == busy, "what never returns is not left to run on unseen"
 
 
 def test_train_right_after_picking_a_recipe_trains_that_recipe(context: BrowserContext, coordinator: Any) -> None:

@@ -242,7 +242,10 @@ def memory_mb(process: Process) -> float:
 def test_a_run_under_constant_churn_learns_and_its_coordinator_does_not_grow(bench: Bench, often: Often) -> None:
     """Workers are killed at random, one in 5 seconds on average; usually 4 for a minute, with --long 32 for two hours."""
     dice, seconds, crew = random.Random(0), often(60, 7200), often(4, 32)
-    server = bench.serve("--recipe", bench.recipe(sleep_s=0.01, checkpoint_every=50), "--steps", "100000000")
+    recipe = Path(bench.recipe(sleep_s=0.01, checkpoint_every=50))
+    wider = recipe.read_text().replace("Linear(6, 8)", "Linear(6, 256)").replace("Linear(8, 2)", "Linear(256, 2)")
+    recipe.write_text(wider)  # a frame that somebody forgets to let go shows within a minute
+    server = bench.serve("--recipe", str(recipe), "--steps", "100000000")
     link = join_link(server)
     workers = [bench.worker(link) for _ in range(crew)]
     wait(lambda: status(link)["step"] >= 50, server)

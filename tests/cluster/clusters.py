@@ -7,6 +7,9 @@ import threading
 import time
 from pathlib import Path
 
+from distml_server import ledger
+from distml_server.cluster.nats_store import NatsStore
+from distml_server.store import LEDGER
 from test_processes import Bench, Process, join_link, status, wait
 
 WITHOUT_HELP = ("--deterministic", "--seed", "1", "--local-worker-after", "999")
@@ -25,13 +28,13 @@ class Cluster(Bench):
         path.write_text(text)
         return str(path)
 
-    def coordinator(self, *arguments: str, port: int = 0) -> Process:
+    def coordinator(self, *arguments: str, port: int = 0, page: bool = False) -> Process:
         folder = f"runs{next(self._count)}"
-        command = ("serve", "--no-page", "--port", str(port), "--run-dir", folder, "--cluster", self.url, *arguments)
-        return self.distml(*command)
+        command = ("serve", "--port", str(port), "--run-dir", folder, "--cluster", self.url, *arguments)
+        return self.distml(*command, *(() if page else ("--no-page",)))
 
-    def coordinators(self, count: int, *arguments: str) -> list[Process]:
-        found = [self.coordinator(*arguments) for _ in range(count)]
+    def coordinators(self, count: int, *arguments: str, page: bool = False) -> list[Process]:
+        found = [self.coordinator(*arguments, page=page) for _ in range(count)]
         for server in found:
             join_link(server)
         return found
@@ -65,10 +68,13 @@ def all_end(servers: list[Process], patience_s: float = 90.0) -> None:
 
 
 class Balancer:
-    """One address for several coordinators: each new connection goes to the next one that answers, as a load balancer does."""
+    """One address for several coordinators: each new connection goes to the next one that answers, as a load balancer does.
 
-    def __init__(self, ports: list[int]) -> None:
-        self._ports, self._turn = ports, itertools.count()
+    in_turn False: to the first one that answers. reached: where connections went.
+    """
+
+    def __init__(self, ports: list[int], in_turn: bool = True) -> None:
+        self._ports, self._turn, self.reached = ports, itertools.count() if in_turn else itertools.repeat(0), list[int]()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -79,7 +85,9 @@ class Balancer:
         first = next(self._turn)
         for number in range(len(self._ports)):
             with contextlib.suppress(OSError):
-                there = await asyncio.open_connection("127.0.0.1", self._ports[(first + number) % len(self._ports)])
+                port = self._ports[(first + number) % len(self._ports)]
+                there = await asyncio.open_connection("127.0.0.1", port)
+                self.reached.append(port)
                 await asyncio.gather(_copy(reader, there[1]), _copy(there[0], writer))
                 return
         writer.close()
@@ -103,3 +111,46 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def port_of(server: Process) -> int:
     return int(join_link(server).split(":")[2].split("/")[0])
+
+
+class Watch:
+    """Asks all coordinators again and again how far they are: a step that one has told of is never taken back."""
+
+    def __init__(self, servers: list[Process]) -> None:
+        self._links = [join_link(server) for server in servers]
+        self.went_back: list[str] = []
+        self.steps = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        highest = [0] * len(self._links)
+        while not self._over.wait(0.05):
+            for number, link in enumerate(self._links):
+                try:
+                    step = status(link)["weights_version"]
+                except OSError:
+                    continue  # killed
+                if step is not None:
+                    if step < highest[number]:
+                        self.went_back.append(f"coordinator {number} was at {highest[number]} and is at {step}")
+                    highest[number] = max(highest[number], step)
+                    self.steps = max(self.steps, step)
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(10)
+        assert self.went_back == []
+
+
+def check_ledger(url: str) -> None:
+    """The history of the cluster's one run has no gap, and no shard counts twice."""
+    store = NatsStore(url.split(","))
+    try:
+        ((run, record),) = store.records(print).items()
+        lines = store.lines(run, LEDGER) or []
+        assert ledger.faults(lines) == [] and record.state == "finished"
+        assert store.open(print).step == record.run["steps"]
+    finally:
+        store.close()

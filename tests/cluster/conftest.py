@@ -1,10 +1,13 @@
 """Servers and names that tests of a cluster share. `nox -s cluster` runs this folder; `nox -s tests` does not look into it."""
 
 import itertools
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from clusters import Cluster
 from servers import Servers
 
 _numbers = itertools.count(1)
@@ -22,3 +25,24 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 def name() -> str:
     """A cluster of this test's own."""
     return f"test{next(_numbers)}"
+
+
+@pytest.fixture
+def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Servers that a test may kill: three, where it says so, else one."""
+    servers = Servers(tmp_path, getattr(request, "param", 1))
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, own: Servers) -> Iterator[Cluster]:
+    found = Cluster(tmp_path, own.url)
+    yield found
+    for process in found.processes:
+        if process.process.poll() is None:
+            process.process.send_signal(signal.SIGCONT)
+            process.process.kill()
+            process.process.wait()
+    for process in found.processes:
+        assert "Traceback" not in process.text and "never retrieved" not in process.text, process.text

@@ -115,6 +115,18 @@ AUTOGRAD: list[Row] = [
         DtypeError,
         "masked_fill: int64 holds no -inf; use .float()",
     ),
+    (
+        lambda: dm.nn.Embedding(3, 2, _weight=full(2, 2)),
+        ShapeError,
+        "Embedding: _weight has shape (2, 2), not (3, 2)",
+    ),
+    (lambda: dm.nn.EmbeddingBag.from_pretrained(full(2)), ShapeError, "EmbeddingBag.from_pretrained needs (rows, width), got (2,)"),
+    (lambda: dm.add(full(2), 1, out=dm.zeros(2, dtype=dm.int64)), DtypeError, "out: a result of float32 cannot be cast to int64"),
+    (
+        lambda: full(3).__setitem__(dm.tensor([True, False, True]), full(3)),
+        ShapeError,
+        "a value of shape (3,) was assigned to the 2 places of a mask; they must be as many",
+    ),
     (lambda: full(3).expand(-1, 3), ShapeError, "expand: (3,) to (-1, 3): -1 keeps a size, and a new dimension in front has none"),
     (lambda: full(2).__delitem__(0), DtypeError, "a tensor does not support deleting items; index what stays, as x[mask]"),
     (lambda: dm.nn.AdaptiveLogSoftmaxWithLoss(4, 9, [6, 3]), ShapeError, "each value is between 1 and n_classes-1 = 8, got [6, 3]"),

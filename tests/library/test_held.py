@@ -133,27 +133,34 @@ def test_an_optimizer_may_have_a_step_of_its_own(eager: bool) -> None:
     assert list(optimizer.state_dict()["state"][0]) == ["step", "mean"]
 
 
+@pytest.fixture
+def by_itself() -> Iterator[None]:
+    """No GPU computes, and nobody has asked for anything: as `import distml_py as torch` finds it."""
+    before, backend = engine.be_eager(None), engine.backend()
+    engine.use_backend("reference")
+    yield
+    engine.use_backend(backend)
+    engine.be_eager(before)
+
+
+@pytest.mark.usefixtures("by_itself")
 def test_without_being_asked_a_step_of_ones_own_costs_the_same_each_time_where_no_gpu_computes() -> None:
-    """Programs for PyTorch also run by their import alone, as `import distml_py as torch`."""
-    before = engine.be_eager(None)
-    try:
-        assert engine.keeping()
-        weight = nn.Parameter(dm.tensor([1.0, -1.0]))
-        optimizer = Signs([weight])
+    assert engine.keeping()
+    weight = nn.Parameter(dm.tensor([1.0, -1.0]))
+    optimizer = Signs([weight])
 
-        def step() -> None:
-            optimizer.zero_grad()
-            loss = (weight * dm.tensor([1.0, -2.0])).exp().sum()
-            loss.backward()
-            optimizer.step()
-            loss.item()
+    def step() -> None:
+        optimizer.zero_grad()
+        loss = (weight * dm.tensor([1.0, -2.0])).exp().sum()
+        loss.backward()
+        optimizer.step()
+        loss.item()
 
-        found = costs(step)
-        assert found[3] == found[-1]
-    finally:
-        engine.be_eager(before)
+    found = costs(step)
+    assert found[3] == found[-1] > 0
 
 
+@pytest.mark.usefixtures("by_itself")
 def test_a_mean_that_nobody_reads_does_not_remember_all_it_was_made_of() -> None:
     x, mean = dm.ones(2), dm.zeros(2)
     for _ in range(2 * held.MOST):
@@ -163,3 +170,15 @@ def test_a_mean_that_nobody_reads_does_not_remember_all_it_was_made_of() -> None
         depth, node = depth + 1, node.inputs[0]
     assert depth < 2 * held.MOST
     np.testing.assert_allclose(mean.numpy(), [2, 2])
+
+
+def test_draws_through_which_gradients_go_are_drawn_once() -> None:
+    before = engine.be_eager(False)  # as on a GPU, where each kernel that reads them would draw them again
+    try:
+        shape = dm.full((5,), 2.0, requires_grad=True)
+        found = dm.distributions.Gamma(shape, dm.ones(5)).rsample()
+        assert costs(lambda: found.sum().item(), 1)[0] < 9
+        (found**2).sum().backward()
+        assert shape.grad is not None and costs(shape.grad.numpy, 1)[0] < 20
+    finally:
+        engine.be_eager(before)

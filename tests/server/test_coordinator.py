@@ -147,6 +147,7 @@ async def test_a_tab_that_connects_again_takes_its_old_place(served: Served) -> 
         for _ in range(20):
             new = await opened.enter_async_context(served.worker("s1"))
             if old is not None:
+                assert served.coordinator.status()["worker_list"] == [], "a connection that is dead may never say that it ends"
                 assert await old.closed() == sockets.REPLACED
             old = new
             await new.join()

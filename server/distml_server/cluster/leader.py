@@ -59,8 +59,9 @@ class Leader:
         self._stops: list[Stop] = []
         self._shares: asyncio.Queue[m.Share] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._standing = Standing(transport, coordinator, term)
+        self._standing, self._judged = Standing(transport, coordinator, term), asyncio.Event()
         coordinator.apply = self.apply
+        coordinator.rounds.conduct.on_strike = coordinator.door.on_ban = self._judged.set
 
     async def open(self) -> None:
         await self._standing.recall()
@@ -68,7 +69,7 @@ class Leader:
             await self.transport.subscribe(f"up.{self.term}", self._take_up),
             await self.transport.subscribe(f"sums.{self.term}", self._take_partial),
         ]
-        for work in (self._tell_status(), self._watch(), self._share()):
+        for work in (self._tell_status(), self._note(), self._watch(), self._share()):
             self._spawn(work)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -190,9 +191,16 @@ class Leader:
 
     # ------------------------------------------------------------ down
 
+    async def _note(self) -> None:
+        """Strikes and bans at once, the rest soon: nobody must be rid of them by the leader's end."""
+        while True:
+            self._judged.clear()
+            await self._standing.note()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._judged.wait(), BEAT_S)
+
     async def _tell_status(self) -> None:
         while True:
-            await self._standing.note()
             for link in self._links.values():
                 link.out.put(self._told())
             with contextlib.suppress(TimeoutError):

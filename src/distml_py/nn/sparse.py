@@ -12,6 +12,15 @@ from .module import Module, Parameter
 from .starts import normal
 
 
+def _table(name: str, given: Tensor | None, rows: int, width: int, zero_row: int | None) -> Parameter:
+    """The given numbers, or drawn ones."""
+    if given is None:
+        return normal((rows, width), zero_row=zero_row)
+    if given.shape != (rows, width):
+        raise ShapeError(f"{name}: _weight has shape {given.shape}, not {(rows, width)}")
+    return Parameter(given)
+
+
 class Embedding(Module):
     """Integers of any shape -> (..., embedding_dim); weight (num_embeddings, embedding_dim), standard normal at first.
 
@@ -27,12 +36,14 @@ class Embedding(Module):
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
     ):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.padding_idx = _row("Embedding", padding_idx, num_embeddings)
-        self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+        self.weight = _table("Embedding", _weight, num_embeddings, embedding_dim, self.padding_idx).requires_grad_(not _freeze)
 
     def reset_parameters(self) -> None:
         """The first numbers again, drawn anew."""
@@ -90,6 +101,7 @@ class EmbeddingBag(Module):
         scale_grad_by_freq: bool = False,
         mode: str = "mean",
         sparse: bool = False,
+        _weight: Tensor | None = None,
         include_last_offset: bool = False,
         padding_idx: int | None = None,
     ):
@@ -98,7 +110,7 @@ class EmbeddingBag(Module):
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         self.include_last_offset = include_last_offset
         self.padding_idx = _row("EmbeddingBag", padding_idx, num_embeddings)
-        self.weight = normal((num_embeddings, embedding_dim), zero_row=self.padding_idx)
+        self.weight = _table("EmbeddingBag", _weight, num_embeddings, embedding_dim, self.padding_idx)
 
     def reset_parameters(self) -> None:
         """The first numbers again, drawn anew."""
@@ -115,6 +127,29 @@ class EmbeddingBag(Module):
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{_options(self)}, mode={self.mode!r}{padding}"
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """A table that is there already, (rows, width); freeze: it is not trained."""
+        if embeddings.ndim != 2:
+            raise ShapeError(f"EmbeddingBag.from_pretrained needs (rows, width), got {embeddings.shape}")
+        rows, width = embeddings.shape
+        limits: Any = {"max_norm": max_norm, "norm_type": norm_type, "scale_grad_by_freq": scale_grad_by_freq}
+        kept: Any = {"_weight": embeddings, "include_last_offset": include_last_offset, "padding_idx": padding_idx}
+        layer = cls(rows, width, mode=mode, sparse=sparse, **limits, **kept)
+        layer.weight.requires_grad_(not freeze)
+        return layer
 
 
 def _options(layer: Embedding | EmbeddingBag) -> str:

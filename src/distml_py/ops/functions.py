@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node, apply
+from ..graph import Node, apply, full
 from ..op import Elementwise
-from .elementwise import DIV, EXP, MUL, SQRT
+from .elementwise import DIV, EXP, MUL, NE, SQRT, WHERE
 
 _NAN, _INFINITY = "uintBitsToFloat(0x7fc00000u)", "uintBitsToFloat(0x7f800000u)"
 
@@ -95,7 +95,9 @@ ATAN = Elementwise("atan", np.arctan, lambda g, out, x: (g / (x * x + 1),), glsl
 
 def _atan2_vjp(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
     square = x * x + y * y
-    return g * x / square, -g * y / square
+    away = apply(NE, square, full(0, square.shape, square.dtype))  # at the origin the gradient is 0, as PyTorch's
+    g = apply(WHERE, away, g / square, full(0, square.shape, square.dtype))
+    return g * x, -g * y
 
 
 ATAN2 = Elementwise(

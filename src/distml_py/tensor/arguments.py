@@ -86,6 +86,8 @@ class Plan:
 def _stored(found: Any, out: Any) -> Any:
     """The tensors of out= with the result, which also gives them its shape."""
     for target, value in zip(out, found, strict=True) if isinstance(out, (tuple, list)) else ((out, found),):
+        if "bif".index(value.dtype.kind) > "bif".index(target.dtype.kind):
+            raise DtypeError(f"out: a result of {value.dtype.name} cannot be cast to {target.dtype.name}, that of the tensor")
         if target.shape == value.shape:
             target.copy_(value)
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import broadcast, engine, graph, indexing, ops
+from .. import broadcast, engine, graph, indexing, live, ops
 from ..broadcast import Number
 from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..graph import Node
@@ -26,7 +26,9 @@ def __setitem__(input: Tensor, key: Any, value: Value) -> None:
         return
     mask = _mask_of(key)
     if mask is not None and mask.shape == input.shape[: mask.ndim]:
-        input._move_to(_by_mask(input, mask, _like(input, value)))
+        given = _like(input, value)
+        _check_count(input, mask, given)
+        input._move_to(_by_mask(input, mask, given))
     else:
         input._move_to(_assigned(input, key_of(input, key), _like(input, value)))
 
@@ -34,6 +36,23 @@ def __setitem__(input: Tensor, key: Any, value: Value) -> None:
 @method
 def __delitem__(input: Tensor, key: Any) -> None:
     raise DtypeError("a tensor does not support deleting items; index what stays, as x[mask]")
+
+
+def _check_count(input: Tensor, mask: Tensor, value: Tensor) -> None:
+    """Raises ShapeError when there are several slices, and not as many as the mask holds places: where looking waits for no GPU."""
+    if value.ndim <= input.ndim - mask.ndim or value.shape[0] == 1:
+        return
+
+    def check(known: np.ndarray) -> None:
+        if int(known.sum()) != value.shape[0]:
+            raise ShapeError(
+                f"a value of shape {value.shape} was assigned to the {known.sum()} places of a mask; they must be as many"
+            )
+
+    if engine.backend().on_gpu or live.state.recorder is not None:
+        engine.ask_host(mask._node, check)
+    else:
+        check(engine.fetch(mask._node))
 
 
 def _is_there(input: Tensor, key: Any, value: Tensor) -> bool:

@@ -115,6 +115,8 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     if max < min or bins < 1:
         raise ShapeError(f"histc needs min up to max and bins from 1 up, got {min}, {max} and {bins}")
     x = input.flatten()
+    if not x.numel():
+        return Tensor(np.zeros(bins), x.dtype)
     low, high = (x.amin(), x.amax()) if min == max == 0 else (Tensor(float(min)), Tensor(float(max)))
     same = low == high
     low, high = (low - 1).where(same, low), (high + 1).where(same, high)

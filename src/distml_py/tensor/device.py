@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from .. import engine
 from ..errors import BackendError
+from ..random import Generator
 
 HERE = ("cpu", "webgl")
 KNOWN = (*HERE, "cuda", "mps", "xpu", "meta", "hpu", "xla", "mtia")  # a device may be named that is not here
@@ -61,3 +62,7 @@ def _refuse(asked: str) -> NoReturn:
     raise BackendError(
         f"there is no device {asked!r} here; use 'cpu' or 'webgl': everything runs on the current backend, {engine.backend().name}"
     )
+
+
+# what programs ask of a random stream: its state lies on the host
+setattr(Generator, "device", property(lambda self: device("cpu")))  # noqa: B010 (mypy has no better words for it)

@@ -150,7 +150,9 @@ def _at(input: Tensor, rank: int, axis: int, keepdim: bool) -> Best:
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower one of the two in the middle; NaN if there is one. With dim: (values, indices)."""
     if dim is None:
-        return _shared(input, median(input.flatten(), 0).values if input.numel() else input.sum() * math.nan)
+        if not input.numel() and input.is_floating_point():
+            return Tensor(math.nan, input.dtype)
+        return _shared(input, median(input.flatten(), 0).values)
     axis = broadcast.axis_of(dim, input.ndim, "median")
     size = input.shape[axis] if input.ndim else 1
     if not size:

@@ -81,8 +81,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
 def _product(node: Node, axis: int, source: Tensor) -> Tensor:
     if not node.shape[axis]:
-        shape = tuple(1 if a == axis else size for a, size in enumerate(node.shape))
-        return Tensor(graph.full(1, shape, node.dtype))
+        return made(graph.apply(ops.SUM, node, attrs=((axis,),)) + 1, source)
     while (size := node.shape[axis]) > 1:
         half = (size + 1) // 2
         rest = ops.move.pad_axis(ops.move.slice_axis(node, axis, half, size - half), axis, 0, 2 * half - size, 1)

@@ -21,6 +21,8 @@ def _move(input: Tensor, op: Op, *attrs: object) -> Tensor:
 def _storage(input: Tensor) -> tuple[Tensor, int]:
     """(all the numbers that input is a view of, as a line; where its first one is)."""
     root = input if input._view is None else input._view.root
+    if input.requires_grad and not root.requires_grad and input.numel() == root.numel() and input.is_contiguous():
+        return input.reshape(-1), 0  # a view became a leaf: gradients end there
     here = sharing.strides_of(input)[1] - sharing.strides_of(root)[1]
     return root.reshape(-1), here
 

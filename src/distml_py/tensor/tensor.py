@@ -194,6 +194,9 @@ class Tensor:
             raise ArgumentError("iteration over a 0-d tensor; use .item() for its number")
         return (self[n] for n in range(len(self)))
 
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self.shape else self
+
     def __repr__(self) -> str:
         array = self._fetched()
         words = text.shown(array, 7) if array.size else "[]"
