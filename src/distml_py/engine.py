@@ -123,8 +123,10 @@ def keep(node: Node) -> None:
 
 def hold(tensor: Any) -> None:
     """Compute this tensor with the next realization, if somebody still holds it then, and its numbers cost nothing more."""
-    if keeping() and live.state.recorder is None and held.hold(tensor):
-        realize((), plain=True)
+    if keeping() and live.state.recorder is None:
+        if held.many():  # before this one is among them: it may be half made, and not say yet that a gradient goes through it
+            realize((), plain=True)
+        held.hold(tensor)
 
 
 def keeping() -> bool:

@@ -11,11 +11,14 @@ MOST = 1 << 10  # tensors that are remembered; then those are computed that are 
 _tensors: list[weakref.ref[Any]] = []  # what may change in this module, in one place
 
 
-def hold(tensor: Any) -> bool:
-    """Remember a tensor whose node is only promised. True when so many were that it is time to compute: a running mean that nobody
-    reads would grow without end."""
+def hold(tensor: Any) -> None:
+    """Remember a tensor whose node is only promised."""
     _tensors.append(weakref.ref(tensor))
-    return len(_tensors) % MOST == 0
+
+
+def many() -> bool:
+    """Whether it is time to compute those that are remembered: a running mean that nobody reads would grow without end."""
+    return len(_tensors) % MOST == MOST - 1
 
 
 def take() -> Iterator[Any]:

@@ -182,3 +182,17 @@ def test_draws_through_which_gradients_go_are_drawn_once() -> None:
         assert shape.grad is not None and costs(shape.grad.numpy, 1)[0] < 20
     finally:
         engine.be_eager(before)
+
+
+@pytest.mark.usefixtures("by_itself")
+@pytest.mark.parametrize("more", range(-2, 3))
+def test_a_gradient_goes_through_tensors_that_are_computed_while_others_are_made(more: int) -> None:
+    """The tensor that is made at the moment when those before are computed is not taken for one without a gradient."""
+    gc.collect()
+    engine.realize(())
+    weight = dm.tensor([2.0], requires_grad=True)
+    found = weight
+    for _ in range(held.MOST + more):
+        found = found + 1
+    found.backward()
+    assert weight.grad is not None and weight.grad.item() == 1
