@@ -62,6 +62,7 @@ for n in SIZES:
     }.items():
         case("sizes", f"{name} over {n}", lambda lib, x, reduce=reduce: (reduce(lib, x, 1), reduce(lib, x.t(), 0)), numbers(3, n))
     case("sizes", f"gelu by tanh of {n}", lambda lib, x: functional(lib).gelu(x, approximate="tanh"), numbers(3, n))
+    case("sizes", f"softplus of {n}", lambda lib, x: functional(lib).softplus(x * 8), numbers(3, n))
     case(
         "sizes",
         f"slopes of gelu of {n}",
@@ -278,6 +279,7 @@ ENDLESS[1, 2] = math.inf
 for label, array in (("NaN", SPOILT), ("infinity", ENDLESS)):
     for reader in ("sum", "amax", "softmax", "matmul", "conv2d", "layer_norm", "batch_norm", "gather", "scatter_add", "cat"):
         case("special", f"{reader} of {label}", lambda lib, x, read=READERS[reader]: read(lib, x), array)
+case("special", "softplus", lambda lib, x: functional(lib).softplus(x), SPECIAL)
 case("special", "masked", lambda lib, x, m: lib.where(m, x, 0.5).exp(), SPOILT, truths(3, 5))
 case("special", "positive", lambda lib, x: (x.log(), x.sqrt(), x.rsqrt()), np.append(positive(4), [0, math.inf]).astype(np.float32))
 
