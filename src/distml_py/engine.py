@@ -190,10 +190,10 @@ def realize(nodes: Iterable[Node], all_steps: bool = False, plain: bool = False)
     for node, buffer in zip(outputs, found, strict=True):
         node.buffer = Held(state.backend, buffer)
         if node.op is DETACH:  # neither numbers nor gradients ask for what lies behind it any more
-            node.inputs = ()
+            node.inputs, node.depth = (), 0
     for node in final:
         if node.buffer is not None and not isinstance(node.op, Move):
-            node.inputs = ()
+            node.inputs, node.depth = (), 0
     if live.state.recorder is not None:
         live.state.recorder.ran(plan, leaves, before, scalars, outputs, cpu_ops)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from . import live
 from .errors import DtypeError
 from .op import TABLE, Op, bool_, int32
 from .view import Shape
+
+LEVELS = 256  # so many nodes, twice at most, are freed one inside the other; a tab's stack ends after some 3,000
 
 
 class Node:
@@ -22,11 +24,11 @@ class Node:
     hooks: what is asked about each gradient that arrives. link: where gradients go on, if not to the inputs.
     stale: whether the tensor that was this node has been changed in place since. used: whether a gradient went through it that
     did not ask for its graph to stay. word: PyTorch's name for the function that
-    made it, where the op's own is another one.
+    made it, where the op's own is another one. depth: of the longest way to a leaf, when it was made.
     """
 
     __slots__ = (
-        *("__weakref__", "attrs", "buffer", "dtype", "hooks", "inputs", "link"),
+        *("__weakref__", "attrs", "buffer", "depth", "dtype", "hooks", "inputs", "link"),
         *("op", "owner", "shape", "stale", "used", "word"),
     )
 
@@ -43,6 +45,12 @@ class Node:
         self.stale = False
         self.used = False
         self.word = ""
+        self.depth: int = 0
+        for node in inputs:
+            if node.depth >= self.depth:
+                self.depth = node.depth + 1
+        if self.depth >= 2 * LEVELS and any(LEVELS <= node.depth < self.depth // LEVELS * LEVELS for node in inputs):
+            self.__class__ = _Deep
 
     @property
     def size(self) -> int:
@@ -86,6 +94,30 @@ class Node:
 
     def __neg__(self) -> Node:
         return apply(TABLE["neg"], self)
+
+
+class _Deep(Node):
+    """A node with an input beyond a multiple of LEVELS, the first one apart: what it held is let go after it, not inside.
+
+    Python frees what an object held by recursion in C, and stops at 10,000 levels, which a browser's stack does not hold.
+    """
+
+    __slots__ = ()
+    left: ClassVar[list[Any]] = []  # what such nodes held
+    busy: ClassVar[list[bool]] = []  # not empty while somebody lets go of it
+
+    def __del__(self) -> None:
+        left, busy = _Deep.left, _Deep.busy
+        left.append((self.inputs, self.link))
+        self.inputs, self.link = (), None
+        if busy:
+            return
+        busy.append(True)
+        try:
+            while left:
+                left.pop()
+        finally:
+            busy.clear()
 
 
 @dataclass(frozen=True, eq=False)

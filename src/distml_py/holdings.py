@@ -31,7 +31,7 @@ def held() -> Iterator[tuple[Any, str]]:
 
     An array that several nodes share comes several times, the most telling kind first.
     """
-    nodes = [found for found in gc.get_objects() if type(found) is Node and found.buffer is not None]
+    nodes = [found for found in gc.get_objects() if isinstance(found, Node) and found.buffer is not None]
     owners = [owner for node in nodes if node.owner is not None and (owner := node.owner()) is not None]
     gradients = {id(_gradient(owner)) for owner in owners}
     kinds = {
@@ -45,7 +45,7 @@ def held() -> Iterator[tuple[Any, str]]:
 
 def _parts() -> list[Node]:
     """Parameters that lie in another array."""
-    return [node for node in gc.get_objects() if type(node) is Node and node.owner is not None and node.inputs]
+    return [node for node in gc.get_objects() if isinstance(node, Node) and node.owner is not None and node.inputs]
 
 
 def _gradient(owner: Any) -> Node | None:

@@ -341,3 +341,24 @@ json.dumps([out.sum().item() for out in outs])
 """
     )
     assert found == [3 * n * (n - 1) // 2 + n for n in range(300, 340)]
+
+
+def test_long_chains_of_promises_are_freed_without_ending_the_page(page: Lab) -> None:
+    """Python frees a chain by recursion in C, for which a browser's stack is too small: a running mean, a long recurrence."""
+    found = page.run("""
+import json
+import distml_py as dm
+from distml_py import nn
+mean = dm.zeros(3)
+for _ in range(9000):
+    mean = mean * 0.9 + 0.1
+del mean
+cell, hidden = nn.RNNCell(2, 3), dm.zeros(1, 3)
+for _ in range(700):
+    hidden = cell(dm.ones(1, 2), hidden)
+hidden.sum().backward()
+found = cell.weight_hh.grad.abs().sum().item()
+del hidden
+json.dumps(found)
+""")
+    assert 0 < found < 100
