@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .kernel import Apply, Expression, Load, Make, Pick, Read, Scalar
+from .op import weight_of as weight_of_helper
 
 MAX_INPUTS = 12  # a draw can bind 16 textures on every WebGL2 device; a fused chain stops well before
 
@@ -26,7 +27,7 @@ def weight_of(value: Expression) -> int:
     """What its calls of GLSL functions cost a renderer, see op.weight_of(); each is written out four times in a kernel."""
     match value:
         case Apply(op=op, args=args) | Make(op=op, args=args):
-            return int(op.weight) + sum(map(weight_of, args))
+            return weight_of_helper(op.helper) + sum(map(weight_of, args))
         case Read(of=of):
             return weight_of(of)
         case Pick(of=of, index=index):

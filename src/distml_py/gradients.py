@@ -37,9 +37,9 @@ def grad(
     else that is a GradientError; materialize_grads: zeros for it. retain_graph: as in backward().
     is_grads_batched: grad_outputs have one dimension more in front, and so have the results.
     """
+    keep = create_graph if retain_graph is None else retain_graph
     if is_grads_batched:
         unused = bool(allow_unused or materialize_grads)
-        keep = bool(create_graph if retain_graph is None else retain_graph)
         return _batched(outputs, inputs, listed(grad_outputs), keep, create_graph, unused, materialize_grads)
     ends, wanted = listed(outputs), listed(inputs)
     given = listed(grad_outputs) if grad_outputs is not None else [None] * len(ends)
@@ -50,7 +50,6 @@ def grad(
             raise GradientError("grad: one of the inputs does not require grad; call requires_grad_() on it before it is used")
     seeds = [seed_of(end, value) for end, value in zip(ends, given, strict=True)]
     found: list[Tensor | None] = []
-    keep = create_graph if retain_graph is None else retain_graph
     nodes = gradients_of([end._node for end in ends], seeds, [t._node for t in wanted], keep)
     for tensor, node in zip(wanted, nodes, strict=True):
         if node is None and not (allow_unused or materialize_grads):

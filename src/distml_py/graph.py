@@ -23,8 +23,8 @@ class Node:
     owner: a weak reference to the leaf Tensor whose gradient is wanted, so that no reference cycle is made.
     hooks: what is asked about each gradient that arrives. link: where gradients go on, if not to the inputs.
     stale: whether the tensor that was this node has been changed in place since. used: whether a gradient went through it that
-    did not ask for its graph to stay. word: PyTorch's name for the function that
-    made it, where the op's own is another one. depth: of the longest way to a leaf, when it was made.
+    did not ask for its graph to stay. word: PyTorch's name for the function that made it, where the op's own is another one.
+    depth: of the longest way to a leaf, when it was made.
     """
 
     __slots__ = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,7 @@ Vjp = Callable[..., "tuple[Node | None, ...]"]
 TABLE: dict[str, Op] = {}
 
 
+@cache
 def weight_of(helper: str) -> int:
     """What each call of a GLSL function costs a renderer that writes it out there: its branches, or every tenth of its lines."""
     return max(helper.count("?") + helper.count("if ("), helper.count("\n") // 10)
@@ -69,10 +70,6 @@ class Elementwise(Op):
     result: np.dtype[Any] | None = None
     helper: str = ""
 
-    @cached_property
-    def weight(self) -> int:
-        return weight_of(self.helper)
-
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         return inputs[0].shape, attrs[0] if attrs else self.result or inputs[-1].dtype
 
@@ -97,10 +94,6 @@ class Source(Op):
     glsl: str = field(kw_only=True)
     helper: str = ""
     result: np.dtype[Any] = float32
-
-    @cached_property
-    def weight(self) -> int:
-        return weight_of(self.helper)
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
         return attrs[0], self.result

@@ -1,7 +1,6 @@
 """Servers and names that tests of a cluster share. `nox -s cluster` runs this folder; `nox -s tests` does not look into it."""
 
 import itertools
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from clusters import Cluster
 from servers import Servers
+from test_processes import end
 
 _numbers = itertools.count(1)
 
@@ -39,10 +39,4 @@ def own(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Servers]:
 def cluster(tmp_path: Path, own: Servers) -> Iterator[Cluster]:
     found = Cluster(tmp_path, own.url)
     yield found
-    for process in found.processes:
-        if process.process.poll() is None:
-            process.process.send_signal(signal.SIGCONT)
-            process.process.kill()
-            process.process.wait()
-    for process in found.processes:
-        assert "Traceback" not in process.text and "never retrieved" not in process.text, process.text
+    end(found.processes)

@@ -115,17 +115,22 @@ class Bench:
         return self.distml("worker", "-", *arguments, feed=link + "\n")
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    found = Bench(tmp_path)
-    yield found
-    for process in found.processes:
+def end(processes: list[Process]) -> None:
+    """Kills those that still run, the stopped ones too; none may have said anything of an error of its own."""
+    for process in processes:
         if process.process.poll() is None:
             process.process.send_signal(signal.SIGCONT)
             process.process.kill()
             process.process.wait()
-    for process in found.processes:
+    for process in processes:
         assert "Traceback" not in process.text and "never retrieved" not in process.text, process.text
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    found = Bench(tmp_path)
+    yield found
+    end(found.processes)
 
 
 def join_link(server: Process) -> str:

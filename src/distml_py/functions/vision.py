@@ -101,8 +101,7 @@ def _blended(input: Tensor, axis: int, before: int, after: int, scale: float, co
     weights = np.zeros((before, after))
     np.add.at(weights, (low, np.arange(after)), 1 - share)
     np.add.at(weights, (np.minimum(low + 1, before - 1), np.arange(after)), share)
-    last = input.ndim - 1
-    return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
+    return _mixed(input, axis, weights)
 
 
 def _cubic(input: Tensor, axis: int, before: int, after: int, scale: float, corners: bool) -> Tensor:
@@ -117,8 +116,7 @@ def _cubic(input: Tensor, axis: int, before: int, after: int, scale: float, corn
         far = ((-0.75 * x + 3.75) * x - 6) * x + 3
         at = np.clip(low + step, 0, before - 1).astype(np.int64)
         np.add.at(weights, (at, np.arange(after)), np.where(x <= 1, near, far))
-    last = input.ndim - 1
-    return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
+    return _mixed(input, axis, weights)
 
 
 def _smoothed(input: Tensor, axis: int, before: int, after: int, scale: float, corners: bool, cubic: bool) -> Tensor:
@@ -137,6 +135,11 @@ def _smoothed(input: Tensor, axis: int, before: int, after: int, scale: float, c
         outer = np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0) if cubic else 0 * x
         found = np.where(x < 1, inner, outer)
         weights[places, number] = found / found.sum()
+    return _mixed(input, axis, weights)
+
+
+def _mixed(input: Tensor, axis: int, weights: np.ndarray) -> Tensor:
+    """Each new number along axis is a sum of old ones by a column of weights."""
     last = input.ndim - 1
     return (input.transpose(axis, last) @ Tensor(weights, input.dtype)).transpose(axis, last)
 
