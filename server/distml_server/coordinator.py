@@ -132,8 +132,9 @@ class Coordinator:
                 self._enter(ledger.adopted(stored.step, self.sha256))  # a power cut can cost lines that the checkpoint outlived
 
     def _open(self, run: wire.Run, model: Model, version: int, metrics: dict[str, float | None] | None = None) -> None:
-        self.model, self.downstream = model, Downstream(run, model.manifest)
         self.access.run = run.run
+        self._send_off()  # first: whose link is for another run hears nothing of this one
+        self.model, self.downstream = model, Downstream(run, model.manifest)
         self.secret = secrets.randbits(128)
         self._sketcher = Sketcher(model.manifest.size, self.secret) if self.guards.audited else None
         self._taken.clear()
@@ -190,13 +191,13 @@ class Coordinator:
 
     def welcome(self, connection: Connection, hello: wire.Hello, origin: str | None) -> wire.Rejected | None:
         self.access.refresh()
-        role = self.access.role(hello.token, hello.role, origin)
+        role = self.access.role(hello.token, hello.role, origin, connection.here)
         if role is None:
             link = "open the link that `distml serve` printed; a link from an earlier start is no longer good, nor an ended one"
             return wire.Rejected("token", link)
         spoken = wire.agree(hello.protocol, hello.oldest) or wire.PROTOCOL  # the socket has refused all others
-        session = f"{role} {_short(hello.session)}"
-        if hello.session and session in self._sessions:
+        session = f"{role} {_short(hello.session)}" if hello.session else ""
+        if session in self._sessions:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
             self.leave(before)
             before.close(REPLACED, "the same tab has connected again")
@@ -209,9 +210,11 @@ class Coordinator:
             return shut
         self._count += 1
         connection.id, connection.role = f"w{self._count}{self.mark}", role
-        self._connections[connection.id] = self._sessions[session] = connection
+        self._connections[connection.id] = connection
+        if session:
+            self._sessions[session] = connection
         connection.say(wire.Welcome(spoken, connection.id, role, self.invitation if role == "host" else ""))
-        who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), hello.session and session, address, connection.place
+        who = printable(hello.name, NAME_CHARACTERS), role, self._clock(), session, address, connection.place
         self._carry_out(self.rounds.connect(connection.id, *who))
         self._tell([connection])
         return None
@@ -302,7 +305,8 @@ class Coordinator:
             return effects
         else:
             guest = self._connections[command.worker]
-            self.door.ban({session for session, connection in self._sessions.items() if connection is guest})
+            texts = {session.partition(" ")[2] for session, connection in self._sessions.items() if connection is guest}
+            self.door.ban({f"{role} {text}" for role in ("worker", "viewer") for text in texts})  # nor to look on
             guest.close(FORBIDDEN, "the host removed this tab from the run")
             self.leave(guest)
         self._tell(list(self._connections.values()))

@@ -19,6 +19,7 @@ from .leases import QUICKLY, Pace, Worker
 
 ACTIVE = frozenset({"training", "paused", "error"})
 COMMANDS = "pause, resume, step, stop, kick, lock or unlock"
+LEAST_PER_S, MOST_PER_S = 1e-6, 1e9  # steps a second that can be: others would make times that are no numbers
 REMEMBERED = 1000  # sessions of workers that left
 METRICS = ("loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "cpu_ops")
 
@@ -505,7 +506,7 @@ class Rounds:
             found = {"val_loss": message.val_loss, "accuracy": message.accuracy, "train_accuracy": message.train_accuracy}
             self.metrics.update(found)
             self.evaluated_step = message.step
-        if message.steps_per_s > 0 and self.run is not None:
+        if LEAST_PER_S < message.steps_per_s < MOST_PER_S and self.run is not None:
             worker.samples_per_s = message.steps_per_s * self.run.batch_size
             self.solo_pace.add(1 / message.steps_per_s)
         return []
