@@ -25,7 +25,7 @@ class Door:
         """Why this session may not come in; None, and it is remembered, when it may. The host always may."""
         if role != "host" and session and session in self._banned:
             return wire.Rejected("kicked", "the host removed this tab from the run")
-        if role != "host" and self.locked and (not session or session not in self._known):
+        if role != "host" and self.locked and session not in self._known:
             return wire.Rejected("locked", "the host lets nobody else join now; ask the host to unlock joining, then reload")
         if session:
             _remember(self._known, session)

@@ -154,7 +154,7 @@ async def _coordinator(
         store, access, options.deterministic, exchange=asked, guards=guards.asked(options), durability_s=durability_s
     )
     if board is not None:
-        coordinator.on_loss = board.note_loss
+        coordinator.carrier.on_loss = board.note_loss
     _open_run(options, coordinator)
     return coordinator
 

@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from distml_py import io, wire
 from distml_py.errors import FormatError
-from distml_server import coordinator, sockets
+from distml_server import carrier, sockets
 from peers import CODE, Peer, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
@@ -84,7 +84,7 @@ async def test_all_workers_get_the_same_weights_and_share_the_work(
     served: Served, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if elsewhere:
-        for module in (sockets, coordinator):
+        for module in (sockets, carrier):
             monkeypatch.setattr(module, "THREAD_BYTES", 0)
     served.coordinator.begin(start(steps=3), weights())
     async with served.worker() as one, served.worker() as two:
@@ -207,7 +207,7 @@ async def test_a_step_that_cannot_be_computed_stops_the_run_and_hangs_nobody(
     def no_memory(*_: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(coordinator, "THREAD_BYTES", 0)
+    monkeypatch.setattr(carrier, "THREAD_BYTES", 0)
     served.coordinator.begin(start(shards=1), weights())
     monkeypatch.setattr(served.coordinator.model, "apply", no_memory)
     async with served.worker() as worker:
@@ -636,7 +636,7 @@ async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: S
         text = str(wire.encode(message)).encode()
         await loop.sock_sendall(deaf, struct.pack(">BBHI", 0x81, 0x80 | 126, len(text), 0) + text)
     await until(lambda: len(served.coordinator.rounds.joined()) == 1)
-    (unread,) = served.coordinator._connections.values()
+    (unread,) = served.coordinator.carrier.connections.values()
     await until(lambda: unread._transport is not None and unread._transport.get_write_buffer_size() > 0)
     assert unread._transport is not None
     assert unread._transport.get_write_buffer_size() <= served.coordinator.largest_frame("worker"), "one frame at most waits there"
