@@ -228,7 +228,7 @@ def test_the_state_of_a_schedule_has_pytorchs_names_order_and_numbers(name: str)
         rule.param_groups[0]["lr"] = 7.0
         last.append(schedule.get_last_lr())
         again = getattr(lib.optim.lr_scheduler, name)(rule, **STATES[name])
-        again.load_state_dict(told[0])  # either way
+        again.load_state_dict(dict(told[0]))  # either way
         assert again.last_epoch == 3
     mine, judge = ({**state, "_schedule_phases": 0} for state in told)
     assert mine.keys() == judge.keys() and last[0] == pytest.approx(last[1], rel=1e-6)
