@@ -244,3 +244,11 @@ def test_what_is_wrong_with_a_state_is_told_whole_in_pytorchs_words(strict: bool
         told.append(str(raised.value))
         assert net[1].bias.tolist() == [0, 0, 0] or lib is torch  # here nothing was loaded
     assert told[0] == told[1]
+
+
+def test_a_batch_inside_a_checkpoint_is_counted_once() -> None:
+    """PyTorch counts it again when it computes the function anew in backward; utils/checkpoint.py says so."""
+    norm = dm.nn.BatchNorm1d(2)
+    x = dm.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    dm.utils.checkpoint.checkpoint(norm, x, use_reentrant=False).sum().backward()
+    assert norm.num_batches_tracked is not None and norm.num_batches_tracked.item() == 1 and x.grad is not None
