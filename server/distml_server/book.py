@@ -5,7 +5,7 @@ those of one step at a time, in local mode each stands for several steps, in asy
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Kept:
     """
 
     done_s: float
-    by: frozenset[str]
+    by: Counter[str]
     workers: int
     found_s: float
 
@@ -289,14 +289,14 @@ class Book:
         if not self.waiting or self.version >= self.run.steps or not joined:
             return effects
         if self._still_kept(len(joined), now):
-            return effects
+            return self._lease_kept(joined, now)
         effects, audited = self._lease_audits(joined, now)
         places = sorted({worker.place for worker in joined})
         line, first = self._line(joined, places, now)
         effects += first
         heapq.heapify(line)
         kept: list[int] = []
-        by: dict[str, float] = {}
+        by, latest_s = Counter[str](), 0.0
         while self.waiting and line:
             done_s, shards, number, own_s, held, worker = line[0]
             if not self.room(worker):
@@ -307,12 +307,12 @@ class Book:
                 effects += self._issue(worker, self.version, unit, "", now)
             else:
                 kept.append(unit)
-                by[worker.id] = done_s
+                by[worker.id], latest_s = by[worker.id] + 1, done_s
             if len(kept) > len(line) * LEASES_AHEAD:
                 break  # nobody will be asked for the rest now
             heapq.heapreplace(line, (done_s + own_s, shards + 1, number, own_s, held + 1, worker))
         if kept and not self.waiting and self.audits is None:
-            self._kept = Kept(now + max(by.values()), frozenset(by), len(joined), now)
+            self._kept = Kept(now + latest_s, by, len(joined), now)
         self.waiting.extendleft([*reversed(kept), *audited])
         return effects
 
@@ -335,21 +335,33 @@ class Book:
         return self.pace.mean_s or 1.0, max(self.run.batch_size // self.run.shards, 1) * self.span
 
     def _still_kept(self, workers: int, now: float) -> bool:
-        """Whether all that waits is kept for others than those who have answered since, who would do it no sooner.
+        """Whether those who have answered since would do none of what is kept for others sooner.
 
         Else each answer would have every worker looked at: with some hundred of them half of the coordinator's time.
         """
-        kept, answered, self._answered = self._kept, self._answered, []
+        kept = self._kept
         if kept is None or kept.workers != workers or now - kept.found_s > KEPT_S:
-            self._kept = None
+            self._kept, self._answered = None, []
             return False
         usual_s, size = self._usual()
-        for worker in answered:
+        for worker in self._answered:
             own_s = worker.piece_s(size, usual_s, now)
-            if worker.id in kept.by or now + own_s + worker.left_s(own_s, size, now) <= kept.done_s:
-                self._kept = None
+            if not kept.by[worker.id] and now + own_s + worker.left_s(own_s, size, now) <= kept.done_s:
+                self._kept, self._answered = None, []
                 return False
         return True
+
+    def _lease_kept(self, joined: list[Worker], now: float) -> list[Effect]:
+        """Those who have answered get what is kept for them."""
+        effects: list[Effect] = []
+        answered, self._answered = self._answered, []
+        for worker in answered:
+            kept = self._kept if self.room(worker) else None
+            while kept and self.waiting and kept.by[worker.id] and len(worker.leases) < LEASES_AHEAD:
+                kept.by[worker.id] -= 1
+                unit = self._next_unit(worker, sorted({peer.place for peer in joined}))
+                effects += self._issue(worker, self.version, unit, "", now)
+        return effects
 
     def _next_unit(self, worker: Worker, places: list[str]) -> int:
         """The first that waits; with several coordinators of its own coordinator's part, so that ranges are summed where they are.
@@ -449,7 +461,7 @@ class Book:
         late = now - max(lease.issued_s, worker.free_since_s) > self.pace.overdue_s(lease.size)
         worker.lose(lease, self.pace.mean_s or 0.0, now)
         if late:  # and not just overtaken
-            worker.late_until_s = now + LATE_S
+            worker.late_until_s, self._kept = now + LATE_S, None
 
     def _unit(self, lease: Lease) -> int:
         assert lease.shard is not None

@@ -226,6 +226,9 @@ def test_what_is_kept_for_the_quick_has_nobody_else_looked_at(monkeypatch: pytes
     monkeypatch.setattr(Worker, "piece_s", lambda self, *of: looked.append(self.id) or piece_s(self, *of))
     world.answer("c", world.leases("c")[0])
     assert looked == ["c"] and len(world.leases("c")) == 1
+    looked.clear()
+    world.answer("a", world.leases("a")[0])
+    assert set(looked) <= {"a"} and len(world.leases("a")) == 2
     world.wait(0.06)
     assert looked.count("a") >= 1, "what was thought is not true for ever"
 
