@@ -134,7 +134,7 @@ function report(news, run) {
   // A GPU that is back has to do some steps again before training goes on.
   if (known.gpu?.phase === "lost" && news.step !== null && news.step > (known.gpu.step ?? -1)) known.gpu.phase = "back";
   if (news.step !== null && !isShared() && ["training", "finished", "stopped"].includes(news.state)) {
-    addPoint(news.step, news, news.evaluated === null ? null : { step: news.evaluated, loss: news.evaluated_loss });
+    if (runs.current?.history.report(news)) view.curves.changed();
   }
   draw();
 }
@@ -251,10 +251,10 @@ function takeStatus(status) {
   if (status.mode === "shared" || !isWorking(known)) addPoint(status.step, status);
 }
 
-/** @param {number} step @param {{[key: string]: any}} measures @param {{step: number, loss: number | null} | null} [evaluated] see History.add */
-function addPoint(step, measures, evaluated = null) {
+/** @param {number} step @param {{[key: string]: any}} measures */
+function addPoint(step, measures) {
   const { loss = null, val_loss = null, accuracy = null, train_accuracy = null } = measures;
-  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy }, evaluated)) view.curves.changed();
+  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy })) view.curves.changed();
 }
 
 function cleared() {
