@@ -21,7 +21,8 @@ import { chosenLanguage, fetchTables, t, useLanguage } from "./strings.js";
 import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
-const DRAW_EVERY_MS = 150; // while news keeps coming
+const DRAW_EVERY_MS = 150; // whatever happens
+const NUMBERS_EVERY_MS = 330; // what a run reports of itself: nobody reads more than three numbers a second, and each lays the page out anew
 const DRAW_SOON_MS = 20;
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
 const known = nothingKnown();
@@ -40,6 +41,7 @@ const recipes = new RecipeList(view.editor, {
 /** @type {string | ArrayBuffer | null} */
 let runFrame = null;
 let drawTimer = 0;
+let drawDue = 0;
 let drawnAt = 0;
 let endTimer = 0;
 const scripts = new Scripts(known, engine, draw);
@@ -130,13 +132,14 @@ function cancelBoot() {
 /** @param {import("./engine.js").Report} news @param {string | null} run */
 function report(news, run) {
   if (run === null || run !== known.working) return; // the last word of a run that this tab has left
+  const before = known.report?.state;
   known.report = news;
   // A GPU that is back has to do some steps again before training goes on.
   if (known.gpu?.phase === "lost" && news.step !== null && news.step > (known.gpu.step ?? -1)) known.gpu.phase = "back";
   if (news.step !== null && !isShared() && ["training", "finished", "stopped"].includes(news.state)) {
     if (runs.current?.history.report(news)) view.curves.changed();
   }
-  draw();
+  draw(known.report?.state === before ? NUMBERS_EVERY_MS : DRAW_EVERY_MS);
 }
 
 function isShared() {
@@ -284,9 +287,13 @@ function checkEnd(run) {
 
 // ---------------------------------------------------------------- drawing
 
-/** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. */
-function draw() {
-  drawTimer ||= setTimeout(drawNow, Math.max(DRAW_SOON_MS, drawnAt + DRAW_EVERY_MS - performance.now()));
+/** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. @param {number} [every_ms] */
+function draw(every_ms = DRAW_EVERY_MS) {
+  const due = Math.max(performance.now() + DRAW_SOON_MS, drawnAt + every_ms);
+  if (drawTimer && due >= drawDue) return;
+  clearTimeout(drawTimer);
+  drawDue = due;
+  drawTimer = setTimeout(drawNow, due - performance.now());
 }
 
 function drawNow() {
