@@ -26,7 +26,7 @@ LISTING = [
     ["engine", "random"],
     ["tensor", "selftest", "profiler", "tuning"],
     ["gradients", "sampling"],
-    ["gradcheck", "differentials", "saved"],
+    ["gradcheck", "differentials", "saved", "anomaly"],
     ["autograd"],
     ["creation", "browser", "atlas", "func", "forward_ad", "linalg", "special", "constants", "einops_backend", "testing"],
     ["kinds", "sparse"],

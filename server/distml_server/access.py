@@ -60,15 +60,16 @@ class Access:
         """ "host", "worker" or "viewer"; None for a wrong token, or one that has ended or is for another run."""
         return links.role_of(self.invites, token, self.run)
 
-    def role(self, token: str, wanted: str, origin: str | None) -> str | None:
+    def role(self, token: str, wanted: str, origin: str | None, here: bool = True) -> str | None:
         """The role of a connection whose Origin was checked; None: refused.
 
         Without --lan a page on this machine needs no token and is the host; a program without a token is a worker.
+        here: whether it called this machine by a name that only this machine uses; else a proxy may have passed it on.
         wanted "worker" or "viewer" gives up what a token would allow.
         """
         if token:
             allowed = self.role_of_token(token)
-        elif self.lan:
+        elif self.lan or not here:
             allowed = None
         else:
             # a page that embeds this one is another's: it needs a token, as other machines do
@@ -76,13 +77,13 @@ class Access:
         steps_back = wanted == "viewer" or wanted == "worker" and allowed == "host"
         return wanted if allowed is not None and steps_back else allowed
 
-    def may_read(self, authorization: str, peer: str | None = None, host: str = "") -> bool:
+    def may_read(self, authorization: str, peer: str | None = None, host: str = "localhost") -> bool:
         """Whether a request without a socket may see the status: from this machine always, else with `Bearer <token>`.
 
         From this machine: the peer's address and the Host header both say so; behind a proxy only the first does.
         """
-        local = peer in LOOPBACK_NAMES and host_name(host) in LOOPBACK_NAMES
-        return not self.lan or local or self.role_of_token(authorization.removeprefix("Bearer ")) is not None
+        local = (not self.lan or peer in LOOPBACK_NAMES) and called_here(host)
+        return local or self.role_of_token(authorization.removeprefix("Bearer ")) is not None
 
     def holds_link(self, authorization: str) -> bool:
         """Whether a request has a token that lets others in. Needed also on this machine: recipes run here that must not see it."""
@@ -121,6 +122,11 @@ def host_name(host: str) -> str | None:
     if parts.username is not None or parts.path or parts.query or parts.fragment or not parts.hostname:
         return None
     return parts.hostname.lower()
+
+
+def called_here(host: str) -> bool:
+    """Whether the Host header is a name that means this machine on each machine: nobody else can have used it."""
+    return host_name(host) in LOOPBACK_NAMES
 
 
 def origin_of(text: str) -> str:

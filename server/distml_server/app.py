@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .cluster.member import Member
 
 MOST_CONNECTIONS = 2000
+IDLE_S = 20.0  # a connection without a whole request
 CODE_HEADER = "X-Distml-Code"
 ENGINE_PATH = "/web/engine_worker.js"
 HEADERS = {
@@ -93,6 +94,11 @@ def create_app(
     if assets is not None:
         _add_page(app, assets, packages)
     return app
+
+
+def runner_of(app: web.Application, shutdown_timeout_s: float) -> web.AppRunner:
+    """Who asks for nothing, or sends a request bit by bit, keeps a connection for IDLE_S; aiohttp would allow an hour."""
+    return web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=IDLE_S)
 
 
 def _by_code(access: Access, spoken: Spoken) -> Handler:

@@ -187,8 +187,9 @@ class Book:
         if lease is None or lease.shard is not None or (lease.version, lease.split) != (message.step, message.split):
             reason = worker.past.get(message.lease, "no_lease")
             return Reject(worker.id, reason, "this worker was not asked for this evaluation")
-        if not 0 <= message.accuracy <= 1 or message.samples < 1:
-            detail = f"an accuracy is 0-1 over at least 1 sample, got {message.accuracy} over {message.samples}"
+        shares = [share for share in (message.accuracy, message.train_accuracy) if share is not None]
+        if not all(0 <= share <= 1 for share in shares) or message.samples < 1:
+            detail = f"an accuracy is 0-1 over at least 1 sample, got {', '.join(map(str, shares))} over {message.samples}"
             return Reject(worker.id, "invalid", detail, bad=True)
         return None
 

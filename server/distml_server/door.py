@@ -8,7 +8,9 @@ MOST_REMEMBERED = 10_000
 
 
 class Door:
-    """Sessions are "role text", as the coordinator keeps them. A locked door lets those back in who were here before.
+    """Sessions are "role text", as the coordinator keeps them, "" of who has none, whom nobody can know again.
+
+    A locked door lets those back in who were here before.
 
     on_ban: told when somebody was sent away.
     """
@@ -21,11 +23,12 @@ class Door:
 
     def refusal(self, session: str, role: str) -> wire.Rejected | None:
         """Why this session may not come in; None, and it is remembered, when it may. The host always may."""
-        if role != "host" and session in self._banned:
+        if role != "host" and session and session in self._banned:
             return wire.Rejected("kicked", "the host removed this tab from the run")
         if role != "host" and self.locked and session not in self._known:
             return wire.Rejected("locked", "the host lets nobody else join now; ask the host to unlock joining, then reload")
-        _remember(self._known, session)
+        if session:
+            _remember(self._known, session)
         return None
 
     @property

@@ -1,7 +1,7 @@
 """Watches the loss on held-out data: when training with strangers has lost half of what it gained, the weights go back. Pure.
 
 Losses are what workers say, so each version is evaluated by two owners where there are two: it is as good as the worse one says,
-and worse only if both say so.
+and worse only if both say so. What one said alone, or two did not agree on, is no measure any more once two agree.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 LOST = 0.5  # of what was gained since the first evaluation
 SPREAD = 0.25  # of the first loss: what a loss may rise by in any case
 OPINIONS = 2
+FAR = 20  # times what two agree on: a first loss that one said alone may be so much higher, and is not believed beyond
 REMEMBERED = 8  # versions
 
 
@@ -23,6 +24,7 @@ class HeldOut:
 
     def __post_init__(self) -> None:
         self._said: dict[int, list[tuple[str, float]]] = {}  # version -> owner, loss
+        self._agreed = False  # whether two have agreed on a loss yet
 
     def note(self, version: int, owner: str, loss: float) -> None:
         self._said.setdefault(version, []).append((owner, loss))
@@ -40,8 +42,13 @@ class HeldOut:
     def judge(self, version: int) -> bool:
         """Whether the weights must go back to `best`; else this version may be the best from now on."""
         losses = [loss for _, loss in self._said.pop(version)]
+        agreed = len(losses) >= OPINIONS and max(losses) - min(losses) <= SPREAD * min(map(abs, losses))
         if self.best is None:
-            self.best, self.first, self.lowest = version, max(losses), max(losses)
+            self.best, self.first, self.lowest, self._agreed = version, max(losses), max(losses), agreed
+            return False
+        if agreed and not self._agreed:
+            self.best, self.lowest, self._agreed = version, max(losses), True
+            self.first = min(max(self.first, self.lowest), self.lowest + FAR * abs(self.lowest))
             return False
         if min(losses) > self.limit and version > self.best:
             self.went_back += 1

@@ -4,7 +4,6 @@ A run is *shared* (leases, in one of the modes of exchange.Exchange) or *solo* (
 by Checkpoints; only in sync mode).
 """
 
-from collections import Counter
 from collections.abc import Callable
 
 from distml_py import wire
@@ -12,23 +11,17 @@ from distml_py.exchange import exchange_of
 
 from .audit import Answer, Audits, Sketch
 from .book import Book
-from .conduct import MOST_STRIKES, Conduct
 from .effects import Adopt, Commit, Effect, Eject, Finish, Reject, Restore, Send, SendEnded, SendSolo, SendWeights, Take
 from .heldout import HeldOut
-from .leases import QUICKLY, Pace, Worker
+from .leases import Pace, Worker
+from .members import Members
+from .solo import Solo
+from .solo import refusal as solo_refusal
 
 ACTIVE = frozenset({"training", "paused", "error"})
 COMMANDS = "pause, resume, step, stop, kick, lock or unlock"
-REMEMBERED = 1000  # sessions of workers that left
+LEAST_PER_S, MOST_PER_S = 1e-6, 1e9  # steps a second that can be: others would make times that are no numbers
 METRICS = ("loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "cpu_ops")
-
-
-class Solo:
-    """The worker that steps alone. yield_deadline_s: until when its answer to Yield is waited for."""
-
-    def __init__(self, worker: str, step: int) -> None:
-        self.worker, self.step = worker, step
-        self.yield_deadline_s: float | None = None
 
 
 class Rounds:
@@ -49,12 +42,10 @@ class Rounds:
         watched: a loss on held-out data that gets much worse takes the weights back.
         """
         self.deterministic, self._audited, self._chance, self._watched = deterministic, audited, chance, watched
-        self.conduct = Conduct()
-        self.workers: dict[str, Worker] = {}
-        self.rejected: Counter[str] = Counter()
+        self._members = Members()
+        self.conduct, self.workers, self.rejected = self._members.conduct, self._members.workers, self._members.rejected
         self.run: wire.Run | None = None
         self.closing = False  # the coordinator shuts down: no new work is given out
-        self._left: dict[str, Worker] = {}  # by session: they may come back
         self._clear("ready", None, 0)
 
     def _clear(self, state: str, run: wire.Run | None, version: int) -> None:
@@ -70,12 +61,7 @@ class Rounds:
         self.metrics: dict[str, float | None] = dict.fromkeys(METRICS)
         self.evaluated_step = version  # which the last evaluation was of
         self.error: str | None = None
-        self._left.clear()
-        for worker in self.workers.values():
-            worker.joined, worker.version, worker.shards_done, worker.contributed_s = False, -1, 0, None
-            worker.pace = Pace(QUICKLY)
-            for lease in list(worker.leases.values()):
-                worker.forget(lease, "stale")
+        self._members.begin()
 
     # ------------------------------------------------------------ what the coordinator asks
 
@@ -91,11 +77,11 @@ class Rounds:
         return "shared" if self.state == "training" and self.joined() else None
 
     def joined(self) -> list[Worker]:
-        return [worker for worker in self.workers.values() if worker.joined]
+        return self._members.joined()
 
     def able(self) -> list[Worker]:
         """Those who may be given work."""
-        return [worker for worker in self.workers.values() if worker.joined and not worker.quarantined]
+        return self._members.able()
 
     @property
     def short_of(self) -> str | None:
@@ -116,14 +102,7 @@ class Rounds:
 
     def checkpoint_refusal(self, sender: str, message: wire.Checkpoint) -> Reject | None:
         """The same for a solo worker's state."""
-        refusal = self._not_solo(sender, message.run, message.step)
-        if refusal is not None or self.run is None:
-            return refusal
-        if message.reason not in ("periodic", "yield", "final"):
-            return Reject(sender, "invalid", f"a checkpoint's reason is not {message.reason!r}", bad=True)
-        if message.reason == "final" and message.step != self.run.steps:
-            return Reject(sender, "bad_step", f"final is step {self.run.steps}, got {message.step}", bad=True)
-        return None
+        return solo_refusal(self.solo, self.run, self.version, sender, message)
 
     # ------------------------------------------------------------ events
 
@@ -150,24 +129,14 @@ class Rounds:
         address: what workers have in common that may be one stranger's; strikes are then the address's, and its share of a
         step is capped. "": the session is its own. place: the coordinator it is connected to, when there are several.
         """
-        found = Worker(worker, name, role, session, address or session, bool(address) and role != "host", seen_s=now, place=place)
-        found.strikes = self.conduct.strikes(found.owner, now)
-        found.quarantined = self.conduct.quarantined(found.owner, now)
-        before = self._left.pop(session, None) if session else None
-        if before is not None:
-            found.shards_done, found.pace, found.contributed_s = before.shards_done, before.pace, before.contributed_s
-        self.workers[worker] = found
+        self._members.come(worker, name, role, now, session, address, place)
         return [Send(worker, self.run)] if self.run is not None else []
 
     def disconnect(self, worker: str, now: float) -> list[Effect]:
         if worker not in self.workers:
             return []
         effects = self._part(self.workers[worker])
-        left = self.workers.pop(worker)
-        if left.session and left.shards_done:
-            self._left[left.session] = left
-            while len(self._left) > REMEMBERED:
-                del self._left[next(iter(self._left))]
+        self._members.go(worker)
         return effects + self._go_on(now)
 
     def receive(self, sender: str, message: wire.FromWorker, now: float, sketch: Sketch | None = None) -> list[Effect]:
@@ -239,12 +208,10 @@ class Rounds:
     def tick(self, now: float) -> list[Effect]:
         """What the passing of time brings: leases that lapse, a Yield that nobody answers."""
         effects: list[Effect] = []
-        if self.solo and self.solo.yield_deadline_s is not None and now > self.solo.yield_deadline_s:
+        if self.solo and self.solo.silent(now):
             self.solo = None  # its steps since the last checkpoint are lost; its late answer is `stale`
             effects += self._end("stopped") if self.stopping else []
-        for worker in self.workers.values():
-            if worker.quarantined and not self.conduct.quarantined(worker.owner, now) and worker.owner:
-                worker.quarantined = False
+        self._members.forgive(now)
         effects += self._go_on(now)
         if self.book is not None and self.state == "training" and not self.solo and not self.closing:
             if self.book.enough(now):
@@ -257,23 +224,15 @@ class Rounds:
             if isinstance(effect, Reject):
                 self.rejected[effect.reason] += 1
                 if effect.bad and effect.to in self.workers:
-                    self._strike(self.workers[effect.to])
+                    self._take_away(self._members.strike(self.workers[effect.to]))
         return effects
 
-    def _strike(self, worker: Worker) -> None:
-        """All that its owner has here are quarantined with it."""
-        now, before = worker.seen_s, worker.strikes
-        self.conduct.strike(worker.owner, now)
-        worker.strikes = max(before + 1, self.conduct.strikes(worker.owner, now))
-        for peer in self.workers.values():
-            if worker.strikes >= MOST_STRIKES and (peer is worker or worker.owner and peer.owner == worker.owner):
-                self._quarantine(peer)
-
-    def _quarantine(self, worker: Worker) -> None:
-        worker.quarantined = True
-        for lease in list(worker.leases.values()):
-            if self.book is not None:
-                self.book.release(worker, lease, "stale")
+    def _take_away(self, quarantined: list[Worker]) -> None:
+        """Their work is given to others."""
+        for worker in quarantined:
+            for lease in list(worker.leases.values()):
+                if self.book is not None:
+                    self.book.release(worker, lease, "stale")
 
     # ------------------------------------------------------------ coming and going
 
@@ -393,16 +352,10 @@ class Rounds:
 
     def _convict(self, liar: Answer, who: str, now: float) -> list[Effect]:
         """Its work was wrong: it is banned, with all that answer for it, and loses its credit. who: says so."""
-        self.conduct.convict(liar.owner, now)
         self.rejected["audit"] += 1
-        self._left = {session: left for session, left in self._left.items() if left.answers != liar.owner}
-        effects: list[Effect] = []
-        for worker in self.workers.values():
-            if worker.answers == liar.owner:
-                worker.strikes, worker.shards_done, worker.contributed_s = self.conduct.strikes(liar.owner, now), 0, None
-                self._quarantine(worker)
-                effects.append(Eject(worker.id, f"{who} computed the same shard and got something else"))
-        return effects
+        caught = self._members.convict(liar.owner, now)
+        self._take_away(caught)
+        return [Eject(worker.id, f"{who} computed the same shard and got something else") for worker in caught]
 
     def _step(self, now: float) -> list[Effect]:
         """What was taken makes a step."""
@@ -488,15 +441,8 @@ class Rounds:
         self.solo.yield_deadline_s = now + self.solo_pace.lease_s()
         return [Send(self.solo.worker, wire.Yield(self.run.run))]
 
-    def _not_solo(self, sender: str, run: str, step: int) -> Reject | None:
-        if self.run is None or run != self.run.run or self.solo is None or self.solo.worker != sender:
-            return Reject(sender, "stale", "this worker does not step alone now: what it did since then does not count")
-        if not self.version <= step <= self.run.steps:
-            return Reject(sender, "bad_step", f"expected step {self.version}-{self.run.steps}, got {step}", bad=True)
-        return None
-
     def _progress(self, worker: Worker, message: wire.Progress, now: float) -> list[Effect]:
-        refusal = self._not_solo(worker.id, message.run, message.step)
+        refusal = solo_refusal(self.solo, self.run, self.version, worker.id, message)
         if refusal is not None or self.solo is None:
             return [refusal] if refusal else []
         self.solo.step, worker.contributed_s = message.step, now
@@ -505,7 +451,7 @@ class Rounds:
             found = {"val_loss": message.val_loss, "accuracy": message.accuracy, "train_accuracy": message.train_accuracy}
             self.metrics.update(found)
             self.evaluated_step = message.step
-        if message.steps_per_s > 0 and self.run is not None:
+        if LEAST_PER_S < message.steps_per_s < MOST_PER_S and self.run is not None:
             worker.samples_per_s = message.steps_per_s * self.run.batch_size
             self.solo_pace.add(1 / message.steps_per_s)
         return []

@@ -22,7 +22,7 @@ from distml_py.recipe import Training, load_recipe
 
 from . import access as rules
 from . import assets, guards, packages
-from .app import MOST_CONNECTIONS, create_app
+from .app import MOST_CONNECTIONS, create_app, runner_of
 from .board import Board, finish, follow
 from .coordinator import Coordinator
 from .local_workers import auditor, local_worker
@@ -96,7 +96,7 @@ async def _serve(
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
     most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
     app = create_app(coordinator, access, found, defaults, served, per_address=most)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    runner = runner_of(app, 2.0)
     await runner.setup()
     port = listening.getsockname()[1]
     host = rules.lan_address() if access.lan else "127.0.0.1"
@@ -154,7 +154,7 @@ async def _coordinator(
         store, access, options.deterministic, exchange=asked, guards=guards.asked(options), durability_s=durability_s
     )
     if board is not None:
-        coordinator.on_loss = board.note_loss
+        coordinator.carrier.on_loss = board.note_loss
     _open_run(options, coordinator)
     return coordinator
 

@@ -14,10 +14,12 @@ from distml_py import wire
 from distml_py.errors import DistmlError, FormatError
 
 from . import arrivals, decoding
+from .access import called_here
 from .effects import Reject
 
 HELLO_S = 5.0
 SEND_S = 10.0
+FLOODED_S = 1.0  # so long a close frame has to be read by who sends too much
 HEARTBEAT_S = 20.0
 WATCH_S = 5.0
 MOST_WAITING = 256
@@ -88,6 +90,7 @@ class Connection:
         self.id = ""
         self.role = ""
         self.token = self.address = ""
+        self.here = True  # it called this machine by a name that only this machine uses
         self.place = ""  # the coordinator that it ends at, when there are several
         self._socket, self._transport, self._traffic = socket, transport, traffic
         self._outbox: deque[tuple[type, int, Content]] = deque()  # message type, weights version, frame or what makes it
@@ -173,8 +176,10 @@ class Connection:
 
     async def read(self, coordinator: Coordinator, origin: str | None) -> None:
         """Handles frames until the connection closes. Nothing a peer sends raises out of here."""
+        self._received.most, self._received.on_flood = lambda: decoding.TEXT_BYTES, self._flooded
         if not await self._hello(coordinator, origin):
             return
+        self._received.most = lambda: max(decoding.TEXT_BYTES, coordinator.largest_frame(self.role))
         self._watch_frames()
         try:
             while self._closing is None:
@@ -190,7 +195,10 @@ class Connection:
         """The next frame that is no ping or pong; those are whole frames, too, for whoever watches the time."""
         while True:
             received = await self._socket.receive()
-            self._received.whole()
+            if received.type is WSMsgType.PING or received.type is WSMsgType.PONG:
+                self._received.whole(len(received.data))
+            else:
+                self._received.whole()
             if received.type is WSMsgType.PING:
                 with contextlib.suppress(ConnectionError):
                     await self._socket.pong(received.data)
@@ -203,6 +211,11 @@ class Connection:
             self.close(1008, f"a frame of less than {arrivals.LEAST_BYTES_PER_S} bytes a second for {arrivals.RECEIVE_S:g} s")
             self.abort()
         self._watch = asyncio.get_running_loop().call_later(WATCH_S, self._watch_frames)
+
+    def _flooded(self) -> None:
+        """More came than a frame may have: nothing of it is kept, and the rest is not waited for."""
+        self.close(1009, f"a frame has at most {self._received.most()} bytes here")
+        asyncio.get_running_loop().call_later(FLOODED_S, self.abort)
 
     async def _hello(self, coordinator: Coordinator, origin: str | None) -> bool:
         try:
@@ -289,7 +302,7 @@ async def serve(
     await socket.prepare(request)
     transport = request.transport
     connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None, coordinator.traffic)
-    connection.address = request.remote or ""
+    connection.address, connection.here = request.remote or "", called_here(request.host)
     connections.add(connection)
     writer = asyncio.create_task(connection.write())
     try:

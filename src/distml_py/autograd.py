@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +11,11 @@ import numpy as np
 
 from . import differentials, ops, saved
 from . import graph as nodes
+from .anomaly import detect_anomaly as detect_anomaly
+from .anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
+from .anomaly import is_anomaly_enabled as is_anomaly_enabled
+from .anomaly import set_anomaly_enabled as set_anomaly_enabled
+from .anomaly import set_detect_anomaly as set_detect_anomaly
 from .errors import GradientError
 from .gradcheck import gradcheck as gradcheck
 from .gradcheck import gradgradcheck as gradgradcheck
@@ -117,6 +121,7 @@ class Function:
             return found
         outputs = list(found) if isinstance(found, (tuple, list)) else [found]
         joint = Node(LEAF, (), (), (), float32)
+        joint.word = f"{cls.__name__}Backward"
         parents = tuple(arg._node for arg in args if isinstance(arg, Tensor))
         places = [isinstance(arg, Tensor) for arg in args]
         joint.link = Link(parents, _Backward(cls, ctx, outputs, places, joint))
@@ -193,44 +198,6 @@ class Variable(metaclass=_AnyTensor):
         return data.detach().requires_grad_(requires_grad)
 
 
-class detect_anomaly:
-    """Inside, the first NaN of a gradient is not looked for: that would wait for the device at each step. profile() and the page's
-    views show where numbers go; taken so that programs run."""
-
-    def __init__(self, check_nan: bool = True, mode: bool = True):
-        self.check_nan = check_nan
-
-    def __enter__(self) -> None:
-        if "detect_anomaly" not in _told:
-            _told.add("detect_anomaly")
-            warnings.warn("detect_anomaly() looks for no NaN here; check x.isfinite().all() where you suspect one", stacklevel=2)
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-class set_detect_anomaly(detect_anomaly):
-    """detect_anomaly(), from now on."""
-
-    def __init__(self, mode: bool, check_nan: bool = True):
-        super().__init__(check_nan)
-        if mode:
-            self.__enter__()
-
-
-def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
-    """detect_anomaly(), from now on."""
-    set_detect_anomaly(enabled, check_nan)
-
-
-def is_anomaly_enabled() -> bool:
-    """False: no NaN is looked for."""
-    return False
-
-
-is_anomaly_check_nan_enabled = is_anomaly_enabled
-
-
 class set_multithreading_enabled:
     """Nothing: derivatives are one graph. A context, too."""
 
@@ -242,9 +209,6 @@ class set_multithreading_enabled:
 
     def __exit__(self, *error: object) -> None:
         pass
-
-
-_told: set[str] = set()  # what may change in this module, in one place
 
 
 __getattr__ = _getter("torch.autograd", globals())

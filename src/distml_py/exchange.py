@@ -36,9 +36,9 @@ class Exchange:
     quorum: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
+        if not isinstance(self.mode, str) or self.mode not in MODES:
             raise FormatError(f"a run's mode is {', '.join(MODES)}, got {self.mode!r}")
-        if self.codec not in UP:
+        if not isinstance(self.codec, str) or self.codec not in UP:
             raise FormatError(f"a run's codec is {', '.join(UP)}, got {self.codec!r}")
         limits = {
             "local_steps": (int, 0, MOST_LOCAL_STEPS), "outer_lr": (float, 1e-6, 10.0), "outer_momentum": (float, 0.0, 0.999),

@@ -38,13 +38,13 @@ async def test_who_crawls_is_cut_off_and_a_slow_one_is_not(tmp_path: Path, silen
             transport.write(struct.pack(">BBHI", 0x82, 0x80 | 126, 4000, 0) + b"DML1")
             began = time.monotonic()
             reading = asyncio.create_task(quiet.get(wire.Ended))
-            while len(served.coordinator._connections) == 2 and time.monotonic() - began < 10:
+            while len(served.coordinator.carrier.connections) == 2 and time.monotonic() - began < 10:
                 if not silent and not transport.is_closing():
                     transport.write(b"x")
                 await asyncio.sleep(0.1)
             assert time.monotonic() - began < 5
             await asyncio.sleep(2.5)
-            assert list(served.coordinator._connections) == [quiet.welcome.worker] and not reading.done()
+            assert list(served.coordinator.carrier.connections) == [quiet.welcome.worker] and not reading.done()
             reading.cancel()
 
 

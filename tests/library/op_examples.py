@@ -151,7 +151,7 @@ for name, call in MORE_BINARY.items():
     example(f"{name} (3, 1) (5,)", call, numbers(3, 1), numbers(5, seed=1))
 example("softplus (3, 5)", lambda lib, x: lib.nn.functional.softplus(x), numbers(3, 5, low=-3, high=3))
 example("isnan", lambda lib, x: x.isnan(), np.array([1, math.nan, math.inf], np.float32))
-example("bits", lambda lib, x, y: (x & y, x | y, x ^ y, x << 2, x >> 1), whole(9, 1), whole(5, seed=1))
+example("bits of numbers", lambda lib, x, y: (x & y, x | y, x ^ y, x << 2, x >> 1), whole(9, 1), whole(5, seed=1))
 
 BINARY: dict[str, Call] = {
     "add": lambda lib, x, y: x + y,
@@ -243,6 +243,13 @@ example("casts of bools", lambda lib, x: (x.float(), x.int(), x.bool()), truths(
 example("largest of bools", lambda lib, x: (x.amax(0), x.amin(1), x.amax()), truths(3, 5))
 example("casts", lambda lib, x: (x.int(), x.bool(), x.long()), numbers(3, 5))
 example("cast to float32", lambda lib, x: (x * 3).float().exp(), numbers(3, 5), smooth=False)
+example("floats read as integers", lambda lib, x: x.float().view(lib.int32), numbers(3, 5), differentiable=False)
+example(
+    "integers read as floats",
+    lambda lib, x: x.int().view(lib.float32),
+    whole(3, 5, low=1, high=9) * 100_000_000,
+    differentiable=False,
+)
 example("isfinite", lambda lib, x: x.isfinite(), np.array([1, math.nan, math.inf, -math.inf, 0], np.float32))
 
 example("scalar on the right", lambda lib, x: (x + 2, x - 1.5, x * 3, x / 2, x**3, x**-1.5, x**0), positive(2, 5))

@@ -41,6 +41,13 @@ example(
     lambda lib, x: (lib.lgamma(x), x.digamma(), lib.polygamma(1, x), lib.special.gammaln(-x)),
     of(0.01, 0.3, 0.7, 1.1, 2.5, 7.3, 40.2),
 )
+example(
+    "bessel functions",
+    lambda lib, x: (lib.i0(x / 2), x.i0(), lib.special.i0e(x), lib.special.i1(x / 2), lib.special.i1e(-x)),
+    of(0.0, 0.01, 1.5, 7.3, 14.9, 15.1, 40.2, -3.0),
+)
+example("logarithms of shares", lambda lib, x: lib.special.log_ndtr(x), of(-9, -3.1, -2.9, -0.5, 0.7, 4, 9))
+example("nuclear norms", lambda lib, x: (x.norm(p="nuc"), lib.norm(x, "nuc", (1, 0), True)), numbers(3, 4))
 ROWS = (
     "exp2",
     "expm1",

@@ -1,5 +1,8 @@
 """torch.autograd's words, judged by PyTorch: grad, Function, hooks, grad modes."""
 
+import math
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -315,3 +318,51 @@ def test_several_gradients_at_once(lib: Any) -> None:
     assert rows.tolist() == [[3, 0], [0, 12]]
     kept, unused = lib.autograd.grad((x**2).sum(), (x, leaf(lib, 1.0)), lib.ones(3), is_grads_batched=True, allow_unused=True)
     assert kept.tolist() == [[2, 4]] * 3 and unused is None
+
+
+NAN: list[Callable[[Any, Any], Any]] = [
+    lambda lib, x: (x.sqrt() * 0).sum(),
+    lambda lib, x: (x / x).sum() * 0,
+    lambda lib, x: (x.log() * 0).sum(),
+    lambda lib, x: (x.exp() + (x * 0).pow(0.5) * 0).sum(),
+    lambda lib, x: (x + 1).sqrt().sum(),
+]
+
+
+@pytest.mark.parametrize("number", range(len(NAN)))
+def test_the_first_nan_of_a_backward_pass_is_an_error_that_names_its_step_as_in_pytorch(number: int) -> None:
+    told = []
+    for lib in (dm, torch):
+        x = lib.zeros(2, requires_grad=True)
+        with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
+            mode = lib.autograd.detect_anomaly()
+        with warnings.catch_warnings(), mode:
+            warnings.simplefilter("ignore")  # PyTorch's traceback
+            assert lib.is_anomaly_enabled() if lib is torch else lib.autograd.is_anomaly_enabled()
+            try:
+                NAN[number](lib, x).backward()
+                told.append("")
+            except RuntimeError as error:
+                told.append(str(error))
+        NAN[number](lib, lib.zeros(2, requires_grad=True)).backward()  # off again
+    assert told[0].startswith(told[1].removesuffix(".")) and bool(told[0]) == bool(told[1])
+
+
+def test_a_nan_of_a_function_of_ones_own_names_it_and_the_mode_can_be_set() -> None:
+    class Bad(dm.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: dm.Tensor) -> dm.Tensor:
+            return x * 1
+
+        @staticmethod
+        def backward(ctx: Any, g: dm.Tensor) -> dm.Tensor:
+            return g * math.nan
+
+    x = dm.ones(2, requires_grad=True)
+    said = "Function 'BadBackward' returned nan values in its 0th output"
+    with dm.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match=said):
+        Bad.apply(x * 2).sum().backward()
+    with dm.autograd.set_detect_anomaly(True, check_nan=False):
+        assert dm.autograd.is_anomaly_enabled() and not dm.autograd.is_anomaly_check_nan_enabled()
+        Bad.apply(x * 2).sum().backward()
+    assert not dm.autograd.is_anomaly_enabled() and dm.autograd.is_anomaly_check_nan_enabled()

@@ -180,6 +180,29 @@ def test_a_closure_computes_the_loss_first() -> None:
     assert found[0] == pytest.approx(found[1], rel=1e-5)
 
 
+@pytest.mark.parametrize("search, lr, ends", [(None, 2.5, [0.8, 0.3, 0.4, 0.6]), ("strong_wolfe", 0.7, [1.6, -0.8, 0.4, 0.3])])
+def test_lbfgs_goes_on_from_where_a_closure_moved_the_parameters(search: str | None, lr: float, ends: list[float]) -> None:
+    found = []
+    for lib in (dm, torch):
+        x = lib.tensor([0.9, 0.1, 0.5, 0.05], requires_grad=True)
+        rule = lib.optim.LBFGS([x], lr=lr, max_iter=4, line_search_fn=search)
+        target, losses = lib.tensor(ends), []
+
+        def closure(lib: Any = lib, x: Any = x, rule: Any = rule, target: Any = target, losses: Any = losses) -> Any:
+            with lib.no_grad():
+                x.clamp_(0, 1)
+            rule.zero_grad()
+            loss = ((x - target) ** 2 * lib.tensor([1.0, 3.0, 9.0, 2.0])).sum() + (x[0] * x[3]).exp()
+            loss.backward()
+            losses.append(loss.item())
+            return loss
+
+        for _ in range(3):
+            rule.step(closure)
+        found.append([*losses, *x.tolist()])
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5, atol=2e-6)
+
+
 def test_groups_are_added_later_and_parameters_may_be_named() -> None:
     ours, theirs = start(dm), start(torch)
     for lib, parameters in ((dm, ours), (torch, theirs)):

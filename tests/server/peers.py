@@ -14,7 +14,7 @@ from aiohttp import web
 
 from distml_py import wire
 from distml_server.access import Access
-from distml_server.app import MOST_CONNECTIONS, create_app
+from distml_server.app import MOST_CONNECTIONS, create_app, runner_of
 from distml_server.coordinator import Coordinator
 from distml_server.store import Store
 
@@ -131,7 +131,7 @@ async def serving(
     coordinator = Coordinator(store, access, deterministic, **how)
     defaults = {"recipe": "digits_mlp", "steps": 7, "seed": 3}
     app = create_app(coordinator, access, folder, defaults, per_address=per_address)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    runner = runner_of(app, 0.5)
     await runner.setup()
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]

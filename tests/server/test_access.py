@@ -39,6 +39,19 @@ def test_a_token_gives_its_role_and_a_plain_page_is_the_host_only_without_lan(
     assert access.role(tokens.get(token, token), wanted, origin) == role
 
 
+@pytest.mark.fault("S3", "S35")
+def test_behind_a_proxy_nobody_is_the_host_or_a_worker_without_a_token() -> None:
+    """A proxy on this machine, as is advised for public addresses: it calls on the loopback for everybody."""
+    access = Access(False, ("class.example",), embed=("https://school.example",))
+    for origin in ("https://class.example", "https://school.example", None):
+        assert access.role("", "host", origin, here=False) is None
+        assert access.role(access.host_token, "host", origin, here=False) == "host"
+        assert access.role(access.worker_token, "host", origin, here=False) == "worker"
+    assert not access.may_read("", "127.0.0.1", "class.example")
+    assert access.may_read(f"Bearer {access.worker_token}", "127.0.0.1", "class.example")
+    assert access.may_read("", "127.0.0.1", "127.0.0.1:8000")
+
+
 @pytest.mark.fault("S2")
 @pytest.mark.parametrize(
     ("host", "plain", "lan"),

@@ -94,6 +94,29 @@ async def test_a_broken_websocket_frame_ends_the_connection_and_no_other(served:
         await good.get(wire.Run)
 
 
+@pytest.mark.fault("R16", "S11")
+@pytest.mark.parametrize("sends", ["nothing", "a request bit by bit"])
+async def test_who_never_asks_for_anything_is_let_go_and_a_socket_lives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sends: str
+) -> None:
+    monkeypatch.setattr(app, "IDLE_S", 0.3)
+    async with serving(tmp_path) as served, served.worker() as worker:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+
+        async def trickle() -> None:
+            for byte in b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 1000:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.05)
+
+        trickling = asyncio.create_task(trickle()) if sends != "nothing" else None
+        async with asyncio.timeout(3):
+            assert await reader.read() == b""
+        if trickling is not None:
+            trickling.cancel()
+        served.coordinator.begin(start(), weights())
+        await worker.get(wire.Run)
+
+
 @pytest.mark.fault("S15")
 async def test_a_message_in_pieces_of_a_byte_and_a_flood_of_pings_are_borne(served: Served) -> None:
     raw = await Raw.open(served)

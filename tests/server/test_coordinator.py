@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from distml_py import io, wire
 from distml_py.errors import FormatError
-from distml_server import coordinator, sockets
+from distml_server import carrier, sockets
 from peers import CODE, Peer, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
@@ -84,7 +84,7 @@ async def test_all_workers_get_the_same_weights_and_share_the_work(
     served: Served, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if elsewhere:
-        for module in (sockets, coordinator):
+        for module in (sockets, carrier):
             monkeypatch.setattr(module, "THREAD_BYTES", 0)
     served.coordinator.begin(start(steps=3), weights())
     async with served.worker() as one, served.worker() as two:
@@ -207,7 +207,7 @@ async def test_a_step_that_cannot_be_computed_stops_the_run_and_hangs_nobody(
     def no_memory(*_: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(coordinator, "THREAD_BYTES", 0)
+    monkeypatch.setattr(carrier, "THREAD_BYTES", 0)
     served.coordinator.begin(start(shards=1), weights())
     monkeypatch.setattr(served.coordinator.model, "apply", no_memory)
     async with served.worker() as worker:
@@ -353,6 +353,8 @@ BAD_STARTS: dict[str, dict[str, Any]] = {
     "an optimizer that does not exist": {"optimizer": {"name": "__import__", "lr": 0.1}},
     "options that do not exist": {"optimizer": {"name": "SGD", "lr": 0.1, "foo": 1}},
     "parameters that are not the tensors": {"parameters": ["w", "c"]},
+    "a codec that is no word": {"exchange": {"codec": []}},
+    "a mode that is no word": {"exchange": {"mode": {}}},
     "a name that would move the cursor": {"recipe": "\x1b[2J"},
 }
 
@@ -381,8 +383,22 @@ async def test_another_name_for_this_machine_is_not_answered(served: Served) -> 
     for path in ("/", "/ws", "/api/status", "/nowhere"):
         async with served.client.get(served.url + path, headers={"Host": "rebound.example"}) as response:
             assert response.status == 421
-    async with served.client.get(f"{served.url}/api/status", headers={"Host": "classroom.test:80"}) as response:
-        assert response.status == 200
+    known = {"Host": "classroom.test:80"}
+    for path, status in (("/healthz", 200), ("/api/status", 401), ("/metrics", 401)):
+        async with served.client.get(served.url + path, headers=known) as response:
+            assert response.status == status
+
+
+@pytest.mark.fault("S3", "S35")
+async def test_a_page_that_came_by_another_name_needs_a_token(served: Served) -> None:
+    name = f"classroom.test:{served.port}"
+    for more in ({"Origin": f"http://{name}"}, {}):
+        async with served.socket(Host=name, **more) as raw:
+            await raw.send_str(str(wire.encode(wire.Hello(wire.PROTOCOL, "", "host", "x", ""))))
+            assert '"reason": "token"' in (await raw.receive()).data
+            assert (await raw.receive()).data == 4401
+    async with served.peer(served.access.host_token, Host=name, Origin=f"http://{name}") as host:
+        assert host.welcome.role == "host"
 
 
 @pytest.mark.fault("S3")
@@ -460,6 +476,30 @@ async def test_everybody_is_told_at_once_of_what_the_host_commands(served: Serve
                         pass
 
 
+async def test_who_was_sent_away_may_not_look_on_either(served: Served) -> None:
+    served.coordinator.begin(start(), weights())
+    async with served.peer("", "host") as host, served.worker("s1") as worker:
+        await host.send(wire.Command("kick", worker.welcome.worker))
+        assert await worker.closed() == 4403
+        with pytest.raises(ConnectionError, match="4403"):
+            async with served.peer(served.access.worker_token, "viewer", "s1"):
+                pass
+
+
+async def test_of_those_without_a_session_one_that_is_sent_away_is_not_all(served: Served) -> None:
+    async with served.peer("", "host") as host, served.worker() as first, served.worker():
+        await host.send(wire.Command("kick", first.welcome.worker))
+        assert await first.closed() == 4403
+        async with served.worker():
+            pass
+        await host.send(wire.Command("lock"))
+        while not served.coordinator.status()["locked"]:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionError, match="4403"):
+            async with served.worker():
+                pass
+
+
 async def test_a_locked_run_lets_nobody_new_in_until_it_is_unlocked(served: Served) -> None:
     async with served.peer("", "host") as host:
         await host.send(wire.Command("lock"))
@@ -519,6 +559,27 @@ async def test_a_frame_that_claims_a_gigabyte_is_refused_before_it_arrives(serve
         transport.write(struct.pack(">BBQI", 0x82, 0x80 | 127, 1 << 30, 0))
         assert await worker.closed() == 1009
         assert memory_bytes() - before < 5 << 20
+
+
+@pytest.mark.fault("S9", "R13")
+@pytest.mark.parametrize(("greeted", "pings"), [(True, False), (True, True), (False, False)])
+async def test_what_is_more_than_a_frame_of_this_peer_is_not_kept_while_it_arrives(
+    served: Served, greeted: bool, pings: bool
+) -> None:
+    """A host's frame may have 64 MB: of nobody else as much is put together before it is refused."""
+    async with served.worker() if greeted else served.socket(Origin=served.url) as peer:
+        raw = peer.socket if isinstance(peer, Peer) else peer
+        transport = raw._response.connection.transport
+        for number in range(40):
+            first = 0x02 if number == 0 else 0x00  # a message in pieces, and pings between them
+            if not transport.is_closing():
+                transport.write(struct.pack(">BBQI", first, 0x80 | 127, 1 << 16, 0) + bytes(1 << 16))
+                if pings:
+                    transport.write(struct.pack(">BBI", 0x89, 0x80 | 4, 0) + b"ping")
+        async with asyncio.timeout(4):
+            while (await raw.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
+                pass
+        assert raw.close_code == 1009
 
 
 def memory_bytes() -> int:
@@ -590,7 +651,7 @@ async def test_a_peer_that_never_reads_is_cut_off_and_the_others_go_on(served: S
         text = str(wire.encode(message)).encode()
         await loop.sock_sendall(deaf, struct.pack(">BBHI", 0x81, 0x80 | 126, len(text), 0) + text)
     await until(lambda: len(served.coordinator.rounds.joined()) == 1)
-    (unread,) = served.coordinator._connections.values()
+    (unread,) = served.coordinator.carrier.connections.values()
     await until(lambda: unread._transport is not None and unread._transport.get_write_buffer_size() > 0)
     assert unread._transport is not None
     assert unread._transport.get_write_buffer_size() <= served.coordinator.largest_frame("worker"), "one frame at most waits there"

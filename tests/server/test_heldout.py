@@ -47,6 +47,22 @@ def test_noise_before_anything_is_learned_takes_nothing_back() -> None:
     assert not any(back)
 
 
+@pytest.mark.parametrize("lie", [1e250, -1e250, 0.0])
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_liar_that_is_asked_first_neither_ends_the_guard_nor_takes_weights_back_for_ever(lie: float, alone: bool) -> None:
+    found = HeldOut()
+    found.note(0, "liar", lie)
+    if not alone:
+        found.note(0, "a", 2.3)
+    assert not found.judge(0)
+    back = []
+    for version, loss in ((10, 2.0), (20, 1.0), (30, 1.1), (40, 900.0), (50, 0.9)):
+        found.note(version, "a", loss)
+        found.note(version, "b", loss)
+        back.append(found.judge(version))
+    assert back == [False, False, False, True, False] and found.best == 50
+
+
 def test_many_versions_that_nobody_judges_are_forgotten() -> None:
     found = HeldOut()
     for version in range(100):

@@ -7,6 +7,7 @@ import stat
 import time
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from distml_py import wire
@@ -59,6 +60,23 @@ async def test_a_link_that_is_no_longer_good_is_refused_with_4401_and_no_data(tm
             rejected = await raw.receive()
             assert '"reason": "token"' in rejected.data and CODE not in rejected.data and old.token not in rejected.data
             assert (await raw.receive()).data == 4401
+
+
+@pytest.mark.fault("S3")
+async def test_a_link_for_one_run_hears_nothing_of_the_next(tmp_path: Path) -> None:
+    access = Access(True, invites=[Invite("host"), Invite("worker")])
+    async with serving(tmp_path, access=access) as served:
+        served.coordinator.begin(start(), weights())
+        access.invites.append(Invite("viewer", run=str(access.run)))
+        async with served.peer(access.invites[-1].token) as guest:
+            first = await guest.get(wire.Run)
+            served.coordinator.begin(start(seed=1), weights())
+            heard = []
+            async with asyncio.timeout(5):
+                while (received := await guest.socket.receive()).type is aiohttp.WSMsgType.TEXT:
+                    heard.append(received.data)
+            assert guest.socket.close_code == 4401 and first.run == access.invites[-1].run != access.run
+            assert not any('"type": "run"' in text for text in heard)
 
 
 @pytest.mark.fault("S3")

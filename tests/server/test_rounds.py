@@ -310,7 +310,11 @@ def test_an_evaluation_that_nobody_asked_for_or_that_makes_no_sense_is_refused()
     good = wire.Evaluation("run", 1, asked.split, asked.lease, 0.1, 0.5, 3, None)
     assert rejections(world.say("a", dataclasses.replace(good, lease="a.9"))) == ["no_lease"]
     assert rejections(world.say("a", dataclasses.replace(good, split="train"))) == ["no_lease"]
-    assert rejections(world.say("a", dataclasses.replace(good, accuracy=1.5))) == ["invalid"]
+    for wrong in ({"accuracy": 1.5}, {"accuracy": -0.1}, {"train_accuracy": 2.0}, {"train_accuracy": -1e299}, {"samples": 0}):
+        assert rejections(world.say("a", dataclasses.replace(good, **wrong))) == ["invalid"]
+        world.rounds.workers["a"].strikes = 0
+        (asked,) = [lease for lease in world.sent("a", wire.Evaluate) if lease.lease in world.rounds.workers["a"].leases]
+        good = dataclasses.replace(good, lease=asked.lease)
     world.work("a")
     assert world.rounds.state == "finished"
 
@@ -463,6 +467,17 @@ def test_a_solo_worker_that_does_not_yield_in_time_is_continued_without_it() -> 
     assert world.leases("a")[0].step == 0
     assert rejections(world.say("h", wire.Checkpoint("run", 7, "yield", 0.1))) == ["stale"]
     assert world.rounds.version == 0
+
+
+@pytest.mark.parametrize("steps_per_s", [5e-324, 1e-300, 1e299])
+def test_a_pace_that_cannot_be_does_not_keep_the_run_waiting_for_a_solo_worker_for_ever(steps_per_s: float) -> None:
+    world = World(steps=10)
+    world.join("h", role="host")
+    for _ in range(2):
+        world.say("h", wire.Progress("run", 1, 0.4, None, None, None, 0, steps_per_s))
+    world.join("a")
+    world.wait(61)
+    assert world.leases("a")[0].step == 0
 
 
 SOLO_WRONG: dict[str, tuple[wire.FromWorker, str]] = {

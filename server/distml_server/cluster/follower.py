@@ -96,7 +96,7 @@ class Follower:
     def welcome(self, connection: Connection, hello: wire.Hello, origin: str | None) -> wire.Rejected | None:
         """The role is known here; whether there are other reasons against it the leader says later."""
         self.access.refresh()
-        role = self.access.role(hello.token, hello.role, origin)
+        role = self.access.role(hello.token, hello.role, origin, connection.here)
         if role is None:
             link = "open the link that `distml serve` printed; a link from an earlier start is no longer good, nor an ended one"
             return wire.Rejected("token", link)

@@ -17,7 +17,8 @@ from distml_py.errors import FormatError, NonFiniteError
 
 from .. import robust, summing
 from ..aggregate import Model, Taken, in_order, norm
-from ..coordinator import Coordinator, Lost
+from ..carrier import Lost
+from ..coordinator import Coordinator
 from ..effects import Reject
 from ..sockets import Inspected
 from ..status import MOST_LISTED
@@ -60,7 +61,7 @@ class Leader:
         self._shares: asyncio.Queue[m.Share] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._standing, self._judged = Standing(transport, coordinator, term), asyncio.Event()
-        coordinator.apply = self.apply
+        coordinator.carrier.apply = self.apply
         coordinator.rounds.conduct.on_strike = coordinator.door.on_ban = self._judged.set
 
     async def open(self) -> None:

@@ -162,7 +162,7 @@ class Member:
             refusal = self._side.welcome(connection, hello, origin)
         else:
             self._access.refresh()
-            connection.role = self._access.role(hello.token, hello.role, origin) or ""
+            connection.role = self._access.role(hello.token, hello.role, origin, connection.here) or ""
             refusal = None if connection.role else wire.Rejected("token", "the link is not good, or not any more")
         if refusal is None:
             self._here[connection] = hello, origin

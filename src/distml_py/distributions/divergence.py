@@ -12,8 +12,9 @@ from .continuous import EULER, Exponential, Gumbel, Laplace, Normal, Uniform
 from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import Distribution, Independent
+from .factors import half_log_det, solved
 from .gamma import Beta, Dirichlet, Gamma
-from .multivariate import MultivariateNormal, solved
+from .multivariate import LowRankMultivariateNormal, MultivariateNormal
 from .transformed import HalfNormal, LogNormal
 
 Divergence = Callable[[Any, Any], Tensor]
@@ -69,11 +70,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
             return q._normalizer() - p._normalizer() + ((a - b) * (a.digamma() - total)).sum(-1)
         case Beta(), Beta():
             return kl_divergence(p._both, q._both)
-        case MultivariateNormal(), MultivariateNormal():
-            spread = stack([solved(q.scale_tril, column) for column in p.scale_tril.unbind(-1)], -1)
-            away = solved(q.scale_tril, q.loc - p.loc)
-            trace = (spread * spread).sum((-2, -1)) + (away * away).sum(-1)
-            return q._log_det() - p._log_det() + 0.5 * (trace - p.event_shape[0])
+        case MultivariateNormal() | LowRankMultivariateNormal(), MultivariateNormal() | LowRankMultivariateNormal():
+            return _of_normals(p.loc, p.scale_tril, q.loc, q.scale_tril)
         case Independent(), Independent() if p.reinterpreted_batch_ndims == q.reinterpreted_batch_ndims:
             return p._added(kl_divergence(p.base_dist, q.base_dist))
     found = _of_counts(p, q)
@@ -82,6 +80,14 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     raise UnsupportedError(
         f"not implemented: kl_divergence({type(p).__name__}, {type(q).__name__}); nearest is a mean of log_prob()"
     )
+
+
+def _of_normals(loc: Tensor, lower: Tensor, other_loc: Tensor, other: Tensor) -> Tensor:
+    """Of normals of several dimensions, by their means and their covariances' factors."""
+    spread = stack([solved(other, column) for column in lower.unbind(-1)], -1)
+    away = solved(other, other_loc - loc)
+    trace = (spread * spread).sum((-2, -1)) + (away * away).sum(-1)
+    return half_log_det(other) - half_log_det(lower) + 0.5 * (trace - loc.shape[-1])
 
 
 def _of_counts(p: Distribution, q: Distribution) -> Tensor | None:

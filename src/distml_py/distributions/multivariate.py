@@ -1,48 +1,18 @@
-"""MultivariateNormal and mixtures. Factors are made column by column, of arithmetic that differentiates itself."""
+"""MultivariateNormal, also of low rank, and mixtures. Their factors are factors.py's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from .. import live
-from ..creation import eye, zeros
+from ..creation import eye
 from ..errors import ShapeError
 from ..linalg import inv
-from ..tensor import Tensor, cat, no_grad, stack
+from ..tensor import Tensor, no_grad
 from . import constraints
 from .discrete import Categorical
 from .distribution import LOG_2PI, Distribution, standard_normal
-
-
-def cholesky(matrix: Tensor) -> Tensor:
-    """The lower triangle L with L L^T = matrix, shape (..., n, n). Raises ShapeError where there is none."""
-    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
-        raise ShapeError(f"a covariance has the shape (..., n, n), got {matrix.shape}")
-    size, columns = matrix.shape[-1], list[Tensor]()
-    for place in range(size):
-        rest = matrix[..., place:, place]
-        if columns:
-            known = stack(columns, -1)[..., place:, :]
-            rest = rest - (known * known[..., :1, :]).sum(-1)
-        column = rest / rest[..., :1].sqrt()
-        gap = zeros(*matrix.shape[:-2], place, dtype=matrix.dtype)
-        columns.append(cat([gap, column], -1) if place else column)
-    found = stack(columns, -1)
-    if live.state.recorder is None and not bool(found.detach().isfinite().all()):
-        raise ShapeError("the covariance is not positive definite: it has no Cholesky factor; add a small multiple of eye(n) to it")
-    return found
-
-
-def solved(lower: Tensor, value: Tensor) -> Tensor:
-    """x with lower x = value: lower (..., n, n), value (..., n)."""
-    found: list[Tensor] = []
-    for place in range(value.shape[-1]):
-        rest = value[..., place]
-        if found:
-            rest = rest - (lower[..., place, :place] * stack(found, -1)).sum(-1)
-        found.append(rest / lower[..., place, place])
-    return stack(found, -1)
+from .factors import cholesky, half_log_det, of_precision, solved
 
 
 class MultivariateNormal(Distribution):
@@ -72,7 +42,7 @@ class MultivariateNormal(Distribution):
         elif covariance_matrix is not None:
             lower = cholesky(covariance_matrix)
         else:
-            lower = _of_precision(given[0])
+            lower = of_precision(given[0])
         batch = (loc[..., :1] + lower[..., 0]).shape[:-1]
         self.loc, self.scale_tril = loc.expand(*batch, size), lower.expand(*batch, size, size)
         self._told = "scale_tril" if precision_matrix is None else "precision_matrix"
@@ -92,7 +62,7 @@ class MultivariateNormal(Distribution):
 
     def _log_det(self) -> Tensor:
         """Half the logarithm of the covariance's determinant."""
-        return self.scale_tril.diagonal(0, -2, -1).log().sum(-1)
+        return half_log_det(self.scale_tril)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
@@ -119,12 +89,78 @@ class MultivariateNormal(Distribution):
         return (self.scale_tril**2).sum(-1).expand(*self.batch_shape, *self.event_shape)
 
 
-def _of_precision(matrix: Tensor) -> Tensor:
-    """The covariance's factor, as the inverse of the precision's, turned round."""
-    turned = cholesky(matrix.flip(-1, -2)).flip(-1, -2).mT
-    size = matrix.shape[-1]
-    rows = [solved(turned, column) for column in eye(size, dtype=matrix.dtype).unbind(0)]
-    return stack(rows, -1)
+class LowRankMultivariateNormal(Distribution):
+    """loc: (..., n); its covariance is cov_factor cov_factor^T + diag(cov_diag), of shapes (..., n, rank) and (..., n).
+
+    Scored by the matrix I + W^T D^-1 W of the rank's size (Woodbury 1950).
+    """
+
+    has_rsample = True
+    arg_constraints: ClassVar[Any] = {
+        "loc": constraints.real_vector,
+        "cov_factor": constraints.independent(constraints.real, 2),
+        "cov_diag": constraints.independent(constraints.positive, 1),
+    }
+    support = constraints.real_vector
+
+    def __init__(self, loc: Tensor, cov_factor: Tensor, cov_diag: Tensor, validate_args: bool | None = None):
+        if loc.ndim < 1:
+            raise ShapeError("loc must be at least one-dimensional: LowRankMultivariateNormal takes (..., n), got shape ()")
+        size = loc.shape[-1]
+        if cov_factor.ndim < 2 or cov_factor.shape[-2] != size:
+            raise ShapeError(f"cov_factor must be a batch of matrices with shape {size} x m, got {cov_factor.shape}")
+        if cov_diag.shape[-1:] != (size,):
+            raise ShapeError(f"cov_diag must be a batch of vectors with shape ({size},), got {cov_diag.shape}")
+        batch = (loc[..., 0] + cov_factor[..., 0, 0] + cov_diag[..., 0]).shape
+        self.loc, self.cov_diag = loc.expand(*batch, size), cov_diag.expand(*batch, size)
+        self.cov_factor = cov_factor.expand(*batch, size, cov_factor.shape[-1])
+        self._weighed = cov_factor.mT / cov_diag.unsqueeze(-2)
+        self._inner = cholesky(self._weighed @ cov_factor + eye(cov_factor.shape[-1], dtype=loc.dtype))
+        super().__init__(batch, (size,), validate_args)
+
+    def _log_det(self) -> Tensor:
+        """Half the logarithm of the covariance's determinant."""
+        return half_log_det(self._inner) + self.cov_diag.log().sum(-1) / 2
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        size = self._extended(sample_shape)
+        common = standard_normal((*size[:-1], self.cov_factor.shape[-1]))
+        own = self.cov_diag.sqrt() * standard_normal(size)
+        return self.loc + (self.cov_factor @ common.unsqueeze(-1)).squeeze(-1) + own
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        self._validate_sample(value)
+        away = value - self.loc
+        inner = solved(self._inner, (self._weighed @ away.unsqueeze(-1)).squeeze(-1))
+        square = (away * away / self.cov_diag).sum(-1) - (inner * inner).sum(-1)
+        return -0.5 * (square + self.event_shape[0] * LOG_2PI) - self._log_det()
+
+    def entropy(self) -> Tensor:
+        return 0.5 * self.event_shape[0] * (1 + LOG_2PI) + self._log_det()
+
+    @property
+    def covariance_matrix(self) -> Tensor:
+        return self.cov_factor @ self.cov_factor.mT + self.cov_diag.diag_embed()
+
+    @property
+    def scale_tril(self) -> Tensor:
+        return cholesky(self.covariance_matrix)
+
+    @property
+    def precision_matrix(self) -> Tensor:
+        return inv(self.covariance_matrix)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        return (self.cov_factor**2).sum(-1) + self.cov_diag
 
 
 class MixtureSameFamily(Distribution):

@@ -1,4 +1,7 @@
-"""Maps with an inverse and the logarithm of their slope. PyTorch's torch.distributions.transforms. Nothing is drawn here."""
+"""Maps with an inverse and the logarithm of their slope, and all others by PyTorch's names: torch.distributions.transforms.
+
+Nothing is drawn here.
+"""
 
 from __future__ import annotations
 
@@ -6,174 +9,20 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import ArgumentError, UnsupportedError
 from ..functions.activation import logsigmoid, softplus
-from ..tensor import Tensor, cat, stack
+from ..tensor import Tensor, cat
 from . import constraints
-
-
-class Transform:
-    """event_dim: how many dimensions one value has. Subclasses define _call, _inverse and log_abs_det_jacobian."""
-
-    bijective = True
-    event_dim = 0
-    domain: Any = constraints.real
-    codomain: Any = constraints.real
-
-    def __init__(self, cache_size: int = 0):
-        self.cache_size = cache_size
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self._call(x)
-
-    def _call(self, x: Tensor) -> Tensor:
-        raise UnsupportedError(f"not implemented: {type(self).__name__}(x); define _call(self, x)")
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        raise UnsupportedError(f"not implemented: the inverse of {type(self).__name__}; define _inverse(self, y)")
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        """log |dy/dx|, where y = self(x)."""
-        raise UnsupportedError(f"not implemented: {type(self).__name__}.log_abs_det_jacobian")
-
-    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        return tuple(shape)
-
-    @property
-    def inv(self) -> Transform:
-        return _Inverse(self)
-
-    @property
-    def sign(self) -> Any:
-        """1 where it rises, -1 where it falls."""
-        return 1
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
-
-
-class _Inverse(Transform):
-    def __init__(self, transform: Transform):
-        super().__init__()
-        self._of, self.event_dim = transform, transform.event_dim
-        self.domain, self.codomain, self.bijective = transform.codomain, transform.domain, transform.bijective
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self._of._inverse(x)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return self._of(y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return -self._of.log_abs_det_jacobian(y, x)
-
-    @property
-    def inv(self) -> Transform:
-        return self._of
-
-    @property
-    def sign(self) -> Any:
-        return self._of.sign
-
-    def __repr__(self) -> str:
-        return f"_InverseTransform({self._of!r})"
-
-
-class ComposeTransform(Transform):
-    """One after another."""
-
-    def __init__(self, parts: Sequence[Transform], cache_size: int = 0):
-        super().__init__(cache_size)
-        self.parts = list(parts)
-        self.event_dim = max((part.event_dim for part in self.parts), default=0)
-        self.bijective = all(part.bijective for part in self.parts)
-        if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
-
-    def _call(self, x: Tensor) -> Tensor:
-        for part in self.parts:
-            x = part(x)
-        return x
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        for part in reversed(self.parts):
-            y = part._inverse(y)
-        return y
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        found: Any = x * 0 if not self.event_dim else (x * 0).sum(tuple(range(-self.event_dim, 0)))
-        for part in self.parts:
-            next_x = part(x)
-            found = found + summed(part.log_abs_det_jacobian(x, next_x), self.event_dim - part.event_dim)
-            x = next_x
-        return found
-
-    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        for part in self.parts:
-            shape = part.forward_shape(shape)
-        return tuple(shape)
-
-    @property
-    def sign(self) -> Any:
-        found: Any = 1
-        for part in self.parts:
-            found = found * part.sign
-        return found
-
-    def __repr__(self) -> str:
-        return "ComposeTransform(\n    " + ",\n    ".join(map(repr, self.parts)) + "\n)"
-
-
-def summed(x: Tensor, count: int) -> Tensor:
-    """x with its last dimensions added up."""
-    return x.sum(tuple(range(-count, 0))) if count else x
-
-
-class IndependentTransform(Transform):
-    """A transform whose last dimensions count as one value."""
-
-    def __init__(self, base_transform: Transform, reinterpreted_batch_ndims: int, cache_size: int = 0):
-        super().__init__(cache_size)
-        self.base_transform, self.reinterpreted_batch_ndims = base_transform, reinterpreted_batch_ndims
-        self.event_dim = base_transform.event_dim + reinterpreted_batch_ndims
-        self.domain = constraints.independent(base_transform.domain, reinterpreted_batch_ndims)
-        self.codomain = constraints.independent(base_transform.codomain, reinterpreted_batch_ndims)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return self.base_transform(x)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return self.base_transform._inverse(y)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return summed(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
-
-
-class ReshapeTransform(Transform):
-    """Values of in_shape become values of out_shape."""
-
-    def __init__(self, in_shape: Sequence[int], out_shape: Sequence[int], cache_size: int = 0):
-        super().__init__(cache_size)
-        if math.prod(in_shape) != math.prod(out_shape):
-            raise ArgumentError(f"in_shape, out_shape have different numbers of elements: {tuple(in_shape)}, {tuple(out_shape)}")
-        self.in_shape, self.out_shape, self.event_dim = tuple(in_shape), tuple(out_shape), len(in_shape)
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[: x.ndim - len(self.in_shape)], *self.out_shape)
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.reshape(*y.shape[: y.ndim - len(self.out_shape)], *self.in_shape)
-
-    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return x.new_zeros(x.shape[: x.ndim - len(self.in_shape)])
-
-    def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
-        return (*shape[: len(shape) - len(self.in_shape)], *self.out_shape)
+from .matrix_transforms import CorrCholeskyTransform as CorrCholeskyTransform
+from .matrix_transforms import LowerCholeskyTransform as LowerCholeskyTransform
+from .matrix_transforms import PositiveDefiniteTransform as PositiveDefiniteTransform
+from .transform import CatTransform as CatTransform
+from .transform import ComposeTransform as ComposeTransform
+from .transform import IndependentTransform as IndependentTransform
+from .transform import ReshapeTransform as ReshapeTransform
+from .transform import StackTransform as StackTransform
+from .transform import Transform as Transform
+from .transform import identity_transform as identity_transform
+from .transform import summed as summed
 
 
 class AffineTransform(Transform):
@@ -324,72 +173,31 @@ class StickBreakingTransform(Transform):
     def forward_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return (*shape[:-1], shape[-1] + 1)
 
-
-class LowerCholeskyTransform(Transform):
-    """A square of numbers as a lower triangle with a positive diagonal."""
-
-    event_dim = 2
-    codomain = constraints.lower_cholesky
-
-    def _call(self, x: Tensor) -> Tensor:
-        return x.tril(-1) + x.diagonal(0, -2, -1).exp().diag_embed()
-
-    def _inverse(self, y: Tensor) -> Tensor:
-        return y.tril(-1) + y.diagonal(0, -2, -1).log().diag_embed()
+    def inverse_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return (*shape[:-1], shape[-1] - 1)
 
 
-class _Several(Transform):
-    """Each transform on its part along dim."""
+class CumulativeDistributionTransform(Transform):
+    """A draw of a distribution as the share of draws that lie below it."""
 
-    def __init__(self, tseq: Sequence[Transform], dim: int, cache_size: int):
+    codomain = constraints.unit_interval
+
+    def __init__(self, distribution: Any, cache_size: int = 0):
         super().__init__(cache_size)
-        self.transforms, self.dim = list(tseq), dim
+        self.distribution = distribution
 
-    def _each(self, word: str, *values: Tensor) -> Tensor:
-        parts = zip(self.transforms, *map(self._parts, values), strict=True)
-        return self._joined([getattr(transform, word)(*part) for transform, *part in parts])
-
-    def _parts(self, value: Tensor) -> Sequence[Tensor]:
-        raise NotImplementedError
-
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        raise NotImplementedError
+    @property
+    def domain(self) -> Any:
+        return self.distribution.support
 
     def _call(self, x: Tensor) -> Tensor:
-        return self._each("_call", x)
+        found: Tensor = self.distribution.cdf(x)
+        return found
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return self._each("_inverse", y)
+        found: Tensor = self.distribution.icdf(y)
+        return found
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._each("log_abs_det_jacobian", x, y)
-
-
-class CatTransform(_Several):
-    """Each transform on its part along dim, of so many numbers."""
-
-    def __init__(self, tseq: Sequence[Transform], dim: int = 0, lengths: Sequence[int] | None = None, cache_size: int = 0):
-        super().__init__(tseq, dim, cache_size)
-        self.lengths = [1] * len(self.transforms) if lengths is None else list(lengths)
-
-    def _parts(self, value: Tensor) -> Sequence[Tensor]:
-        return value.split(self.lengths, self.dim)
-
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        return cat(parts, self.dim)
-
-
-class StackTransform(_Several):
-    """Each transform on its slice along dim."""
-
-    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0):
-        super().__init__(tseq, dim, cache_size)
-
-    def _parts(self, value: Tensor) -> Sequence[Tensor]:
-        return value.unbind(self.dim)
-
-    def _joined(self, parts: list[Tensor]) -> Tensor:
-        return stack(parts, self.dim)
-
-
-identity_transform = ComposeTransform([])
+        found: Tensor = self.distribution.log_prob(x)
+        return found

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..tensor import Tensor, where
 from ..tensor.arguments import guarded
-from ..tensor.moments import vector_norm
+from ..tensor.moments import MATRIX_NORMS, vector_norm
 from ..tensor.returned import returned
 from ..tensor.tensor import method
 from . import decompositions, solving
@@ -68,6 +68,9 @@ def nuclear_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tenso
     for axis in sorted(axis % input.ndim for axis in ((-2, -1) if dim is None else dim)):
         values = values.unsqueeze(axis)
     return values
+
+
+MATRIX_NORMS["nuc"] = nuclear_norm
 
 
 def frobenius_norm(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:

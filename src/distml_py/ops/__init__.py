@@ -67,7 +67,7 @@ from .functions import (
 )
 from .index import GATHER, SCATTER_ADD
 from .move import DETACH, EXPAND, PAD, PERMUTE, RESHAPE, SLICE, WINDOW
-from .narrow import BRAIN, HALF
+from .narrow import BITS, BRAIN, FROM_BITS, HALF
 from .ordering import ARGSORT, LAST_AT
 from .reduce import AMAX, ARGMAX, EXP_SUM, MOMENTS, SUM
 from .rounding import (

@@ -1,11 +1,11 @@
-"""Rows that round to fewer bits than float32 has: float16 and bfloat16, to the nearest, ties to even. Stored as float32."""
+"""Rows of float32's bits: rounded to those that float16 and bfloat16 have, to the nearest, ties to even; or read as an integer."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..graph import Node, apply
-from ..op import Elementwise
+from ..op import Elementwise, float32, int32
 
 
 def _half(x: np.ndarray) -> np.ndarray:
@@ -52,4 +52,10 @@ BRAIN: Elementwise = Elementwise(
     float found = uintBitsToFloat((bits + 0x7fffu + ((bits >> 16u) & 1u)) & 0xffff0000u);
     return mix(found, x, isnan(x) || isinf(x));
 }""",
+)
+BITS: Elementwise = Elementwise(
+    "bits", lambda x: np.asarray(x, np.float32).view(np.int32), glsl="floatBitsToInt({0})", result=int32
+)
+FROM_BITS: Elementwise = Elementwise(
+    "from_bits", lambda x: np.asarray(x).view(np.float32), glsl="intBitsToFloat({0})", result=float32
 )

@@ -89,13 +89,16 @@ def _flat(gradient: np.ndarray, tolerance: float) -> bool:
 
 
 class _Search:
-    """The parameters of one step() as one line of numbers, x, with the loss and the gradient there."""
+    """The parameters of one step() as one line of numbers, with the loss and the gradient there."""
 
     def __init__(self, optimizer: LBFGS, closure: Closure):
         self.group, self.closure = optimizer.param_groups[0], closure
         self.tensors: list[Tensor] = self.group["params"]
-        self.x = np.concatenate([tensor.detach().numpy().reshape(-1) for tensor in self.tensors])
-        self.loss, self.gradient = 0.0, np.zeros_like(self.x)
+        self.loss, self.gradient = 0.0, np.zeros(0, np.float32)
+
+    def here(self) -> np.ndarray:
+        """The parameters as they are: a closure may have moved them, as those do that clamp an image."""
+        return np.concatenate([tensor.detach().numpy().reshape(-1) for tensor in self.tensors])
 
     def evaluate(self) -> Any:
         with enable_grad():
@@ -106,7 +109,7 @@ class _Search:
         return found
 
     def move_to(self, x: np.ndarray) -> None:
-        self.x, first = x, 0
+        first = 0
         with no_grad():
             for tensor in self.tensors:
                 tensor.copy_(Tensor(x[first : first + tensor.numel()].reshape(tensor.shape), tensor.dtype))
@@ -140,7 +143,7 @@ class _Search:
 
     def _along(self, t: float, d: np.ndarray, slope: float, again: bool, most: int) -> tuple[float, int]:
         """Moves along d. Returns how far, and how often the loss was computed. again: it is needed where this ends; most: times."""
-        start = self.x
+        start = self.here()
         if self.group["line_search_fn"] is None:
             self.move_to(start + np.asarray(t, d.dtype) * d)
             if again:

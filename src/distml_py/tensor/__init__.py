@@ -9,6 +9,7 @@ from . import (
     arguments,
     arithmetic,
     assigning,
+    bessel,
     by_hand,
     choosing,
     conversion,
@@ -37,6 +38,7 @@ from .tensor import Later, Tensor, apply, made
 FAMILIES = (
     arithmetic,
     assigning,
+    bessel,
     by_hand,
     choosing,
     conversion,

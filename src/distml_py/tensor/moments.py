@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .. import broadcast
@@ -10,6 +11,8 @@ from ..dtypes import fraction
 from ..errors import DtypeError, ShapeError
 from .choosing import where
 from .tensor import Tensor, method
+
+MATRIX_NORMS: dict[str, Callable[[Tensor, Any, bool], Tensor]] = {}  # by name; linalg adds its own
 
 
 def _corrected(dim: Any, unbiased: bool | None, correction: float | None) -> tuple[Any, float]:
@@ -61,7 +64,9 @@ def std_mean(
 
 @method
 def norm(input: Tensor, p: float | str | None = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-    """(sum of |x|^p)^(1/p) over dim. p: a number, math.inf, 0 (how many are not 0) or "fro" (2)."""
+    """(sum of |x|^p)^(1/p) over dim. p: a number, math.inf, 0 (how many are not 0), "fro" (2) or "nuc" (of a matrix)."""
+    if isinstance(p, str) and p in MATRIX_NORMS:
+        return MATRIX_NORMS[p](input if dtype is None else input.to(dtype), dim, keepdim)
     if p not in (None, "fro") and not isinstance(p, (int, float)):
         raise DtypeError(f"norm: p is a number, math.inf or 'fro', got {p!r}; matrices' own norms are torch.linalg.matrix_norm's")
     return vector_norm(input, 2 if p in (None, "fro") else p, dim, keepdim, dtype=dtype)  # type: ignore[arg-type]

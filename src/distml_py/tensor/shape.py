@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import broadcast, graph, ops
+from ..dtypes import BOOL, FLOAT32, INT8, INT32, UINT8, DType, dtype_of
 from ..errors import IndexRangeError, ShapeError, UnsupportedError
 from . import sharing
 from .counting import read
@@ -29,14 +30,36 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 @method
-def view(input: Tensor, *shape: Any) -> Tensor:
-    """Shares its numbers with input, whose strides are never in the way; view(dtype) of another dtype is not implemented."""
-    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer)):
-        raise UnsupportedError(f"not implemented: torch.Tensor.view({shape[0]}); nearest is torch.Tensor.to({shape[0]})")
+def view(input: Tensor, *shape: object, dtype: Any = None) -> Tensor:
+    """Shares its numbers with input, whose strides are never in the way. view(dtype): the same bits, see _read_as()."""
+    if dtype is not None or (len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, np.integer))):
+        return _read_as(input, dtype_of(shape[0] if dtype is None else dtype))
     new = broadcast.filled_in(listed(shape), input.numel(), "view")
     if new == input.shape:
         return _same(input)
     return sharing.shared(made(graph.apply(ops.RESHAPE, input._node, attrs=(new,)), input), input)
+
+
+def _read_as(input: Tensor, kind: DType) -> Tensor:
+    """input's bits as numbers of a dtype that has as many, outside the gradient's graph; not input's own memory, as PyTorch's are.
+
+    float32 and int32; integers of one size, which are kept by their values and wrap. Raises UnsupportedError for others.
+    """
+    mine = input.dtype
+    if kind is mine:
+        return _same(input)
+    if {mine, kind} <= {UINT8, INT8, BOOL}:
+        return input.detach().to(kind)
+    if mine is FLOAT32 and kind is INT32:
+        found = Tensor(graph.apply(ops.BITS, input._node))
+        found._kind = INT32
+        return found
+    if mine is INT32 and kind is FLOAT32:
+        return Tensor(graph.apply(ops.FROM_BITS, input._node))
+    raise UnsupportedError(
+        f"not implemented: torch.Tensor.view({kind}) of {mine}; nearest is torch.Tensor.to({kind}), "
+        "or float32 and int32, int8 and uint8"
+    )
 
 
 def _same(input: Tensor) -> Tensor:
