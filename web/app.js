@@ -139,7 +139,7 @@ function report(news, run) {
   if (news.step !== null && !isShared() && ["training", "finished", "stopped"].includes(news.state)) {
     if (runs.current?.history.report(news)) view.curves.changed();
   }
-  draw(known.report?.state === before ? NUMBERS_EVERY_MS : DRAW_EVERY_MS);
+  drawWithin(known.report?.state === before ? NUMBERS_EVERY_MS : DRAW_EVERY_MS);
 }
 
 function isShared() {
@@ -287,8 +287,13 @@ function checkEnd(run) {
 
 // ---------------------------------------------------------------- drawing
 
-/** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. @param {number} [every_ms] */
-function draw(every_ms = DRAW_EVERY_MS) {
+/** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. */
+function draw() {
+  drawWithin(DRAW_EVERY_MS);
+}
+
+/** @param {number} every_ms  since the last time */
+function drawWithin(every_ms) {
   const due = Math.max(performance.now() + DRAW_SOON_MS, drawnAt + every_ms);
   if (drawTimer && due >= drawDue) return;
   clearTimeout(drawTimer);

@@ -463,7 +463,7 @@ async def test_the_host_sends_a_worker_away_and_it_cannot_come_back(served: Serv
 
 async def test_everybody_is_told_at_once_of_what_the_host_commands(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """However seldom all are told otherwise: with many tabs the next time is far off."""
-    monkeypatch.setattr(coordinator, "STATUS_EVERY_S", 60.0)
+    monkeypatch.setattr("distml_server.coordinator.STATUS_EVERY_S", 60.0)
     await asyncio.sleep(0.6)  # the last time that was told as often as usual
     async with served.peer("", "host") as host, served.worker() as worker:
         await host.send(start(steps=9), prefixed(weights()))
