@@ -47,7 +47,8 @@ def pack(
     for index, slots in sorted(optimizer.state_dict()["state"].items()):
         for slot, value in slots.items():
             if value is not None:
-                arrays[f"{OPTIMIZER}{slot}/{index}"] = _as_array(value)
+                counted = slot == "step" and isinstance(value, Tensor)  # a whole number, which a state_dict shows as PyTorch does
+                arrays[f"{OPTIMIZER}{slot}/{index}"] = np.asarray(int(value.item())) if counted else _as_array(value)
     return arrays
 
 

@@ -26,6 +26,10 @@ NEAREST = {
     "istft": "numpy.fft of x.numpy()",
     "fft": "numpy.fft of x.numpy()",
     "jit": "distml_py.compile",
+    **dict.fromkeys(("qint8", "quint8", "qint32", "quantize_per_tensor", "quantize_per_channel"), "float32 throughout"),
+    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "uint16", "uint32", "uint64"), "float16, bfloat16, uint8 and int64"),
+    **dict.fromkeys(("FloatStorage", "LongStorage", "UntypedStorage", "TypedStorage"), "x.numpy()"),
+    **dict.fromkeys(("monitor", "futures", "classes", "contrib", "rpc", "_C"), "the program's own Python"),
 }
 
 # modules that are not here, and what does their work
@@ -33,6 +37,10 @@ MODULES = {
     "torch.ops": "the function by its own name, as torch.add",
     "torch.fx": "the module's own Python",
     "torch.fft": "numpy.fft of x.numpy()",
+    **dict.fromkeys(("torch.monitor", "torch.futures", "torch.classes", "torch.contrib", "torch._C"), "the program's own Python"),
+    **dict.fromkeys(("torch.nn.qat", "torch.nn.intrinsic", "torch.nn.quantizable"), "float32 throughout"),
+    **dict.fromkeys(("torch.utils.mobile_optimizer", "torch.utils.bottleneck"), "distml_py.profile"),
+    "torch.nn.attention.flex_attention": "F.scaled_dot_product_attention with a mask",
     "torch.hub": "a model of distml_py.models, and load_state_dict()",
     "torch.onnx": "a model of distml_py.models and its export",
     "torch.profiler": "distml_py.profile",
@@ -67,7 +75,8 @@ def missing(module: str, name: str, ours: Iterable[str]) -> AttributeError:
     """The error for module.name; ours: the names that are here."""
     if f"{module}.{name}" in MODULES:
         return MissingNameError(f"not implemented: {module}.{name}; nearest is {MODULES[f'{module}.{name}']}")
-    if name.startswith("__") or name not in NAMES.get(module, ()):
+    undocumented = module == "torch" and name in NEAREST
+    if name.startswith("__") or not (undocumented or name in NAMES.get(module, ())):
         return AttributeError(f"{module} has no attribute {name!r} here, nor is it among PyTorch's documented names")
     near = NEAREST.get(name)
     if near is None:

@@ -248,7 +248,9 @@ FINDING: list[Row] = [
         ShapeError,
         "searchsorted: all sizes but the last must agree, got (2, 3) and (3, 1)",
     ),
-    (lambda: full(3).norm("nuc"), DtypeError, "norm: p is a number, math.inf or 'fro', got 'nuc'"),
+    (lambda: full(3).norm("nux"), DtypeError, "norm: p is a number, math.inf or 'fro', got 'nux'"),
+    (lambda: full(3) * 1j, DtypeError, "not implemented: complex numbers, in mul; nearest is two float32 tensors"),
+    (lambda: dm.tensor([1j]), DtypeError, "not implemented: complex numbers, complex128; nearest is two float32 tensors"),
     (lambda: ints(1).norm(), DtypeError, "norm needs floating-point numbers, got int64; use .float()"),
     (
         lambda: dm.linalg.matrix_norm(full(2, 2), 3),
@@ -402,9 +404,9 @@ SHARING: list[Row] = [
     ),
     (lambda: (leaf(4) * 2)[1:].detach_(), GradientError, "can't detach views in place; use detach() instead"),
     (
-        lambda: full(4).view(dm.int32),
+        lambda: full(4).view(dm.float16),
         UnsupportedError,
-        "not implemented: torch.Tensor.view(torch.int32); nearest is torch.Tensor.to(torch.int32)",
+        "not implemented: torch.Tensor.view(torch.float16) of torch.float32; nearest is torch.Tensor.to(torch.float16)",
     ),
 ]
 

@@ -560,3 +560,16 @@ def test_gradients_reach_a_wishart_a_low_rank_and_a_bounded_draw() -> None:
         ours.ContinuousBernoulli(logits=mine).icdf(dm.tensor(u.astype(np.float32))).sum().backward()
         theirs.ContinuousBernoulli(logits=judge).icdf(torch.tensor(u)).sum().backward()
         np.testing.assert_allclose(mine.grad.item(), judge.grad.item(), rtol=1e-4)  # type: ignore[union-attr]
+
+
+def test_texts_of_mixtures_sizes_and_errors_are_pytorchs() -> None:
+    told = []
+    for lib, home in ((dm, ours), (torch, theirs)):
+        mixture = home.MixtureSameFamily(home.Categorical(probs=lib.ones(2)), home.Normal(lib.zeros(2), 1.0))
+        squashed = home.TransformedDistribution(home.Normal(lib.zeros(3), 1.0), home.ExpTransform())
+        words = [repr(mixture).replace(", logits: torch.Size([2])", ""), repr(squashed.support)]
+        words += [str(mixture.batch_shape), str(squashed.batch_shape), str(squashed.event_shape)]
+        with pytest.raises(ValueError, match="Expected parameter scale") as raised:
+            home.Normal(lib.zeros(1), lib.full((1,), -1.0), validate_args=True)
+        told.append([*words, str(raised.value)])
+    assert told[0] == [word.replace("torch.Size([1])", "(1,)") for word in told[1]]

@@ -77,3 +77,48 @@ def test_a_part_of_a_model_can_be_another_one() -> None:
     model.set_submodule("0.0", dm.nn.Identity())
     assert isinstance(model[0][0], dm.nn.Identity)
     assert model.to_empty(device="cpu") is model.share_memory() is model
+
+
+ABSENT = [
+    "torch.fft",
+    "torch.fx",
+    "torch.nested",
+    "torch.masked",
+    "torch.package",
+    "torch.signal",
+    "torch.export",
+    "torch.quantization",
+    "torch.ao",
+    "torch.monitor",
+    "torch.futures",
+    "torch.nn.qat",
+    "torch.nn.intrinsic",
+    "torch.nn.attention.flex_attention",
+    "torch.utils.dlpack",
+    "torch.utils.cpp_extension",
+    "torch.utils.mobile_optimizer",
+    "torch.fx.experimental",
+]
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_module_that_is_not_here_says_so_however_it_is_asked_for(name: str) -> None:
+    home, _, last = name.rpartition(".")
+    tries = [f"import {name}", f"import {name} as short", f"from {name} import something", f"import torch\n{name}.something"]
+    tries += [f"from {home} import {last}\n{last}.something"]
+    with dm.as_torch():
+        for text in tries:
+            with pytest.raises(NotImplementedError, match=r"not implemented: torch\..*; nearest is "):
+                exec(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("torch.ones(2) * 1j", "torch.tensor([1j])", "torch.complex64", "torch.view_as_complex(torch.ones(2, 2))", "torch.qint8"),
+        *("torch.polar", "torch.stft", "torch.float8_e5m2", "torch.UntypedStorage", "torch.quantize_per_tensor"),
+    ],
+)
+def test_complex_and_quantized_numbers_say_that_they_are_not_here(text: str) -> None:
+    with dm.as_torch(), pytest.raises((NotImplementedError, TypeError), match="not implemented: .*; nearest is "):
+        exec(f"import torch\n{text}", {})

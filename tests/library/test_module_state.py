@@ -229,5 +229,18 @@ def test_a_gradient_that_has_come_is_told() -> None:
 
 
 def test_state_dict_errors_name_the_class_of_wrong_entries() -> None:
-    with pytest.raises(ShapeError, match=r"load_state_dict: weight has shape \(1, 2\), got \(2, 2\)"):
+    with pytest.raises(ShapeError, match="size mismatch for weight: copying a param with shape"):
         dm.nn.Linear(2, 1).load_state_dict({"weight": dm.ones(2, 2), "bias": dm.ones(1)})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_wrong_with_a_state_is_told_whole_in_pytorchs_words(strict: bool) -> None:
+    told = []
+    for lib in (dm, torch):
+        net = lib.nn.Sequential(lib.nn.Linear(2, 3), lib.nn.BatchNorm1d(3))
+        state = {"0.weight": lib.ones(2, 2), "1.weight": lib.ones(4), "1.bias": lib.ones(3), "fc.bias": lib.ones(1)}
+        with pytest.raises(RuntimeError) as raised:
+            net.load_state_dict(state, strict=strict)
+        told.append(str(raised.value))
+        assert net[1].bias.tolist() == [0, 0, 0] or lib is torch  # here nothing was loaded
+    assert told[0] == told[1]

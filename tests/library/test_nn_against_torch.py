@@ -260,9 +260,9 @@ def test_sequential_is_a_list_of_modules() -> None:
 def test_a_state_dict_that_does_not_fit_is_named() -> None:
     net = nn.Linear(2, 3)
     before = net.weight.detach().numpy().tolist()
-    with pytest.raises(ShapeError, match=r"load_state_dict: missing \['bias'\], unexpected \['extra'\]; strict=False skips them"):
+    with pytest.raises(ShapeError, match=r'Missing key\(s\) in state_dict: "bias". \n\tUnexpected key\(s\) in state_dict: "extra"'):
         net.load_state_dict({"weight": np.zeros((3, 2), np.float32), "extra": np.zeros(1, np.float32)})
-    with pytest.raises(ShapeError, match=r"load_state_dict: weight has shape \(3, 2\), got \(2, 3\)"):
+    with pytest.raises(ShapeError, match="size mismatch for weight"):
         net.load_state_dict({"weight": np.zeros((2, 3), np.float32), "bias": np.zeros(3, np.float32)})
     assert net.weight.detach().numpy().tolist() == before
     net.load_state_dict({"weight": np.zeros((3, 2), np.float32)}, strict=False)

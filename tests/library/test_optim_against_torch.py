@@ -118,6 +118,11 @@ def test_a_state_dict_has_pytorchs_layout(name: str) -> None:
     step(dm, ours, mine)
     step(torch, theirs, other)
     found, wanted = mine.state_dict(), other.state_dict()
+    assert [list(group) for group in found["param_groups"]] == [list(group) for group in wanted["param_groups"]]
+    for number, slots in found["state"].items():  # steps are counted in tensors, or are not, as PyTorch's
+        count, meant = slots.get("step"), wanted["state"][number].get("step")
+        assert hasattr(count, "dtype") == hasattr(meant, "dtype")
+        assert repr(count) == repr(meant)
     never = {"mu_product", "eta", "mu"}  # NAdam and ASGD work them out from the step
     # Adagrad's state begins with it in PyTorch, and with a first gradient here
     assert {number: set(slots) for number, slots in found["state"].items()} == {
@@ -287,6 +292,24 @@ def test_a_step_that_calls_another_one_is_told_once() -> None:
     optimizer.register_step_post_hook(lambda o, a, k: seen.append("after"))
     step(dm, parameters, optimizer)
     assert seen == ["after"]
+
+
+def test_a_state_of_other_groups_is_refused_in_pytorchs_words() -> None:
+    for lib in (dm, torch):
+        a, b = lib.ones(1, requires_grad=True), lib.ones(2, requires_grad=True)
+        rule = lib.optim.Adam([a, b])
+        with pytest.raises(ValueError, match="loaded state dict has a different number of parameter groups"):
+            rule.load_state_dict({"state": {}, "param_groups": []})
+        with pytest.raises(ValueError, match="contains a parameter group that doesn't match the size of optimizer's group"):
+            rule.load_state_dict(lib.optim.Adam([a]).state_dict())
+
+
+def test_the_text_of_several_groups_is_pytorchs() -> None:
+    told = []
+    for lib in (dm, torch):
+        a, b = lib.ones(1, requires_grad=True), lib.ones(2, requires_grad=True)
+        told.append(repr(lib.optim.Adam([{"params": [a]}, {"params": [b], "lr": 0.5}], weight_decay=0.1)))
+    assert told[0] == told[1]
 
 
 def test_zero_grad_forgets_or_zeroes() -> None:

@@ -205,3 +205,50 @@ def test_one_cycle_ends() -> None:
         rule.step()
     with pytest.raises(RecipeError, match=r"OneCycleLR: call 4 of step\(\), total_steps is 3"):
         rule.step()
+
+
+STATES: dict[str, dict[str, Any]] = {
+    **{"StepLR": {"step_size": 2}, "MultiStepLR": {"milestones": [1, 2]}, "ExponentialLR": {"gamma": 0.9}, "PolynomialLR": {}},
+    **{"ConstantLR": {}, "LinearLR": {}, "CosineAnnealingLR": {"T_max": 4}, "CosineAnnealingWarmRestarts": {"T_0": 3}},
+    **{"OneCycleLR": {"max_lr": 0.1, "total_steps": 9, "three_phase": True}, "LambdaLR": {"lr_lambda": lambda epoch: 0.9**epoch}},
+    **{"MultiplicativeLR": {"lr_lambda": lambda epoch: 0.9}, "ReduceLROnPlateau": {}, "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1}},
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_the_state_of_a_schedule_has_pytorchs_names_order_and_numbers(name: str) -> None:
+    told, last = [], []
+    for lib in (dm, torch):
+        rule = lib.optim.SGD([lib.ones(2, requires_grad=True)], lr=0.1, momentum=0.9)
+        schedule = getattr(lib.optim.lr_scheduler, name)(rule, **STATES[name])
+        for _ in range(3):
+            rule.step()
+            schedule.step(1.0) if name == "ReduceLROnPlateau" else schedule.step()
+        told.append(schedule.state_dict())
+        rule.param_groups[0]["lr"] = 7.0
+        last.append(schedule.get_last_lr())
+        again = getattr(lib.optim.lr_scheduler, name)(rule, **STATES[name])
+        again.load_state_dict(dict(told[0]))  # either way
+        assert again.last_epoch == 3
+    mine, judge = ({**state, "_schedule_phases": 0} for state in told)
+    assert mine.keys() == judge.keys() and last[0] == pytest.approx(last[1], rel=1e-6)
+    for key, value in judge.items():
+        if isinstance(value, (float, list)) and key not in ("lr_lambdas", "_schedulers"):
+            assert mine[key] == pytest.approx(value, rel=1e-6), key
+        elif key != "_anneal_func_type":
+            assert mine[key] == value, key
+
+
+def test_schedules_of_several_have_pytorchs_state_and_last_rate() -> None:
+    told = []
+    for lib in (dm, torch):
+        kinds, rule = lib.optim.lr_scheduler, lib.optim.SGD([lib.ones(2, requires_grad=True)], lr=0.1)
+        parts = [kinds.LinearLR(rule, 0.1, total_iters=2), kinds.CosineAnnealingLR(rule, 6)]
+        row = kinds.SequentialLR(rule, parts, [2])
+        for _ in range(4):
+            rule.step()
+            row.step()
+        rule.param_groups[0]["lr"] = 5.0
+        both = kinds.ChainedScheduler([kinds.StepLR(rule, 2)])
+        told.append([*row.get_last_lr(), *both.get_last_lr(), sorted(row.state_dict()), sorted(both.state_dict())])
+    assert told[0][:2] == pytest.approx(told[1][:2], rel=1e-6) and told[0][2:] == told[1][2:]

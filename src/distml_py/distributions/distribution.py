@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from .. import creation, engine, live, sampling
 from ..errors import ArgumentError, UnsupportedError
+from ..size import Size
 from ..tensor import Tensor, no_grad
 from ..tensor.joining import broadcast_tensors
 from .constraints import Constraint
@@ -26,7 +27,7 @@ class Distribution:
     _validates: ClassVar[bool] = __debug__
 
     def __init__(self, batch_shape: Sequence[int] = (), event_shape: Sequence[int] = (), validate_args: bool | None = None) -> None:
-        self.batch_shape, self.event_shape = tuple(batch_shape), tuple(event_shape)
+        self.batch_shape, self.event_shape = Size(batch_shape), Size(event_shape)
         cheap = not engine.backend().on_gpu and live.state.recorder is None
         self._validate_args = Distribution._validates and cheap if validate_args is None else validate_args
         if self._validate_args:
@@ -48,7 +49,7 @@ class Distribution:
         value = self.__dict__[name].detach()
         if not bool(constraint.check(value).all()):
             raise ArgumentError(
-                f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution {type(self).__name__} to "
+                f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of distribution {self!r} to "
                 f"satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
             )
 

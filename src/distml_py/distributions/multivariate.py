@@ -174,6 +174,9 @@ class MixtureSameFamily(Distribution):
         self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution
         super().__init__(batch[:-1], component_distribution.event_shape, validate_args)
 
+    def __repr__(self) -> str:
+        return f"MixtureSameFamily(\n  {self.mixture_distribution},\n  {self.component_distribution})"
+
     def _padded(self, x: Tensor) -> Tensor:
         return x.unsqueeze(-1 - len(self.event_shape))
 

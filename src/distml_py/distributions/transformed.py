@@ -45,7 +45,8 @@ class TransformedDistribution(Distribution):
         if not self.transforms:
             return self.base_dist.support
         found = self.transforms[-1].codomain
-        return constraints.independent(found, len(self.event_shape) - found.event_dim)
+        more = len(self.event_shape) - found.event_dim
+        return constraints.independent(found, more) if more else found
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Any:
         if self._given():

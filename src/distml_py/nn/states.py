@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..size import Size
 from ..tensor import Tensor
 from ..tensor.gradient import RemovableHandle
 from .leaves import load
@@ -79,10 +80,9 @@ class Stateful:
         # files from before PyTorch counted batches have no such count: it stays as it is
         found.missing_keys.extend(n for n in (*own, *extra) if n not in given and not n.endswith("num_batches_tracked"))
         found.unexpected_keys.extend(name for name in given if name not in own and name not in extra)
-        _check_shapes(self, given, own, wrong)
+        wrong += _mismatches(given, own)
         told = [(module, hook) for _, module in reversed(modules) for hook in module._asked("after_loading")]
-        if not told:
-            _check_names(found, strict)
+        _check(self, found, strict and not told, wrong)
         for name, tensor in own.items():
             if name in given:
                 _taken(tensor, given[name], assign)
@@ -91,7 +91,7 @@ class Stateful:
                 owner.set_extra_state(given[name])
         for module, hook in told:  # they may take names from the lists, as in PyTorch
             hook(module, found)
-        _check_names(found, strict)
+        _check(self, found, strict, [])
         return found
 
     def _load_from_state_dict(
@@ -145,19 +145,31 @@ def _modules(module: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _modules(child, f"{prefix}{name}.")
 
 
-def _check_names(found: IncompatibleKeys, strict: bool) -> None:
-    if strict and any(found):
-        raise ShapeError(
-            f"load_state_dict: missing {found.missing_keys}, unexpected {found.unexpected_keys}; strict=False skips them"
-        )
+def _check(module: Any, found: IncompatibleKeys, strict: bool, wrong: list[str]) -> None:
+    """Raises ShapeError with all that is wrong, in PyTorch's words, which programs print and look into."""
+    told = list(wrong)
+    if strict:
+        for what, names in (("Unexpected", found.unexpected_keys), ("Missing", found.missing_keys)):
+            if names:
+                told.insert(0, f"{what} key(s) in state_dict: {_quoted(names)}. ")
+    if told:
+        error = ShapeError()
+        error.args = ("\n\t".join([f"Error(s) in loading state_dict for {type(module).__name__}:", *told]),)  # with torch.Size
+        raise error
 
 
-def _check_shapes(module: Any, given: Mapping[str, Any], own: Mapping[str, Tensor], wrong: list[str]) -> None:
-    if wrong:
-        raise ShapeError(f"Error(s) in loading state_dict for {type(module).__name__}: {'; '.join(wrong)}")
-    for name, tensor in own.items():
-        if name in given and tuple(given[name].shape) != tensor.shape:
-            raise ShapeError(f"load_state_dict: {name} has shape {tensor.shape}, got {tuple(given[name].shape)}")
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _mismatches(given: Mapping[str, Any], own: Mapping[str, Tensor]) -> list[str]:
+    pairs = ((name, tuple(given[name].shape), tuple(tensor.shape)) for name, tensor in own.items() if name in given)
+    return [
+        f"size mismatch for {name}: copying a param with shape {Size(theirs)!r} from checkpoint, "
+        f"the shape in current model is {Size(mine)!r}."
+        for name, theirs, mine in pairs
+        if theirs != mine
+    ]
 
 
 def _taken(tensor: Tensor, value: Any, assign: bool) -> None:

@@ -9,6 +9,7 @@ import bisect
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import Any, Protocol
 
 from ..errors import ArgumentError, RecipeError
@@ -36,13 +37,13 @@ class LRScheduler:
                 raise RecipeError(f"{type(self).__name__}: last_epoch={last_epoch} needs initial_lr in group {number}")
         self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._first, self._step_count = False, 0
+        self._step_count, self._is_initial, self._get_lr_called_within_step = 0, False, False  # by PyTorch's names
         self._start()
 
     def _start(self) -> None:
-        self._first = True
+        self._is_initial = True
         self.step()
-        self._first = False
+        self._is_initial = False
 
     def get_lr(self) -> list[float]:
         raise NotImplementedError(f"{type(self).__name__} has no get_lr(); define the rates of the groups")
@@ -62,6 +63,7 @@ class LRScheduler:
     def _set(self, rates: Iterable[float]) -> None:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = float(rate)
+        self._last_lr = self._now()
 
     def _now(self) -> list[float]:
         return [float(group["lr"]) for group in self.optimizer.param_groups]
@@ -70,18 +72,28 @@ class LRScheduler:
         return [rate * factor for rate in self._now()]
 
     def get_last_lr(self) -> list[float]:
-        return self._now()
+        """The rates that this schedule set last; another one may have changed them since."""
+        return self._last_lr
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer and functions that were given."""
-        kept = {name: value for name, value in vars(self).items() if name != "optimizer" and not name.startswith("_sched")}
-        kept = {name: value for name, value in kept.items() if not callable(value) and name != "lr_lambdas"}
-        return {**kept, "_last_lr": self._now()}
+        """Everything but the optimizer and functions that were given, by PyTorch's names; of callable objects what they hold."""
+        left_out = ("optimizer", "lr_lambdas", "_scale_fn", "_schedulers")
+        kept = {name: value for name, value in vars(self).items() if name not in left_out}
+        return {**kept, **self._functions_hold()}  # functions themselves cannot be kept
+
+    def _functions_hold(self) -> dict[str, Any]:
+        given = getattr(self, "lr_lambdas", None)
+        if given is None:
+            return {}
+        return {"lr_lambdas": [None if isinstance(f, FunctionType) else dict(getattr(f, "__dict__", {})) for f in given]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on where the other one was, with its rates."""
         given = dict(state_dict)
-        rates = given.pop("_last_lr", None)
+        rates = given.get("_last_lr")
+        for function, held in zip(getattr(self, "lr_lambdas", ()), given.pop("lr_lambdas", None) or (), strict=False):
+            if held is not None:
+                vars(function).update(held)
         vars(self).update(given)
         if rates is not None:
             self._set(rates)
@@ -109,7 +121,7 @@ class MultiplicativeLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        if self._first:
+        if self._is_initial:
             return self._now()
         return [rate * function(self.last_epoch) for rate, function in zip(self._now(), self.lr_lambdas, strict=True)]
 
@@ -197,7 +209,7 @@ class LinearLR(LRScheduler):
     def get_lr(self) -> list[float]:
         if self.last_epoch == 0:
             return self._times(self.start_factor)
-        if self._first or self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch > self.total_iters:
             return self._now()
         return self._times(self._factor(self.last_epoch) / self._factor(self.last_epoch - 1))
 
@@ -213,7 +225,7 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        return self._times(1.0 if self._first else self.gamma)
+        return self._times(1.0 if self._is_initial else self.gamma)
 
     def _get_closed_form_lr(self) -> list[float]:
         return [base * self.gamma**self.last_epoch for base in self.base_lrs]
@@ -230,7 +242,7 @@ class PolynomialLR(LRScheduler):
         return 1.0 - min(epoch, self.total_iters) / self.total_iters
 
     def get_lr(self) -> list[float]:
-        if self._first or self.last_epoch == 0 or self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch == 0 or self.last_epoch > self.total_iters:
             return self._now()
         return self._times((self._left(self.last_epoch) / self._left(self.last_epoch - 1)) ** self.power)
 
@@ -247,7 +259,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         epoch, whole = self.last_epoch, self.T_max
-        if self._first or epoch == 0:
+        if self._is_initial or epoch == 0:
             return self._now()
         if (epoch - 1 - whole) % (2 * whole) == 0:  # the rate before is eta_min: nothing to multiply
             rise = (1 - math.cos(math.pi / whole)) / 2
@@ -315,13 +327,20 @@ class OneCycleLR(LRScheduler):
         if total_steps < 1 or not 0 <= pct_start <= 1 or anneal_strategy not in ("cos", "linear"):
             found = f"{total_steps}, {pct_start} and {anneal_strategy!r}"
             raise RecipeError(f"OneCycleLR: total_steps from 1, pct_start in [0, 1], 'cos' or 'linear' are needed, got {found}")
-        self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
+        self.total_steps = total_steps
         ups = [("initial_lr", "max_lr"), ("max_lr", "initial_lr"), ("initial_lr", "min_lr")]
         if three_phase:
             ends = [pct_start * total_steps - 1, 2 * pct_start * total_steps - 2, total_steps - 1]
         else:
             ends, ups = [pct_start * total_steps - 1, total_steps - 1], [ups[0], ("max_lr", "min_lr")]
-        self.phases = [(float(end), *names) for end, names in zip(ends, ups, strict=True)]
+        turns = {"max_lr": "base_momentum", "initial_lr": "max_momentum", "min_lr": "max_momentum"}
+        self._schedule_phases = [
+            {"end_step": float(end), "start_lr": a, "end_lr": b, "start_momentum": turns[a], "end_momentum": turns[b]}
+            for end, (a, b) in zip(ends, ups, strict=True)
+        ]
+        self._anneal_func_type, self.cycle_momentum = anneal_strategy, cycle_momentum
+        if cycle_momentum:
+            self.use_beta1 = "betas" in optimizer.param_groups[0]
         groups = optimizer.param_groups
         if last_epoch == -1:
             for group, top, low, high in zip(
@@ -335,7 +354,7 @@ class OneCycleLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _between(self, first: float, last: float, share: float) -> float:
-        if self.anneal_strategy == "linear":
+        if self._anneal_func_type == "linear":
             return (last - first) * share + first
         return last + (first - last) / 2.0 * (math.cos(math.pi * share) + 1)
 
@@ -343,16 +362,13 @@ class OneCycleLR(LRScheduler):
         number = self.last_epoch
         if number > self.total_steps:
             raise RecipeError(f"OneCycleLR: call {number} of step(), total_steps is {self.total_steps}")
-        place = next((n for n, phase in enumerate(self.phases) if number <= phase[0]), len(self.phases) - 1)
-        end, first, last = self.phases[place]
-        begin = self.phases[place - 1][0] if place else 0.0
-        share = (number - begin) / (end - begin)
-        falls = last != "max_lr" and first == "max_lr"
-        still = last == "min_lr" and first != "max_lr"
+        phases: list[dict[str, Any]] = self._schedule_phases
+        place = next((n for n, phase in enumerate(phases) if number <= phase["end_step"]), len(phases) - 1)
+        phase, begin = phases[place], phases[place - 1]["end_step"] if place else 0.0
+        share = (number - begin) / (phase["end_step"] - begin)
         for group in self.optimizer.param_groups if self.cycle_momentum else ():
-            low, high = group["base_momentum"], group["max_momentum"]
-            _set_momentum(group, high if still else self._between(low, high, share) if falls else self._between(high, low, share))
-        return [self._between(group[first], group[last], share) for group in self.optimizer.param_groups]
+            _set_momentum(group, self._between(group[phase["start_momentum"]], group[phase["end_momentum"]], share))
+        return [self._between(group[phase["start_lr"]], group[phase["end_lr"]], share) for group in self.optimizer.param_groups]
 
 
 class CyclicLR(LRScheduler):
@@ -389,12 +405,13 @@ class CyclicLR(LRScheduler):
             for group, rate in zip(groups, _each(base_lr, len(groups)), strict=True):
                 group["initial_lr"] = group["lr"] = rate
         self.total_size, self.step_ratio = float(step_size_up + down), step_size_up / (step_size_up + down)
-        self.mode, self.gamma, self.scale_fn = mode, gamma, scale_fn
+        self.mode, self.gamma, self._scale_fn = mode, gamma, scale_fn
         self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
             if not all("momentum" in group or "betas" in group for group in groups):
                 raise RecipeError("CyclicLR: cycle_momentum needs an optimizer with momentum or betas; use cycle_momentum=False")
+            self.use_beta1 = "betas" in groups[0]
             self.base_momentums, self.max_momentums = _each(base_momentum, len(groups)), _each(max_momentum, len(groups))
             for group, high in zip(groups, self.max_momentums, strict=True):
                 _set_momentum(group, high)
@@ -403,8 +420,8 @@ class CyclicLR(LRScheduler):
             self.base_lrs = _each(base_lr, len(groups))
 
     def _scale(self, x: float) -> float:
-        if self.scale_fn is not None:
-            return self.scale_fn(x)
+        if self._scale_fn is not None:
+            return self._scale_fn(x)
         return {"triangular": 1.0, "triangular2": 1 / 2.0 ** (x - 1)}.get(self.mode, self.gamma**x)
 
     def get_lr(self) -> list[float]:
@@ -416,6 +433,9 @@ class CyclicLR(LRScheduler):
             for group, low, high in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True):
                 _set_momentum(group, high - (high - low) * height)
         return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "_scale_fn_custom": None}
 
 
 def _each(value: Any, count: int) -> list[float]:
@@ -440,20 +460,22 @@ class SequentialLR(LRScheduler):
             raise RecipeError(
                 f"SequentialLR: {len(schedulers)} schedules need {len(schedulers) - 1} milestones, got {len(milestones)}"
             )
-        self._schedulers, self.milestones, self.last_epoch = list(schedulers), list(milestones), last_epoch + 1
+        self._schedulers, self._milestones, self.last_epoch = list(schedulers), list(milestones), last_epoch + 1
         self.optimizer = optimizer
         self._set([float(group["initial_lr"]) for group in optimizer.param_groups])  # as if none had begun
         for scheduler in self._schedulers:
             scheduler.last_epoch -= 1
         self._schedulers[0]._start()
+        self._last_lr = self._schedulers[0].get_last_lr()
 
     def step(self, epoch: int | None = None) -> None:
         self.last_epoch += 1
-        number = bisect.bisect_right(self.milestones, self.last_epoch)
-        if number and self.milestones[number - 1] == self.last_epoch:
+        number = bisect.bisect_right(self._milestones, self.last_epoch)
+        if number and self._milestones[number - 1] == self.last_epoch:
             self._schedulers[number].step(0)
         else:
             self._schedulers[number].step()
+        self._last_lr = self._schedulers[number].get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
@@ -471,12 +493,12 @@ class ChainedScheduler(LRScheduler):
         self.optimizer = optimizer or schedulers[0].optimizer
         _together("ChainedScheduler", self.optimizer, schedulers)
         self._schedulers = list(schedulers)
-        self.last_epoch = 0
+        self._last_lr = self._now()
 
     def step(self, epoch: int | None = None) -> None:
-        self.last_epoch += 1
         for scheduler in self._schedulers:
             scheduler.step()
+        self._last_lr = self._now()
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
@@ -523,6 +545,9 @@ class ReduceLROnPlateau(LRScheduler):
         self.min_lrs = _each(min_lr, len(optimizer.param_groups))
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = self.last_epoch = 0
+        self.default_min_lr = min_lr
+        self.mode_worse = self.best
+        self._last_lr = self._now()
 
     @property
     def in_cooldown(self) -> bool:
@@ -548,6 +573,7 @@ class ReduceLROnPlateau(LRScheduler):
                 if float(group["lr"]) - new > self.eps:
                     group["lr"] = new
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        self._last_lr = self._now()
 
 
 __getattr__ = _getter("torch.optim.lr_scheduler", globals())

@@ -16,7 +16,7 @@ from ..tensor import Tensor, enable_grad, no_grad
 from .hooks import Hooked
 from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
-from .states import Options, States, signature, slot
+from .states import Options, States, in_order, signature, slot
 
 Numbers = tuple[int, ...]
 required = object()  # the default of an option that must be given, for rules that people wrote long ago
@@ -68,7 +68,7 @@ class Optimizer(Hooked):
         if not given:
             raise RecipeError(f"{type(self).__name__} got no parameters; pass model.parameters()")
         groups = given if isinstance(given[0], Mapping) else [{"params": given}]
-        self.defaults = defaults
+        self.defaults = in_order(type(self).__name__, defaults)
         self.param_groups: list[Group] = []
         self._states: dict[int | Numbers, Options] = {}  # of one parameter by its number, of an atlas by those of all of it
         self._atlases: dict[Numbers, Atlas] = {}
@@ -250,7 +250,7 @@ class Optimizer(Hooked):
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for number, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {number}")
+            lines += [""] * (number > 0) + [f"Parameter Group {number}"]
             lines += [f"    {name}: {dict.get(group, name)}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
 
@@ -275,7 +275,13 @@ class Optimizer(Hooked):
             numbers = list(range(first, first + len(group["params"])))
             saved.append({**{k: v for k, v in group.items() if k != "params"}, "params": numbers})
         states = sorted((part for entry in self._states.items() for part in self._parts(*entry)), key=lambda part: part[0])
-        return {"state": {number: dict(slots) for number, slots in states}, "param_groups": saved}
+        told = _counted if self._is_known() else dict
+        return {"state": {number: told(slots) for number, slots in states}, "param_groups": saved}
+
+    def _is_known(self) -> bool:
+        """Whether the rule is one of PyTorch's, which count their steps in tensors; SparseAdam does not."""
+        home = next(kind for kind in type(self).__mro__ if "update" in vars(kind))
+        return home.__module__.startswith(f"{__package__}.") and home.__name__ != "SparseAdam"
 
     def load_state_dict(self, state_dict: Options) -> None:
         """Raises ShapeError when a slot does not have its parameter's shape."""
@@ -284,17 +290,30 @@ class Optimizer(Hooked):
             hook(self)
 
     def _load(self, state_dict: Options) -> None:
-        tensors = self._tensors()
+        tensors, saved_groups = self._tensors(), state_dict["param_groups"]
+        if len(saved_groups) != len(self.param_groups):
+            found = f"{len(saved_groups)}, not {len(self.param_groups)}"
+            raise RecipeError(f"loaded state dict has a different number of parameter groups: {found}")
+        sizes = [(len(group["params"]), len(saved["params"])) for group, saved in zip(self.param_groups, saved_groups, strict=True)]
+        if any(mine != theirs for mine, theirs in sizes):
+            found = "; ".join(f"{theirs} parameters, not {mine}" for mine, theirs in sizes if mine != theirs)
+            raise RecipeError(
+                f"loaded state dict contains a parameter group that doesn't match the size of optimizer's group: {found}"
+            )
         state: dict[int, Options] = {}
         for key, slots in state_dict["state"].items():
             number = int(key)
             if not 0 <= number < len(tensors):
                 raise ShapeError(f"optimizer state names parameter {number}, there are {len(tensors)}")
             state[number] = {name: slot(name, value, tensors[number]) for name, value in slots.items()}
-        for group, saved in zip(self.param_groups, state_dict["param_groups"], strict=True):
+        for group, saved in zip(self.param_groups, saved_groups, strict=True):
             group.update({name: value for name, value in saved.items() if name != "params"})
         self._states = dict(state.items())
         self._arranged.clear()
+
+
+def _counted(slots: Options) -> Options:
+    return {name: Tensor(float(value)) if name == "step" and isinstance(value, int) else value for name, value in slots.items()}
 
 
 def flags(rule: Optimizer, differentiable: bool, **others: bool | None) -> Options:
@@ -306,7 +325,8 @@ def flags(rule: Optimizer, differentiable: bool, **others: bool | None) -> Optio
         )
     if others.get("fused") and others.get("foreach"):
         raise ArgumentError(f"{name}: `fused` and `foreach` cannot be `True` together; nothing here depends on either")
-    return {**others, "differentiable": False}
+    before = {option: value for option, value in others.items() if option != "fused"}
+    return {**before, "differentiable": False, **({"fused": others["fused"]} if "fused" in others else {})}
 
 
 def not_negative(name: str, **options: float) -> None:

@@ -11,6 +11,22 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 
 Options = dict[str, Any]
+# the options of a group in PyTorch's order, which a state_dict shows
+ORDERS = {
+    "SGD": "lr momentum dampening weight_decay nesterov maximize foreach differentiable fused",
+    "Adam": "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable fused decoupled_weight_decay",
+    "AdamW": "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable fused decoupled_weight_decay",
+    "RMSprop": "lr momentum alpha eps centered weight_decay capturable foreach maximize differentiable",
+    "Adagrad": "lr lr_decay eps weight_decay initial_accumulator_value foreach maximize differentiable fused",
+    "Adadelta": "lr rho eps weight_decay maximize capturable foreach differentiable",
+    "Adamax": "lr betas eps weight_decay foreach maximize differentiable capturable",
+    "NAdam": "lr betas eps weight_decay momentum_decay decoupled_weight_decay maximize foreach capturable differentiable",
+    "RAdam": "lr betas eps weight_decay maximize foreach capturable decoupled_weight_decay differentiable",
+    "ASGD": "lr lambd alpha t0 weight_decay foreach maximize differentiable capturable",
+    "Rprop": "lr etas step_sizes foreach maximize differentiable capturable",
+    "SparseAdam": "lr betas eps maximize",
+    "LBFGS": "lr max_iter max_eval tolerance_grad tolerance_change history_size line_search_fn",
+}
 
 
 class States(MutableMapping[Any, Options]):
@@ -58,3 +74,9 @@ def slot(name: str, value: Any, tensor: Tensor) -> Any:
     if found.shape != tensor.shape:
         raise ShapeError(f"optimizer state {name} has shape {found.shape}, its parameter {tensor.shape}")
     return found
+
+
+def in_order(name: str, options: Options) -> Options:
+    """A rule's options as PyTorch lists them, others behind."""
+    known = [option for option in ORDERS.get(name, "").split() if option in options]
+    return {option: options[option] for option in (*known, *options)}

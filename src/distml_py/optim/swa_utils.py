@@ -156,13 +156,13 @@ class SWALR(LRScheduler):
             raise RecipeError(f"SWALR: a rate a group, anneal_epochs from 0, 'cos' or 'linear' are needed, got {found}")
         for group, rate in zip(groups, rates, strict=True):
             group["swa_lr"] = rate
-        self.anneal_epochs, self.anneal_strategy = anneal_epochs, anneal_strategy
+        self.anneal_epochs, self._anneal_strategy = anneal_epochs, anneal_strategy
         super().__init__(optimizer, last_epoch)
 
     def _share(self, step: int) -> float:
         """How much of the rate is swa_lr after so many calls."""
         t = min(1.0, max(0.0, step / max(1, self.anneal_epochs)))
-        return t if self.anneal_strategy == "linear" else (1 - math.cos(math.pi * t)) / 2
+        return t if self._anneal_strategy == "linear" else (1 - math.cos(math.pi * t)) / 2
 
     def get_lr(self) -> list[float]:
         step = self.last_epoch if self.anneal_epochs else max(1, self.last_epoch)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ArgumentError
+from ..missing import getter as _getter
 
 
 class SDPBackend(enum.Enum):
@@ -21,3 +22,6 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
         if not isinstance(backend, SDPBackend):
             raise ArgumentError(f"sdpa_kernel takes an SDPBackend, or a list of them, got {backend!r}")
     yield
+
+
+__getattr__ = _getter("torch.nn.attention", globals())

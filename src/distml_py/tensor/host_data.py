@@ -26,6 +26,8 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
     array = np.asarray(data)
     kinds = {"b": bool_, "i": int32, "u": int32, "f": float32}
     if array.dtype.kind not in kinds:
+        if array.dtype.kind == "c":
+            raise DtypeError(f"not implemented: complex numbers, {array.dtype}; nearest is two float32 tensors, .real and .imag")
         raise DtypeError(f"a tensor holds numbers or booleans, got {array.dtype}; convert the data first")
     if dtype is None:
         given = isinstance(data, (np.ndarray, np.generic))

@@ -662,6 +662,8 @@ def binary(op: Op, left: Any, right: Any, floating: bool = False, dtype: np.dtyp
         left, right = (Tensor(value) if isinstance(value, np.ndarray) else value for value in (left, right))
     for value in (left, right):
         if not isinstance(value, (Tensor, int, float, np.number, np.bool_)):
+            if isinstance(value, complex):
+                raise DtypeError(f"not implemented: complex numbers, in {op.name}; nearest is two float32 tensors")
             raise DtypeError(f"{op.name} takes tensors and numbers, got {type(value).__name__}; wrap it in tensor(...)")
     values = [v._node if isinstance(v, Tensor) else v.item() if isinstance(v, np.generic) else v for v in (left, right)]
     if op in _DIVIDING and type(right) is int and right == 0 and isinstance(left, Tensor) and not left.is_floating_point():

@@ -1,4 +1,8 @@
-"""PyTorch's torch.utils.checkpoint: the function is called as it is, since nothing is kept for backward that could be saved."""
+"""PyTorch's torch.utils.checkpoint: the function is called as it is, since nothing is kept for backward that could be saved.
+
+PyTorch calls it once more in backward, and a BatchNorm inside counts each batch twice there (its running statistics go two steps
+and num_batches_tracked grows by two): here it counts it once, so what such a model says in eval() differs from PyTorch's.
+"""
 
 from __future__ import annotations
 
