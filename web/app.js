@@ -21,7 +21,8 @@ import { chosenLanguage, fetchTables, t, useLanguage } from "./strings.js";
 import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
-const DRAW_EVERY_MS = 150; // while news keeps coming
+const DRAW_EVERY_MS = 150; // whatever happens
+const NUMBERS_EVERY_MS = 330; // what a run reports of itself: nobody reads more than three numbers a second, and each lays the page out anew
 const DRAW_SOON_MS = 20;
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
 const known = nothingKnown();
@@ -40,6 +41,7 @@ const recipes = new RecipeList(view.editor, {
 /** @type {string | ArrayBuffer | null} */
 let runFrame = null;
 let drawTimer = 0;
+let drawDue = 0;
 let drawnAt = 0;
 let endTimer = 0;
 const scripts = new Scripts(known, engine, draw);
@@ -130,13 +132,14 @@ function cancelBoot() {
 /** @param {import("./engine.js").Report} news @param {string | null} run */
 function report(news, run) {
   if (run === null || run !== known.working) return; // the last word of a run that this tab has left
+  const before = known.report?.state;
   known.report = news;
   // A GPU that is back has to do some steps again before training goes on.
   if (known.gpu?.phase === "lost" && news.step !== null && news.step > (known.gpu.step ?? -1)) known.gpu.phase = "back";
   if (news.step !== null && !isShared() && ["training", "finished", "stopped"].includes(news.state)) {
-    addPoint(news.step, news, news.evaluated === null ? null : { step: news.evaluated, loss: news.evaluated_loss });
+    if (runs.current?.history.report(news)) view.curves.changed();
   }
-  draw();
+  drawWithin(known.report?.state === before ? NUMBERS_EVERY_MS : DRAW_EVERY_MS);
 }
 
 function isShared() {
@@ -251,10 +254,10 @@ function takeStatus(status) {
   if (status.mode === "shared" || !isWorking(known)) addPoint(status.step, status);
 }
 
-/** @param {number} step @param {{[key: string]: any}} measures @param {{step: number, loss: number | null} | null} [evaluated] see History.add */
-function addPoint(step, measures, evaluated = null) {
+/** @param {number} step @param {{[key: string]: any}} measures */
+function addPoint(step, measures) {
   const { loss = null, val_loss = null, accuracy = null, train_accuracy = null } = measures;
-  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy }, evaluated)) view.curves.changed();
+  if (runs.current?.history.add({ step, loss, val_loss, accuracy, train_accuracy })) view.curves.changed();
 }
 
 function cleared() {
@@ -286,7 +289,16 @@ function checkEnd(run) {
 
 /** Draws soon, and not more often than the eye needs. A timer and not a frame: hidden tabs must stay true, too. */
 function draw() {
-  drawTimer ||= setTimeout(drawNow, Math.max(DRAW_SOON_MS, drawnAt + DRAW_EVERY_MS - performance.now()));
+  drawWithin(DRAW_EVERY_MS);
+}
+
+/** @param {number} every_ms  since the last time */
+function drawWithin(every_ms) {
+  const due = Math.max(performance.now() + DRAW_SOON_MS, drawnAt + every_ms);
+  if (drawTimer && due >= drawDue) return;
+  clearTimeout(drawTimer);
+  drawDue = due;
+  drawTimer = setTimeout(drawNow, due - performance.now());
 }
 
 function drawNow() {

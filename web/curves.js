@@ -7,6 +7,7 @@ import * as words from "./words.js";
 
 const LAST_ROWS = 24;
 const LEAST_MS = 110; // between two drawings: nine a second are more than enough
+const SOON_MS = 20; // as the page's words: the browser paints once for both
 
 /** @typedef {import("./runs.js").Shelved} Shelved */
 
@@ -27,7 +28,7 @@ export class Curves {
 
   /** Draws soon: not more often than the eye needs. */
   changed() {
-    this.timer ||= setTimeout(() => this.draw(), Math.max(0, this.drawnAt + LEAST_MS - performance.now()));
+    this.timer ||= setTimeout(() => this.draw(), Math.max(SOON_MS, this.drawnAt + LEAST_MS - performance.now()));
   }
 
   draw() {

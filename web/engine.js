@@ -19,8 +19,7 @@ import { isStatic } from "./place.js";
  * @property {string | null} weights_sha256
  * @property {number | null} cpu_ops
  * @property {number | null} step_ms
- * @property {number | null} evaluated       the step that was validated last
- * @property {number | null} evaluated_loss  its training loss
+ * @property {import("./history.js").Point[]} evaluations  the last ones, in order
  * @property {number | null} python_ms
  * @property {number | null} draws
  * @property {number | null} texture_bytes

@@ -46,6 +46,20 @@ export class History {
     return true;
   }
 
+  /**
+   * Adds what an engine reports: its last step, and every validation that it made since it reported before.
+   * @param {{step: number | null, loss: number | null, val_loss: number | null, accuracy: number | null, train_accuracy: number | null,
+   *   evaluations: Point[]}} news
+   */
+  report({ step, loss, val_loss, accuracy, train_accuracy, evaluations }) {
+    if (step === null) return false;
+    const point = { step, loss, val_loss, accuracy, train_accuracy };
+    if (!evaluations.length) return this.add(point);
+    const fresh = evaluations.filter((one) => one.step > this.evaluated);
+    const added = (fresh.length ? fresh : evaluations.slice(-1)).map((one) => this.add({ ...one, step, loss }, one));
+    return added.includes(true);
+  }
+
   /** Puts a validation where it was made, among the points that are there. @param {Point} point */
   complete(point) {
     const at = this.points.findIndex(({ step }) => step >= point.step);

@@ -5,7 +5,9 @@ those of one step at a time, in local mode each stands for several steps, in asy
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from distml_py import wire
 from distml_py.exchange import exchange_of
@@ -20,7 +22,23 @@ from .tempo import Tempo
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
 EVALUATIONS_OUT = 2  # evaluations that workers may be behind with before further ones are left out
 MOST_SHARE = 5  # with strangers one owner computes at most the fifth part of a step, or one shard
+KEPT_S = 0.05  # so long it stands who will do first what waits, while nothing happens but that others answer
 PATIENCE = 2  # times the usual length of a step: then a quorum is enough
+
+
+Place = tuple[float, int, int, float, int, Worker]  # when it will have done one more, shards done, number, its time, leases
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What waits for workers that have enough in hand: when the last of it will be done, for whom, of how many workers, and when
+    that was found.
+    """
+
+    done_s: float
+    by: Counter[str]
+    workers: int
+    found_s: float
 
 
 class Book:
@@ -34,6 +52,8 @@ class Book:
         self.tempo = Tempo(self.exchange.local_steps)
         self.evaluations: dict[tuple[int, str], Lease | None] = {}  # (version, split) -> who does it
         self._issued = 0
+        self._kept: Kept | None = None
+        self._answered: list[Worker] = []  # and who lost a lease to another one, since what waits was kept
         self.jump(version)
 
     def jump(self, version: int) -> None:
@@ -48,6 +68,7 @@ class Book:
 
     def _begin_step(self) -> None:
         run = self.run
+        self._kept = None
         self.done: dict[int, tuple[float, int]] = {}  # unit -> loss, samples
         self.owners: list[str] = []  # of what is done
         self.places: dict[tuple[int, int], str] = {}  # step and range -> the coordinator that is to have all of it
@@ -66,6 +87,7 @@ class Book:
 
     def void(self) -> None:
         """What is out or done, but not committed, was made of weights that are no longer the run's: it waits again."""
+        self._kept = None
         self.waiting = deque(sorted({*self.out, *self.done, *self.waiting}))
         self.out, self.done, self.owners, self.began_s = {}, {}, [], None
         if self.audits is not None:
@@ -146,11 +168,11 @@ class Book:
         """How much an answer counts: less, the older its weights are."""
         return 1.0 if self.exchange.mode != "async" else float((1 + self.version - message.version) ** -0.5)
 
-    def weigh(self, worker: Worker, message: wire.Gradient, sketch: Sketch | None, able: list[Worker]) -> Verdict:
+    def weigh(self, worker: Worker, message: wire.Gradient, sketch: Sketch | None, able: Callable[[], list[Worker]]) -> Verdict:
         """Whether an answer that was not refused counts, or is to be compared with another owner's first."""
         if self.audits is None or sketch is None:
             return Verdict(True)
-        others = any(peer.answers != worker.answers for peer in able)
+        others = any(peer.answers != worker.answers for peer in able())
         answer = Answer(worker.answers, worker.id, sketch, worker.judge)
         return self.audits.weigh(self._unit(worker.leases[message.lease]), answer, others)
 
@@ -169,6 +191,8 @@ class Book:
         for other in self.out.pop(unit, []):
             if other.id != lease.id:  # somebody else tried the same shard
                 self._late(workers[other.worker], other, now)
+        if self._kept is not None:
+            self._answered.append(worker)
         self.done[unit] = (message.loss, message.samples)
         self.owners.append(owner or worker.owner)
 
@@ -215,6 +239,7 @@ class Book:
 
     def release(self, worker: Worker, lease: Lease, reason: str) -> None:
         """The lease ends without an answer that counts: unless somebody else has the same work, it waits again."""
+        self._kept = None
         worker.forget(lease, reason)
         if lease.shard is None:
             self.evaluations[lease.version, lease.split] = None
@@ -263,20 +288,15 @@ class Book:
         effects: list[Effect] = []
         if not self.waiting or self.version >= self.run.steps or not joined:
             return effects
+        if self._still_kept(len(joined), now):
+            return self._lease_kept(joined, now)
         effects, audited = self._lease_audits(joined, now)
-        usual_s = self.pace.mean_s or 1.0
-        size = max(self.run.batch_size // self.run.shards, 1) * self.span
-        places, waited_s = sorted({worker.place for worker in joined}), self._waited_s()
-        line = []
-        for number, worker in enumerate(_prompt(joined, now)):
-            own_s = worker.piece_s(size, usual_s, now)
-            unheard = not worker.leases and own_s <= waited_s and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
-            if unheard and self.waiting and self.room(worker):
-                effects += self._issue(worker, self.version, self._next_unit(worker, places), "", now)
-            done_s = worker.left_s(own_s, size, now) + own_s
-            line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
+        places = sorted({worker.place for worker in joined})
+        line, first = self._line(joined, places, now)
+        effects += first
         heapq.heapify(line)
         kept: list[int] = []
+        by, latest_s = Counter[str](), 0.0
         while self.waiting and line:
             done_s, shards, number, own_s, held, worker = line[0]
             if not self.room(worker):
@@ -287,10 +307,60 @@ class Book:
                 effects += self._issue(worker, self.version, unit, "", now)
             else:
                 kept.append(unit)
+                by[worker.id], latest_s = by[worker.id] + 1, done_s
             if len(kept) > len(line) * LEASES_AHEAD:
                 break  # nobody will be asked for the rest now
             heapq.heapreplace(line, (done_s + own_s, shards + 1, number, own_s, held + 1, worker))
+        if kept and not self.waiting and self.audits is None:
+            self._kept = Kept(now + latest_s, by, len(joined), now)
         self.waiting.extendleft([*reversed(kept), *audited])
+        return effects
+
+    def _line(self, joined: list[Worker], places: list[str], now: float) -> tuple[list[Place], list[Effect]]:
+        """Who would have done another shard when; and leases for those of whom nothing was heard for long."""
+        effects: list[Effect] = []
+        line: list[Place] = []
+        waited_s, (usual_s, size) = self._waited_s(), self._usual()
+        for number, worker in enumerate(_prompt(joined, now)):
+            own_s = worker.piece_s(size, usual_s, now)
+            unheard = not worker.leases and own_s <= waited_s and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
+            if unheard and self.waiting and self.room(worker):
+                effects += self._issue(worker, self.version, self._next_unit(worker, places), "", now)
+            done_s = own_s + (worker.left_s(own_s, size, now) if worker.leases else 0.0)
+            line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
+        return line, effects
+
+    def _usual(self) -> tuple[float, int]:
+        """How long a sample takes, and how many of them a shard has."""
+        return self.pace.mean_s or 1.0, max(self.run.batch_size // self.run.shards, 1) * self.span
+
+    def _still_kept(self, workers: int, now: float) -> bool:
+        """Whether those who have answered since would do none of what is kept for others sooner.
+
+        Else each answer would have every worker looked at: with some hundred of them half of the coordinator's time.
+        """
+        kept = self._kept
+        if kept is None or kept.workers != workers or now - kept.found_s > KEPT_S:
+            self._kept, self._answered = None, []
+            return False
+        usual_s, size = self._usual()
+        for worker in self._answered:
+            own_s = worker.piece_s(size, usual_s, now)
+            if not kept.by[worker.id] and now + own_s + worker.left_s(own_s, size, now) <= kept.done_s:
+                self._kept, self._answered = None, []
+                return False
+        return True
+
+    def _lease_kept(self, joined: list[Worker], now: float) -> list[Effect]:
+        """Those who have answered get what is kept for them."""
+        effects: list[Effect] = []
+        answered, self._answered = self._answered, []
+        for worker in answered:
+            kept = self._kept if self.room(worker) else None
+            while kept and self.waiting and kept.by[worker.id] and len(worker.leases) < LEASES_AHEAD:
+                kept.by[worker.id] -= 1
+                unit = self._next_unit(worker, sorted({peer.place for peer in joined}))
+                effects += self._issue(worker, self.version, unit, "", now)
         return effects
 
     def _next_unit(self, worker: Worker, places: list[str]) -> int:
@@ -386,10 +456,12 @@ class Book:
         return max(WAITED_STEPS * (self.round_pace.mean_s or 0.0), WAITED_S)
 
     def _late(self, worker: Worker, lease: Lease, now: float) -> None:
+        if self._kept is not None:
+            self._answered.append(worker)
         late = now - max(lease.issued_s, worker.free_since_s) > self.pace.overdue_s(lease.size)
         worker.lose(lease, self.pace.mean_s or 0.0, now)
         if late:  # and not just overtaken
-            worker.late_until_s = now + LATE_S
+            worker.late_until_s, self._kept = now + LATE_S, None
 
     def _unit(self, lease: Lease) -> int:
         assert lease.shard is not None

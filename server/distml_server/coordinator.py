@@ -234,6 +234,8 @@ class Coordinator:
         if connection.id not in self.carrier.connections:
             return None  # replaced while this frame was on its way
         effects = self._effects(connection, inspected, self._clock())
+        if isinstance(inspected.frame.message, wire.Start | wire.Command) and connection.role == "host":
+            self.carrier.tell(list(self.carrier.connections.values()))  # with many tabs its turn is a second away
         return next((effect for effect in effects if isinstance(effect, do.Reject) and effect.to == connection.id), None)
 
     def damaged(self, connection: Connection, detail: str) -> None:

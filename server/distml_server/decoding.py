@@ -39,7 +39,9 @@ def _message(fields: dict[str, Any]) -> wire.FromWorker:
     if unknown:
         raise FormatError(f"{cls.__name__}.{sorted(unknown)[0]:.50}: unknown field")
     try:
-        _check_scalars(fields, cls.__name__)
+        for name, value in fields.items():  # names are known ones
+            if type(value) in (dict, list) or _trouble(value):
+                _check_scalars(value, f"{cls.__name__}.{name}")
         message: wire.FromWorker = msgspec.convert(fields, cls, strict=True)
     except (msgspec.ValidationError, RecursionError) as error:
         raise FormatError(f"{cls.__name__}: {error!s:.300}") from None

@@ -1,6 +1,5 @@
 """Who works on what and until when: workers, leases, and the time a piece of work should take. Pure: no clock."""
 
-import functools
 import math
 from dataclasses import dataclass, field
 
@@ -16,7 +15,8 @@ CONTRIBUTING_S = 10.0
 LATE_S = 5.0  # a worker that was late gets nothing for so long, or until its answer comes, if others can work
 FORGIVEN_S = 5.0  # a worker without work counts as twice as fast each time so long, so that it is tried again
 NOISE_S = 0.01  # of a piece of work: what takes less takes so long
-ALIKE = 1.25  # paces within this factor are the same: then who has done less comes first
+ALIKE, LOG_ALIKE = 1.25, math.log(1.25)  # paces within this factor are the same: then who has done less comes first
+SHORT_S = float(ALIKE ** round(math.log(NOISE_S) / LOG_ALIKE))
 HEARD_S, HEARD_PIECES = 0.5, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
 WAITED_S, WAITED_STEPS = 0.25, 1.25  # and is waited for so long, or so many of the usual steps
 REMEMBERED, MISSED = 256, 8
@@ -197,10 +197,11 @@ class Worker:
         return max(expected - elapsed, elapsed - expected, 0.0)
 
 
-@functools.lru_cache(4096)
 def _alike(seconds: float) -> float:
-    """In steps of ALIKE. The same is asked of each worker again and again while nothing is learnt of it."""
-    return float(ALIKE ** round(math.log(max(seconds, NOISE_S), ALIKE)))
+    """In steps of ALIKE. It is asked of every worker whenever something waits."""
+    if seconds <= NOISE_S:
+        return SHORT_S
+    return float(ALIKE ** round(math.log(seconds) / LOG_ALIKE))
 
 
 def bounds(batch_size: int, shards: int, shard: int) -> tuple[int, int]:

@@ -335,7 +335,7 @@ class Rounds:
             if self.book is not None and of_run and refusal is not None and refusal.reason == "stale":
                 self.book.release(worker, worker.leases[message.lease], "stale")  # too old to count: to be computed again
             return [*([refusal] if refusal else []), *self._go_on(now)]
-        verdict = self.book.weigh(worker, message, sketch, self.able())
+        verdict = self.book.weigh(worker, message, sketch, self.able)
         who = "the host's own worker" if worker.judge else "two others"
         effects: list[Effect] = [effect for liar in verdict.liars for effect in self._convict(liar, who, now)]
         if not verdict.counts:

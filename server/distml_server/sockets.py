@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ CONTROL_PER_S, CONTROL_BURST = 20.0, 60.0
 REFUSED, FORBIDDEN, REPLACED = 4401, 4403, 4409
 THREAD_BYTES = 1 << 20  # a frame of so many is decoded and checked outside the event loop; below, going there costs more
 AT_ONCE_BYTES = 16 * 1024  # a frame below that is handed over whole where no other waits; far below what asyncio's transports hold
+TEXT, BINARY = WSMsgType.TEXT.value, WSMsgType.BINARY.value
 FREE_OF_CHARGE = (wire.Gradient, wire.Evaluation, wire.Checkpoint)  # each answers something that was asked for
 
 
@@ -149,6 +151,8 @@ class Connection:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._outbox:
+                    if self._send_small():
+                        continue
                     _, _, content = self._outbox.popleft()
                     for frame in content() if callable(content) else (content,):
                         await self._send(frame)
@@ -158,6 +162,33 @@ class Connection:
             self.abort()
         except (ConnectionError, RuntimeError):
             pass  # it closed on us; the reader notices as well
+
+    def _send_small(self) -> bool:
+        """Sends what is at the outbox's beginning and small in one piece, where no other waits: weights and the lease on them.
+
+        Each send would be a call into the system, which takes longer than all that is done for it here. Whether it sent any.
+        """
+        transport = self._transport
+        if transport is None or self._socket.closed or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        pieces: list[bytes] = []
+        size = 0
+        while self._outbox and size < AT_ONCE_BYTES:
+            _, _, content = self._outbox[0]
+            frames = content() if callable(content) else (content,)
+            if sum(map(len, frames)) >= AT_ONCE_BYTES:
+                if callable(content):  # they were asked for, so this is their turn
+                    self._outbox[0] = (*self._outbox[0][:2], lambda frames=frames: frames)  # type: ignore[misc]
+                break
+            self._outbox.popleft()
+            for frame in frames:
+                data = frame.encode() if isinstance(frame, str) else frame
+                pieces += (_head(TEXT if isinstance(frame, str) else BINARY, len(data)), data)
+                size += len(data)
+                self._traffic.sent += len(frame)
+        if pieces:
+            transport.write(b"".join(pieces))
+        return bool(pieces)
 
     async def _send(self, frame: bytes | str) -> None:
         """One frame. A timer and not wait_for, which takes as long as sending a small one; none where nothing can be waited for."""
@@ -291,6 +322,11 @@ class Connection:
         if self._tokens < 0:
             self.close(1008, f"more than {CONTROL_PER_S:g} control messages a second")
         return self._tokens >= 0
+
+
+def _head(opcode: int, length: int) -> bytes:
+    """Of a whole, unmasked message shorter than 64 KiB (RFC 6455, 5.2)."""
+    return bytes((0x80 | opcode, length)) if length < 126 else struct.pack(">BBH", 0x80 | opcode, 126, length)
 
 
 async def serve(

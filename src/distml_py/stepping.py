@@ -16,6 +16,7 @@ from .recipe import Coming, Training
 from .snapshot import Snapshot
 
 PROGRESS_EVERY_S = 0.25
+EVALUATIONS = 16  # the last ones, which a report holds: a quick run makes several between two reports
 AHEAD = 3  # steps whose losses may be on their way at once
 
 Frames = list[bytes | str]
@@ -80,8 +81,10 @@ class Stepping:
         finite(loss, f"the validation loss after step {self.step}")
         self._evaluate = False
         self._found = (loss, accuracy, training.step_accuracy(self.step - 1))
-        self._report.update(val_loss=loss, accuracy=accuracy, train_accuracy=self._found[2])
-        self._report.update(evaluated=self.step, evaluated_loss=self._report.get("loss"))
+        measures = {"val_loss": loss, "accuracy": accuracy, "train_accuracy": self._found[2]}
+        found = {"step": self.step, "loss": self._report.get("loss")} | measures
+        before = [one for one in self._report.get("evaluations", []) if one["step"] < self.step]
+        self._report.update(measures, evaluations=[*before, found][-EVALUATIONS:])
         return self._progress(training)
 
     def _collect(self, wait: bool) -> None:

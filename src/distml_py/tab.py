@@ -137,7 +137,6 @@ class Tab:
     def report(self) -> dict[str, Any]:
         """What this worker knows of its run, for people; unknown is None."""
         keys = ["step", "loss", "val_loss", "accuracy", "train_accuracy", "test_accuracy", "weights_version", "weights_sha256"]
-        keys += ["evaluated", "evaluated_loss"]  # the step that was validated last, and its training loss
         last = self._training.last if self._training is not None else {}
         counts = ("cpu_ops", "step_ms", "python_ms", "draws", "texture_bytes")
         message = str(self.error) or type(self.error).__name__ if self.error else None
@@ -145,7 +144,7 @@ class Tab:
             {"state": self._state()}
             | {key: self._report.get(key) for key in keys}
             | {key: last.get(key) for key in counts}
-            | {"error": message}
+            | {"evaluations": self._report.get("evaluations", []), "error": message}
         )
 
     def _state(self) -> str:

@@ -41,7 +41,7 @@ class Small(Recipe):
 KEYS = {
     "state", "step", "loss", "val_loss", "accuracy", "train_accuracy",
     "test_accuracy", "weights_version", "weights_sha256", "cpu_ops",
-    "evaluated", "evaluated_loss", "step_ms", "python_ms", "draws", "texture_bytes", "error",
+    "evaluations", "step_ms", "python_ms", "draws", "texture_bytes", "error",
 }  # fmt: skip
 
 
@@ -286,6 +286,8 @@ def test_alone_it_does_all_steps_and_sends_checkpoints_and_the_final_state() -> 
     progress = [frame.message for frame in frames if isinstance(frame.message, wire.Progress)]
     assert [message.step for message in progress] == [2, 4, 6]  # the evaluations; the clock stands still
     assert all(message.val_loss is not None and message.accuracy is not None for message in progress)
+    told = [(one["step"], one["val_loss"], one["accuracy"]) for one in bench.tab.report()["evaluations"]]
+    assert told == [(message.step, message.val_loss, message.accuracy) for message in progress], "none is passed over"
 
 
 class Lost:

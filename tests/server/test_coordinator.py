@@ -461,6 +461,21 @@ async def test_the_host_sends_a_worker_away_and_it_cannot_come_back(served: Serv
     assert served.coordinator.door.refusal("worker somebody else", "worker") is None
 
 
+async def test_everybody_is_told_at_once_of_what_the_host_commands(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However seldom all are told otherwise: with many tabs the next time is far off."""
+    monkeypatch.setattr("distml_server.coordinator.STATUS_EVERY_S", 60.0)
+    await asyncio.sleep(0.6)  # the last time that was told as often as usual
+    async with served.peer("", "host") as host, served.worker() as worker:
+        await host.send(start(steps=9), prefixed(weights()))
+        await worker.join()
+        for action, state in (("pause", "paused"), ("resume", "training"), ("stop", "stopped")):
+            await host.send(wire.Command(action))
+            async with asyncio.timeout(5):
+                for peer in (host, worker):
+                    while (await peer.get(wire.Status)).status["state"] != state:
+                        pass
+
+
 async def test_who_was_sent_away_may_not_look_on_either(served: Served) -> None:
     served.coordinator.begin(start(), weights())
     async with served.peer("", "host") as host, served.worker("s1") as worker:

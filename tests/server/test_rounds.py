@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from distml_py import wire
 from distml_server import effects as do
-from distml_server.leases import bounds
+from distml_server.leases import Worker, bounds
 from distml_server.rounds import Rounds
 
 RUN = wire.Run("run", "r", "c", "sha", 0, 4, 8, 2, 100, 100, 2, {}, ["w"], False)
@@ -203,6 +203,57 @@ def test_an_idle_worker_tries_a_late_shard_too_and_the_first_answer_counts() -> 
     assert again.shard == late.shard and world.leases("b") == [late]
     world.answer("b", late)
     assert rejections(world.answer("a", again)) == ["stale"]
+
+
+def kept_for_a() -> World:
+    """Of six shards c, slow, has two, and a, quick, has two and is to have the others as well."""
+    world = World(shards=6, batch_size=6)
+    world.join("c")
+    world.now += 100.0
+    world.note(world.rounds.connect("a", "a", "worker", world.now))
+    assert world.rounds.book is not None
+    world.rounds.workers["a"].pace.mean_s = world.rounds.book.pace.mean_s = 0.1
+    world.rounds.workers["c"].pace.mean_s = 100.0
+    world.say("a", wire.Join("run", "reference", "d", "p"))
+    assert len(world.leases("a")) == len(world.leases("c")) == len(world.rounds.book.waiting) == 2
+    return world
+
+
+def test_what_is_kept_for_the_quick_has_nobody_else_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = kept_for_a()
+    looked: list[str] = []
+    piece_s = Worker.piece_s
+    monkeypatch.setattr(Worker, "piece_s", lambda self, *of: looked.append(self.id) or piece_s(self, *of))
+    world.answer("c", world.leases("c")[0])
+    assert looked == ["c"] and len(world.leases("c")) == 1
+    looked.clear()
+    world.answer("a", world.leases("a")[0])
+    assert set(looked) <= {"a"} and len(world.leases("a")) == 2
+    world.wait(0.06)
+    assert looked.count("a") >= 1, "what was thought is not true for ever"
+
+
+NEWS = ["the quick one answers", "the slow one has become quicker", "another one joins", "the quick one leaves"]
+
+
+@pytest.mark.parametrize("what", NEWS)
+def test_what_is_kept_for_the_quick_is_given_out_at_once_when(what: str) -> None:
+    world = kept_for_a()
+    match what:
+        case "the quick one answers":
+            world.answer("a", world.leases("a")[0])
+            assert len(world.leases("a")) == 2
+        case "the slow one has become quicker":
+            world.rounds.workers["c"].free_since_s = world.now  # it has just begun
+            world.answer("c", world.leases("c")[0])
+            assert len(world.leases("c")) == 2
+        case "another one joins":
+            world.join("d")
+            assert world.leases("d")
+        case "the quick one leaves":
+            world.leave("a")
+            world.answer("c", world.leases("c")[0])
+            assert len(world.leases("c")) == 2
 
 
 def test_a_worker_that_was_late_gets_nothing_for_a_while_unless_it_is_heard_of() -> None:

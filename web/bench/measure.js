@@ -18,8 +18,8 @@ const CENTRAL = ["captured", "tuned", "eager", "tfjs", "torch"];
 const LONG = ["resnet18_step"];
 const REPEATS = 7;
 const LONG_REPEATS = 2;
-/** A row that has gone on for so long ends after the repeat it is in, but not before the fewest. */
-const MOST_ROW_MS = 240_000;
+/** A row that has been timed for so long ends after the repeat it is in, but not before the fewest. */
+const MOST_ROW_S = 240;
 const FEWEST_REPEATS = 2;
 /** A repeat is made at least this long, by more rounds of work and read-back. */
 const REPEAT_MS = 10;
@@ -90,14 +90,15 @@ function remote(name) {
  * @param {Record<string, number | boolean>} [options.flags] of TensorFlow.js, whose defaults are measured without them
  * @param {number} [options.patience_s] how long ours and TensorFlow.js may take to answer
  * @param {number} [options.others_s] how long the others may
+ * @param {number} [options.row_s] how long a row is timed, about
  * @param {number} [options.tune_s] how long the contender "tuned" measures its kernels in each row
  * @param {boolean} [options.roofline] whether each kernel of ours is compared with a plain copy and the best product
  * @param {(text: string) => void} [options.say]
  * @param {(row: any) => void} [options.onRow]
  */
-export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, roofline = false, patience_s = PATIENCE_S, others_s = LITTLE_PATIENCE_S, say = () => {}, onRow = () => {} }) {
+export async function run({ rows = ROWS, contenders = ["captured", "eager", "tfjs", "jaxjs"], outside, repeats, flags = {}, tune_s = 20, roofline = false, patience_s = PATIENCE_S, others_s = LITTLE_PATIENCE_S, row_s = MOST_ROW_S, say = () => {}, onRow = () => {} }) {
   const arena = new Arena(contenders, outside, flags, tune_s, patience_s);
-  Object.assign(arena, { roofline, others_s });
+  Object.assign(arena, { roofline, others_s, row_s });
   const found = [];
   try {
     for (const name of rows) {
@@ -126,6 +127,7 @@ class Arena {
     this.names = names;
     this.roofline = false;
     this.others_s = LITTLE_PATIENCE_S;
+    this.row_s = MOST_ROW_S;
     this.outside = outside;
     this.machine = /** @type {Record<string, string>} */ ({});
     this.opened = /** @type {Map<string, Remote>} */ (new Map());
@@ -264,7 +266,7 @@ async function timeAll(arena, row, ready, work, repeats, say) {
     if (LONG.includes(row.name) || (await once(name))) told.set(name, []);
   }
   const names = [...told.keys()];
-  const deadline = performance.now() + MOST_ROW_MS;
+  const deadline = performance.now() + arena.row_s * 1000;
   let repeat = 0;
   for (; repeat < repeats && (repeat < FEWEST_REPEATS || performance.now() < deadline); repeat++) {
     say(`${row.name}: repeat ${repeat + 1} of ${repeats}`);

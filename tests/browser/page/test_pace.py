@@ -242,9 +242,8 @@ def test_a_phone_joins_with_one_tap_and_is_listed_within_two_seconds(browser: Br
     until(page, "document.querySelectorAll('#workers li').length === 2", 10)
     assert time.monotonic() - began < 2
     until(page, "[...document.querySelectorAll('#workers li')].every(e => /samples\\/s/.test(e.textContent))", 60)
-    theirs = page.locator("#workers li").last.inner_text()
-    for part in ("contributing", "shard", "webgl"):
-        assert part in theirs, theirs
+    for part in ("contributing", "shard", "webgl"):  # its first answer gives a rate, even where it came too late to count
+        expect(page.locator("#workers li").last).to_contain_text(part, timeout=20_000)
     until(guest, "parseInt(document.getElementById('own-samples').textContent.replaceAll(',', '')) >= 32", 30)
     assert guest.locator("#own-share").inner_text().endswith("%")
     phone.close()
