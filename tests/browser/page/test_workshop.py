@@ -127,7 +127,7 @@ def test_control_enter_runs_and_every_button_answers_within_a_second(page: Page)
     page.get_by_label("Steps", exact=True).fill("100000")
     page.locator("#code").focus()
     page.keyboard.press("Control+Enter")
-    until(page, "(distml.status().step ?? 0) >= 40", 60)
+    until(page, "(distml.status().step ?? 0) >= 60", 60)  # captured by then: a step is short
     assert status(page)["val_loss"] is not None, "training and validation from the first evaluation on"
     first = page.evaluate("drawn")
     page.wait_for_timeout(3000)
