@@ -275,6 +275,7 @@ function begun() {
 function rejected(reason, detail) {
   known.reasons[reason] = (known.reasons[reason] ?? 0) + 1;
   if (reason === "stale" || reason === "no_lease" || reason === "duplicate") return; // nothing to do about it: another worker was faster
+  if (reason === "token") return; // the socket closes on it, which says more
   if (reason === "deterministic") pilot.forgetRun();
   if (known.train === "starting") known.train = "idle";
   tell(fromRefusal(reason, detail));
