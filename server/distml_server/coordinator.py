@@ -294,7 +294,7 @@ class Coordinator:
         return []
 
     def _guard(self, sender: str, command: wire.Command) -> list[do.Effect]:
-        """The host's word on who may be here; it takes effect at once, and everybody is told."""
+        """The host's word on who may be here; it takes effect at once."""
         if command.action != "kick":
             self.door.locked = command.action == "lock"
         elif command.worker == sender or command.worker not in self.carrier.connections:
@@ -307,7 +307,6 @@ class Coordinator:
             self.door.ban({f"{role} {text}" for role in ("worker", "viewer") for text in texts})  # nor to look on
             guest.close(FORBIDDEN, "the host removed this tab from the run")
             self.leave(guest)
-        self.carrier.tell(list(self.carrier.connections.values()))
         return []
 
     # ------------------------------------------------------------ time and files

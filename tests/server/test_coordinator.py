@@ -486,28 +486,28 @@ async def test_who_was_sent_away_may_not_look_on_either(served: Served) -> None:
                 pass
 
 
+async def locked(served: Served, host: Peer) -> None:
+    """Locks the run: nobody new comes in."""
+    await host.send(wire.Command("lock"))
+    while not served.coordinator.status()["locked"]:
+        await asyncio.sleep(0.01)
+    with pytest.raises(ConnectionError, match="4403"):
+        async with served.worker():
+            pass
+
+
 async def test_of_those_without_a_session_one_that_is_sent_away_is_not_all(served: Served) -> None:
     async with served.peer("", "host") as host, served.worker() as first, served.worker():
         await host.send(wire.Command("kick", first.welcome.worker))
         assert await first.closed() == 4403
         async with served.worker():
             pass
-        await host.send(wire.Command("lock"))
-        while not served.coordinator.status()["locked"]:
-            await asyncio.sleep(0.01)
-        with pytest.raises(ConnectionError, match="4403"):
-            async with served.worker():
-                pass
+        await locked(served, host)
 
 
 async def test_a_locked_run_lets_nobody_new_in_until_it_is_unlocked(served: Served) -> None:
     async with served.peer("", "host") as host:
-        await host.send(wire.Command("lock"))
-        while not served.coordinator.status()["locked"]:
-            await asyncio.sleep(0.01)
-        with pytest.raises(ConnectionError, match="4403"):
-            async with served.worker():
-                pass
+        await locked(served, host)
         await host.send(wire.Command("unlock"))
         while served.coordinator.status()["locked"]:
             await asyncio.sleep(0.01)

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from ..special import i0e, i1e
 from ..tensor import Tensor, no_grad, where
 from . import constraints
-from .distribution import LOG_2PI, Distribution, tensors, uniform
+from .distribution import LOG_2PI, Centred, tensors, uniform
 from .pathwise import stored
 
 TURNS = 24  # each accepts at least 65 in 100; after as many, one draw in 10^11 is the last proposal
 
 
-class VonMises(Distribution):
+class VonMises(Centred):
     """Angles around loc, in radians; mean and variance are those of a circle. Draws: Best and Fisher 1979, without subtractions
     that lose digits, so that float32 does for small and for large concentrations."""
 
@@ -49,14 +49,6 @@ class VonMises(Distribution):
         self._validate_sample(value)
         kappa = self.concentration
         return kappa * ((value - self.loc).cos() - 1) - LOG_2PI - i0e(kappa).log()
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

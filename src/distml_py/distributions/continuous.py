@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from ..errors import ArgumentError
 from ..tensor import Tensor, where
 from . import constraints
-from .distribution import LOG_2PI, Distribution, standard_normal, tensors, uniform
+from .distribution import LOG_2PI, Centred, Distribution, standard_normal, tensors, uniform
 
 EULER = 0.5772156649015329
 AROUND = {"loc": constraints.real, "scale": constraints.positive}
 
 
-class Normal(Distribution):
+class Normal(Centred):
     has_rsample = True
     arg_constraints: ClassVar[Any] = AROUND
     support = constraints.real
@@ -42,19 +42,11 @@ class Normal(Distribution):
         return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         return self.scale**2
 
 
-class Laplace(Distribution):
+class Laplace(Centred):
     has_rsample = True
     arg_constraints: ClassVar[Any] = AROUND
     support = constraints.real
@@ -81,14 +73,6 @@ class Laplace(Distribution):
 
     def entropy(self) -> Tensor:
         return 1 + (2 * self.scale).log()
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -131,6 +131,20 @@ class Distribution:
         return f"{type(self).__name__}({shown})"
 
 
+class Centred(Distribution):
+    """One that is the same on both sides of its loc, where it is densest."""
+
+    loc: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+
 class Independent(Distribution):
     """The last reinterpreted_batch_ndims of a distribution's batch as one draw: their log_prob and entropy add up."""
 

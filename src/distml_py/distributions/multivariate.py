@@ -11,11 +11,11 @@ from ..linalg import inv
 from ..tensor import Tensor, no_grad
 from . import constraints
 from .discrete import Categorical
-from .distribution import LOG_2PI, Distribution, standard_normal
+from .distribution import LOG_2PI, Centred, Distribution, standard_normal
 from .factors import cholesky, half_log_det, of_precision, solved
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Centred):
     """loc: (..., n); one of covariance_matrix, precision_matrix and scale_tril, (..., n, n), gives its spread."""
 
     has_rsample = True
@@ -77,19 +77,11 @@ class MultivariateNormal(Distribution):
         return inv(self.covariance_matrix)
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         return (self.scale_tril**2).sum(-1).expand(*self.batch_shape, *self.event_shape)
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Centred):
     """loc: (..., n); its covariance is cov_factor cov_factor^T + diag(cov_diag), of shapes (..., n, rank) and (..., n).
 
     Scored by the matrix I + W^T D^-1 W of the rank's size (Woodbury 1950).
@@ -149,14 +141,6 @@ class LowRankMultivariateNormal(Distribution):
     @property
     def precision_matrix(self) -> Tensor:
         return inv(self.covariance_matrix)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:
