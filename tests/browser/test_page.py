@@ -248,7 +248,7 @@ def test_a_tab_on_the_join_link_shows_what_it_will_run_and_waits_for_the_click(
     until(guest, "parseInt(document.getElementById('own-shards').textContent) >= 1", 30)
     guest.get_by_role("button", name="Leave").click()
     until(host, "distml.status().workers === 1", 20)
-    assert guest.get_by_role("button", name="Join").is_visible()
+    until(guest, "document.getElementById('join').offsetWidth > 0", 20)  # once it is connected again and has seen the run
     host.get_by_role("button", name="Stop").click()
     until_state(host, "stopped", timeout_s=30)
 
