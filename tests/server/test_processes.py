@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from distml_py import safetensors
+from peers import has_ipv6
 
 DISTML = [sys.executable, "-m", "distml_server"]
 PATIENCE_S = 60.0
@@ -229,8 +230,11 @@ def test_a_run_of_another_mode_and_codec_learns_and_all_end_with_the_same_weight
 
 
 def test_exit_alone_finishes_with_a_local_worker(bench: Bench) -> None:
-    server = bench.serve("--recipe", bench.recipe(), "--steps", "12", "--exit", "--local-worker-after", "0.3")
+    """By IPv6 where this machine has it; a README command's test does it by IPv4."""
+    options = ("--host", "::1") if has_ipv6() else ()
+    server = bench.serve("--recipe", bench.recipe(), "--steps", "12", "--exit", "--local-worker-after", "0.3", *options)
     assert server.end() == 0
+    assert join_link(server).startswith("http://[::1]:" if options else "http://127.0.0.1:")
     assert "No worker has joined for 0.3 s: starting one here." in server.text
     assert "step 12, weights_sha256" in server.text and final(server)
 
