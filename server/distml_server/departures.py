@@ -21,12 +21,13 @@ class Departing(asyncio.Protocol):
         self._transport = transport
         self._protocol: Any = transport.get_protocol()
         self._waits = False
-        self._left = 0  # bytes, when it was last looked at; 0: some were taken since
+        self._left = 0  # bytes that waited when it was last looked at; 0: none, or some were taken since
         self._timer = asyncio.get_running_loop().call_later(LOOK_S, self.look)
 
     def look(self) -> None:
-        left = self._transport.get_write_buffer_size()
-        if left >= self._left > 0 and (self._waits or self._transport.is_closing()):
+        waits = self._waits or self._transport.is_closing()
+        left = self._transport.get_write_buffer_size() if waits else 0
+        if left >= self._left > 0:
             self._transport.abort()
             return
         self._left = left
