@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import distml_py as dm
+from distml_py import graph
 from distml_py.errors import GradientError
 
 BOTH = pytest.mark.parametrize("lib", [dm, torch], ids=["distml_py", "torch"])
@@ -346,6 +347,23 @@ def test_the_first_nan_of_a_backward_pass_is_an_error_that_names_its_step_as_in_
                 told.append(str(error))
         NAN[number](lib, lib.zeros(2, requires_grad=True)).backward()  # off again
     assert told[0].startswith(told[1].removesuffix(".")) and bool(told[0]) == bool(told[1])
+
+
+def test_the_call_that_made_the_failing_step_is_shown_as_in_pytorch() -> None:
+    told = []
+    for lib in (dm, torch):
+        early = lib.zeros(2, requires_grad=True).sqrt() * 0.0
+        with lib.autograd.set_detect_anomaly(True):
+            late = lib.zeros(2, requires_grad=True).sqrt() * 0.0
+            for bad in (early, late):
+                with warnings.catch_warnings(record=True) as caught, pytest.raises(RuntimeError):
+                    warnings.simplefilter("always")
+                    bad.sum().backward()
+                (text,) = [str(one.message) for one in caught if "Error detected" in str(one.message)]
+                lines = text.partition(" (Triggered")[0].splitlines()
+                told.append((lines[0], "late = lib.zeros(2, requires_grad=True).sqrt() * 0.0" in lines[-1], __file__ in text))
+    assert told[:2] == told[2:] and [shown for _, shown, _ in told[:2]] == [False, True]
+    assert graph.watching == []
 
 
 def test_a_nan_of_a_function_of_ones_own_names_it_and_the_mode_can_be_set() -> None:

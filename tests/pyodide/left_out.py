@@ -26,7 +26,7 @@ LEFT_OUT = {
     "test_tensor.py::test_an_index_computed_on_the_way_is_checked_when_it_is_read": "a GPU reads NaN there and cannot raise",
     "test_storage.py::test_devices_are_accepted_and_compared": "it asks for the name cpu, and a tab computes on webgl",
     "test_storage.py::test_what_does_not_fit_into_32_bits_is_an_error_and_does_not_wrap": "a GPU wraps there and cannot raise",
-    "test_smaller_modules.py::test_floats_of_samples_are_float32_here": "PyTorch itself is asked",
+    "test_smaller_modules.py::test_numbers_of_samples_have_pytorchs_dtypes": "it is about float64, too, which WebGL2 has not",
     "test_arguments.py::test_deprecated_words_have_their_places_among_a_losses_arguments": "PyTorch itself is asked",
     "test_recipe.py::test_what_a_step_cost_is_reported": "it expects operations on the CPU, and there are none on WebGL2",
     "test_recipe.py::test_train_reports_its_way_and_reads_the_test_split_once": "it expects the name of the reference backend",

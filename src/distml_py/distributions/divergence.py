@@ -12,6 +12,7 @@ from .continuous import EULER, Exponential, Gumbel, Laplace, Normal, Uniform
 from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import Distribution, Independent
+from .exp_family import ExponentialFamily, bregman
 from .factors import half_log_det, solved
 from .gamma import Beta, Dirichlet, Gamma
 from .multivariate import LowRankMultivariateNormal, MultivariateNormal
@@ -77,6 +78,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     found = _of_counts(p, q)
     if found is not None:
         return found
+    if isinstance(p, ExponentialFamily) and isinstance(q, ExponentialFamily):
+        return bregman(p, q)
     raise UnsupportedError(
         f"not implemented: kl_divergence({type(p).__name__}, {type(q).__name__}); nearest is a mean of log_prob()"
     )
