@@ -378,7 +378,8 @@ def test_a_nan_of_a_function_of_ones_own_names_it_and_the_mode_can_be_set() -> N
 
     x = dm.ones(2, requires_grad=True)
     said = "Function 'BadBackward' returned nan values in its 0th output"
-    with dm.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match=said):
+    shown = pytest.warns(UserWarning, match=r"(?s)Error detected in BadBackward. Traceback .*Bad.apply\(x \* 2\)")
+    with dm.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match=said), shown:
         Bad.apply(x * 2).sum().backward()
     with dm.autograd.set_detect_anomaly(True, check_nan=False):
         assert dm.autograd.is_anomaly_enabled() and not dm.autograd.is_anomaly_check_nan_enabled()
