@@ -248,6 +248,17 @@ def test_a_mode_of_gradients_decorates_with_and_without_brackets() -> None:
         assert lib.is_grad_enabled() and doubled(x)
 
 
+def test_layouts_and_formats_are_shown_as_pytorchs() -> None:
+    for lib in (dm, torch):
+        x = lib.ones(2)
+        assert (
+            isinstance(x.layout, lib.layout)
+            and x.layout == lib.strided
+            and f"{x.layout} {lib.strided!r}" == "torch.strided torch.strided"
+        )
+        assert str(lib.channels_last) == "torch.channels_last" and isinstance(lib.preserve_format, lib.memory_format)
+
+
 def test_what_is_asked_of_a_tensor_has_pytorchs_answer() -> None:
     for lib in (dm, torch):
         x = lib.arange(4.0).reshape(2, 2)
