@@ -51,7 +51,7 @@ class Coordinator:
         while time.monotonic() < deadline:
             said = self.log.read_text()
             if "Ctrl+C" in said:  # its last line
-                links = list(dict.fromkeys(re.findall(r"http://[\w.:-]+/#t=[\w-]+", said)))
+                links = list(dict.fromkeys(re.findall(r"http://[\w.:\[\]-]+/#t=[\w-]+", said)))
                 return links[0], links[1]
             if self.process.poll() is not None:
                 break

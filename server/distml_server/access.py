@@ -1,6 +1,5 @@
 """Who may do what: tokens and roles, and which Origin and Host a request may carry. No sockets, no protocol."""
 
-import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,15 +9,13 @@ from urllib.parse import urlsplit
 from distml_py.errors import DistmlError
 
 from . import invites as links
+from .addresses import LOOPBACK_NAMES, is_address
 from .invites import Invite
 from .spoken import Spoken
 
 
 class AccessError(DistmlError, ValueError):
     """A rule that cannot be kept."""
-
-
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass
@@ -64,7 +61,7 @@ class Access:
         """The role of a connection whose Origin was checked; None: refused.
 
         Without --lan a page on this machine needs no token and is the host; a program without a token is a worker.
-        here: whether it called this machine by a name that only this machine uses; else a proxy may have passed it on.
+        here: what tokenless() says of the name it called this machine by.
         wanted "worker" or "viewer" gives up what a token would allow.
         """
         if token:
@@ -97,7 +94,7 @@ class Access:
         if name in LOOPBACK_NAMES or name in self.allowed_hosts:
             return True
         # an address cannot be rebound to another one
-        return self.lan and (_is_address(name) or name == socket.gethostname().lower())
+        return self.lan and (is_address(name) or name == socket.gethostname().lower())
 
     def origin_allowed(self, origin: str | None, host: str) -> bool:
         """Whether a browser page of this origin may open a socket: only one that this very coordinator served."""
@@ -129,6 +126,19 @@ def called_here(host: str) -> bool:
     return host_name(host) in LOOPBACK_NAMES
 
 
+def is_v6(host: str) -> bool:
+    """Whether the Host header is an IPv6 address, which no source in a browser's policy can be."""
+    return ":" in (host_name(host) or "")
+
+
+def tokenless(host: str) -> bool:
+    """Whether who used this Host header may do without a token: only this machine does, no proxy passed it on.
+
+    By an IPv6 address nobody may: there a page's policy cannot keep a recipe's Python from opening a socket of its own.
+    """
+    return called_here(host) and not is_v6(host)
+
+
 def origin_of(text: str) -> str:
     """An origin as browsers write it. Raises AccessError for what is none."""
     try:
@@ -153,21 +163,3 @@ def load(
     found = (links.read(path) if keep else None) or links.made([Invite("host")], "worker", hours)
     links.write(path, found)
     return Access(lan, hosts, found, embed=origins, path=path, _read_ns=path.stat().st_mtime_ns)
-
-
-def lan_address() -> str:
-    """This machine's address in its network, as others reach it; 127.0.0.1 when it has none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # a documentation address: connecting a datagram socket sends nothing
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

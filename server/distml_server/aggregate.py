@@ -96,6 +96,9 @@ class Model:
         """
         gradient, buffers = io.split(tensors)
         io.check_buffers(buffers, {} if shard else self.buffers)
+        for name, array in buffers.items():  # a mean that runs on from an infinity never leaves it
+            if (np.isinf(array) & np.isfinite(self.buffers[name])).any():
+                raise NonFiniteError(f"the buffer {name!r} holds an infinity where the run's has none")
         if self.codec.name != "fp32":
             vector = self.codec.decode(gradient, self.manifest.size)
             found = norm(vector)

@@ -1,5 +1,6 @@
 """The coordinator's HTTP side: the page, the library, assets, /api and the socket, under one set of headers."""
 
+import functools
 import hashlib
 import json
 import time
@@ -14,10 +15,12 @@ from aiohttp import web
 from distml_py import wire
 
 from . import metrics, wheel
-from .access import Access, host_name
+from .access import Access, host_name, is_v6
+from .addresses import owner_of
 from .assets import read_lock, shipped_folder
 from .coordinator import START_BYTES, Coordinator
-from .files import IMMUTABLE, Handler, file_of, folder_of
+from .departures import watched
+from .files import IMMUTABLE, Handler, bytes_of, file_of, folder_of
 from .recipes import listing
 from .sockets import Connection, serve
 from .spoken import Spoken
@@ -59,11 +62,11 @@ def create_app(
 
     packages: what recipes may import besides; per_address: connections that one address may have open.
     """
-    app = web.Application(middlewares=[_only_for(access)], client_max_size=64 * 1024)
+    app = web.Application(middlewares=[watched, _only_for(access)], client_max_size=64 * 1024)
     app.on_response_prepare.append(_headers_for(access))
 
     def may_read(request: web.Request) -> bool:
-        return access.may_read(request.headers.get("Authorization", ""), request.remote, request.host)
+        return access.may_read(request.headers.get("Authorization", ""), owner_of(request.remote), request.host)
 
     async def info(request: web.Request) -> web.StreamResponse:
         known = defaults if may_read(request) else dict.fromkeys(defaults)
@@ -80,10 +83,7 @@ def create_app(
         """The join link as rows of 0 and 1 with their quiet zone: for the projector, which a host opens."""
         if not access.holds_link(request.headers.get("Authorization", "")):
             raise web.HTTPUnauthorized(text="the join link is shown to who has it: `Authorization: Bearer TOKEN`")
-        import segno
-
-        code = segno.make(coordinator.invitation, error="m")
-        return _json(request, {"rows": ["".join("1" if dark else "0" for dark in row) for row in code.matrix_iter(border=4)]})
+        return _json(request, {"rows": _drawn(coordinator.invitation)})
 
     if access.spoken is not None:
         app.router.add_get("/api/code", _by_code(access, access.spoken))
@@ -107,7 +107,7 @@ def _by_code(access: Access, spoken: Spoken) -> Handler:
     async def by_code(request: web.Request) -> web.StreamResponse:
         if not access.origin_allowed(request.headers.get("Origin"), request.host):
             raise web.HTTPForbidden(text="this page was not served by this coordinator")
-        address, now_s = request.remote or "", time.monotonic()
+        address, now_s = owner_of(request.remote), time.monotonic()
         locked_s = spoken.locked_s(address, now_s)
         if locked_s > 0:
             wait = {"Retry-After": str(int(locked_s) + 1)}
@@ -148,7 +148,7 @@ def _socket(coordinator: "Coordinator | Member", access: Access, per_address: in
             raise web.HTTPForbidden(text="this page was not served by this coordinator")
         if len(connections) >= MOST_CONNECTIONS:
             raise web.HTTPServiceUnavailable(text=f"{MOST_CONNECTIONS} connections are open; close a tab and try again")
-        address = request.remote or ""
+        address = owner_of(request.remote)
         if addresses[address] >= per_address:
             text = f"{per_address} connections from your address are open; close a tab and try again"
             raise web.HTTPTooManyRequests(text=text)
@@ -213,10 +213,18 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
         app.router.add_get(prefix + "{path:.+}", folder_of(folder))
 
 
+@functools.lru_cache(4)
+def _drawn(link: str) -> list[str]:
+    """Drawing takes some milliseconds, in which nobody else is served."""
+    import segno
+
+    return ["".join("1" if dark else "0" for dark in row) for row in segno.make(link, error="m").matrix_iter(border=4)]
+
+
 def _wheel(found: wheel.Wheel | None) -> web.Response:
     if found is None:
         raise web.HTTPNotFound
-    return web.Response(body=found.data, content_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
+    return bytes_of(found.data, {"Cache-Control": IMMUTABLE, "Content-Type": "application/octet-stream"})
 
 
 def _json(request: web.Request, value: Any) -> web.StreamResponse:
@@ -258,7 +266,8 @@ def _headers_for(access: Access) -> Any:
         pages = f"'self' ws://{request.host} wss://{request.host}"
         # people's Python runs there: it may fetch files, and opens no socket of its own, which might be taken for the page's
         workers = f"http://{request.host} https://{request.host}"
-        connect = "'self'" if not host_name(request.host) else workers if request.path == ENGINE_PATH else pages
+        unnamed = not host_name(request.host) or is_v6(request.host)  # an IPv6 address is no source: see access.tokenless
+        connect = "'self'" if unnamed else workers if request.path == ENGINE_PATH else pages
         frames = " ".join(access.embed) or "'none'"
         response.headers["Content-Security-Policy"] = POLICY.format(connect=connect, frames=frames)
         response.headers.setdefault("Cache-Control", "no-store")

@@ -14,13 +14,13 @@ from distml_py.exchange import exchange_of
 
 from .audit import Answer, Audits, Sketch, Verdict
 from .effects import Effect, Reject, Send, SendWeights
+from .evaluations import Evaluations
 from .heldout import HeldOut
 from .leases import EVALUATION_S, HEARD_PIECES, HEARD_S, LATE_S, OVERDUE, WAITED_S, WAITED_STEPS, Lease, Pace, Worker, bounds
-from .summing import RANGE, members, ranges
+from .ranges import Ranges
 from .tempo import Tempo
 
 LEASES_AHEAD = 2  # a worker has its next shard at hand while it sends the gradient of the last
-EVALUATIONS_OUT = 2  # evaluations that workers may be behind with before further ones are left out
 MOST_SHARE = 5  # with strangers one owner computes at most the fifth part of a step, or one shard
 KEPT_S = 0.05  # so long it stands who will do first what waits, while nothing happens but that others answer
 PATIENCE = 2  # times the usual length of a step: then a quorum is enough
@@ -45,12 +45,12 @@ class Book:
     """Leases of a run that stands at `version` committed steps."""
 
     def __init__(self, run: wire.Run, version: int, audits: Audits | None = None, held_out: HeldOut | None = None) -> None:
-        self.run, self.version, self.audits, self.held_out = run, version, audits, held_out
+        self.run, self.version, self.audits = run, version, audits
         self.exchange = exchange_of(run.exchange)
         self.pace = Pace()
         self.round_pace = Pace()
         self.tempo = Tempo(self.exchange.local_steps)
-        self.evaluations: dict[tuple[int, str], Lease | None] = {}  # (version, split) -> who does it
+        self.evaluations = Evaluations(run, held_out)
         self._issued = 0
         self._kept: Kept | None = None
         self._answered: list[Worker] = []  # and who lost a lease to another one, since what waits was kept
@@ -71,7 +71,7 @@ class Book:
         self._kept = None
         self.done: dict[int, tuple[float, int]] = {}  # unit -> loss, samples
         self.owners: list[str] = []  # of what is done
-        self.places: dict[tuple[int, int], str] = {}  # step and range -> the coordinator that is to have all of it
+        self.ranges = Ranges(run.shards)
         self.began_s: float | None = None
         self.span = 1  # steps that this round takes
         ahead = 0
@@ -125,19 +125,8 @@ class Book:
         loss = sum(loss * samples for loss, samples in found) / sum(samples for _, samples in found)
         before, self.version = self.version, self.version + self.span
         self._begin_step()
-        self.schedule_evaluations(before)
+        self.evaluations.schedule(self.version, before)
         return loss
-
-    def schedule_evaluations(self, before: int | None = None) -> None:
-        """before: the version until now; one that was passed over on the way is evaluated at the new one."""
-        every, over = self.run.evaluate_every, self.version >= self.run.steps
-        if over or self.version // every > (self.version - 1 if before is None else before) // every:
-            # one that nobody has begun is not worth catching up on
-            self.evaluations = {key: lease for key, lease in self.evaluations.items() if lease is not None}
-            if over or len(self.evaluations) < EVALUATIONS_OUT:
-                self.evaluations[self.version, "validation"] = None
-        if over:
-            self.evaluations[self.version, "test"] = None
 
     # ------------------------------------------------------------ answers
 
@@ -206,37 +195,6 @@ class Book:
         worker.contributed_s = worker.free_since_s = now
         worker.shards_done += 1
 
-    def evaluation_refusal(self, worker: Worker, message: wire.Evaluation) -> Reject | None:
-        lease = worker.leases.get(message.lease)
-        if lease is None or lease.shard is not None or (lease.version, lease.split) != (message.step, message.split):
-            reason = worker.past.get(message.lease, "no_lease")
-            return Reject(worker.id, reason, "this worker was not asked for this evaluation")
-        shares = [share for share in (message.accuracy, message.train_accuracy) if share is not None]
-        if not all(0 <= share <= 1 for share in shares) or message.samples < 1:
-            detail = f"an accuracy is 0-1 over at least 1 sample, got {', '.join(map(str, shares))} over {message.samples}"
-            return Reject(worker.id, "invalid", detail, bad=True)
-        return None
-
-    def accept_evaluation(self, worker: Worker, message: wire.Evaluation, now: float) -> None:
-        lease = worker.leases[message.lease]
-        worker.contributed_s = worker.free_since_s = now
-        worker.forget(lease, "duplicate")
-        del self.evaluations[lease.version, lease.split]
-
-    def opinion(self, worker: Worker, message: wire.Evaluation, able: list[Worker]) -> bool | None:
-        """Of a validation loss that was taken: whether the weights must go back; None: another owner is asked as well."""
-        if self.held_out is None:
-            return False
-        self.held_out.note(message.step, worker.answers, message.loss)
-        barred = self.held_out.barred(message.step)
-        if not self.held_out.heard(message.step, any(peer.answers not in barred for peer in able)):
-            self.evaluations[message.step, message.split] = None
-            return None
-        return self.held_out.judge(message.step)
-
-    def _heard(self, version: int, split: str) -> set[str]:
-        return self.held_out.barred(version) if self.held_out is not None and split == "validation" else set()
-
     def release(self, worker: Worker, lease: Lease, reason: str) -> None:
         """The lease ends without an answer that counts: unless somebody else has the same work, it waits again."""
         self._kept = None
@@ -266,16 +224,13 @@ class Book:
         return bool(self.waiting and able) and not self.out and not any(map(self.room, able))
 
     def nothing_waits(self) -> bool:
-        return not self.waiting and all(lease is not None for lease in self.evaluations.values())
+        return not self.waiting and not self.evaluations.wait
 
     def lease_evaluations(self, joined: list[Worker], now: float) -> list[Effect]:
         effects: list[Effect] = []
-        for (version, split), lease in list(self.evaluations.items()):
-            fit = [worker for worker in joined if worker.answers not in self._heard(version, split)]
-            if lease is None and not fit and joined and split == "validation":
-                del self.evaluations[version, split]  # who could have said more of it has gone
-            free = [worker for worker in _prompt(fit, now) if not worker.evaluates]
-            if lease is None and free:
+        for version, split in [key for key, lease in self.evaluations.items() if lease is None]:
+            free = [worker for worker in _prompt(self.evaluations.due(version, split, joined), now) if not worker.evaluates]
+            if free:
                 effects += self._issue(min(free, key=lambda worker: len(worker.leases)), version, None, split, now)
         return effects
 
@@ -302,7 +257,7 @@ class Book:
             if not self.room(worker):
                 heapq.heappop(line)
                 continue
-            unit = self._next_unit(worker, places)
+            unit = self.ranges.take(self.waiting, worker.place, places)
             if held < LEASES_AHEAD:
                 effects += self._issue(worker, self.version, unit, "", now)
             else:
@@ -325,7 +280,8 @@ class Book:
             own_s = worker.piece_s(size, usual_s, now)
             unheard = not worker.leases and own_s <= waited_s and worker.idle_s(now) > max(HEARD_S, HEARD_PIECES * own_s)
             if unheard and self.waiting and self.room(worker):
-                effects += self._issue(worker, self.version, self._next_unit(worker, places), "", now)
+                unit = self.ranges.take(self.waiting, worker.place, places)
+                effects += self._issue(worker, self.version, unit, "", now)
             done_s = own_s + (worker.left_s(own_s, size, now) if worker.leases else 0.0)
             line.append((done_s, worker.shards_done, number, own_s, len(worker.leases), worker))
         return line, effects
@@ -359,31 +315,9 @@ class Book:
             kept = self._kept if self.room(worker) else None
             while kept and self.waiting and kept.by[worker.id] and len(worker.leases) < LEASES_AHEAD:
                 kept.by[worker.id] -= 1
-                unit = self._next_unit(worker, sorted({peer.place for peer in joined}))
+                unit = self.ranges.take(self.waiting, worker.place, sorted({peer.place for peer in joined}))
                 effects += self._issue(worker, self.version, unit, "", now)
         return effects
-
-    def _next_unit(self, worker: Worker, places: list[str]) -> int:
-        """The first that waits; with several coordinators of its own coordinator's part, so that ranges are summed where they are.
-
-        Who has done its part takes over a range that nobody has begun, then whatever waits.
-        """
-        if len(places) < 2:
-            return self.waiting.popleft()
-        shards, count = self.run.shards, ranges(self.run.shards)
-        waiting: dict[tuple[int, int], list[int]] = {}
-        for unit in self.waiting:
-            found = divmod(unit, shards)[0], unit % shards // RANGE
-            if self.places.setdefault(found, places[found[1] * len(places) // count]) == worker.place:
-                self.waiting.remove(unit)
-                return unit
-            waiting.setdefault(found, []).append(unit)
-        whole = [found for found, units in waiting.items() if len(units) == len(members(found[1], shards))]
-        taken = max(whole) if whole else max(waiting)
-        if whole:
-            self.places[taken] = worker.place
-        self.waiting.remove(waiting[taken][0])
-        return waiting[taken][0]
 
     def _lease_audits(self, joined: list[Worker], now: float) -> tuple[list[Effect], list[int]]:
         """Shards that somebody else is to do once more, a judge or the host rather than others; and those nobody is free for."""

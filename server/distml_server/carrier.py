@@ -60,6 +60,7 @@ class Carrier:
         self.committing: asyncio.Task[None] | None = None
         self._snapshots: dict[int, dict[str, np.ndarray]] = {}  # version -> state
         self._entry: ledger.Row = {}  # of the step that is being computed
+        self._holed = False  # the ledger's last line could not be written
         self._effects_left: deque[tuple[do.Effect, Taken | None]] = deque()  # in order; they wait while a step is computed
         self._arithmetic = ThreadPoolExecutor(1, "arithmetic")
 
@@ -70,6 +71,7 @@ class Carrier:
         self.has.clear()
         self.over.clear()
         self._snapshots.clear()
+        self._holed = False
 
     def show(self, version: int) -> None:
         """The run stands at `version`."""
@@ -113,9 +115,9 @@ class Carrier:
     def _snapshot(self, version: int) -> None:
         """Keeps what the weights may have to go back to: of versions that are being evaluated, and of the best."""
         book = self.rounds.book
-        if self.model is None or book is None or book.held_out is None:
+        if self.model is None or book is None or book.evaluations.held_out is None:
             return
-        wanted = {book.held_out.best, version, *(known for known, split in book.evaluations if split == "validation")}
+        wanted = {book.evaluations.held_out.best, version, *(known for known, split in book.evaluations if split == "validation")}
         self._snapshots = {known: state for known, state in self._snapshots.items() if known in wanted}
         if (version, "validation") in book.evaluations:
             self._snapshots[version] = self.model.state()
@@ -285,9 +287,10 @@ class Carrier:
         self.storing.note(self.record, {"step": step, "loss": loss}, CURVE)
 
     def enter(self, row: ledger.Row) -> None:
-        """A line in the run's ledger."""
+        """A line in the run's ledger; where lines before it could not be written, one that leaves room for them."""
         assert self.record is not None
-        self.storing.note(self.record, row, LEDGER)
+        row = ledger.adopted(row["step"], row["weights_sha256"]) if self._holed else row
+        self._holed = not self.storing.note(self.record, row, LEDGER)
 
     def abandon(self) -> None:
         """Nothing more is told or computed."""

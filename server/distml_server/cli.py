@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     serve.set_defaults(command=_serve)
     serve.add_argument("--port", type=int, default=8000, metavar="P", help="default 8000; 0: any free one")
     serve.add_argument("--lan", action="store_true", help="open to the network, with tokens in the links")
+    serve.add_argument("--host", metavar="ADDRESS", help="listen at this address alone; for IPv6 ::1 or, with --lan, ::")
     serve.add_argument("--join-hours", type=float, metavar="H", help="the join link ends after H hours (default: never)")
     serve.add_argument("--insecure-public", action="store_true", help="with --lan: also on a public address, without TLS")
     serve.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name of this machine")

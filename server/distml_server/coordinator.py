@@ -20,7 +20,8 @@ from distml_py.exchange import exchange_of
 
 from . import effects as do
 from . import ledger, starting
-from .access import LOOPBACK_NAMES, Access
+from .access import Access
+from .addresses import LOOPBACK_NAMES
 from .aggregate import Model
 from .audit import Sketcher
 from .carrier import Carrier
@@ -197,9 +198,8 @@ class Coordinator:
             before = self._sessions[session]  # the same tab on a new connection: the old one is dead or will be
             self.leave(before)
             before.close(REPLACED, "the same tab has connected again")
-        # a session is what a tab says it is; of strangers the address is what they share, but not of this machine's own
-        address = connection.address if self.guards.untrusted and connection.address not in LOOPBACK_NAMES else ""
-        shut = self.door.refusal(session, role)
+        address = self._stranger(connection)
+        shut = self.door.refusal(session, role, address)
         if self.rounds.conduct.banned(address or session) and role != "host":
             shut = wire.Rejected("banned", "what was sent from here was wrong too often: nothing more is taken")
         if shut is not None:
@@ -214,6 +214,10 @@ class Coordinator:
         self.carrier.carry_out(self.rounds.connect(connection.id, *who))
         self.carrier.tell([connection])
         return None
+
+    def _stranger(self, connection: Connection) -> str:
+        """A session is what a tab says it is: of strangers the address answers, but not of this machine's own. "" of others."""
+        return connection.address if self.guards.untrusted and connection.address not in LOOPBACK_NAMES else ""
 
     def leave(self, connection: Connection) -> None:
         if self.carrier.connections.pop(connection.id, None) is not None:
@@ -234,7 +238,8 @@ class Coordinator:
         if connection.id not in self.carrier.connections:
             return None  # replaced while this frame was on its way
         effects = self._effects(connection, inspected, self._clock())
-        if isinstance(inspected.frame.message, wire.Start | wire.Command) and connection.role == "host":
+        over = any(isinstance(effect, do.Finish) for effect in effects)  # of which everybody is told anyway
+        if isinstance(inspected.frame.message, wire.Start | wire.Command) and connection.role == "host" and not over:
             self.carrier.tell(list(self.carrier.connections.values()))  # with many tabs its turn is a second away
         return next((effect for effect in effects if isinstance(effect, do.Reject) and effect.to == connection.id), None)
 
@@ -305,6 +310,9 @@ class Coordinator:
             guest = self.carrier.connections[command.worker]
             texts = {session.partition(" ")[2] for session, connection in self._sessions.items() if connection is guest}
             self.door.ban({f"{role} {text}" for role in ("worker", "viewer") for text in texts})  # nor to look on
+            others = [(session, connection) for session, connection in self._sessions.items() if connection is not guest]
+            owner = self._stranger(guest)
+            self.door.close_to(owner, [session for session, connection in others if self._stranger(connection) == owner])
             guest.close(FORBIDDEN, "the host removed this tab from the run")
             self.leave(guest)
         return []

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import access, assets
+from . import assets, listening
 
 OLDEST = (3, 11)
 LEAST_FREE_BYTES = 1 << 30
@@ -143,7 +143,7 @@ def _is(path: Path, pin: assets.Pin) -> bool:
 
 
 def network() -> Finding:
-    address = access.lan_address()
+    address = listening.lan_address()
     if address.startswith("127."):
         return Finding("network", "warning", "this machine has no address in a network: --lan will not reach other machines")
     return Finding("network", "ok", f"others reach this machine as {address} with `distml serve --lan`; behind no firewall")

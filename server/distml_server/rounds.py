@@ -111,7 +111,7 @@ class Rounds:
         self._clear("training", run, version)
         self.metrics.update(metrics or {})
         if self.book is not None and version >= run.steps:
-            self.book.schedule_evaluations()  # the run ended before it was evaluated
+            self.book.evaluations.schedule(self.version)  # the run ended before it was evaluated
         elif self.book is not None and self._watched:
             self.book.evaluations[version, "validation"] = None  # what there is to lose
         return [Send(worker, run) for worker in self.workers]
@@ -197,7 +197,7 @@ class Rounds:
                 worker.forget(lease, "stale")
             worker.version = -1
         self.book.jump(version)
-        self.book.evaluations = {key: None for key in self.book.evaluations if key[0] <= version}
+        self.book.evaluations.again(version)
         return self._go_on(now)
 
     def close(self, now: float) -> list[Effect]:
@@ -372,16 +372,16 @@ class Rounds:
         worker.late_until_s = now
         if self.book is None:
             return [Reject(worker.id, "no_lease", "there is no run")]
-        refusal = self.book.evaluation_refusal(worker, message)
+        refusal = self.book.evaluations.refusal(worker, message)
         if refusal is not None:
             if refusal.bad:
                 self.book.release(worker, worker.leases[message.lease], refusal.reason)
             return [refusal, *self._go_on(now)]
-        self.book.accept_evaluation(worker, message, now)
+        self.book.evaluations.accept(worker, message, now)
         self.evaluated_step = message.step
         if message.split == "validation":
             self.metrics.update(val_loss=message.loss, accuracy=message.accuracy, train_accuracy=message.train_accuracy)
-            if self.book.opinion(worker, message, self.able()):
+            if self.book.evaluations.opinion(worker, message, self.able()):
                 return self._go_back(now)
         else:
             self.metrics.update(test_accuracy=message.accuracy)
@@ -389,7 +389,8 @@ class Rounds:
 
     def _go_back(self, now: float) -> list[Effect]:
         """The weights are again those that were best on held-out data; what is under way was made of others."""
-        assert self.book is not None and self.book.held_out is not None and self.book.held_out.best is not None
+        held_out = self.book.evaluations.held_out if self.book is not None else None
+        assert self.book is not None and held_out is not None and held_out.best is not None
         for worker in self.workers.values():
             for lease in list(worker.leases.values()):
                 worker.forget(lease, "stale")
@@ -400,11 +401,11 @@ class Rounds:
         if over:  # what these weights are worth on the validation split is known
             self.book.evaluations[self.version, "test"] = None
         self.rejected["worse"] += 1
-        self.metrics["val_loss"] = self.book.held_out.lowest
+        self.metrics["val_loss"] = held_out.lowest
         joined = self.able()
         for peer in joined:
             peer.version = self.version
-        return [Restore(self.book.held_out.best), SendWeights(tuple(peer.id for peer in joined), self.version), *self._go_on(now)]
+        return [Restore(held_out.best), SendWeights(tuple(peer.id for peer in joined), self.version), *self._go_on(now)]
 
     def _go_on(self, now: float) -> list[Effect]:
         """Gives out work, or moves between solo and shared, as the state of things asks for."""
@@ -470,7 +471,7 @@ class Rounds:
             return effects
         self.solo, worker.version = None, message.step  # it holds these weights: it made them
         if self.version >= self.run.steps:
-            self.book.schedule_evaluations()
+            self.book.evaluations.schedule(self.version)
         if self.stopping:
             return effects + self._end("stopped")
         return effects + self._go_on(now)

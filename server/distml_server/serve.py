@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import contextlib
-import errno
-import ipaddress
 import signal
 import socket
 import sys
@@ -21,7 +19,8 @@ from distml_py.errors import DistmlError
 from distml_py.recipe import Training, load_recipe
 
 from . import access as rules
-from . import assets, guards, packages
+from . import assets, guards, listening, packages
+from .addresses import in_links
 from .app import MOST_CONNECTIONS, create_app, runner_of
 from .board import Board, finish, follow
 from .coordinator import Coordinator
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
 UNTRUSTED_PER_ADDRESS = 4  # connections; a home has a few tabs
+MOST_FILES = 4 * MOST_CONNECTIONS  # open at once: a socket for each, as many that fetch a file of the page, and runs
 
 
 class ServeError(DistmlError, RuntimeError):
@@ -48,11 +48,13 @@ class ServeError(DistmlError, RuntimeError):
 def main(options: argparse.Namespace) -> int:
     """Returns the exit code: with --exit, 1 when the run fails; a signal stores the run and ends with 0."""
     folder = Path(options.run_dir)
+    reach = listening.reach(options.host, options.lan)
     if options.lan:
-        warn_of_listeners(rules.lan_address(), options.insecure_public)
+        listening.warn_of_listeners(reach.faces, options.insecure_public)
+    listening.allow_files(MOST_FILES)
     store = open_store(folder, options.store)
     try:
-        with _listen(options.port, options.lan) as listening:  # first: a busy port is known before anything is fetched
+        with listening.listen(reach.bound, options.port) as listener:  # first: a busy port is known before anything is fetched
             path = folder / "access.json"
             access = rules.load(path, options.lan, options.allow_host, bool(options.resume), options.embed, options.join_hours)
             access.spoken = Spoken() if options.lan else None
@@ -60,21 +62,9 @@ def main(options: argparse.Namespace) -> int:
             if options.packages and found is None:
                 raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")
             served = packages.resolve(options.packages, found.parent) if found else ()
-            return asyncio.run(_serve(options, store, access, found, listening, served))
+            return asyncio.run(_serve(options, store, access, found, reach, listener, served))
     finally:
         store.close()
-
-
-def warn_of_listeners(address: str, accepted: bool) -> None:
-    """Tokens travel readable: in a network of one's own that may do. Raises ServeError for a public address, unless accepted."""
-    if ipaddress.ip_address(address).is_private:
-        return
-    if not accepted:
-        raise ServeError(
-            f"{address} is a public address, and without TLS everybody on the way reads the tokens: put a proxy with TLS before a"
-            " coordinator without --lan (--allow-host NAME), or add --insecure-public"
-        )
-    print(f"Warning: {address} is public and there is no TLS: who listens on the way can join and steer.", file=sys.stderr)
 
 
 async def _serve(
@@ -82,7 +72,8 @@ async def _serve(
     store: RunStore,
     access: rules.Access,
     found: Path | None,
-    listening: socket.socket,
+    reach: listening.Reach,
+    listener: socket.socket,
     served: Sequence[Package],
 ) -> int:
     stop = asyncio.Event()
@@ -98,17 +89,16 @@ async def _serve(
     app = create_app(coordinator, access, found, defaults, served, per_address=most)
     runner = runner_of(app, 2.0)
     await runner.setup()
-    port = listening.getsockname()[1]
-    host = rules.lan_address() if access.lan else "127.0.0.1"
+    port, host = listener.getsockname()[1], in_links(reach.shown)
     coordinator.join_url = f"http://{host}:{port}/#t={access.worker_token}"
     try:
         await coordinator.run()
     except DistmlError:
         await coordinator.close()
         raise
-    await web.SockSite(runner, listening).start()
+    await web.SockSite(runner, listener).start()
     _print_links(coordinator, access, host, port)
-    local = f"http://127.0.0.1:{port}/#t={access.host_token}"
+    local = f"http://{in_links(reach.local)}:{port}/#t={access.host_token}"
     async with _beside(options, coordinator, board, local):
         try:
             return await _until_over(options, coordinator, stop, local)
@@ -253,23 +243,6 @@ def prepare(name: str, code: str, seed: int, steps: int | None) -> tuple[wire.St
         exchange=recipe.exchange().config(), **fields,
     )  # fmt: skip
     return start, training.weights() | training.buffers()
-
-
-def _listen(port: int, lan: bool) -> socket.socket:
-    """The listening socket. Raises ServeError naming the port when it is taken."""
-    listening = socket.socket()
-    if sys.platform != "win32":  # there it would let two coordinators share a port
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(("0.0.0.0" if lan else "127.0.0.1", port))
-        listening.listen(1024)
-    except (OSError, OverflowError) as error:
-        listening.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise ServeError(f"port {port} is in use: stop what listens there, or choose another with --port") from None
-        raise ServeError(f"cannot listen on port {port}: {error}; choose another with --port") from None
-    listening.setblocking(False)
-    return listening
 
 
 def _print_links(coordinator: "Coordinator | Member", access: rules.Access, host: str, port: int) -> None:

@@ -15,7 +15,8 @@ from distml_py import wire
 from distml_py.errors import DistmlError, FormatError
 
 from . import arrivals, decoding
-from .access import called_here
+from .access import tokenless
+from .addresses import owner_of
 from .effects import Reject
 
 HELLO_S = 5.0
@@ -91,8 +92,8 @@ class Connection:
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, traffic: Traffic) -> None:
         self.id = ""
         self.role = ""
-        self.token = self.address = ""
-        self.here = True  # it called this machine by a name that only this machine uses
+        self.token = self.address = ""  # address: whose it is
+        self.here = True  # see access.tokenless
         self.place = ""  # the coordinator that it ends at, when there are several
         self._socket, self._transport, self._traffic = socket, transport, traffic
         self._outbox: deque[tuple[type, int, Content]] = deque()  # message type, weights version, frame or what makes it
@@ -338,7 +339,7 @@ async def serve(
     await socket.prepare(request)
     transport = request.transport
     connection = Connection(socket, transport if isinstance(transport, asyncio.Transport) else None, coordinator.traffic)
-    connection.address, connection.here = request.remote or "", called_here(request.host)
+    connection.address, connection.here = owner_of(request.remote), tokenless(request.host)
     connections.add(connection)
     writer = asyncio.create_task(connection.write())
     try:

@@ -131,14 +131,21 @@ class Store:
         write_whole(path, json.dumps(dataclasses.asdict(record), indent=1).encode())
 
     def note(self, record: Record, row: dict[str, Any], file_name: str = CURVE, durable: bool = False) -> None:
-        """Adds a line to the run's curve, or to its ledger. Raises OSError."""
+        """Adds a line to the run's curve, or to its ledger, whole or not at all. Raises OSError."""
         folder = self.folder / record.run["run"]
         folder.mkdir(exist_ok=True)
-        with open(folder / file_name, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+        before = None
+        try:
+            with open(folder / file_name, "a", encoding="utf-8") as file:
+                before = file.tell()
+                file.write(json.dumps(row) + "\n")
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError:
+            if before is not None:
+                os.truncate(folder / file_name, before)  # the next line would be taken for the end of this one
+            raise
 
     def lines(self, run: str, file_name: str) -> list[str] | None:
         """The lines of a run's curve or ledger; None when it has none."""

@@ -43,12 +43,14 @@ class Storing:
         self._waiting[record.run["run"]] = record, state
         self._wake.set()
 
-    def note(self, record: Record, row: dict[str, Any], file_name: str) -> None:
-        """A line of the run's curve, or of its ledger."""
+    def note(self, record: Record, row: dict[str, Any], file_name: str) -> bool:
+        """A line of the run's curve, or of its ledger. Whether it could be written."""
         try:
             self.store.note(record, row, file_name, durable=not self.durability_s)
         except OSError as error:
             self.trouble = f"cannot write to {self.store.place}: {error.strerror or error}"
+            return False
+        return True
 
     async def run(self) -> None:
         while True:

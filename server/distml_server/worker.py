@@ -163,7 +163,9 @@ async def _serve(socket: aiohttp.ClientWebSocketResponse, tab: Tab, say: Say, co
 
 def _ended(tab: Tab, say: Say) -> bool:
     assert tab.ended is not None
-    say(f"Run {tab.ended.run} {tab.ended.state} at step {tab.ended.step}, weights {tab.report()['weights_sha256']}")
+    sha256 = tab.report()["weights_sha256"]
+    weights = f"weights {sha256}" if sha256 else "before this worker had its weights"
+    say(f"Run {tab.ended.run} {tab.ended.state} at step {tab.ended.step}, {weights}")
     return True
 
 

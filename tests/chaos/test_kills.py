@@ -216,18 +216,23 @@ def test_a_frozen_workers_answer_is_late_and_it_takes_part_again(bench: Bench, o
 
 @pytest.mark.fault("R21")
 def test_a_disk_with_no_room_left_costs_the_checkpoints_and_not_the_run(bench: Bench) -> None:
-    """RLIMIT_FSIZE stands for a full disk: writing more than so many bytes of a file fails."""
+    """RLIMIT_FSIZE stands for a full disk: writing more than so many bytes of a file fails. Then there is room again."""
     server = bench.serve("--recipe", bench.recipe(sleep_s=0.005, checkpoint_every=5), "--steps", "100000")
     link = join_link(server)
     bench.worker(link)
     wait(lambda: status(link)["step"] >= 10, server)
-    subprocess.run(["prlimit", f"--pid={server.process.pid}", "--fsize=100:100"], check=True)
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", "--fsize=100:"], check=True)
     at = status(link)["step"]
     found = wait(lambda: status(link)["error"], server)
     assert "cannot" in found and "runs" in found
     wait(lambda: status(link)["step"] > at + 20, server)
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", "--fsize=unlimited:"], check=True)
+    wait(lambda: status(link)["error"] is None, server)
+    at = status(link)["step"]
+    wait(lambda: status(link)["step"] > at + 5, server)
     server.process.kill()
     server.end()
+    assert ledger.faults(lines(bench)) == [], "steps whose lines found no room are left out, and said to be"
     again = bench.serve("--resume")
     assert int(again.until(r"goes on at step (\d+)")) >= 5
 

@@ -22,8 +22,8 @@ class Cluster(Bench):
         super().__init__(folder)
         self.url, self._count = url, itertools.count()
 
-    def recipe(self, sleep_s: float = 0.0, checkpoint_every: int = 5, shards: int = 32) -> str:
-        path = Path(super().recipe(sleep_s, checkpoint_every))
+    def recipe(self, sleep_s: float = 0.0, checkpoint_every: int = 5, gated: bool = False, shards: int = 32) -> str:
+        path = Path(super().recipe(sleep_s, checkpoint_every, gated))
         text = path.read_text().replace("batch_size = 16", "batch_size = 64").replace("shards = 4", f"shards = {shards}")
         path.write_text(text)
         return str(path)

@@ -28,11 +28,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_workers_at_three_coordinators_make_the_weights_that_one_alone_makes(cluster: Cluster, undisturbed: str) -> None:
-    servers = cluster.coordinators(3, "--recipe", cluster.recipe(), "--exit", *WITHOUT_HELP)
+    servers = cluster.coordinators(3, "--recipe", cluster.recipe(gated=True), "--exit", *WITHOUT_HELP)
     assert [leads(server) for server in servers].count(True) == 1
     links = [join_link(server) for server in servers]
     assert len({link.split("#")[1] for link in links}) == 1, "one link for all, whichever coordinator is behind it"
     workers = [cluster.worker(link) for link in links]
+    cluster.all_join(servers[0], 3)
     all_end(servers)
     assert {final(server) for server in servers} == {undisturbed}
     assert [worker.end() for worker in workers] == [0, 0, 0]

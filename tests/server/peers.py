@@ -14,13 +14,25 @@ from aiohttp import web
 
 from distml_py import wire
 from distml_server.access import Access
+from distml_server.addresses import in_links
 from distml_server.app import MOST_CONNECTIONS, create_app, runner_of
 from distml_server.coordinator import Coordinator
+from distml_server.listening import listen
 from distml_server.store import Store
 
 M = TypeVar("M")
 PATIENCE_S = 10.0
 CODE = "raise SystemExit('the coordinator never runs the code of a tab')"
+
+
+def has_ipv6() -> bool:
+    """Some machines and containers have none."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def start(steps: int = 4, shards: int = 2, **changes: Any) -> wire.Start:
@@ -47,10 +59,11 @@ class Served:
     access: Access
     port: int
     client: aiohttp.ClientSession
+    host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{in_links(self.host)}:{self.port}"
 
     @contextlib.asynccontextmanager
     async def peer(self, token: str = "", role: str = "", session: str = "", **headers: str) -> AsyncIterator["Peer"]:
@@ -123,9 +136,10 @@ async def serving(
     deterministic: bool = False,
     per_address: int = MOST_CONNECTIONS,
     access: Access | None = None,
+    host: str = "127.0.0.1",
     **how: Any,
 ) -> AsyncIterator[Served]:
-    """how: what the coordinator is told besides."""
+    """host: where it listens; how: what the coordinator is told besides."""
     store = Store(folder)
     access = access or Access(lan, ("classroom.test",))
     coordinator = Coordinator(store, access, deterministic, **how)
@@ -133,14 +147,14 @@ async def serving(
     app = create_app(coordinator, access, folder, defaults, per_address=per_address)
     runner = runner_of(app, 0.5)
     await runner.setup()
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen(host, 0)
     port = listening.getsockname()[1]
-    coordinator.join_url = f"http://127.0.0.1:{port}/#t={access.worker_token}"
+    coordinator.join_url = f"http://{in_links(host)}:{port}/#t={access.worker_token}"
     await coordinator.run()
     await web.SockSite(runner, listening).start()
     try:
         async with aiohttp.ClientSession() as client:
-            yield Served(coordinator, access, port, client)
+            yield Served(coordinator, access, port, client, host)
     finally:
         await coordinator.close(wait_s=0.1)
         await runner.cleanup()

@@ -65,6 +65,19 @@ def test_a_model_that_adopts_a_state_goes_on_from_it_bit_by_bit(config: dict[str
     assert io.weights_sha256(first.weights()) == io.weights_sha256(second.weights())
 
 
+@pytest.mark.fault("R11")
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinity_in_a_running_mean_is_refused_like_one_in_a_gradient(value: float) -> None:
+    """No later mean would ever leave it; a mask has its own."""
+    own = {"buffers/mean": np.zeros(2, np.float32), "buffers/mask": np.array([-np.inf, 0], np.float32)}
+    trained = Model({"w": np.zeros(1, np.float32)}, SGD, own)
+    trained.open(gradient(1.0) | own)
+    for name in own:
+        spoilt = own | {name: np.array([0, value], np.float32)}
+        with pytest.raises(NonFiniteError, match=f"the buffer '{name}' holds an infinity where the run's has none"):
+            trained.open(gradient(1.0) | spoilt)
+
+
 def test_the_buffers_that_shard_0_leaves_are_the_models() -> None:
     mean, seen = np.zeros(2, np.float32), np.array(0, np.int32)
     own = {"buffers/mean": mean, "buffers/seen": seen, "buffers/mask": np.array([-np.inf], np.float32)}

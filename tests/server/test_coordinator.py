@@ -21,6 +21,7 @@ import pytest_asyncio
 from distml_py import io, wire
 from distml_py.errors import FormatError
 from distml_server import carrier, sockets
+from distml_server.guards import Guards
 from peers import CODE, Peer, Served, prefixed, serving, start, weights
 
 GOOD = {"w": np.ones((2, 3), np.float32), "b": np.ones((), np.float32)}
@@ -484,6 +485,42 @@ async def test_who_was_sent_away_may_not_look_on_either(served: Served) -> None:
         with pytest.raises(ConnectionError, match="4403"):
             async with served.peer(served.access.worker_token, "viewer", "s1"):
                 pass
+
+
+@pytest.mark.fault("S26")
+async def test_a_stranger_that_was_sent_away_does_not_come_back_as_another_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does anybody new from its address; who was there beside it stays, and comes back when its connection is lost."""
+    monkeypatch.setattr("distml_server.coordinator.LOOPBACK_NAMES", frozenset())  # this machine is a stranger's
+    async with serving(tmp_path, guards=Guards(untrusted=True)) as served, served.peer("", "host") as host:
+        async with served.worker("neighbour"), served.worker("s1") as worker:
+            await host.send(wire.Command("kick", worker.welcome.worker))
+            assert await worker.closed() == 4403
+            for session in ("s1", "s2", ""):
+                with pytest.raises(ConnectionError, match="4403"):
+                    async with served.worker(session):
+                        pass
+        async with served.worker("neighbour"):
+            pass
+        async with served.peer("", "host"):
+            pass
+
+
+async def test_a_run_that_the_host_stops_is_told_of_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distml_server.coordinator.STATUS_EVERY_S", 60.0)
+    async with serving(tmp_path) as served, served.peer("", "host") as host, served.worker() as worker:
+        await host.send(start(steps=9), prefixed(weights()))
+        await worker.join()
+        await worker.get(wire.Lease)
+        told: list[int] = []
+        tell = served.coordinator.carrier.tell
+        monkeypatch.setattr(served.coordinator.carrier, "tell", lambda connections: (told.append(1), tell(connections)))
+        await host.send(wire.Command("stop"))
+        await worker.get(wire.Ended)
+        await host.send(wire.Command("stop"))
+        assert (await host.get(wire.Rejected)).reason == "no_run"
+        assert len(told) == 2, "once of the end, once of what could not be done"
 
 
 async def locked(served: Served, host: Peer) -> None:

@@ -1,5 +1,7 @@
 """Who may come in: the rules, without sockets."""
 
+import pytest
+
 from distml_server.door import Door
 
 
@@ -16,6 +18,7 @@ def test_a_locked_door_lets_back_in_who_was_here_before() -> None:
 def test_who_has_no_session_is_never_known_again() -> None:
     door = Door()
     assert door.refusal("", "worker") is None
+    assert door.known == []
     door.locked = True
     refused = door.refusal("", "worker")
     assert refused is not None and refused.reason == "locked", "another one without a session was here before"
@@ -30,3 +33,29 @@ def test_who_was_sent_away_stays_away_even_when_the_door_is_open() -> None:
     refused = door.refusal("worker a", "worker")
     assert refused is not None and refused.reason == "kicked"
     assert door.refusal("worker b", "worker") is None
+
+
+@pytest.mark.fault("S26")
+def test_where_a_stranger_was_sent_away_only_those_beside_it_may_stay_and_come_back() -> None:
+    door = Door()
+    for session in ("worker a", "worker b", "worker c"):
+        assert door.refusal(session, "worker", "1.2.3.4") is None
+    door.ban({"worker a"})
+    door.close_to("1.2.3.4", ["worker b", "worker c", ""])
+    for session in ("worker a", "worker d", ""):
+        refused = door.refusal(session, "worker", "1.2.3.4")
+        assert refused is not None and refused.reason == "kicked", session
+    assert "no other one is let in from there" in door.refusal("worker d", "worker", "1.2.3.4").detail  # type: ignore[union-attr]
+    assert door.refusal("worker b", "worker", "1.2.3.4") is None
+    assert door.refusal("host e", "host", "1.2.3.4") is None
+    assert door.refusal("worker d", "worker", "1.2.3.5") is None and door.refusal("worker e", "worker") is None
+    door.close_to("1.2.3.4", ["worker c", "worker f"])
+    assert door.refusal("worker b", "worker", "1.2.3.4") is not None
+    assert door.refusal("worker f", "worker", "1.2.3.4") is not None, "nobody comes in by somebody else's being sent away"
+    assert door.shut == {"1.2.3.4": ["worker c"]}
+
+
+def test_nobody_who_is_trusted_answers_for_others() -> None:
+    door = Door()
+    door.close_to("", [])
+    assert door.shut == {} and door.refusal("worker a", "worker") is None

@@ -292,6 +292,7 @@ async def test_what_is_known_of_people_outlives_the_leader(tmp_path: Path) -> No
         three.person(three.coordinator)
         rounds.state, door.locked = "paused", True
         door.ban(["worker s9"])
+        door.close_to("1.2.3.4", ["worker s1"])
         rounds.conduct.convict("worker s8", three.coordinator.now())
         for _ in range(MOST_STRIKES):
             rounds.conduct.strike("worker s7", three.coordinator.now())
@@ -305,6 +306,7 @@ async def test_what_is_known_of_people_outlives_the_leader(tmp_path: Path) -> No
         assert next_one.door.refusal("worker s9", "worker").reason == "kicked"  # type: ignore[union-attr]
         assert next_one.door.refusal("host s9", "host") is None
         assert next_one.door.refusal("worker s1", "worker") is None, "it was here before the door was locked"
+        assert next_one.door.refusal("worker s1", "worker", "1.2.3.4") is None and next_one.door.shut == {"1.2.3.4": ["worker s1"]}
         assert next_one.door.refusal("worker s2", "worker").reason == "locked"  # type: ignore[union-attr]
         conduct = next_one.rounds.conduct
         assert conduct.banned("worker s8") and not conduct.banned("worker s7")

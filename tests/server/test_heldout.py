@@ -88,6 +88,11 @@ def asked(world: World) -> list[tuple[str, int]]:
     )
 
 
+def best(world: World) -> int | None:
+    assert world.rounds.book is not None and world.rounds.book.evaluations.held_out is not None
+    return world.rounds.book.evaluations.held_out.best
+
+
 def test_every_version_is_evaluated_by_two_owners_before_it_is_judged() -> None:
     world = watched()
     world.join("a", "b")
@@ -95,15 +100,14 @@ def test_every_version_is_evaluated_by_two_owners_before_it_is_judged() -> None:
     evaluate(world, "a", 2.0)
     assert asked(world) == [("b", 0)]
     evaluate(world, "b", 2.0)
-    assert asked(world) == [] and world.rounds.book is not None and world.rounds.book.held_out is not None
-    assert world.rounds.book.held_out.best == 0
+    assert asked(world) == [] and best(world) == 0
 
 
 def test_a_worker_alone_is_believed_and_one_that_leaves_is_not_waited_for() -> None:
     world = watched()
     world.join("a")
     evaluate(world, "a", 2.0)
-    assert world.rounds.book is not None and world.rounds.book.held_out is not None and world.rounds.book.held_out.best == 0
+    assert best(world) == 0
     world = watched()
     world.join("a", "b")
     evaluate(world, "a", 2.0)

@@ -19,7 +19,7 @@ from distml_server.access import Access
 from distml_server.app import CODE_HEADER
 from distml_server.cli import main
 from distml_server.invites import Invite, InviteError
-from distml_server.serve import warn_of_listeners
+from distml_server.listening import warn_of_listeners
 from distml_server.spoken import LENGTH, SIGNS, Spoken
 from peers import CODE, serving, start, weights
 
@@ -225,10 +225,10 @@ async def test_a_token_in_an_address_is_refused_whatever_it_is_called_and_no_log
 @pytest.mark.fault("S35")
 def test_a_public_address_without_tls_needs_its_option_and_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
     for address in ("192.168.1.5", "10.0.0.1", "127.0.0.1", "fd00::1"):
-        warn_of_listeners(address, False)
+        warn_of_listeners((address,), False)
     assert capsys.readouterr().err == ""
     for address in ("93.184.215.14", "2606:2800:21f::1"):
         with pytest.raises(DistmlError, match="is a public address, and without TLS .* or add --insecure-public"):
-            warn_of_listeners(address, False)
-        warn_of_listeners(address, True)
+            warn_of_listeners((address,), False)
+        warn_of_listeners((address,), True)
         assert f"Warning: {address} is public and there is no TLS" in capsys.readouterr().err

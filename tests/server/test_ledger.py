@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from distml_py import safetensors, wire
 from distml_server import ledger, metrics
 from distml_server.cli import main
+from distml_server.store import Record
 from peers import Served, prefixed, serving, start, weights
 
 
@@ -51,6 +53,24 @@ async def test_a_runs_ledger_is_sound_and_its_commands_say_so(tmp_path: Path, ca
     assert "the checkpoint's weights are not those that the ledger has after step 4" in capsys.readouterr().out
     assert main(["runs", "delete", run, *at]) == 0 and not (tmp_path / run).exists()
     assert main(["runs", "show", "nothing", *at]) == 2 and "holds no run 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.fault("R21")
+async def test_steps_whose_lines_found_no_room_are_left_out_and_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is no tampering: what is checked later must not say so."""
+    async with serving(tmp_path) as served:
+        note = served.coordinator.store.note
+
+        def full(record: Record, row: ledger.Row, *more: Any, **how: Any) -> None:
+            if row["step"] == 2:
+                raise OSError("no space left")
+            note(record, row, *more, **how)
+
+        monkeypatch.setattr(served.coordinator.store, "note", full)
+        run = await trained(served)
+    lines = (tmp_path / run / "ledger.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [0, 1, 3, 4] and ledger.faults(lines) == []
+    assert ["adopted" in line for line in lines] == [False, False, True, False]
 
 
 PART = [1, 0, 4, 1.0]

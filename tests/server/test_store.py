@@ -5,6 +5,7 @@ What every RunStore promises is in store_contract.py.
 
 import contextlib
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from distml_server.cli import main
-from distml_server.store import LEDGER, RunStore, Store, StoreError, write_whole
+from distml_server.store import CURVE, LEDGER, RunStore, Store, StoreError, write_whole
 from distml_server.tables import FILE, TableStore, open_store, records_in
 from store_contract import METRICS, RUN, StoreContract, arrays, damaged, filled
 
@@ -120,6 +121,25 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="no space left"):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.fault("R21")
+def test_a_line_that_finds_no_room_leaves_nothing(tmp_path: Path) -> None:
+    """Half of it would spoil the next one, too. RLIMIT_FSIZE stands for a full disk."""
+    with contextlib.closing(Store(tmp_path)) as store:
+        record = store.create(RUN)
+        store.note(record, {"step": 1})
+        path = tmp_path / RUN.run / CURVE
+        before, (soft, hard) = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, hard))
+        try:
+            with pytest.raises(OSError, match="large"):
+                store.note(record, {"step": 2})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_bytes() == before
+        store.note(record, {"step": 3})
+        assert path.read_bytes() == before + b'{"step": 3}\n'
 
 
 def test_a_second_coordinator_is_refused_with_the_first_ones_process_and_let_in_after_it(tmp_path: Path) -> None:

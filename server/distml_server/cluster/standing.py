@@ -10,6 +10,7 @@ from ..coordinator import Coordinator
 from .transport import Entry, Transport, Unreachable
 
 NAME, STRIKES = "standing", "strikes"
+MOST_SHUT = 500  # owners, each with a few sessions
 MOST_NOTED = 3000  # sessions or owners of each kind, of at most 70 characters: with their quotes far below 1 MiB
 
 
@@ -54,6 +55,8 @@ class Standing:
         rounds.conduct.recall(strikes.get("strikes", {}), self._coordinator.now())
         door.locked = bool(people.get("locked"))
         door.ban(people.get("banned", ()))
+        for owner, sessions in people.get("shut", {}).items():
+            door.close_to(owner, sessions)
         door.recognise(people.get("known", ()))
         if people.get("paused") and rounds.state == "training" and rounds.run is not None and rounds.run.run == people["run"]:
             rounds.state = "paused"
@@ -64,6 +67,7 @@ class Standing:
         run = rounds.run.run if rounds.run is not None else ""
         people = {"run": run, "paused": rounds.state == "paused", "locked": door.locked}
         people |= {"banned": door.banned[-MOST_NOTED:], "known": door.known[-MOST_NOTED:]}
+        people["shut"] = dict(list(door.shut.items())[-MOST_SHUT:])
         await self._people.note(people)
         counts = list(rounds.conduct.counts(self._coordinator.now()).items())
         await self._strikes.note({"strikes": dict(counts[-MOST_NOTED:])})

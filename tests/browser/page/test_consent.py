@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from driving import code_of, edit, status, train, until, until_editor, until_state
+from distml_py import wire
+from driving import VIOLATIONS, code_of, edit, status, train, until, until_editor, until_state
 from page_desk import Desk
+from peers import has_ipv6
 
 
 @pytest.mark.fault("S30")
@@ -143,3 +145,35 @@ def test_who_was_told_the_code_comes_in_by_typing_it(context: BrowserContext, se
     page.get_by_role("button", name="Join").click()
     expect(page.get_by_text("The host has not started a run yet")).to_be_visible(timeout=20_000)
     assert "/#t=" in page.url and code not in page.url
+
+
+SOCKET = """
+import js
+from pyodide.ffi import create_proxy
+own = js.WebSocket.new(js.self.location.origin.replace("http", "ws") + "/ws")
+own.onopen = create_proxy(lambda _: own.send('HELLO'))
+own.onclose = create_proxy(lambda event: print("CLOSED", event.code))
+"""
+
+
+@pytest.mark.fault("S27", "S28")
+def test_by_ipv6_a_page_trains_and_its_recipes_own_socket_is_nobodys(context: BrowserContext, serve: Any) -> None:
+    """No policy can name an IPv6 address, so the socket opens there; where there is no IPv6, that is said."""
+    if not has_ipv6():
+        with pytest.raises(AssertionError, match="this machine has no IPv6"):
+            serve("--host", "::1")
+        return
+    coordinator = serve("--host", "::1")
+    assert coordinator.host_link.startswith("http://[::1]:")
+    context.add_init_script(VIOLATIONS)
+    page = context.new_page()
+    page.goto(coordinator.host_link)
+    until_editor(page)
+    until_state(page, "ready")
+    hello = str(wire.encode(wire.Hello(wire.PROTOCOL, "", "host", "python", "")))
+    edit(page, SOCKET.replace("HELLO", hello) + code_of(page))
+    train(page, 40)
+    until_state(page, "finished", "error", timeout_s=120)
+    assert status(page)["state"] == "finished", status(page)
+    expect(page.locator("#printed")).to_contain_text("CLOSED 4401", timeout=20_000)
+    assert coordinator.status()["workers"] <= 1 and page.evaluate("window.violations ?? []") == []
