@@ -1,14 +1,18 @@
-"""PyTorch's detect_anomaly: the first NaN of a backward pass is an error that names the step whose derivative made it.
+"""PyTorch's detect_anomaly: the first NaN of a backward pass is an error that names the step whose derivative made it, and a
+warning that shows the call which made that step.
 
 While it is on, each derivative is computed and read as soon as it is known, which waits for the device.
 """
 
 from __future__ import annotations
 
+import sys
+import traceback
 import warnings
-from types import TracebackType
+import weakref
+from types import FrameType, TracebackType
 
-from . import differentiation
+from . import differentiation, graph
 from .errors import GradientError
 from .graph import Node
 from .tensor import Tensor
@@ -17,9 +21,45 @@ from .tensor.grad_fn import GradFn
 SLOW = "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
 
 
+Place = tuple[str, int, str]  # file, line, function
+_places: weakref.WeakKeyDictionary[Node, list[Place]] = weakref.WeakKeyDictionary()
+"""where each node was made while the mode was on"""
+
+
+def _calls() -> list[Place]:
+    """The calls outside this library that are at work, the first one first."""
+    found: list[Place] = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] != __name__.partition(".")[0]:
+            found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    return found[::-1]
+
+
+def _made(node: Node) -> None:
+    _places[node] = _calls()
+
+
+def _warn_of(node: Node) -> None:
+    """Shows the call that made a node; it is often not the line that asked for the gradient."""
+    name, places, now = GradFn(node).name(), _places.get(node), _calls()
+    if places is None:
+        told = (
+            f"Error detected in {name}. No forward pass information available. Enable detect anomaly during forward pass for more "
+            "information."
+        )
+    else:
+        lines = traceback.format_list([traceback.FrameSummary(file, line, function) for file, line, function in places])
+        told = f"Error detected in {name}. Traceback of forward call that caused the error:\n{''.join(lines)}"
+    file, line, _ = now[-1] if now else (__file__, 1, "")
+    warnings.warn_explicit(told.rstrip(), UserWarning, file, line)
+
+
 def _looked_at(node: Node, number: int, part: Node) -> None:
-    """Raises GradientError where node's derivative for its input of this number has a NaN."""
+    """Raises GradientError where node's derivative for its input of this number has a NaN, after _warn_of()."""
     if part.dtype.kind == "f" and bool(Tensor(part).isnan().any().item()):
+        _warn_of(node)
         raise GradientError(
             f"Function '{GradFn(node).name()}' returned nan values in its {number}th output; "
             f"{node.op.name} of shape {node.shape} was the step: look at the numbers that go into it"
@@ -41,6 +81,10 @@ def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
     """From now on, the first NaN of a backward pass is an error, or not any more. check_nan=False: it is not looked for."""
     _checks[0] = check_nan or not enabled
     differentiation.watch[0] = _looked_at if enabled and check_nan else None
+    if enabled and _made not in graph.watching:
+        graph.watching.append(_made)
+    elif not enabled and _made in graph.watching:
+        graph.watching.remove(_made)
 
 
 class set_detect_anomaly:

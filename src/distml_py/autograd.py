@@ -122,6 +122,8 @@ class Function:
         outputs = list(found) if isinstance(found, (tuple, list)) else [found]
         joint = Node(LEAF, (), (), (), float32)
         joint.word = f"{cls.__name__}Backward"
+        for tell in nodes.watching:
+            tell(joint)
         parents = tuple(arg._node for arg in args if isinstance(arg, Tensor))
         places = [isinstance(arg, Tensor) for arg in args]
         joint.link = Link(parents, _Backward(cls, ctx, outputs, places, joint))

@@ -14,12 +14,16 @@ from .errors import DtypeError
 from .op import DTYPES
 from .size import Size as Size
 from .tensor import Tensor, text
+from .tensor.device import layout as layout
+from .tensor.device import memory_format as memory_format
+from .tensor.device import strided as strided
 from .tensor.tensor import kept
 
 e, inf, nan, pi, newaxis = math.e, math.inf, math.nan, math.pi, None
-# how numbers lie in memory is the backend's matter: these are taken wherever memory_format is
-preserve_format, contiguous_format, channels_last = "preserve_format", "contiguous_format", "channels_last"
-strided = "strided"  # what layout= and Tensor.layout say
+# these are taken wherever memory_format is
+preserve_format, contiguous_format, channels_last, channels_last_3d = map(
+    memory_format, ("preserve_format", "contiguous_format", "channels_last", "channels_last_3d")
+)
 dtype = DType
 
 

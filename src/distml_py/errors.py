@@ -27,6 +27,10 @@ class EmptyError(ShapeError, IndexError):
     """A reduction of no elements to one of them."""
 
 
+class ExpectedError(ShapeError, IndexError, AssertionError):
+    """Sizes of layers that PyTorch asserts."""
+
+
 class DtypeError(DistmlError, RuntimeError, TypeError):
     """A dtype, or a Python type, that the operation does not take."""
 

@@ -108,6 +108,7 @@ class Guards:
 
     def _state_changed(self) -> str:
         for optimizer, number, state, names in self.states:
+            optimizer.take_back()
             if optimizer._states.get(number) is not state or tuple(state) != names:
                 return f"the state of {type(optimizer).__name__} has another form or was loaded anew"
         for tensor, flag in self.flags:

@@ -119,7 +119,10 @@ def rows_of(x: Node, tensors: dict[int, Node]) -> Rows:
     rest = [axis for axis in range(len(x.shape)) if axis not in axes]
     before, after = tuple(rest[:place]), tuple(rest[place:])
     sizes = [x.shape[axis] for axis in axes]
-    shape = common_shape("indexing", *(node.shape for node in tensors.values()))
+    try:
+        shape = common_shape("indexing", *(node.shape for node in tensors.values()))
+    except ShapeError as error:  # PyTorch's is an IndexError
+        raise IndexRangeError(str(error)) from None
     total = int(np.prod(sizes))
     number: Node | None = None
     inside = full(True, shape, bool_)

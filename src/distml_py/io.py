@@ -6,7 +6,7 @@ without axes. Buffers (the running statistics of batch norm) keep their dtype an
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,11 +44,11 @@ def pack(
 ) -> dict[str, np.ndarray]:
     """The arrays of a checkpoint: all parameters in order, the buffers, then the optimizer's slots by parameter index."""
     arrays = {WEIGHTS + name: parameter._array() for name, parameter in parameters.items()} | dict(buffers or {})
+    shapes = [parameter.shape for parameter in parameters.values()]
     for index, slots in sorted(optimizer.state_dict()["state"].items()):
         for slot, value in slots.items():
             if value is not None:
-                counted = slot == "step" and isinstance(value, Tensor)  # a whole number, which a state_dict shows as PyTorch does
-                arrays[f"{OPTIMIZER}{slot}/{index}"] = np.asarray(int(value.item())) if counted else _as_array(value)
+                arrays[f"{OPTIMIZER}{slot}/{index}"] = _as_array(slot, value, shapes[index])
     return arrays
 
 
@@ -104,8 +104,13 @@ def check_buffers(buffers: Mapping[str, np.ndarray], known: Mapping[str, Tensor]
             raise FormatError(f"{name!r} holds a NaN")
 
 
-def _as_array(value: Any) -> np.ndarray:
-    return np.asarray(value._array() if isinstance(value, Tensor) else value)
+def _as_array(slot: str, value: Any, shape: Sequence[int]) -> np.ndarray:
+    """Numbers that a state_dict shows as tensors, as PyTorch does, are numbers again, and steps whole ones."""
+    if not isinstance(value, Tensor):
+        return np.asarray(value)
+    if slot == "step":
+        return np.asarray(int(value.item()))
+    return value._array() if value.shape == shape or value.ndim else np.asarray(float(value.item()))
 
 
 def _slot(name: str, shapes: list[tuple[int, ...]], array: np.ndarray) -> tuple[str, int]:

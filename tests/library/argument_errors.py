@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 
 import distml_py as dm
-from distml_py.errors import ArgumentError, DtypeError, GradientError, IndexRangeError, LinAlgError, RecipeError, ShapeError
+from distml_py.errors import (
+    ArgumentError,
+    DtypeError,
+    ExpectedError,
+    GradientError,
+    IndexRangeError,
+    LinAlgError,
+    RecipeError,
+    ShapeError,
+)
 from distml_py.linalg.solving import on_host
 
 X, Y = dm.ones(2, 3), dm.ones(2, 3, requires_grad=True)
@@ -75,7 +84,22 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.triplet_margin_loss(X, X, X, margin=0.0), ShapeError, "triplet_margin_loss: margin is above 0, got 0.0"),
     (lambda: dm.nn.Linear(2, 3).train("a"), ArgumentError, "training mode is expected to be boolean, got 'a'"),
     (lambda: dm.nn.Sequential(dm.nn.ReLU), ArgumentError, "add_module: '0' takes a Module or None, got type"),
-    (lambda: dm.nn.Embedding(3, 2, 5), IndexRangeError, "Embedding: padding_idx must be within num_embeddings 3, got 5"),
+    (lambda: dm.nn.Embedding(3, 2, 5), ExpectedError, "Embedding: padding_idx must be within num_embeddings 3, got 5"),
+    (
+        lambda: dm.nn.MultiheadAttention(4, 2)(dm.ones(2, 3), dm.ones(2, 3), dm.ones(2, 3)),
+        AssertionError,
+        "MultiheadAttention: was expecting embedding dimension of 4, but got 3",
+    ),
+    (
+        lambda: (dm.tensor([1, 2]) % dm.tensor([1, 0])).tolist(),
+        ArgumentError,
+        "ZeroDivisionError: remainder of integers by a tensor with a 0; use floats, where it is NaN or an infinity",
+    ),
+    (
+        lambda: dm.ones(3, 3)[dm.tensor([0, 1]), dm.tensor([0, 1, 2])],
+        IndexRangeError,
+        "indexing needs shapes that broadcast (equal or 1, from the right), got (2,) and (3,)",
+    ),
     (lambda: X.view(2, 1.5), DtypeError, "view: a shape holds integers, got (2, 1.5)"),
     (lambda: X.expand(-3, 2, 3), ShapeError, "expand: (2, 3) does not expand to (-3, 2, 3)"),
     (lambda: X.repeat(-1, 2), ShapeError, "repeat: counts are from 0 up, got (-1, 2)"),

@@ -45,8 +45,9 @@ A change in place reaches everything that shares its numbers (views of every kin
 parameters that an optimizer moves on), with PyTorch's version checks. What is no view counts as contiguous: `view` never refuses,
 `numpy()` and `from_numpy` copy. A graph stays as long as somebody holds it; to go through it twice without `retain_graph` is an
 error where PyTorch would have let numbers go (but for a factor that is one number).
-`DataLoader` makes float32 of Python's floats, where PyTorch makes float64. `torch.save` of a whole module is read by this library
-alone. Distributions look at their parameters where that does not wait for a GPU, or with `validate_args=True`.
+`DataLoader` makes float64 of Python's floats, as PyTorch does, on the reference backend, and float32 on a GPU. `torch.save` of a
+whole module is read by this library alone. Distributions look at their parameters where that does not wait for a GPU, or with
+`validate_args=True`.
 """
 
 

@@ -55,8 +55,12 @@ with profile(activities=[ProfilerActivity.CPU], schedule=plan, on_trace_ready=la
             net(x).sum().backward()
         prof.step()
 assert len(seen) == 1 and seen[0].total_average().draws > 0 and "matmul" in seen[0].table(sort_by="cpu_time_total", row_limit=50)
+(step,) = [row for row in seen[0] if row.key == "step"]
+assert step.count == 2 and step.cpu_time_total == 2 * step.cpu_time > 0
+assert step.ms > 0 and seen[0].total_average().ms == sum(row.ms for row in seen[0]) - step.ms
 with torch.autograd.profiler.profile() as prof:
-    net(x)
+    net(x)  # nobody keeps it, and it is computed all the same
+assert "matmul" in [row.key for row in prof.key_averages()]
 prof.export_chrome_trace(sys.argv[1])
 with sdpa_kernel([SDPBackend.MATH]), torch.autograd.graph.save_on_cpu():
     assert nn.functional.scaled_dot_product_attention(x, x, x).shape == (3, 4)

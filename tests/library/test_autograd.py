@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import distml_py as dm
+from distml_py import graph
 from distml_py.errors import GradientError
 
 BOTH = pytest.mark.parametrize("lib", [dm, torch], ids=["distml_py", "torch"])
@@ -247,6 +248,17 @@ def test_a_mode_of_gradients_decorates_with_and_without_brackets() -> None:
         assert lib.is_grad_enabled() and doubled(x)
 
 
+def test_layouts_and_formats_are_shown_as_pytorchs() -> None:
+    for lib in (dm, torch):
+        x = lib.ones(2)
+        assert (
+            isinstance(x.layout, lib.layout)
+            and x.layout == lib.strided
+            and f"{x.layout} {lib.strided!r}" == "torch.strided torch.strided"
+        )
+        assert str(lib.channels_last) == "torch.channels_last" and isinstance(lib.preserve_format, lib.memory_format)
+
+
 def test_what_is_asked_of_a_tensor_has_pytorchs_answer() -> None:
     for lib in (dm, torch):
         x = lib.arange(4.0).reshape(2, 2)
@@ -348,6 +360,23 @@ def test_the_first_nan_of_a_backward_pass_is_an_error_that_names_its_step_as_in_
     assert told[0].startswith(told[1].removesuffix(".")) and bool(told[0]) == bool(told[1])
 
 
+def test_the_call_that_made_the_failing_step_is_shown_as_in_pytorch() -> None:
+    told = []
+    for lib in (dm, torch):
+        early = lib.zeros(2, requires_grad=True).sqrt() * 0.0
+        with lib.autograd.set_detect_anomaly(True):
+            late = lib.zeros(2, requires_grad=True).sqrt() * 0.0
+            for bad in (early, late):
+                with warnings.catch_warnings(record=True) as caught, pytest.raises(RuntimeError):
+                    warnings.simplefilter("always")
+                    bad.sum().backward()
+                (text,) = [str(one.message) for one in caught if "Error detected" in str(one.message)]
+                lines = text.partition(" (Triggered")[0].splitlines()
+                told.append((lines[0], "late = lib.zeros(2, requires_grad=True).sqrt() * 0.0" in lines[-1], __file__ in text))
+    assert told[:2] == told[2:] and [shown for _, shown, _ in told[:2]] == [False, True]
+    assert graph.watching == []
+
+
 def test_a_nan_of_a_function_of_ones_own_names_it_and_the_mode_can_be_set() -> None:
     class Bad(dm.autograd.Function):
         @staticmethod
@@ -360,7 +389,8 @@ def test_a_nan_of_a_function_of_ones_own_names_it_and_the_mode_can_be_set() -> N
 
     x = dm.ones(2, requires_grad=True)
     said = "Function 'BadBackward' returned nan values in its 0th output"
-    with dm.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match=said):
+    shown = pytest.warns(UserWarning, match=r"(?s)Error detected in BadBackward. Traceback .*Bad.apply\(x \* 2\)")
+    with dm.autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match=said), shown:
         Bad.apply(x * 2).sum().backward()
     with dm.autograd.set_detect_anomaly(True, check_nan=False):
         assert dm.autograd.is_anomaly_enabled() and not dm.autograd.is_anomaly_check_nan_enabled()

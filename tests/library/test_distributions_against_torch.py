@@ -521,6 +521,60 @@ def test_a_family_of_ones_own_has_its_entropy() -> None:
     np.testing.assert_allclose(mine.detach().numpy(), judge.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_exponential_families_are_pytorchs() -> None:
+    close = dict(rtol=3e-5, atol=2e-5)
+    for kind, given, _ in CASES.values():
+        mine, judge = both(kind, given)
+        assert isinstance(mine, ours.ExponentialFamily) is isinstance(judge, theirs.ExponentialFamily), kind
+        if not isinstance(judge, theirs.ExponentialFamily):
+            continue
+        for found, wanted in zip(mine._natural_params, judge._natural_params, strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted.numpy(), **close)
+        if kind not in ("Beta", "Dirichlet", "Poisson"):  # which do not say the mean of their carrier measure
+            entropy = ours.ExponentialFamily.entropy(mine).detach().numpy()
+            np.testing.assert_allclose(entropy, judge.entropy().numpy(), **close)
+        itself = ours.exp_family.bregman(mine, mine).detach().numpy()
+        assert itself.shape == tuple(judge.batch_shape) and np.abs(itself).max() < 1e-5
+    with pytest.raises(NotImplementedError, match="cross KL-divergence between different exponential .*: Normal and Gamma"):
+        ours.kl_divergence(ours.Normal(0.0, 1.0), ours.Gamma(1.0, 1.0))
+
+
+def test_divergences_of_families_are_those_of_their_formulas() -> None:
+    pairs = [("Normal", (0.3, 1.2), (-0.5, 0.7)), ("Gamma", (2.0, 1.5), (1.2, 0.4)), ("Beta", (2.0, 3.0), (1.5, 0.8))]
+    pairs += [("Exponential", (2.0,), (0.3,)), ("Bernoulli", (0.2,), (0.7,)), ("Poisson", (2.0,), (3.5,))]
+    pairs += [("ContinuousBernoulli", (0.2,), (0.7,))]
+    for kind, first, second in pairs:
+        p, q = (getattr(ours, kind)(*(dm.tensor([number, number]) for number in given)) for given in (first, second))
+        wanted = theirs.kl_divergence(getattr(theirs, kind)(*first), getattr(theirs, kind)(*second)).numpy()
+        for found in (ours.exp_family.bregman(p, q), ours.kl_divergence(p, q)):
+            np.testing.assert_allclose(found.detach().numpy(), [wanted] * 2, rtol=1e-4)
+    p, q = ours.Wishart(dm.tensor(5.0), dm.eye(2)), ours.Wishart(dm.tensor(4.0), dm.eye(2) * 2)
+    draws = p.sample((40000,))
+    mean = (p.log_prob(draws) - q.log_prob(draws)).mean().item()
+    assert ours.kl_divergence(p, q).item() == pytest.approx(mean, abs=0.02)
+
+
+def test_singular_draws_are_drawn_again() -> None:
+    """Of a density that says nothing is fine but what lies above 1: most draws are drawn again, and a warning says so."""
+
+    class Above(ours.constraints.Constraint):
+        event_dim = 2
+
+        def check(self, value: dm.Tensor) -> dm.Tensor:
+            return value[..., 0, 0] > 1
+
+    class Narrow(ours.Wishart):
+        support = Above()
+
+    dm.manual_seed(0)
+    narrow = Narrow(dm.tensor([3.0, 4.0]), dm.eye(2))
+    with pytest.warns(UserWarning, match="Singular sample detected."):
+        draws = narrow.rsample((100,), max_try_correction=40)
+    assert draws.shape == (100, 2, 2, 2) and draws[..., 0, 0].amin().item() > 1
+    draws = narrow.rsample((100,), max_try_correction=0)
+    assert draws[..., 0, 0].amin().item() < 1
+
+
 @pytest.mark.parametrize("shape", [0.7, 1.0, 4.0])
 def test_correlations_are_drawn_as_their_density_says(shape: float) -> None:
     """Each correlation r of d variables is 2 Beta(a, a) - 1 with a = shape + d / 2 - 1 (Lewandowski, Kurowicka and Joe 2009), so

@@ -137,10 +137,10 @@ def test_samples_that_are_no_batch_become_tensors() -> None:
         assert one.tolist() == [1, 1] and one.dtype is lib.float32
 
 
-def test_floats_of_samples_are_float32_here() -> None:
-    """PyTorch makes float64 of them, which WebGL has not; programs that say .float() are the same in both."""
-    assert dm.data.default_collate([1.5, 2.5]).dtype is dm.float32
-    assert torch.utils.data.default_collate([1.5, 2.5]).dtype is torch.float64
+@pytest.mark.parametrize("kind", [float, int, bool, np.float32, np.float64, np.int32, np.int64, np.bool_])
+def test_numbers_of_samples_have_pytorchs_dtypes(kind: Any) -> None:
+    found, wanted = (data.default_collate([kind(1), kind(0)]) for data in (dm.data, torch.utils.data))
+    assert str(found.dtype) == str(wanted.dtype) and found.tolist() == wanted.tolist()
 
 
 def test_models_are_stacked_and_called_together_as_in_pytorch() -> None:

@@ -9,7 +9,7 @@ import torch
 
 from distml_py.stand_in import facade
 
-KINDS = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+KINDS = (AssertionError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 SENTENCES = """
 (3,) + torch.Size([1, 2]), torch.Size([1]) + (2,), torch.broadcast_shapes((2, 1), (3,))
 1 << torch.arange(3), 8 >> torch.arange(3)
@@ -49,6 +49,17 @@ nn.Embedding(3, 2, _weight=torch.ones(3, 2)).weight, nn.Embedding(3, 2, _weight=
 nn.EmbeddingBag(3, 2, mode="sum", _weight=torch.ones(3, 2)), nn.EmbeddingBag.from_pretrained(torch.eye(3), mode="max").weight
 F.hardtanh(torch.arange(-2, 3)), F.hardtanh(torch.arange(4), 0.5, 2.5), F.relu6(torch.arange(9))
 float(torch.ones(1, 1)), int(torch.tensor(2.7)), [1, 2, 3][torch.tensor(1)], list(range(torch.tensor(3))), torch.tensor(3) in [3]
+torch.tensor([[True, False]]).max(1), torch.tensor([[True, False], [True, True]]).min(0), torch.tensor(True).max(0)
+torch.tensor([0, 2], dtype=torch.uint8).any(), torch.tensor([[0, 2]], dtype=torch.uint8).all(1), torch.arange(3).any(dim=())
+torch.arange(3).sum(dtype=torch.bool), torch.arange(3.0).prod(dtype=torch.bool), torch.ones(2, 2).sum(1, dtype=torch.bool)
+torch.cat([torch.ones(0), torch.arange(2)[None]], 0), torch.cat([torch.zeros(0).long(), torch.ones(1, 2).bool()])
+torch.tensor([3, 4], dtype=torch.uint8).round_(), torch.arange(2).round(), torch.tensor([True, False]).logit()
+F.softmin(torch.arange(2.0).view(1, 2)), F.linear(torch.ones(2, 3), torch.arange(3.0)), torch.ones(2).layout
+torch.ones(3, 3)[torch.tensor([0, 1]), torch.tensor([0, 1, 2])]
+nn.MultiheadAttention(4, 3)
+nn.MultiheadAttention(4, 2)(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 3))
+nn.Embedding(3, 2, 5)
+torch.tensor([1, 2]) // torch.tensor([1, 0])
 torch.tensor([1e-10, 1]), torch.tensor([1e5, 1e-5]), torch.tensor([float("nan"), 1]), torch.arange(2000), torch.zeros(2, 0)
 """
 

@@ -1,4 +1,5 @@
-"""Integers that would not fit into the 32 bits in which int64 is stored: an error on the reference backend. GPUs wrap.
+"""Integers that would not fit into the 32 bits in which int64 is stored, and integers divided by 0: errors on the reference
+backend. GPUs wrap, and give 0.
 
 int32 wraps in PyTorch, too; rows on int32 tensors say so by an attribute, see tensor.binary.
 """
@@ -11,15 +12,20 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..errors import DtypeError
+from ..errors import ArgumentError, DtypeError
 from ..op import Op, int32
 
 LOW, HIGH = -(2**31), 2**31
-WATCHED = frozenset({ops.ADD, ops.SUB, ops.MUL, ops.SUM, ops.MATMUL, ops.SCATTER_ADD, ops.CAST})
+DIVIDING = frozenset({ops.FLOOR_DIVIDE, ops.REMAINDER, ops.FMOD})
+WATCHED = frozenset({ops.ADD, ops.SUB, ops.MUL, ops.SUM, ops.MATMUL, ops.SCATTER_ADD, ops.CAST}) | DIVIDING
 
 
 def computed(op: Op, inputs: Sequence[np.ndarray], attrs: tuple[Any, ...]) -> Any:
-    """What a watched row of integers means. Raises DtypeError."""
+    """What a watched row of integers means. Raises DtypeError, ArgumentError."""
+    if op in DIVIDING and not np.all(inputs[1]):
+        raise ArgumentError(
+            f"ZeroDivisionError: {op.name} of integers by a tensor with a 0; use floats, where it is NaN or an infinity"
+        )
     if op is ops.CAST:
         x = inputs[0]
         if x.dtype.kind == "f" and x.size:

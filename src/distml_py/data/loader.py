@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import random
+from .. import engine, random
 from ..errors import DtypeError, ShapeError
+from ..op import float32, float64
 from ..tensor import Tensor, stack
 from .dataset import Dataset, IterableDataset, TensorDataset
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
@@ -19,8 +20,8 @@ from .sampler import BatchSampler, RandomSampler, SequentialSampler
 def default_collate(batch: Sequence[Any]) -> Any:
     """Samples as one batch: a tensor for tensors, arrays and numbers; tuples, lists and dictionaries field by field.
 
-    Text stays a list, and as one field of several a tuple, as in PyTorch. Python's integers become int64, its floats float32,
-    the widest that every backend has.
+    Text stays a list, and as one field of several a tuple, as in PyTorch. Python's integers become int64, its floats float64 where
+    the backend has it, else float32; NumPy's numbers keep their dtype.
     """
     first = batch[0]
     if isinstance(first, Tensor):
@@ -28,7 +29,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, np.ndarray):
         return Tensor(np.stack(batch))
     if isinstance(first, (bool, int, float, np.number, np.bool_)):
-        return Tensor(np.asarray(batch).tolist())
+        return _numbers(batch)
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
@@ -42,6 +43,14 @@ def default_collate(batch: Sequence[Any]) -> Any:
         fields = [column if isinstance(column[0], (str, bytes)) else default_collate(column) for column in columns]
         return type(first)(*fields) if hasattr(first, "_fields") else fields
     raise DtypeError(f"default_collate takes tensors, arrays, numbers, text and groups of them, got {type(first).__name__}")
+
+
+def _numbers(batch: Sequence[Any]) -> Tensor:
+    """PyTorch makes float64 of Python's floats, whatever its default dtype; a GPU has none."""
+    array = np.asarray(batch)
+    if isinstance(batch[0], float) or array.dtype == float64:
+        return Tensor(array, float64 if float64 in engine.backend().dtypes else float32)
+    return Tensor(array if isinstance(batch[0], np.generic) else array.tolist())
 
 
 def default_convert(data: Any) -> Any:

@@ -11,17 +11,19 @@ from ..tensor import Tensor, where
 from . import constraints
 from .discrete import CHANCE, TINY, chance
 from .distribution import Distribution, tensors, uniform
+from .exp_family import ExponentialFamily
 
 NEAR = 0.5  # logits closer to 0 than this: by series, as differences would lose digits
 
 
-class ContinuousBernoulli(Distribution):
+class ContinuousBernoulli(ExponentialFamily):
     """On [0, 1], with a density in proportion to probs^x (1 - probs)^(1 - x). Source: Loaiza-Ganem and Cunningham 2019.
 
     lims: PyTorch's border between its formulas and its series in probs; taken, while here it is |logits| = 1/2.
     """
 
     has_rsample = True
+    _mean_carrier_measure = 0
     arg_constraints: ClassVar[Any] = CHANCE
     support = constraints.unit_interval
 
@@ -33,17 +35,26 @@ class ContinuousBernoulli(Distribution):
         super().__init__(self.probs.shape, validate_args=validate_args)
         self.probs = self.probs.clamp(TINY, 1 - TINY)
 
-    def _by(self, far: Any, near: Any) -> Tensor:
-        """far(half of the logits), or near(its square) by series around 0."""
-        half = self.logits / 2
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.logits,)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        (logits,) = natural_params
+        return softplus(logits) - self._log_norm(logits)
+
+    def _by(self, far: Any, near: Any, logits: Tensor | None = None) -> Tensor:
+        """far(half of the logits), or near(it) by series around 0."""
+        half = (self.logits if logits is None else logits) / 2
         close = half.abs() < NEAR / 2
         return where(close, near(where(close, half, 0.0)), far(where(close, 1.0, half)))
 
-    def _log_norm(self) -> Tensor:
+    def _log_norm(self, logits: Tensor | None = None) -> Tensor:
         """Of h = logits / 2: log(2 h / tanh h)."""
         return self._by(
             lambda h: (2 * h / h.tanh()).log(),
             lambda h: math.log(2) + (h * h * (1 / 3 - h * h * (1 / 45 - h * h * (2 / 945 - h * h / 4725)))).log1p(),
+            logits,
         )
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:

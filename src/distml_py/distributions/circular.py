@@ -36,8 +36,8 @@ class VonMises(Centred):
             gap = kappa * 0 + 1
             done = kappa < 0
             for _ in range(TURNS):
-                half = uniform(size) * (math.pi / 2)
-                away = 2 * half.sin() ** 2 * rest / (rest + 4 * kappa * half.cos() ** 2)  # 1 - the proposed angle's cosine
+                half = uniform(size) * (math.pi / 2)  # its sine is small where it counts, and then exact on every GPU
+                away = 2 * half.cos() ** 2 * rest / (rest + 4 * kappa * half.sin() ** 2)  # 1 - the proposed angle's cosine
                 c = rest / 2 + kappa * away
                 good = c.log() - (1 - uniform(size)).log() + 1 - c >= 0
                 gap, done = where(good & ~done, away, gap), done | good

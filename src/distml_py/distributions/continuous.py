@@ -10,13 +10,15 @@ from ..errors import ArgumentError
 from ..tensor import Tensor, where
 from . import constraints
 from .distribution import LOG_2PI, Centred, Distribution, standard_normal, tensors, uniform
+from .exp_family import ExponentialFamily
 
 EULER = 0.5772156649015329
 AROUND = {"loc": constraints.real, "scale": constraints.positive}
 
 
-class Normal(Centred):
+class Normal(Centred, ExponentialFamily):
     has_rsample = True
+    _mean_carrier_measure = 0
     arg_constraints: ClassVar[Any] = AROUND
     support = constraints.real
 
@@ -40,6 +42,14 @@ class Normal(Centred):
 
     def icdf(self, value: Tensor) -> Tensor:
         return self.loc + self.scale * (2 * value - 1).erfinv() * math.sqrt(2)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return self.loc / self.scale**2, -0.5 / self.scale**2
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        x, y = natural_params
+        return -0.25 * x**2 / y + 0.5 * (-math.pi / y).log()
 
     @property
     def variance(self) -> Tensor:
@@ -79,8 +89,9 @@ class Laplace(Centred):
         return 2 * self.scale**2
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     has_rsample = True
+    _mean_carrier_measure = 0
     arg_constraints: ClassVar[Any] = {"rate": constraints.positive}
     support = constraints.nonnegative
 
@@ -100,6 +111,13 @@ class Exponential(Distribution):
 
     def icdf(self, value: Tensor) -> Tensor:
         return -(-value).log1p() / self.rate
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (-self.rate,)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        return -(-natural_params[0]).log()
 
     def entropy(self) -> Tensor:
         return 1 - self.rate.log()

@@ -14,10 +14,11 @@ from ..tensor.gamma import lgamma
 from . import constraints
 from .discrete import CHANCE, CHANCES, Categorical, chance
 from .distribution import Distribution, tensors
+from .exp_family import ExponentialFamily
 from .pathwise import standard_gamma
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """How often something happens that happens rate times on average."""
 
     arg_constraints: ClassVar[Any] = {"rate": constraints.nonnegative}
@@ -34,6 +35,13 @@ class Poisson(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         return xlogy(value, self.rate) - self.rate - lgamma(value + 1)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.rate.log(),)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        return natural_params[0].exp()
 
     @property
     def mean(self) -> Tensor:

@@ -13,6 +13,7 @@ from ..sampling import multinomial
 from ..tensor import Tensor, no_grad, where
 from . import constraints
 from .distribution import Distribution, tensors, uniform
+from .exp_family import ExponentialFamily
 
 TINY = 1.1920929e-07
 CHANCE = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -35,8 +36,10 @@ def chance(kind: str, probs: Any, logits: Any) -> tuple[Tensor, Tensor]:
     return probs, inside.log() - (-inside).log1p()
 
 
-class Bernoulli(Distribution):
+class Bernoulli(ExponentialFamily):
     """1 with probability probs, else 0."""
+
+    _mean_carrier_measure = 0
 
     arg_constraints: ClassVar[Any] = CHANCE
     support = constraints.boolean
@@ -56,6 +59,13 @@ class Bernoulli(Distribution):
 
     def entropy(self) -> Tensor:
         return softplus(self.logits) - self.logits * self.probs
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.logits,)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        return softplus(natural_params[0])
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         values = creation.arange(2, dtype=self.probs.dtype).reshape(2, *(1,) * len(self.batch_shape))

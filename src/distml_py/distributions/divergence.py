@@ -8,10 +8,12 @@ from typing import Any
 from ..errors import UnsupportedError
 from ..tensor import Tensor, stack, where
 from ..tensor.gamma import lgamma
+from .bounded import ContinuousBernoulli
 from .continuous import EULER, Exponential, Gumbel, Laplace, Normal, Uniform
 from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import Distribution, Independent
+from .exp_family import ExponentialFamily, bregman
 from .factors import half_log_det, solved
 from .gamma import Beta, Dirichlet, Gamma
 from .multivariate import LowRankMultivariateNormal, MultivariateNormal
@@ -51,6 +53,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
         case Bernoulli(), Bernoulli():
             one = p.probs * (p.probs / q.probs).log()
             return one + (1 - p.probs) * ((1 - p.probs) / (1 - q.probs)).log()
+        case ContinuousBernoulli(), ContinuousBernoulli():
+            return p.mean * (p.logits - q.logits) + q._log_normalizer(q.logits) - p._log_normalizer(p.logits)
         case Categorical(), Categorical():
             return (p.probs * (p.logits - q.logits)).sum(-1)
         case Exponential(), Exponential():
@@ -77,6 +81,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     found = _of_counts(p, q)
     if found is not None:
         return found
+    if isinstance(p, ExponentialFamily) and isinstance(q, ExponentialFamily):
+        return bregman(p, q)
     raise UnsupportedError(
         f"not implemented: kl_divergence({type(p).__name__}, {type(q).__name__}); nearest is a mean of log_prob()"
     )

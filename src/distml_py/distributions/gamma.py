@@ -10,11 +10,13 @@ from ..errors import ShapeError
 from ..tensor import Tensor, stack, where
 from . import constraints
 from .distribution import LOG_PI, Distribution, standard_normal, tensors
+from .exp_family import ExponentialFamily
 from .pathwise import gamma_draws, stored
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     has_rsample = True
+    _mean_carrier_measure = 0
     arg_constraints: ClassVar[Any] = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
 
@@ -33,6 +35,14 @@ class Gamma(Distribution):
     def entropy(self) -> Tensor:
         shape = self.concentration
         return shape - self.rate.log() + shape.lgamma() + (1 - shape) * shape.digamma()
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return self.concentration - 1, -self.rate
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        x, y = natural_params
+        return (x + 1).lgamma() - (x + 1) * (-y).log()
 
     @property
     def mean(self) -> Tensor:
@@ -132,7 +142,7 @@ class FisherSnedecor(Distribution):
         return where(self.df2 > 4, found, float("nan"))
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """Shares that add up to 1; concentration: (..., shares)."""
 
     has_rsample = True
@@ -161,6 +171,14 @@ class Dirichlet(Distribution):
         return self._normalizer() + (total - a.shape[-1]) * total.digamma() - ((a - 1) * a.digamma()).sum(-1)
 
     @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.concentration,)
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        (x,) = natural_params
+        return x.lgamma().sum(-1) - x.sum(-1).lgamma()
+
+    @property
     def mean(self) -> Tensor:
         return self.concentration / self.concentration.sum(-1, keepdim=True)
 
@@ -178,7 +196,7 @@ class Dirichlet(Distribution):
         return self.concentration * (total - self.concentration) / (total**2 * (total + 1))
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """A share of 1."""
 
     has_rsample = True
@@ -196,6 +214,14 @@ class Beta(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         return self._both.log_prob(stack([value, 1 - value], -1))
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return self.concentration1, self.concentration0
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        x, y = natural_params
+        return x.lgamma() + y.lgamma() - (x + y).lgamma()
 
     def entropy(self) -> Tensor:
         return self._both.entropy()

@@ -7,25 +7,28 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from .. import engine, live
 from ..creation import arange, tensor
 from ..errors import ArgumentError, ShapeError
 from ..linalg import slogdet
-from ..tensor import Tensor, cat, no_grad
+from ..tensor import Tensor, cat, no_grad, where
 from ..tensor.gamma import digamma, lgamma, mvlgamma
 from . import constraints
 from .distribution import LOG_PI, Distribution, standard_normal, tensors
+from .exp_family import ExponentialFamily
 from .factors import cholesky, half_log_det, inverse, of_precision
 from .gamma import Beta
 from .pathwise import gamma_draws
 
 
-class Wishart(Distribution):
+class Wishart(ExponentialFamily):
     """The scatter of df normal vectors; one of covariance_matrix, precision_matrix and scale_tril, (..., n, n), gives theirs.
 
     df: above n - 1. Draws: Bartlett 1933, by a triangle of normal and chi numbers.
     """
 
     has_rsample = True
+    _mean_carrier_measure = 0
     support = constraints.positive_definite
 
     def __init__(
@@ -82,12 +85,35 @@ class Wishart(Distribution):
         return back.mT @ back
 
     def rsample(self, sample_shape: Sequence[int] = (), max_try_correction: int | None = None) -> Tensor:
-        """max_try_correction: taken; what PyTorch draws again where a draw is singular is kept away from 0 here."""
+        """max_try_correction: how often singular draws are drawn again, with a warning; None: 10 times, where looking at them does
+        not wait for a GPU.
+        """
+        draws = self._drawn(sample_shape)
+        looks = not engine.backend().on_gpu and live.state.recorder is None
+        for trial in range((10 if looks else 0) if max_try_correction is None else max_try_correction):
+            fine = self.support.check(draws.detach())
+            if bool(fine.all()):
+                break
+            if trial == 0:
+                warnings.warn("Singular sample detected.", stacklevel=2)
+            draws = where(fine.unsqueeze(-1).unsqueeze(-1), draws, self._drawn(sample_shape))
+        return draws
+
+    def _drawn(self, sample_shape: Sequence[int]) -> Tensor:
         size = self._extended(sample_shape)
         degrees = (self.df.unsqueeze(-1) - arange(size[-1], dtype=self.df.dtype)).expand(*size[:-1])
         chi = (2 * gamma_draws(degrees / 2, size[:-1])).sqrt().clamp(min=1.1920929e-07)
         factor = self._lower @ (standard_normal(size).tril(-1) + chi.diag_embed())
         return factor @ factor.mT
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return -self.precision_matrix / 2, (self.df - self.event_shape[0] - 1) / 2
+
+    def _log_normalizer(self, *natural_params: Tensor) -> Tensor:
+        (x, y), size = natural_params, self.event_shape[0]
+        half = y + (size + 1) / 2
+        return half * (size * math.log(2) - slogdet(-2 * x).logabsdet) + mvlgamma(half, size)
 
     def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)

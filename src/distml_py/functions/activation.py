@@ -184,10 +184,6 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return first * second.sigmoid()
 
 
-def softmin(input: Tensor, dim: int) -> Tensor:
-    return (-input).softmax(dim)
-
-
 def normalize(input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12) -> Tensor:
     """input over its p-norm along dim, which is at least eps."""
     return input / norm(input, p, dim).clamp(min=eps)

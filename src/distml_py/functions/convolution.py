@@ -13,8 +13,8 @@ Single = int | tuple[int]
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """input (..., in) @ weight (out, in).T + bias (out,). Returns (..., out)."""
-    if input.shape[-1:] != weight.shape[1:]:
+    """input (..., in) @ weight (out, in).T + bias (out,). Returns (..., out); of a weight (in,), (...)."""
+    if input.shape[-1:] != weight.shape[-1:] or weight.ndim > 2:
         raise ShapeError(f"linear: the last size of input {input.shape} must equal the last of weight {weight.shape}")
     out = input @ weight.t()
     return out if bias is None else out + bias

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .. import creation, ops
-from ..errors import ShapeError, UnsupportedError
+from ..errors import ExpectedError, ShapeError, UnsupportedError
 from ..op import bool_
 from ..tensor import Tensor, apply, cat, where
 from . import attention
@@ -119,7 +119,7 @@ def in_batches(parts: list[Tensor], padding: Tensor | None, batch_first: bool) -
     """query, key and value as (n, length, width), and the padding as (n, s). Raises ShapeError."""
     if parts[0].ndim not in (2, 3) or len({part.ndim for part in parts}) > 1:
         told = ", ".join(str(part.shape) for part in parts)
-        raise ShapeError(f"MultiheadAttention needs 2 or 3 dimensions each, got {told}")
+        raise ExpectedError(f"MultiheadAttention needs 2 or 3 dimensions each, got {told}")
     if parts[0].ndim == 2:
         return [part.unsqueeze(0) for part in parts], None if padding is None else padding.unsqueeze(0)
     return parts if batch_first else [part.transpose(0, 1) for part in parts], padding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import creation, engine
-from ..errors import ShapeError
+from ..errors import ExpectedError, ShapeError
 from ..indexing import gather
 from ..ops.index import check_range
 from ..tensor import Tensor, made, no_grad, where
@@ -38,7 +38,7 @@ def embedding(
         raise ShapeError(f"embedding needs weight (rows, width), got {weight.shape}")
     count = weight.shape[0]
     if padding_idx is not None and not -count <= padding_idx < count:
-        raise ShapeError(f"embedding: padding_idx is one of {count} rows, got {padding_idx}")
+        raise ExpectedError(f"embedding: padding_idx is one of {count} rows, got {padding_idx}")
     engine.ask_host(input.node, lambda known: check_range(known, count))
     if max_norm is not None:
         _shorten(input, weight, max_norm, norm_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ShapeError
+from ..errors import ExpectedError, ShapeError
 from ..functions.heads import in_batches, many_heads, projected
 from ..tensor import Tensor
 from .init import constant_, xavier_normal_, xavier_uniform_
@@ -36,7 +36,7 @@ class MultiheadAttention(Module):
     ):
         super().__init__()
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
-            raise ShapeError(f"MultiheadAttention: num_heads={num_heads} must divide embed_dim={embed_dim}")
+            raise ExpectedError(f"MultiheadAttention: num_heads={num_heads} must divide embed_dim={embed_dim}")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
@@ -94,6 +94,9 @@ class MultiheadAttention(Module):
         if is_causal and attn_mask is None:
             raise ShapeError("MultiheadAttention: is_causal=True needs the causal attn_mask as well")
         parts, padding = in_batches([query, key, value], key_padding_mask, self.batch_first)
+        if query.shape[-1] != self.embed_dim:
+            told = f"was expecting embedding dimension of {self.embed_dim}, but got {query.shape[-1]}"
+            raise ExpectedError(f"MultiheadAttention: {told}")
         weights = (
             [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight] if self.in_proj_weight is None else self.in_proj_weight
         )

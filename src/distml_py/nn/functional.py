@@ -32,7 +32,6 @@ from ..functions.activation import (
     selu,
     sigmoid,
     silu,
-    softmin,
     softplus,
     softshrink,
     softsign,
@@ -119,6 +118,11 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """The logarithm of softmax()."""
     return input.log_softmax(_implicit(input) if dim is None else dim, dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """softmax() of the negative numbers."""
+    return softmax(-input, dim, dtype=dtype)
 
 
 def _implicit(input: Tensor) -> int:

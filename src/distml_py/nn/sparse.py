@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import IndexRangeError, ShapeError
+from ..errors import ExpectedError, ShapeError
 from ..tensor import Tensor, no_grad
 from . import functional as F
 from .init import normal_
@@ -85,7 +85,7 @@ def _row(name: str, padding_idx: int | None, rows: int) -> int | None:
     if padding_idx is None:
         return None
     if not -rows <= padding_idx < rows:
-        raise IndexRangeError(f"{name}: padding_idx must be within num_embeddings {rows}, got {padding_idx}")
+        raise ExpectedError(f"{name}: padding_idx must be within num_embeddings {rows}, got {padding_idx}")
     return padding_idx % rows
 
 

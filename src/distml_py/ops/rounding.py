@@ -14,7 +14,7 @@ def _flat(g: Node, *_: Any) -> tuple[Node]:
     return (full(0, g.shape, g.dtype),)
 
 
-ROUND = Elementwise("round", np.rint, _flat, glsl="roundEven({0})", integer_glsl="{0}")
+ROUND = Elementwise("round", lambda x: np.rint(x) if x.dtype.kind == "f" else x, _flat, glsl="roundEven({0})", integer_glsl="{0}")
 TRUNC = Elementwise("trunc", np.trunc, _flat, glsl="trunc({0})", integer_glsl="{0}")
 FMOD = Elementwise(
     name="fmod",

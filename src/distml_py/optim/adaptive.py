@@ -177,9 +177,10 @@ class Adamax(Optimizer):
 
 
 class NAdam(Optimizer):
-    """Adam with Nesterov's momentum. Source: Dozat 2016. What PyTorch keeps as mu_product is worked out from the step."""
+    """Adam with Nesterov's momentum. Source: Dozat 2016."""
 
     elementwise = True
+    followed = ("mu_product",)
 
     def __init__(
         self,
@@ -209,6 +210,9 @@ class NAdam(Optimizer):
         while len(known) <= step:
             known.append(known[-1] * _mu(len(known), first, decay))
         return known[step]
+
+    def follows(self, state: Options, group: Group) -> Options:
+        return {"mu_product": self._product(int(state["step"]), group["betas"][0], group["momentum_decay"])}
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = _decayed(parameter, gradient, group)

@@ -16,7 +16,7 @@ from ..tensor import Tensor, enable_grad, no_grad
 from .hooks import Hooked
 from .hooks import register_optimizer_step_post_hook as register_optimizer_step_post_hook
 from .hooks import register_optimizer_step_pre_hook as register_optimizer_step_pre_hook
-from .states import Options, States, in_order, signature, slot
+from .states import Options, Shown, Slots, States, in_order, signature, slot
 
 Numbers = tuple[int, ...]
 required = object()  # the default of an option that must be given, for rules that people wrote long ago
@@ -57,6 +57,7 @@ class Optimizer(Hooked):
     """
 
     elementwise = False
+    followed: tuple[str, ...] = ()  # the names of what follows() gives
     _own_state: Any = None
 
     def __init__(self, params: Iterable[Any], defaults: Options):
@@ -73,6 +74,7 @@ class Optimizer(Hooked):
         self._states: dict[int | Numbers, Options] = {}  # of one parameter by its number, of an atlas by those of all of it
         self._atlases: dict[Numbers, Atlas] = {}
         self._arranged: dict[Numbers, list[int | Numbers]] = {}
+        self._shown: Shown = []
         for group in groups:
             self.add_param_group(group)
         self._settle_in()
@@ -115,6 +117,7 @@ class Optimizer(Hooked):
         return loss
 
     def _step(self) -> None:
+        self.take_back()
         tensors, recorder = self._tensors(), live.state.recorder
         changed: list[Tensor] = []
         atlases: list[Atlas] = []
@@ -133,6 +136,8 @@ class Optimizer(Hooked):
                     else:
                         changed.append(self._alone(tensors[key], state, group))
                     changed += [value for value in state.values() if isinstance(value, Tensor)]
+                    if not state and recorder is None:
+                        del self._states[key]
         engine.realize(tensor.node for tensor in changed)
         for tensor in changed:
             tensor._settle()
@@ -233,12 +238,30 @@ class Optimizer(Hooked):
             return self._own_state
         tensors = self._tensors()
         self._take_apart(set(range(len(tensors))))
-        return States(self._states, {id(tensor): number for number, tensor in enumerate(tensors)})
+        return States(self._states, {id(tensor): number for number, tensor in enumerate(tensors)}, self._as_shown)
 
     @state.setter
     def state(self, value: Any) -> None:
         """For rules that people wrote with a state of their own, which is no business of ours."""
         self._own_state = value
+
+    def _as_shown(self, number: int, slots: Options) -> Any:
+        """The slots of the parameter of this number, as programs see them: a rule of one's own has its own way."""
+        if not self._is_known():
+            return slots
+        group = [group for group, first in self._numbered() if first <= number][-1]
+        return Slots(slots, lambda state: self.follows(state, group), self._shown)
+
+    def take_back(self) -> None:
+        """Counts that a program changed in the tensors it was shown count from now on."""
+        for slots, tensor, version in self._shown:
+            if tensor._version != version:
+                slots["step"] = int(tensor.item())
+        self._shown.clear()
+
+    def follows(self, state: Options, group: Group) -> Options:
+        """The numbers that PyTorch keeps in a state and that are worked out from its step here."""
+        return {}
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         """The new parameter. state may be changed; it starts empty.
@@ -264,6 +287,7 @@ class Optimizer(Hooked):
 
     def state_dict(self) -> Options:
         """PyTorch's layout: {"state": {number: slots}, "param_groups": [...]}."""
+        self.take_back()
         for hook in self._asked("state_dict_pre"):
             hook(self)
         found: Options = self._changed("state_dict_post", self._saved())
@@ -275,13 +299,13 @@ class Optimizer(Hooked):
             numbers = list(range(first, first + len(group["params"])))
             saved.append({**{k: v for k, v in group.items() if k != "params"}, "params": numbers})
         states = sorted((part for entry in self._states.items() for part in self._parts(*entry)), key=lambda part: part[0])
-        told = _counted if self._is_known() else dict
-        return {"state": {number: told(slots) for number, slots in states}, "param_groups": saved}
+        shown = {number: dict(self._as_shown(number, slots)) for number, slots in states if slots}
+        return {"state": shown, "param_groups": saved}
 
     def _is_known(self) -> bool:
         """Whether the rule is one of PyTorch's, which count their steps in tensors; SparseAdam does not."""
-        home = next(kind for kind in type(self).__mro__ if "update" in vars(kind))
-        return home.__module__.startswith(f"{__package__}.") and home.__name__ != "SparseAdam"
+        homes = [next(kind for kind in type(self).__mro__ if verb in vars(kind)) for verb in ("update", "step")]
+        return all(home.__module__.startswith(f"{__package__}.") and home.__name__ != "SparseAdam" for home in homes)
 
     def load_state_dict(self, state_dict: Options) -> None:
         """Raises ShapeError when a slot does not have its parameter's shape."""
@@ -305,15 +329,13 @@ class Optimizer(Hooked):
             number = int(key)
             if not 0 <= number < len(tensors):
                 raise ShapeError(f"optimizer state names parameter {number}, there are {len(tensors)}")
-            state[number] = {name: slot(name, value, tensors[number]) for name, value in slots.items()}
+            own = {name: value for name, value in slots.items() if name not in self.followed}
+            state[number] = {name: slot(name, value, tensors[number]) for name, value in own.items()}
         for group, saved in zip(self.param_groups, saved_groups, strict=True):
             group.update({name: value for name, value in saved.items() if name != "params"})
         self._states = dict(state.items())
         self._arranged.clear()
-
-
-def _counted(slots: Options) -> Options:
-    return {name: Tensor(float(value)) if name == "step" and isinstance(value, int) else value for name, value in slots.items()}
+        self._shown.clear()
 
 
 def flags(rule: Optimizer, differentiable: bool, **others: bool | None) -> Options:

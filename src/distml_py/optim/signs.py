@@ -55,10 +55,11 @@ class Rprop(Optimizer):
 class ASGD(Optimizer):
     """SGD whose rate falls, beside the mean of where it has been, ax. Source: Polyak and Juditsky 1992.
 
-    eta and mu of a step are functions of its number; they stand in the state for PyTorch's sake.
+    eta and mu of a step are functions of its number; they are shown in the state for PyTorch's sake.
     """
 
     elementwise = True
+    followed = ("eta", "mu")
 
     def __init__(
         self,
@@ -78,6 +79,9 @@ class ASGD(Optimizer):
         super().__init__(
             params, {**options, "maximize": maximize, **flags(self, differentiable, capturable=capturable, foreach=foreach)}
         )
+
+    def follows(self, state: Options, group: Group) -> Options:
+        return {"eta": _rate(int(state["step"]), group), "mu": 1.0 / max(1.0, state["step"] - group["t0"])}
 
     def update(self, parameter: Tensor, gradient: Tensor, state: Options, group: Group) -> Tensor:
         gradient = -gradient if group["maximize"] else gradient

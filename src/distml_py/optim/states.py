@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+import copy
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import numpy as np
@@ -29,20 +30,80 @@ ORDERS = {
 }
 
 
-class States(MutableMapping[Any, Options]):
-    """Slots by parameter or its number; a parameter that has none yet gets an empty dictionary, as in PyTorch."""
+Shown = list[tuple[Options, Tensor, int]]  # the slots whose step was shown, as what, and that tensor's version then
 
-    def __init__(self, states: dict[Any, Options], numbers: dict[int, int]):
-        self._states, self._numbers = states, numbers
+
+class Slots(MutableMapping[str, Any]):
+    """The slots of one parameter as PyTorch shows them: its step is a tensor, and beside it stands what follows from the step.
+
+    slots: as rules keep them, the step a whole number. What is set here, or changed in a tensor, counts for the next step.
+    follows: what PyTorch keeps and a rule here works out. shown: where the optimizer looks for changed steps.
+    """
+
+    def __init__(self, slots: Options, follows: Callable[[Options], Options], shown: Shown):
+        self._slots, self._follows, self._shown = slots, follows, shown
+
+    def _told(self) -> Options:
+        """All slots in PyTorch's order; the step as it is kept."""
+        first = {"step": self._slots["step"], **self._follows(self._slots)} if "step" in self._slots else {}
+        return {**{name: Tensor(value) if isinstance(value, float) else value for name, value in first.items()}, **self._slots}
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._told()[name]
+        if name != "step" or isinstance(value, Tensor):
+            return value
+        for slots, tensor, version in self._shown:
+            if slots is self._slots and tensor._version == version and tensor.item() == value:
+                return tensor
+        found = Tensor(float(value))
+        self._shown.append((self._slots, found, found._version))
+        return found
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._slots[name] = int(value.item()) if name == "step" and isinstance(value, Tensor) else value
+
+    def __delitem__(self, name: str) -> None:
+        del self._slots[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._told())
+
+    def __len__(self) -> int:
+        return len(self._told())
+
+    def copy(self) -> Options:
+        return dict(self)
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Options:
+        return copy.deepcopy(dict(self), memo)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class States(MutableMapping[Any, Any]):
+    """Slots by parameter or its number; a parameter that has none yet gets an empty dictionary, as in PyTorch.
+
+    show: how the slots of a parameter of this number are shown.
+    """
+
+    def __init__(self, states: dict[Any, Options], numbers: dict[int, int], show: Callable[[int, Options], Any]):
+        self._states, self._numbers, self._show = states, numbers, show
 
     def _key(self, key: Any) -> Any:
         return self._numbers.get(id(key), key) if isinstance(key, Tensor) else key
 
-    def __getitem__(self, key: Any) -> Options:
-        return self._states.setdefault(self._key(key), {}) if isinstance(key, Tensor) else self._states[key]
+    def __getitem__(self, key: Any) -> Any:
+        number = self._key(key)
+        return self._show(number, self._states.setdefault(number, {}) if isinstance(key, Tensor) else self._states[number])
 
-    def __setitem__(self, key: Any, slots: Options) -> None:
-        self._states[self._key(key)] = slots
+    def __setitem__(self, key: Any, slots: Any) -> None:
+        number = self._key(key)
+        shown = self._show(number, {})
+        self._states[number] = shown._slots if isinstance(shown, Slots) else slots
+        shown.update(slots)
 
     def __delitem__(self, key: Any) -> None:
         del self._states[self._key(key)]
@@ -57,7 +118,7 @@ class States(MutableMapping[Any, Options]):
         return len(self._states)
 
     def __repr__(self) -> str:
-        return repr(self._states)
+        return repr(dict(self))
 
 
 def signature(state: Options) -> Any:

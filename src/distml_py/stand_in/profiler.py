@@ -1,21 +1,26 @@
 """PyTorch's torch.profiler, for scripts that measure themselves: what distml_py.profile() sees, in PyTorch's words.
 
-A row is a kind of kernel that one op asked for; times are those of the device, with each draw awaited.
+A row is a kind of kernel that one op asked for, or a part of the program that record_function() names; times are those of the
+device, with each draw awaited, and of parts those of the clock. What a program computes and lets go at once is computed, too.
 """
 
 from __future__ import annotations
 
 import enum
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ContextDecorator, ExitStack
 from pathlib import Path
 from typing import Any
 
-from .. import engine
+from .. import engine, graph, live
 from ..errors import ArgumentError
+from ..graph import Node
 from ..profiler import Profile, Row
 from ..profiler import profile as _watched
+
+MOST = 512  # promises that a profile holds on to before they are computed
 
 
 class ProfilerActivity(enum.Enum):
@@ -46,20 +51,47 @@ def schedule(
     return action
 
 
+_profiles: list[profile] = []  # those at work; what may change in this module, in one place
+
+
 class record_function(ContextDecorator):
-    """A context and a decorator that changes nothing: rows are told by the program's lines."""
+    """A context and a decorator: the profile that is at work gets a row of this name."""
 
     def __init__(self, name: str, args: str | None = None):
-        self.name = name
+        self.name, self._began = name, 0.0
 
     def __enter__(self) -> record_function:
+        self._began = time.perf_counter()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing was opened."""
+        for found in _profiles:
+            found._part(self.name, self._began)
 
 
-class Averages(list[Row]):
+class Average(Row):
+    """A row with PyTorch's names for what is in it; its times are microseconds."""
+
+    @property
+    def key(self) -> str:
+        return self.op
+
+    @property
+    def count(self) -> int:
+        return self.draws
+
+    @property
+    def cpu_time_total(self) -> float:
+        return self.ms * 1e3
+
+    self_cpu_time_total = device_time_total = self_device_time_total = cpu_time_total
+
+    @property
+    def cpu_time(self) -> float:
+        return self.ms * 1e3 / max(self.draws, 1)
+
+
+class Averages(list[Average]):
     """The rows of a profile."""
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, **options: Any) -> str:
@@ -68,10 +100,11 @@ class Averages(list[Row]):
         for row in sorted(self, key=lambda row: -row.ms)[: None if row_limit < 0 else row_limit]:
             name = f"{row.op} ({row.kernel})" if row.kernel else row.op
             lines.append(f"{name:<32}  {row.ms:10.3f}ms  {row.draws:10d}  {row.bytes / 1e6:9.2f}  {row.line}")
-        return "\n".join([*lines, f"Time total: {sum(row.ms for row in self):.3f}ms"])
+        return "\n".join([*lines, f"Time total: {self.total_average().ms:.3f}ms"])
 
-    def total_average(self) -> Row:
-        return Row("Total", "", "", sum(row.ms for row in self), sum(row.bytes for row in self), sum(row.draws for row in self))
+    def total_average(self) -> Average:
+        rows = [row for row in self if row.kernel]  # parts of a program are made of them
+        return Average("Total", "", "", sum(row.ms for row in rows), sum(row.bytes for row in rows), sum(row.draws for row in rows))
 
 
 class profile:
@@ -90,6 +123,8 @@ class profile:
         self._rows: list[Row] = []
         self._open: ExitStack | None = None
         self._now: Profile | None = None
+        self._parts: dict[str, Row] = {}
+        self._ends: list[Node] = []  # what was promised since the last look, so that it is not let go
 
     def __enter__(self) -> profile:
         self.start()
@@ -125,14 +160,36 @@ class profile:
         if record and self._open is None:
             self._open = ExitStack()
             self._now = self._open.enter_context(_watched())
+            self._parts = {}
+            _profiles.append(self)
+            graph.watching.append(self._promised)
         elif not record and self._open is not None and self._now is not None:
-            engine.realize([])
+            self._compute()
+            _profiles.remove(self)
+            graph.watching.remove(self._promised)
             self._open.close()
-            self._rows = self._now.rows
+            self._rows = [*self._now.rows, *self._parts.values()]
             self._open = self._now = None
 
+    def _promised(self, node: Node) -> None:
+        self._ends.append(node)
+        if len(self._ends) >= MOST:
+            self._compute()
+
+    def _compute(self) -> None:
+        ends, self._ends = self._ends, []
+        inner = {id(before) for node in ends for before in node.inputs}
+        engine.realize([node for node in ends if node.buffer is None and id(node) not in inner])
+
+    def _part(self, name: str, began: float) -> None:
+        self._compute()
+        row = self._parts.setdefault(name, Row(name, "", live.user_place()))
+        row.ms += (time.perf_counter() - began) * 1e3
+        row.draws += 1
+
     def key_averages(self, group_by_input_shape: bool = False, group_by_stack_n: int = 0) -> Averages:
-        return Averages(self._rows if self._now is None else self._now.rows)
+        rows = self._rows if self._now is None else [*self._now.rows, *self._parts.values()]
+        return Averages(Average(**vars(row)) for row in rows)
 
     events = key_averages
 

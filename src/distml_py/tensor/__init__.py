@@ -32,7 +32,6 @@ from . import (
 from . import grad_fn as _grad_fn
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .host_data import host_data
-from .joining import broadcast_dtypes
 from .tensor import Later, Tensor, apply, made
 
 FAMILIES = (

@@ -1,4 +1,5 @@
-"""Devices, by PyTorch's words. All tensors live on the current backend, so a device is checked and then passed over."""
+"""Devices and layouts, by PyTorch's words. All tensors live on the current backend, so a device is checked and then passed over;
+how numbers lie in memory is the backend's matter, so a layout is not even checked."""
 
 from __future__ import annotations
 
@@ -44,6 +45,26 @@ class device:
 
     def __exit__(self, *error: object) -> None:
         pass
+
+
+class layout(str):
+    """What layout= and Tensor.layout say."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"torch.{str.__str__(self)}"
+
+    __repr__ = __str__
+
+
+class memory_format(layout):
+    """What memory_format= says."""
+
+    __slots__ = ()
+
+
+strided = layout("strided")
 
 
 def current() -> device:

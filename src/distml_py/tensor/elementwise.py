@@ -148,7 +148,8 @@ def isneginf(input: Tensor) -> Tensor:
 @method
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)). eps: x is limited to [eps, 1 - eps] first."""
-    x = input if eps is None else input.clamp(eps, 1 - eps)
+    x = input if input.is_floating_point() else input.to(fraction())
+    x = x if eps is None else x.clamp(eps, 1 - eps)
     return x.log() - (-x).log1p()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from .. import broadcast, graph, ops
 from ..errors import DtypeError, ShapeError
 from ..graph import Node
-from ..op import DTYPES
+from ..op import DTYPES, float32
 from ..ops.elementwise import cast
 from ..size import Size
 from . import sharing
@@ -106,6 +106,7 @@ unsafe_split, unsafe_split_with_sizes, unsafe_chunk = (
 
 def cat(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:
     """Joined along dim; all other sizes are equal. Empty tensors of shape (0,) are passed over. Raises ShapeError."""
+    kind = max((t._node.dtype for t in tensors), key=DTYPES.index, default=float32)  # of those that are passed over, too
     tensors = [t for t in tensors if t.shape != (0,)] or list(tensors)[:1]
     if not tensors or not tensors[0].ndim:
         raise ShapeError(f"cat needs tensors with at least 1 dimension, got {'numbers; use stack' if tensors else 'none'}")
@@ -113,7 +114,7 @@ def cat(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:
     off = [tensor.shape[:axis] + tensor.shape[axis + 1 :] for tensor in tensors]
     if any(tensor.ndim != tensors[0].ndim for tensor in tensors) or len(set(off)) > 1:
         raise ShapeError(f"cat along dim {dim} needs equal other sizes, got {', '.join(str(t.shape) for t in tensors)}")
-    nodes = broadcast_dtypes(tensors)
+    nodes = [cast(tensor._node, kind) for tensor in tensors]
     total, before = sum(node.shape[axis] for node in nodes), 0
     joined: Node | None = None
     for node in nodes:
@@ -127,12 +128,6 @@ def cat(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:
         before += size
     assert joined is not None
     return made(joined, *tensors)
-
-
-def broadcast_dtypes(tensors: Sequence[Tensor]) -> list[Node]:
-    """The nodes of tensors, all in their promoted dtype."""
-    dtype = max((tensor._node.dtype for tensor in tensors), key=DTYPES.index)
-    return [cast(tensor._node, dtype) for tensor in tensors]
 
 
 def stack(tensors: Sequence[Tensor], dim: Any = 0) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import broadcast, graph, indexing, ops
-from ..dtypes import fraction
+from ..dtypes import BOOL, UINT8, dtype_of, fraction
 from ..errors import ArgumentError, DtypeError, EmptyError
 from ..graph import Node
 from ..op import Op, bool_
@@ -40,6 +40,8 @@ class MinMax(NamedTuple):
 @method
 def sum(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtype | None = None) -> Tensor:
     """Over dim (an int, several, or all). bool and int32 give int32."""
+    if dtype is not None and dtype_of(dtype) is BOOL:
+        return input.any(dim, keepdim).bool()
     x = input if dtype is None else input.to(dtype)
     return reduced(ops.SUM, x if x.is_floating_point() else x.long(), dim, keepdim)
 
@@ -67,6 +69,8 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: Any = False, *, dtype: Dtyp
 @method
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Dtype | None = None) -> Tensor:
     """The product over dim, or of all; bool and int32 give int32. Halves are multiplied: its gradient is right at zeros, too."""
+    if dtype is not None and dtype_of(dtype) is BOOL:
+        return input.bool().long().prod(dim, keepdim).bool()
     x = input if dtype is None else input.to(dtype)
     x = x if x.is_floating_point() else x.long()
     if dim is None:
@@ -123,7 +127,7 @@ def max(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor |
     if isinstance(dim, Tensor) or other is not None:
         return input.maximum(dim if other is None else other)
     _alone("max", dim, keepdim)
-    return input.amax() if dim is None else _best(input, dim, keepdim, input.argmax)
+    return input.amax() if dim is None else _best(input, dim, keepdim, _numbers(input).argmax)
 
 
 @method
@@ -131,7 +135,11 @@ def min(input: Tensor, dim: Any = None, keepdim: Any = False, *, other: Tensor |
     if isinstance(dim, Tensor) or other is not None:
         return input.minimum(dim if other is None else other)
     _alone("min", dim, keepdim)
-    return input.amin() if dim is None else _best(input, dim, keepdim, input.argmin)
+    return input.amin() if dim is None else _best(input, dim, keepdim, _numbers(input).argmin)
+
+
+def _numbers(x: Tensor) -> Tensor:
+    return x.long() if x.dtype is BOOL else x
 
 
 def _alone(name: str, dim: Any, keepdim: Any) -> None:
@@ -154,7 +162,7 @@ def argmin(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
 
 @method
 def all(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    return ~(~input.bool()).any(dim, keepdim)
+    return _as_asked(~(~input.bool()).any(dim, keepdim), input)
 
 
 @method
@@ -167,7 +175,13 @@ def __contains__(input: Tensor, element: Any) -> bool:
 
 @method
 def any(input: Tensor, dim: Any = None, keepdim: Any = False) -> Tensor:
-    return input.bool().long().sum(dim, keepdim) > 0
+    each = isinstance(dim, (tuple, list)) and not dim  # as in PyTorch, where this is no sum over all
+    return _as_asked(input.bool() if each else input.bool().long().sum(dim, keepdim) > 0, input)
+
+
+def _as_asked(found: Tensor, input: Tensor) -> Tensor:
+    """uint8 stays uint8: there were truths of it before there was bool."""
+    return found.to(UINT8) if input.dtype is UINT8 else found
 
 
 # ---------------------------------------------------------------- sums of exponentials

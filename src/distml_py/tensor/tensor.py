@@ -22,7 +22,7 @@ from ..op import DTYPES, Gather, Move, Op, bool_, float32, float64, int32
 from ..ops.elementwise import cast
 from ..size import Size
 from . import sharing, text
-from .device import current, device
+from .device import current, device, layout, strided
 from .grad_mode import is_grad_enabled
 from .host_data import host_data
 
@@ -526,8 +526,8 @@ class Tensor:
         raise DtypeError("imag is not implemented for tensors with non-complex dtypes; there are no complex numbers here")
 
     @property
-    def layout(self) -> str:
-        return "strided"
+    def layout(self) -> layout:
+        return strided
 
     @property
     def H(self) -> Tensor:
