@@ -196,17 +196,6 @@ def is_pinned(input: Tensor) -> bool_type:
 
 
 @method
-def is_conj(input: Tensor) -> bool_type:
-    return False
-
-
-@method
-def is_neg(input: Tensor) -> bool_type:
-    """False: no numbers are kept with their sign to be turned."""
-    return False
-
-
-@method
 def is_inference(input: Tensor) -> bool_type:
     """False: what is made in inference_mode() may be used anywhere."""
     return False
