@@ -24,6 +24,7 @@ import { View } from "./view.js";
 const DRAW_EVERY_MS = 150; // whatever happens
 const NUMBERS_EVERY_MS = 330; // what a run reports of itself: nobody reads more than three numbers a second, and each lays the page out anew
 const DRAW_SOON_MS = 20;
+const WITH_CURVES_MS = 100; // what is due so soon is drawn with the curves
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
 const known = nothingKnown();
 const runs = new Runs();
@@ -173,7 +174,10 @@ function link(state) {
     known.working = null;
     if (known.train === "starting") known.train = "idle";
   }
-  if (state.phase === "refused") tell({ message: t("The coordinator did not let this tab in: {why}", { why: state.reason || t("the link is not valid") }), next: t("Ask for a fresh link, or open the link that the coordinator printed.") });
+  if (state.phase === "refused") {
+    panels.refused();
+    tell({ message: t("The coordinator did not let this tab in: {why}", { why: state.reason || t("the link is not valid") }), next: t("Ask for a fresh link, or open the link that the coordinator printed.") });
+  }
   draw();
 }
 
@@ -301,6 +305,10 @@ function drawWithin(every_ms) {
   drawDue = due;
   drawTimer = setTimeout(drawNow, due - performance.now());
 }
+
+view.curves.onDraw = () => {
+  if (drawTimer && drawDue - performance.now() < WITH_CURVES_MS) drawNow();
+};
 
 function drawNow() {
   clearTimeout(drawTimer);

@@ -1,13 +1,13 @@
 // The loss and accuracy charts: several runs laid over each other, smoothed or logarithmic as people like, and their table.
 
 import { Chart } from "./chart.js";
-import { element, say } from "./elements.js";
+import { element, mark, say } from "./elements.js";
 import { t } from "./strings.js";
 import * as words from "./words.js";
 
 const LAST_ROWS = 24;
 const LEAST_MS = 110; // between two drawings: nine a second are more than enough
-const SOON_MS = 20; // as the page's words: the browser paints once for both
+const SOON_MS = 20;
 
 /** @typedef {import("./runs.js").Shelved} Shelved */
 
@@ -17,6 +17,8 @@ export class Curves {
     this.runs = runs;
     this.drawnAt = 0;
     this.timer = 0;
+    /** What else is to be drawn can be drawn now: the browser paints once for both. */
+    this.onDraw = () => {};
     this.loss = new Chart({ box: element("loss-chart"), format: (value) => String(+value.toPrecision(3)), range: (_, most) => [0, most > 0 ? most * 1.05 : 1] });
     this.accuracy = new Chart({ box: element("accuracy-chart"), format: (value) => `${Math.round(value * 100)} %`, range: () => [0, 1.02] });
     this.log = /** @type {HTMLInputElement} */ (element("log-scale"));
@@ -28,7 +30,11 @@ export class Curves {
 
   /** Draws soon: not more often than the eye needs. */
   changed() {
-    this.timer ||= setTimeout(() => this.draw(), Math.max(SOON_MS, this.drawnAt + LEAST_MS - performance.now()));
+    const drawn = () => {
+      this.draw();
+      this.onDraw();
+    };
+    this.timer ||= setTimeout(drawn, Math.max(SOON_MS, this.drawnAt + LEAST_MS - performance.now()));
   }
 
   draw() {
@@ -51,8 +57,8 @@ export class Curves {
     const evaluated = points.findLast((point) => point.val_loss !== null);
     const loss = last && t("Loss chart. At step {step}: training {loss}, validation {val}.", { step: last.step, loss: words.loss(last.loss), val: words.loss(evaluated?.val_loss) });
     const accuracy = evaluated && t("Accuracy chart. At step {step}: training {train}, validation {val}.", { step: evaluated.step, train: words.percent(evaluated.train_accuracy), val: words.percent(evaluated.accuracy) });
-    element("loss-chart").setAttribute("aria-label", loss ?? t("Loss chart, empty"));
-    element("accuracy-chart").setAttribute("aria-label", accuracy ?? t("Accuracy chart, empty"));
+    mark(element("loss-chart"), "aria-label", loss ?? t("Loss chart, empty"));
+    mark(element("accuracy-chart"), "aria-label", accuracy ?? t("Accuracy chart, empty"));
   }
 
   /** A key for each run, with which it is shown or hidden; one alone needs none. */

@@ -1,17 +1,34 @@
-// The page's elements by id, and the two ways to change one: its text, and whether it is shown.
+// The page's elements by id, and the ways to change one: its text, an attribute, and whether it is shown.
+// Only real changes touch the document: nothing to lay out, nothing to paint, nothing for a screen reader to repeat.
 
 /** @template {HTMLElement} [T=HTMLElement] @param {string} id @returns {T} */
 export function element(id) {
   return /** @type {T} */ (document.getElementById(id));
 }
 
-/** Only real changes touch the document: nothing to lay out, nothing for a screen reader to repeat. @param {string} id @param {string} text */
+/** @param {string} id @param {string} text */
 export function say(id, text) {
-  const node = element(id);
+  write(element(id), text);
+}
+
+/** @param {Element} node @param {string} text */
+export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** @param {Element} node @param {string} attribute @param {string} value */
+export function mark(node, attribute, value) {
+  if (node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);
 }
 
 /** @param {string} id @param {boolean} shown */
 export function show(id, shown) {
-  element(id).hidden = !shown;
+  const node = element(id);
+  if (node.hidden === shown) node.hidden = !shown;
+}
+
+/** @param {string} id  of a control @param {boolean} enabled */
+export function enable(id, enabled) {
+  const node = /** @type {HTMLButtonElement} */ (element(id));
+  if (node.disabled === enabled) node.disabled = !enabled;
 }

@@ -1,6 +1,6 @@
 // The examples as cards with a picture; picking one is the same as picking it in the list.
 
-import { element } from "./elements.js";
+import { element, mark } from "./elements.js";
 import { at } from "./place.js";
 import { t } from "./strings.js";
 
@@ -39,7 +39,8 @@ export function drawGallery(recipes, pick) {
 export function markGallery(name, locked) {
   for (const card of /** @type {NodeListOf<HTMLButtonElement>} */ (element("gallery").querySelectorAll("button"))) {
     const picked = String(card.dataset.recipe === name);
-    if (card.getAttribute("aria-pressed") !== picked) card.setAttribute("aria-pressed", picked);
-    card.disabled = locked && picked === "false";
+    mark(card, "aria-pressed", picked);
+    const idle = locked && picked === "false";
+    if (card.disabled !== idle) card.disabled = idle;
   }
 }

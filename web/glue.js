@@ -10,7 +10,6 @@ from distml_py.alone import Alone
 from distml_py.blame import line_of, words_of
 from distml_py.errors import BackendError, RecipeError
 from distml_py.inspection import look as looked
-from distml_py.onnx.export import exported
 from distml_py.serialization import pytorch_snippet
 from distml_py.stand_in import execute, told
 from distml_py.tab import Tab
@@ -71,6 +70,7 @@ def kept(kind, name):
     if kind == "snippet":
         return pytorch_snippet(training.model, f"{name}.safetensors").encode()
     if kind == "onnx":
+        from distml_py.onnx.export import exported # a page starts without it
         copy = training.recipe.model()  # parameters of its own, where training has them together
         copy.load_state_dict(training.model.state_dict())
         inputs = training.splits.train.batch(numpy.arange(2))[0]

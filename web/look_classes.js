@@ -1,5 +1,6 @@
 // Views of a classifier: the confusion matrix with the samples behind each cell, sample predictions, the worst mistakes.
 
+import { mark, write } from "./elements.js";
 import { canvasOf, make } from "./pictures.js";
 import { t } from "./strings.js";
 import * as words from "./words.js";
@@ -97,10 +98,11 @@ function fillTable(cells, counts, classes) {
     const most = Math.max(1, ...row);
     row.forEach((count, answer) => {
       const button = cells[truth][answer];
-      button.textContent = String(count);
-      button.style.setProperty("--share", `${Math.round((count / most) * 100)}%`);
-      button.dataset.kind = count === 0 ? "none" : truth === answer ? "right" : "wrong";
-      button.setAttribute("aria-label", t("{count} samples of {truth} answered {answer}", { count, truth: classes[truth], answer: classes[answer] }));
+      write(button, String(count));
+      const share = `${Math.round((count / most) * 100)}%`;
+      if (button.style.getPropertyValue("--share") !== share) button.style.setProperty("--share", share);
+      mark(button, "data-kind", count === 0 ? "none" : truth === answer ? "right" : "wrong");
+      mark(button, "aria-label", t("{count} samples of {truth} answered {answer}", { count, truth: classes[truth], answer: classes[answer] }));
     });
   });
 }

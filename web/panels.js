@@ -47,17 +47,21 @@ export function openPanels(ship) {
     const worker = /** @type {HTMLElement} */ (event.target).closest("button")?.dataset.worker;
     if (worker) pilot.command("kick", worker);
   });
+  const showShared = () => {
+    if (shared === null) return;
+    recipes.put(shared);
+    recipes.pinned = true;
+    ship.scripts.switch.checked = shared.as_torch;
+  };
   return {
     /** @returns {ArrayBuffer | null} */
     weights: () => models.weights,
     welcome() {
-      if (shared !== null && known.role === "host") {
-        recipes.put(shared);
-        recipes.pinned = true;
-        ship.scripts.switch.checked = shared.as_torch;
-      }
+      if (known.role === "host") showShared();
       projector.welcome();
     },
+    /** Who may not train here sees all the same what the link carries. */
+    refused: showShared,
     invited: () => projector.welcome(),
     engineReady: () => models.ready(),
     /** The language has changed: what was made before is made anew. */

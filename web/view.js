@@ -2,7 +2,7 @@
 
 import { Curves } from "./curves.js";
 import { Editor } from "./editor.js";
-import { element, say, show } from "./elements.js";
+import { element, enable, mark, say, show } from "./elements.js";
 import { markGallery } from "./gallery.js";
 import { Knobs } from "./knobs.js";
 import { loadingShare } from "./loading.js";
@@ -34,7 +34,7 @@ export class View {
   /** @param {Knowledge} known */
   render(known) {
     const status = statusOf(known);
-    document.body.dataset.state = status.state;
+    mark(document.body, "data-state", status.state);
     this.link(known);
     this.boot(known);
     this.setup(known);
@@ -45,7 +45,7 @@ export class View {
     this.workers.show(known);
     this.announce(known, status);
     show("share", known.join_url !== "");
-    if (element("join-link").getAttribute("value") !== known.join_url) element("join-link").setAttribute("value", known.join_url);
+    mark(element("join-link"), "value", known.join_url);
     show("backend", status.backend !== null);
     say("backend", status.backend ?? "");
     const memory = words.memory(known.report);
@@ -66,9 +66,9 @@ export class View {
       retry: () => t("Connection lost, trying again in {s} s", { s: Math.max(0, Math.ceil((/** @type {any} */ (link).at - Date.now()) / 1000)) }),
     };
     // Only the seconds change: a screen reader hears the sentence once.
-    node.setAttribute("aria-live", link.phase === "retry" && node.dataset.phase === "retry" ? "off" : "polite");
-    node.dataset.phase = link.phase;
-    node.dataset.tone = { connecting: "busy", open: "good", refused: "bad", retry: "bad" }[link.phase];
+    mark(node, "aria-live", link.phase === "retry" && node.dataset.phase === "retry" ? "off" : "polite");
+    mark(node, "data-phase", link.phase);
+    mark(node, "data-tone", { connecting: "busy", open: "good", refused: "bad", retry: "bad" }[link.phase]);
     say("link", texts[link.phase]());
   }
 
@@ -77,7 +77,7 @@ export class View {
     show("boot", engine.phase === "loading" && !problem?.fatal);
     show("boot-cancelled", engine.phase === "cancelled");
     say("boot-stage", words.stage(engine));
-    element("boot-bar").setAttribute("value", String(loadingShare(engine)));
+    mark(element("boot-bar"), "value", String(loadingShare(engine)));
   }
 
   /** @param {Knowledge} known */
@@ -100,9 +100,9 @@ export class View {
     if (!host && known.run !== null) say("plain-code", known.run.code);
     say("recipe-title", t(host || waiting ? "Recipe" : "What this tab will run"));
     show("controls", host || waiting);
-    for (const id of ["recipe", "as-torch"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && !editable;
-    for (const id of ["steps", "seed"]) /** @type {HTMLInputElement} */ (element(id)).disabled = host && (!editable || program);
-    /** @type {HTMLButtonElement} */ (element("code-reset")).disabled = !editable;
+    for (const id of ["recipe", "as-torch"]) enable(id, !host || editable);
+    for (const id of ["steps", "seed"]) enable(id, !host || (editable && !program));
+    enable("code-reset", editable);
     markGallery(/** @type {HTMLSelectElement} */ (element("recipe")).value, host && !editable);
     this.editor.lock(!editable);
     this.knobs.lock(!editable);
@@ -122,7 +122,7 @@ export class View {
     show("join", !joined && run !== null);
     show("rest", joined && role === "worker");
     say("rest", t(known.resting ? "Go on" : "Pause my tab"));
-    element("rest").setAttribute("aria-pressed", String(known.resting));
+    mark(element("rest"), "aria-pressed", String(known.resting));
     show("leave", joined);
     show("duty-field", joined && role === "worker");
     say("invite-hint", joined ? this.partWords(known) : t(role === "worker" ? "Nothing runs here before you press Join. You can leave at any time." : "This tab only watches until you press Join."));
@@ -148,8 +148,6 @@ export class View {
     const program = /** @type {HTMLInputElement} */ (element("as-torch")).checked;
     const active = isActive(known);
     const paused = runState(known) === "paused";
-    /** @param {string} id @param {boolean} enabled */
-    const enable = (id, enabled) => (/** @type {HTMLButtonElement} */ (element(id)).disabled = !enabled);
     const idle = known.train === "idle";
     const open = known.link.phase === "open";
     enable("train", idle && !active && !known.problem?.fatal && known.engine.phase !== "cancelled");
@@ -178,7 +176,7 @@ export class View {
   /** @param {Knowledge} known @param {ReturnType<typeof statusOf>} status */
   numbers(known, status) {
     say("state", t(status.state));
-    element("state").dataset.tone = TONES[status.state];
+    mark(element("state"), "data-tone", TONES[status.state]);
     sayStep(element("n-step"), status);
     say("n-loss", words.loss(status.loss));
     say("n-val", words.loss(status.val_loss));
@@ -186,7 +184,7 @@ export class View {
     say("n-acc-label", t(tested ? "Test accuracy" : "Validation accuracy"));
     say("n-acc", words.percent(tested ? status.test_accuracy : status.accuracy));
     say("run-error", known.problem === null && status.error ? firstLine(status.error) : "");
-    element("run-bar").setAttribute("value", String(status.steps && status.step ? status.step / status.steps : 0));
+    mark(element("run-bar"), "value", String(status.steps && status.step ? status.step / status.steps : 0));
   }
 
   /** @param {Knowledge} known @param {ReturnType<typeof statusOf>} status */

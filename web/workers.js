@@ -1,6 +1,6 @@
 // The list of workers, as the coordinator tells it; this tab's own row comes first. Rows are kept and changed in place.
 
-import { element, say, show } from "./elements.js";
+import { element, mark, say, show } from "./elements.js";
 import { t } from "./strings.js";
 import * as words from "./words.js";
 
@@ -43,7 +43,7 @@ export class WorkerList {
     }
     show("workers-tools", role === "host" && coordinator?.locked !== undefined);
     const locked = coordinator?.locked === true;
-    element("lock").setAttribute("aria-pressed", String(locked));
+    mark(element("lock"), "aria-pressed", String(locked));
     say("lock", t(locked ? "Unlock the run" : "Lock the run"));
   }
 
@@ -74,7 +74,7 @@ function fill(item, row, own, host) {
   button.hidden = !host || own;
   put(button, t("Remove"));
   const label = t("Remove {name}", { name: row.name });
-  if (button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
+  mark(button, "aria-label", label);
 }
 
 /** @param {Element} node @param {string} text */

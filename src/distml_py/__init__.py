@@ -1,5 +1,7 @@
 """distml_py: PyTorch-like training in browser tabs (Pyodide and WebGL2) and in CPython (NumPy)."""
 
+from typing import TYPE_CHECKING as _CHECKING
+
 from . import (
     accelerator,
     amp,
@@ -8,21 +10,17 @@ from . import (
     cuda,
     data,
     distributed,
-    distributions,
     einops_backend,
     func,
     jit,
     linalg,
-    models,
     multiprocessing,
     nn,
-    onnx,
     optim,
     recipe,
     sparse,
     special,
     testing,
-    torchvision,
     utils,
     version,
 )
@@ -159,7 +157,11 @@ from .tensor.device import device
 from .torch_names import NAMES as _NAMES
 from .tuning import load_tuning, save_tuning, tune
 
+if _CHECKING:
+    from . import distributions, models, onnx, torchvision
+
 __version__ = "0.1.0"
+_LATER = ("distributions", "models", "onnx", "torchvision")  # read when they are asked for: a page starts without them
 _HOMES = (nn.functional, _creation, _sampling, _constants, autograd)
 einops_backend.start()
 
@@ -174,4 +176,8 @@ def _found(name: str) -> object:
 
 
 globals().update({name: found for name in _NAMES["torch"] if name not in globals() and callable(found := _found(name))})
-__getattr__ = _getter("torch", globals())
+__getattr__ = _getter("torch", globals(), _LATER)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from importlib import import_module
 from typing import Any
 
 from .errors import MissingNameError
@@ -92,10 +93,12 @@ def without(owner: object, name: str, theirs: Iterable[str], kind: str, near: st
     return AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}")
 
 
-def getter(module: str, names: dict[str, Any]) -> Callable[[str], Any]:
-    """A module's __getattr__. names: its globals()."""
+def getter(module: str, names: dict[str, Any], later: Collection[str] = ()) -> Callable[[str], Any]:
+    """A module's __getattr__. names: its globals(); later: the modules below it that are imported when they are asked for."""
 
     def find(name: str) -> Any:
+        if name in later:
+            return import_module(f"{names['__name__']}.{name}")
         raise missing(module, name, names)
 
     return find

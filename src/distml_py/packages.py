@@ -3,7 +3,6 @@
 import ast
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 
 from .errors import RecipeError
 
@@ -35,7 +34,12 @@ def imported(code: str) -> list[str]:
 
 def check(code: str) -> None:
     """Raises RecipeError, pointing at the line, when a package that the script names is not here."""
-    for line, names in _lines(code):
+    lines = list(_lines(code))
+    if not lines:
+        return
+    from importlib.metadata import PackageNotFoundError, distribution  # it brings email: few recipes need it
+
+    for line, names in lines:
         for name in names:
             try:
                 distribution(name)

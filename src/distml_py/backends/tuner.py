@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import gc
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -189,7 +188,7 @@ class Tuner:
                 most = GIVE_UP[turn + 1]
                 racing = [r for r in racing if r is incumbent or not min(_ratios(r, incumbent), default=1.0) > most]
         ratios = {runner.variant: found for runner in runners[1:] if (found := _ratios(runner, incumbent))}
-        medians = {variant: statistics.median(found) for variant, found in ratios.items()}
+        medians = {variant: float(np.median(found)) for variant, found in ratios.items()}
         least = LONG_LEAST_TURNS if long else LEAST_TURNS
         better = [one for one in racing[1:] if _beats(ratios.get(one.variant, []), least) and _quicker(one, incumbent)]
         return min(better, key=lambda runner: medians[runner.variant], default=incumbent), medians
@@ -239,7 +238,7 @@ def _beats(ratios: list[float], least: int) -> bool:
     """Clearly: by the median, and in most of at least `least` turns."""
     if len(ratios) < least:
         return False
-    return statistics.median(ratios) <= BEATEN and sum(ratio < 1 for ratio in ratios) >= MOST_PAIRS * len(ratios)
+    return float(np.median(ratios)) <= BEATEN and sum(ratio < 1 for ratio in ratios) >= MOST_PAIRS * len(ratios)
 
 
 @contextmanager

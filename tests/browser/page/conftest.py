@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -56,3 +57,25 @@ def desk(request: pytest.FixtureRequest, class_browser: Browser, tmp_path_factor
 @pytest.fixture
 def page(desk: Desk) -> Page:
     return desk.page
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def one_failure_is_one(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that fails leaves its run training, in a page that the next ones use: it is stopped for them."""
+    shared = "desk" in request.fixturenames
+    yield
+    if shared and request.node.stash[FAILED]:
+        page = request.getfixturevalue("desk").page
+        if page.locator("#stop").is_enabled():
+            page.locator("#stop").click()
+            until_state(page, "stopped", "ready", "finished", timeout_s=30)
