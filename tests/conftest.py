@@ -39,6 +39,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in others]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What a row tries with random numbers it tries with ten kinds of them under `--faults R`, which is `nox -s chaos`."""
+    if "dice_seed" in metafunc.fixturenames:
+        metafunc.parametrize("dice_seed", range(10 if metafunc.config.getoption("--faults") == "R" else 1))
+
+
 @pytest.fixture
 def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """How often something is to be tried: (usually, with --long)."""

@@ -1,8 +1,10 @@
 """The coordinator's HTTP side: the page, the library, assets, /api and the socket, under one set of headers."""
 
+import asyncio
 import functools
 import hashlib
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,6 +23,7 @@ from .assets import read_lock, shipped_folder
 from .coordinator import START_BYTES, Coordinator
 from .departures import watched
 from .files import IMMUTABLE, Handler, bytes_of, file_of, folder_of
+from .listening import WAITING
 from .pages import Pages
 from .recipes import listing
 from .sockets import Connection, serve
@@ -100,6 +103,28 @@ def create_app(
 def runner_of(app: web.Application, shutdown_timeout_s: float) -> web.AppRunner:
     """Who asks for nothing, or sends a request bit by bit, keeps a connection for IDLE_S; aiohttp would allow an hour."""
     return web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=IDLE_S)
+
+
+class Crowded(asyncio.Protocol):
+    """Of a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+
+async def answer(runner: web.AppRunner, listener: socket.socket, most: int) -> asyncio.Server:
+    """Takes connections while there are fewer than `most`: without a file left to open nothing could be stored any more.
+
+    Anybody may make one, and it asks for nothing for as long as IDLE_S.
+    """
+    server = runner.server
+    assert server is not None
+
+    def next_one() -> asyncio.Protocol:
+        return server() if len(server.connections) < most else Crowded()
+
+    return await asyncio.get_running_loop().create_server(next_one, sock=listener, backlog=WAITING)
 
 
 def _by_code(access: Access, spoken: Spoken) -> Handler:

@@ -15,6 +15,7 @@ try:
 except ImportError:  # Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
+WAITING = 1024  # connections that the system keeps until they are taken
 HERE, HERE_6 = "127.0.0.1", "::1"
 EVERYWHERE, EVERYWHERE_6 = "0.0.0.0", "::"
 # connecting a datagram socket to an address of the documentation's sends nothing
@@ -88,7 +89,7 @@ def listen(bound: str, port: int) -> socket.socket:
         if ":" in bound:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bound != EVERYWHERE_6))
         listening.bind((bound, port))
-        listening.listen(1024)
+        listening.listen(WAITING)
     except (OSError, OverflowError) as error:
         if listening is not None:
             listening.close()
@@ -107,11 +108,19 @@ def _refused(bound: str, port: int, error: OSError | OverflowError) -> ListenErr
     return ListenError(f"cannot listen on port {port}: {error}; choose another with --port")
 
 
-def allow_files(most: int) -> None:
-    """Lets this process have so many files and sockets open, as far as it may: shells and services begin with 256 or 1024."""
+def allow_files(most: int) -> int:
+    """Lets this process have so many files and sockets open, as far as it may: shells and services begin with 256 or 1024.
+
+    How many it may have then.
+    """
     if resource is None:
-        return
+        return most
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):
+            return soft  # macOS says "no limit" and has one
+        return wanted
+    return most if soft == resource.RLIM_INFINITY else soft

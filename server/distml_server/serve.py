@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from aiohttp import web
 
 from distml_py import exchange, wire
 from distml_py.blame import line_of
@@ -21,7 +20,7 @@ from distml_py.recipe import Training, load_recipe
 from . import access as rules
 from . import assets, guards, listening, packages
 from .addresses import in_links
-from .app import MOST_CONNECTIONS, create_app, runner_of
+from .app import MOST_CONNECTIONS, answer, create_app, runner_of
 from .board import Board, finish, follow
 from .coordinator import Coordinator
 from .local_workers import auditor, local_worker
@@ -38,7 +37,8 @@ if TYPE_CHECKING:
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
 UNTRUSTED_PER_ADDRESS = 4  # connections; a home has a few tabs
-MOST_FILES = 4 * MOST_CONNECTIONS  # open at once: a socket for each, as many that fetch a file of the page, and runs
+MOST_FILES = 5 * MOST_CONNECTIONS  # open at once; a connection has a socket, and at times a file of the page
+KEPT_FILES = 100  # for runs, records and what Python itself opens
 
 
 class ServeError(DistmlError, RuntimeError):
@@ -51,7 +51,7 @@ def main(options: argparse.Namespace) -> int:
     reach = listening.reach(options.host, options.lan)
     if options.lan:
         listening.warn_of_listeners(reach.faces, options.insecure_public)
-    listening.allow_files(MOST_FILES)
+    most = (listening.allow_files(MOST_FILES) - KEPT_FILES) // 2
     store = open_store(folder, options.store)
     try:
         with listening.listen(reach.bound, options.port) as listener:  # first: a busy port is known before anything is fetched
@@ -62,7 +62,7 @@ def main(options: argparse.Namespace) -> int:
             if options.packages and found is None:
                 raise ServeError("--with serves packages to tabs, and with --no-page there are none: leave one of them away")
             served = packages.resolve(options.packages, found.parent) if found else ()
-            return asyncio.run(_serve(options, store, access, found, reach, listener, served))
+            return asyncio.run(_serve(options, store, access, found, reach, listener, most, served))
     finally:
         store.close()
 
@@ -74,6 +74,7 @@ async def _serve(
     found: Path | None,
     reach: listening.Reach,
     listener: socket.socket,
+    most: int,
     served: Sequence[Package],
 ) -> int:
     stop = asyncio.Event()
@@ -85,8 +86,8 @@ async def _serve(
     board = Board(Path(options.tensorboard)) if options.tensorboard else None
     coordinator = await _coordinator(options, store, access, board)
     defaults = {"recipe": options.recipe, "steps": options.steps, "seed": options.seed}
-    most = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
-    app = create_app(coordinator, access, found, defaults, served, per_address=most)
+    per_address = UNTRUSTED_PER_ADDRESS if options.untrusted else MOST_CONNECTIONS
+    app = create_app(coordinator, access, found, defaults, served, per_address=per_address)
     runner = runner_of(app, 2.0)
     await runner.setup()
     port, host = listener.getsockname()[1], in_links(reach.shown)
@@ -96,13 +97,14 @@ async def _serve(
     except DistmlError:
         await coordinator.close()
         raise
-    await web.SockSite(runner, listener).start()
+    door = await answer(runner, listener, most)
     _print_links(coordinator, access, host, port)
     local = f"http://{in_links(reach.local)}:{port}/#t={access.host_token}"
     async with _beside(options, coordinator, board, local):
         try:
             return await _until_over(options, coordinator, stop, local)
         finally:
+            door.close()
             await coordinator.close()
             await runner.cleanup()
 

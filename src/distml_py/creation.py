@@ -264,7 +264,7 @@ def new(input: Tensor, *size: Any) -> Tensor:
     """A tensor of input's dtype: zeros of this size, or numbers."""
     if len(size) == 1 and not isinstance(size[0], int) and not isinstance(size[0], tuple):
         return tensor(size[0], input.dtype)
-    return zeros(*size, dtype=input.dtype)
+    return zeros(*(size or (0,)), dtype=input.dtype)
 
 
 # ---------------------------------------------------------------- defaults

@@ -31,7 +31,7 @@ class ExpectedError(ShapeError, IndexError, AssertionError):
     """Sizes of layers that PyTorch asserts."""
 
 
-class DtypeError(DistmlError, RuntimeError, TypeError):
+class DtypeError(DistmlError, NotImplementedError, TypeError):
     """A dtype, or a Python type, that the operation does not take."""
 
 
@@ -61,6 +61,10 @@ class LinAlgError(DistmlError, RuntimeError):
 
 class BackendError(DistmlError, RuntimeError):
     """A backend that cannot do what was asked: not available, a failed kernel, a lost GPU, no memory."""
+
+
+class AbsentDeviceError(BackendError, AssertionError):
+    """CUDA and the like: PyTorch asserts that it was compiled with them."""
 
 
 class GpuLostError(BackendError):

@@ -38,7 +38,7 @@ async def undisturbed(folder: Path, steps: int = 20, seed: int = 0) -> str:
 
 
 @pytest.mark.fault("R5")
-async def test_of_frames_that_all_come_twice_each_counts_once(tmp_path: Path, inline: None) -> None:
+async def test_of_frames_that_all_come_twice_each_counts_once(tmp_path: Path, inline: None, dice_seed: int) -> None:
     sent = 0
 
     async def twice(socket: Any, data: bytes) -> None:
@@ -47,9 +47,9 @@ async def test_of_frames_that_all_come_twice_each_counts_once(tmp_path: Path, in
         await socket.send_bytes(data)
         await socket.send_bytes(data)
 
-    before = await undisturbed(tmp_path / "a", 8)
+    before = await undisturbed(tmp_path / "a", 8, dice_seed)
     async with serving(tmp_path / "b", deterministic=True) as served:
-        begin(served, 8)
+        begin(served, 8, dice_seed)
         async with crowd(served.port, served.access.worker_token, 2, wrap=lambda socket: Mangled(socket, twice)):
             assert await over(served) == before
             await until(lambda: sum(served.coordinator.rounds.rejected.values()) == sent)
@@ -59,9 +59,9 @@ async def test_of_frames_that_all_come_twice_each_counts_once(tmp_path: Path, in
 
 
 @pytest.mark.fault("R6")
-async def test_frames_in_another_order_change_nothing(tmp_path: Path, inline: None) -> None:
+async def test_frames_in_another_order_change_nothing(tmp_path: Path, inline: None, dice_seed: int) -> None:
     """Each gradient is held back by a random time, and old ones come again steps later."""
-    dice, old = random.Random(0), []
+    dice, old = random.Random(dice_seed), []
 
     async def shuffled(socket: Any, data: bytes) -> None:
         old.append(data)
@@ -77,9 +77,9 @@ async def test_frames_in_another_order_change_nothing(tmp_path: Path, inline: No
             pending.add(task)
             task.add_done_callback(pending.discard)
 
-    before = await undisturbed(tmp_path / "a", 10)
+    before = await undisturbed(tmp_path / "a", 10, dice_seed)
     async with serving(tmp_path / "b", deterministic=True) as served:
-        begin(served, 10)
+        begin(served, 10, dice_seed)
         async with crowd(served.port, served.access.worker_token, 3, wrap=lambda socket: Mangled(socket, shuffled)):
             assert await over(served) == before
         rejected = set(served.coordinator.rounds.rejected)

@@ -554,7 +554,9 @@ def test_parameters_that_an_optimizer_keeps_together_are_read_anew_when_they_are
         with dm.no_grad():
             HALVED[how](model)
         found, wanted = step(), gradients()
-        assert all(np.array_equal(a.detach().numpy(), b.detach().numpy()) for a, b in zip(found, wanted, strict=True))
+        near = 1e-6 if engine.backend().on_gpu else 0  # there, what is asked for together is drawn by other kernels
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), near, near * b.abs().amax().item())
 
 
 def test_state_that_is_loaded_is_used_by_the_next_step() -> None:

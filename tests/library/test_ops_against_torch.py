@@ -36,7 +36,8 @@ NO_EXAMPLE = {
         "double",
     ),
     # what scripts ask for in passing
-    *("is_cpu", "is_meta", "is_pinned", "is_shared", "mH", "new", "output_nr"),
+    *("is_cpu", "is_meta", "is_pinned", "is_shared", "mH", "new", "output_nr", "is_mkldnn", "is_vulkan", "volatile"),
+    *("is_distributed", "is_inference"),
     *("coalesce", "to_sparse", "to_sparse_coo"),  # test_sparse.py
     *("is_ipu", "is_maia", "is_mps", "is_mtia", "is_nested", "is_quantized", "is_sparse_csr", "is_xla", "is_xpu", "real", "imag"),
     # test_views.py and test_module_state.py

@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 
 import aiohttp
 import numpy as np
-from aiohttp import web
 
 from distml_py import wire
 from distml_server.access import Access
 from distml_server.addresses import in_links
-from distml_server.app import MOST_CONNECTIONS, create_app, runner_of
+from distml_server.app import MOST_CONNECTIONS, answer, create_app, runner_of
 from distml_server.coordinator import Coordinator
 from distml_server.listening import listen
 from distml_server.store import Store
@@ -137,9 +136,10 @@ async def serving(
     per_address: int = MOST_CONNECTIONS,
     access: Access | None = None,
     host: str = "127.0.0.1",
+    most: int = 3 * MOST_CONNECTIONS,
     **how: Any,
 ) -> AsyncIterator[Served]:
-    """host: where it listens; how: what the coordinator is told besides."""
+    """host: where it listens; most: connections of all kinds; how: what the coordinator is told besides."""
     store = Store(folder)
     access = access or Access(lan, ("classroom.test",))
     coordinator = Coordinator(store, access, deterministic, **how)
@@ -151,11 +151,12 @@ async def serving(
     port = listening.getsockname()[1]
     coordinator.join_url = f"http://{in_links(host)}:{port}/#t={access.worker_token}"
     await coordinator.run()
-    await web.SockSite(runner, listening).start()
+    door = await answer(runner, listening, most)
     try:
         async with aiohttp.ClientSession() as client:
             yield Served(coordinator, access, port, client, host)
     finally:
+        door.close()
         await coordinator.close(wait_s=0.1)
         await runner.cleanup()
         store.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import re
 import struct
 import time
@@ -157,6 +158,29 @@ async def test_gradients_that_nobody_asked_for_are_refused_and_cost_as_other_mes
             await worker.send(wire.Gradient(run.run, 0, 0, 0, "none", 4, 0.5, 0), weights())
         assert await worker.closed() == 1008
     assert served.coordinator.rounds.rejected["no_lease"] >= 59
+
+
+@pytest.mark.fault("S11")
+async def test_connections_that_ask_for_nothing_leave_files_for_what_is_stored(tmp_path: Path) -> None:
+    """Anybody can make them; more than there is room for are let go at once, and those who are there live on."""
+    async with serving(tmp_path, most=6) as served, served.peer("", "host") as host:
+        idle = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(5)]
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(1), 10) == b""
+            writer.close()
+        await host.send(wire.Command("lock"))
+        await host.get(wire.Status)
+        for _, writer in idle:
+            writer.close()
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with served.client.get(f"{served.url}/healthz") as response:
+                        assert response.status == 200
+                        break
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.fault("S11")

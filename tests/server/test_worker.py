@@ -73,6 +73,18 @@ async def test_an_end_that_comes_together_with_the_closing_of_the_connection_is_
     assert f"Run a finished at step 6, weights {io.weights_sha256(weights)}" in said
 
 
+async def test_a_worker_that_comes_too_late_says_that_it_has_no_weights() -> None:
+    run, _ = the_run()
+
+    async def over(response: web.WebSocketResponse) -> None:
+        await tell(response, run)
+        await tell(response, wire.Ended("a", "finished", 6, "f"))
+        await response.receive()
+
+    code, said = await played(over)
+    assert code == 0 and "Run a finished at step 6, before this worker had its weights" in said
+
+
 async def test_a_worker_that_steps_alone_stops_when_the_connection_is_gone_and_comes_back() -> None:
     run, weights = the_run()
     long = wire.Run(**{**vars(run), "steps": 10**8})

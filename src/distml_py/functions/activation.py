@@ -11,6 +11,7 @@ from .. import creation, ops
 from ..errors import DtypeError, ShapeError
 from ..tensor import Tensor, apply, where
 from ..tensor.narrow import rounded_once
+from ..tensor.tensor import method
 from .changing import with_inplace
 
 # Klambauer et al. 2017: with these an activation keeps mean 0 and variance 1
@@ -138,6 +139,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - input.tanh()
 
 
+@method
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """0 within lambd of 0, x elsewhere."""
     return where(input.abs() <= lambd, 0.0, input)
@@ -156,6 +158,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return where(input > threshold, input, value)
 
 
+@method
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x above 0, weight * x below; weight holds one number, or one for each channel (dimension 1)."""
     channels = input.shape[1] if input.ndim > 1 else 1

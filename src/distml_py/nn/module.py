@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import live
 from ..dtypes import BFLOAT16, FLOAT16, DType, dtype_of
-from ..errors import ArgumentError, BackendError, DtypeError, UnsupportedError
+from ..errors import AbsentDeviceError, ArgumentError, DtypeError, UnsupportedError
 from ..op import float32, float64
 from ..tensor import Tensor
 from ..tensor import device as devices
@@ -218,7 +218,7 @@ class Module(Slots, Stateful):
 
     def cuda(self, device: Any = None) -> Self:
         """Raises BackendError: there is no CUDA here."""
-        raise BackendError("there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False")
+        raise AbsentDeviceError("there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False")
 
     def to_empty(self, *, device: Any = None, recurse: bool = True) -> Self:
         """The module itself: its numbers may stay."""

@@ -185,11 +185,12 @@ def fill(input: Tensor, value: Tensor | Number) -> Tensor:
     return input.detach().clone().fill_(value)
 
 
+@method
 def is_conj(input: Tensor) -> bool:
     """False: nothing is complex."""
     return False
 
 
-is_neg = is_conj
+is_neg = method(is_conj, "is_neg")
 conj, conj_physical = method(real, "conj"), method(real, "conj_physical")
 resolve_conj, resolve_neg = method(real, "resolve_conj"), method(real, "resolve_neg")

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import broadcast, dtypes, graph, ops
 from ..dtypes import DType, dtype_of
-from ..errors import ArgumentError, BackendError
+from ..errors import AbsentDeviceError, ArgumentError
 from . import device as devices
 from . import sharing
 from .grad_mode import is_grad_enabled
@@ -120,7 +120,7 @@ def cpu(input: Tensor) -> Tensor:
 @method
 def cuda(input: Tensor, device: Any = None, non_blocking: bool_type = False) -> Tensor:
     """Raises BackendError: there is no CUDA here."""
-    raise BackendError("there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False")
+    raise AbsentDeviceError("there is no CUDA here; leave .cuda() away or use .to('webgl'), torch.cuda.is_available() is False")
 
 
 @method
@@ -192,6 +192,17 @@ def get_device(input: Tensor) -> Any:
 
 @method
 def is_pinned(input: Tensor) -> bool_type:
+    return False
+
+
+@method
+def is_inference(input: Tensor) -> bool_type:
+    """False: what is made in inference_mode() may be used anywhere."""
+    return False
+
+
+@method
+def is_distributed(input: Tensor) -> bool_type:
     return False
 
 

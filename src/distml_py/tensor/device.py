@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from .. import engine
-from ..errors import BackendError
+from ..errors import AbsentDeviceError
 from ..random import Generator
 
 HERE = ("cpu", "webgl")
@@ -80,7 +80,7 @@ def check(given: Any) -> None:
 
 
 def _refuse(asked: str) -> NoReturn:
-    raise BackendError(
+    raise AbsentDeviceError(
         f"there is no device {asked!r} here; use 'cpu' or 'webgl': everything runs on the current backend, {engine.backend().name}"
     )
 

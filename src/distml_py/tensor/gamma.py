@@ -10,6 +10,7 @@ import math
 from ..dtypes import fraction
 from ..errors import ShapeError, UnsupportedError
 from .choosing import where
+from .narrow import rounded_once
 from .tensor import Tensor, method
 
 SHIFT = 8
@@ -21,6 +22,7 @@ def _float(input: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def lgamma(input: Tensor) -> Tensor:
     """log |gamma(x)|, of any shape; inf at 0 and the negative whole numbers."""
     x = _float(input)
@@ -53,6 +55,7 @@ def _stirling(z: Tensor) -> Tensor:
 
 
 @method
+@rounded_once
 def digamma(input: Tensor) -> Tensor:
     """The derivative of lgamma(): the mean logarithm, so to say."""
     x = _float(input)

@@ -501,6 +501,9 @@ class Tensor:
         return False
 
     is_mps = is_xpu = is_xla = is_ipu = is_mtia = is_maia = is_nested = is_quantized = is_sparse_csr = is_meta
+    is_mkldnn = is_vulkan = volatile = is_meta
+
+    name: Any = None  # PyTorch's tensors have names where another program made them
 
     @property
     def retains_grad(self) -> bool:
