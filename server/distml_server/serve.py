@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 EXIT_NOTICE_S = 1.0  # so long a finished coordinator waits for its workers to have heard of it
 LOCAL_WORKER_ENDS_S = 10.0
 UNTRUSTED_PER_ADDRESS = 4  # connections; a home has a few tabs
-MOST_FILES = 6 * MOST_CONNECTIONS  # open at once; a connection has a socket, and at times a file of the page
+MOST_FILES = 5 * MOST_CONNECTIONS  # open at once; a connection has a socket, and at times a file of the page
 KEPT_FILES = 100  # for runs, records and what Python itself opens
 
 

@@ -181,6 +181,8 @@ def test_as_many_sockets_may_be_open_as_are_let_in(monkeypatch: pytest.MonkeyPat
 
         def setrlimit(self, which: int, limits: tuple[int, int]) -> None:
             assert limits[0] >= self.now[0] and limits[1] == self.now[1]
+            if limits[0] > 10_240:
+                raise ValueError("current limit exceeds maximum limit")
             self.now = limits
 
     limits = Limits()
@@ -190,6 +192,8 @@ def test_as_many_sockets_may_be_open_as_are_let_in(monkeypatch: pytest.MonkeyPat
     assert (allow_files(8000), limits.now) == (4096, (4096, 4096))
     limits.now = (256, -1)
     assert (allow_files(8000), limits.now) == (8000, (8000, -1))
+    limits.now = (256, -1)
+    assert (allow_files(12_000), limits.now) == (256, (256, -1))
     limits.now = (-1, -1)
     assert (allow_files(8000), limits.now) == (8000, (-1, -1))
     monkeypatch.setattr(listening, "resource", None)
