@@ -1,6 +1,6 @@
 // The recipe's code in CodeMirror, loaded only where somebody may edit. Before it is there, the code is shown as plain text.
 
-import { at } from "./place.js";
+import { fileAt } from "./place.js";
 
 const LABEL = "Code";
 
@@ -42,7 +42,7 @@ export class Editor {
   }
 
   async load() {
-    const cm = await import(at("web/vendor/codemirror.esm.js"));
+    const cm = await import(fileAt("web/vendor/codemirror.esm.js"));
     const { setMark, marks } = markedLine(cm);
     this.setMark = setMark;
     this.readOnly = new cm.Compartment();

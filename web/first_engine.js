@@ -2,13 +2,13 @@
 // page has come; where they have to be downloaded, the page comes first.
 
 import { knownStart } from "./known_start.js";
-import { ASSETS, at, isStatic } from "./place.js";
+import { ASSETS, fileAt, isStatic } from "./place.js";
 
 /** @typedef {{worker: Worker, said: any[], failed: string | null}} Started  what it has said before somebody listened */
 
 /** @returns {Started} */
 function started() {
-  const worker = new Worker(at("web/engine_worker.js"), { type: "module" });
+  const worker = new Worker(fileAt("web/engine_worker.js"), { type: "module" });
   /** @type {Started} */
   const start = { worker, said: [], failed: null };
   worker.onmessage = ({ data }) => start.said.push(data);
@@ -20,7 +20,7 @@ function started() {
     kind: "boot",
     index_url: ASSETS,
     lock_url: `${ASSETS}pyodide-lock.json`,
-    bridge_url: at("bridge/bridge.js"),
+    bridge_url: fileAt("bridge/bridge.js"),
     alone: isStatic,
     known: knownStart(),
   });

@@ -1,7 +1,7 @@
 // The examples as cards with a picture; picking one is the same as picking it in the list.
 
 import { element, mark } from "./elements.js";
-import { at } from "./place.js";
+import { fileAt } from "./place.js";
 import { t } from "./strings.js";
 
 /**
@@ -20,8 +20,8 @@ export function drawGallery(recipes, pick) {
       picture.alt = "";
       picture.width = 96;
       picture.height = 64;
-      picture.src = at(`web/pictures/${name}.svg`);
-      picture.addEventListener("error", () => (picture.src = at("web/icon.svg")), { once: true });
+      picture.src = fileAt(`web/pictures/${name}.svg`);
+      picture.addEventListener("error", () => (picture.src = fileAt("web/icon.svg")), { once: true });
       const [head, ...rest] = t(title).split(/[:.]\s/);
       const words = document.createElement("strong");
       words.textContent = head;

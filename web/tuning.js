@@ -4,7 +4,7 @@ import { request } from "./database.js";
 
 const DATABASE = "distml_py";
 const STORE = "tuning";
-const MOST_MS = 1000; // a database that does not answer holds up nobody
+const MOST_MS = 2000; // a database that does not answer holds up nobody
 
 /**
  * The record of a device, "" when there is none. It is text that Python checks: damaged, foreign and outdated ones are ignored there.

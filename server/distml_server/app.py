@@ -24,6 +24,7 @@ from .coordinator import START_BYTES, Coordinator
 from .departures import watched
 from .files import IMMUTABLE, Handler, bytes_of, file_of, folder_of
 from .listening import WAITING
+from .pages import Pages
 from .recipes import listing
 from .sockets import Connection, serve
 from .spoken import Spoken
@@ -191,11 +192,6 @@ def _socket(coordinator: "Coordinator | Member", access: Access, per_address: in
 def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Package]) -> None:
     page, bridge = shipped_folder("web"), shipped_folder("webgl_bridge")
 
-    async def index(request: web.Request) -> web.StreamResponse:
-        """The page, told where this version's browser files lie: an address of their own, so that they are fetched once."""
-        body = (page / "index.html").read_text("utf-8").replace(PLAIN_ASSETS, f'content="assets/{pin}/"').encode()
-        return _tagged(request, web.Response(body=body, content_type="text/html", charset="utf-8"), body)
-
     async def code(request: web.Request) -> web.StreamResponse:
         return file_of(request, page, "code.html")
 
@@ -223,7 +219,6 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
     known = read_lock().files
     pin = hashlib.sha256("".join(known[name].sha256 for name in sorted(known)).encode()).hexdigest()[:12]
     wheels = {package.path: package.wheel for package in packages}
-    app.router.add_get("/", index)
     app.router.add_get("/bench", bench)
     app.router.add_get("/code", code)
     for name, package in RIVALS.items():  # there after `npm ci` in a checkout; the page says so when they are not
@@ -234,6 +229,26 @@ def _add_page(app: web.Application, assets: Path, packages: Sequence[wheel.Packa
         app.router.add_get(prefix + "lib/{path:.+}", library)
         app.router.add_get(prefix + "with/{path:.+}", served)
         app.router.add_get(prefix + "{name}", asset)
+    _add_own_files(app, page, bridge, pin)
+
+
+def _add_own_files(app: web.Application, page: Path, bridge: Path, pin: str) -> None:
+    """The page and what of it is the project's own. pin: the version of the assets."""
+
+    async def index(request: web.Request) -> web.StreamResponse:
+        """The page, told where this version's files lie: addresses of their own, so that they are fetched once."""
+        body = pages.index().replace(PLAIN_ASSETS, f'content="assets/{pin}/"').encode()
+        return _tagged(request, web.Response(body=body, content_type="text/html", charset="utf-8"), body)
+
+    async def own(request: web.Request) -> web.StreamResponse:
+        """A file of the page or the bridge; what an older page asks for late is sent as it is now, and not kept."""
+        folder = page if request.match_info["folder"] == "web" else bridge
+        cache = IMMUTABLE if request.match_info["version"] == pages.version else "no-cache"
+        return file_of(request, folder, request.match_info["path"], cache)
+
+    pages = Pages(page, bridge, POLICY + str(HEADERS))
+    app.router.add_get("/", index)
+    app.router.add_get("/v/{version:[0-9a-f]{12}}/{folder:web|bridge}/{path:.+}", own)
     for prefix, folder in (("/web/", page), ("/bridge/", bridge), ("/recipes/", page / "recipes")):
         app.router.add_get(prefix + "{path:.+}", folder_of(folder))
 
@@ -292,7 +307,7 @@ def _headers_for(access: Access) -> Any:
         # people's Python runs there: it may fetch files, and opens no socket of its own, which might be taken for the page's
         workers = f"http://{request.host} https://{request.host}"
         unnamed = not host_name(request.host) or is_v6(request.host)  # an IPv6 address is no source: see access.tokenless
-        connect = "'self'" if unnamed else workers if request.path == ENGINE_PATH else pages
+        connect = "'self'" if unnamed else workers if request.path.endswith(ENGINE_PATH) else pages
         frames = " ".join(access.embed) or "'none'"
         response.headers["Content-Security-Policy"] = POLICY.format(connect=connect, frames=frames)
         response.headers.setdefault("Cache-Control", "no-store")

@@ -30,6 +30,7 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor]], optim.Optimizer]] = {
     "SGD": lambda parameters: optim.SGD(parameters, lr=0.1),
     "SGD with momentum": lambda parameters: optim.SGD(parameters, lr=0.1, momentum=0.9),
     "Adam": lambda parameters: optim.Adam(parameters, lr=0.1),
+    "NAdam": lambda parameters: optim.NAdam(parameters, lr=0.1),  # beside the step, its state shows a number that follows from it
 }
 
 

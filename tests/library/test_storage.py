@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import distml_py as dm
+from distml_py import engine
 from distml_py.errors import BackendError, DtypeError
+from numpy_kernels import KernelBackend
 
 BOTH = pytest.mark.parametrize("lib", [dm, torch], ids=["distml_py", "torch"])
 
@@ -256,3 +258,23 @@ def test_functions_are_there_under_both_names() -> None:
     x = dm.tensor([-1.0, 2.0])
     assert dm.relu_(x) is x and x.tolist() == [0, 2]
     assert dm.layer_norm(x, (2,)).shape == (2,) and dm.conv2d is dm.nn.functional.conv2d and dm.sin is dm.Tensor.sin
+
+
+class Narrow(KernelBackend):
+    """A backend without float64, as GPUs are."""
+
+    dtypes = KernelBackend.dtypes - {np.dtype("float64")}
+
+
+def test_float64_of_the_host_is_converted_there_for_a_gpu() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    before = engine.backend()
+    engine.use_backend(Narrow())
+    try:
+        assert dm.tensor(x).float().add(1).tolist() == (x + 1).tolist()
+        assert dm.from_numpy(x).T.unsqueeze(1).float().squeeze(1).tolist() == x.T.tolist()
+        assert dm.tensor(x)[1:].long().tolist() == [[3, 4, 5]] and dm.tensor(x).detach().half().dtype is dm.float16
+        with pytest.raises(DtypeError, match=r"has no float64; convert with .float\(\) or use the reference backend"):
+            dm.tensor(x).add(1).tolist()
+    finally:
+        engine.use_backend(before)

@@ -49,6 +49,7 @@ nn.Embedding(3, 2, _weight=torch.ones(3, 2)).weight, nn.Embedding(3, 2, _weight=
 nn.EmbeddingBag(3, 2, mode="sum", _weight=torch.ones(3, 2)), nn.EmbeddingBag.from_pretrained(torch.eye(3), mode="max").weight
 F.hardtanh(torch.arange(-2, 3)), F.hardtanh(torch.arange(4), 0.5, 2.5), F.relu6(torch.arange(9))
 float(torch.ones(1, 1)), int(torch.tensor(2.7)), [1, 2, 3][torch.tensor(1)], list(range(torch.tensor(3))), torch.tensor(3) in [3]
+torch.distributions.Normal(torch.zeros(1).half(), 2.0).scale, torch.distributions.Gamma(2.0, torch.ones(1).half()).concentration
 torch.ones(2).new(), torch.ones(1).name, torch.ones(1).is_conj(), torch.ones(1).is_neg(), torch.ones(1).is_inference()
 torch.arange(3.0).hardshrink(1.0), torch.ones(2).neg().prelu(torch.tensor([0.5])), torch.ones(1).half().lgamma()
 torch.ones(1, device="cuda")

@@ -48,7 +48,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 def _numbers(batch: Sequence[Any]) -> Tensor:
     """PyTorch makes float64 of Python's floats, whatever its default dtype; a GPU has none."""
     array = np.asarray(batch)
-    if isinstance(batch[0], float) or array.dtype == float64:
+    if array.dtype == float64:
         return Tensor(array, float64 if float64 in engine.backend().dtypes else float32)
     return Tensor(array if isinstance(batch[0], np.generic) else array.tolist())
 

@@ -201,8 +201,10 @@ class Independent(Distribution):
 
 
 def tensors(*values: Any) -> list[Tensor]:
-    """Numbers and tensors as tensors of one shape."""
-    return list(broadcast_tensors(*(v if isinstance(v, Tensor) else creation.tensor(float(v)) for v in values)))
+    """Numbers and tensors as tensors of one shape; numbers have the dtype of the first tensor."""
+    first = next((v.dtype for v in values if isinstance(v, Tensor)), None)
+    kind = first if first is not None and first.is_floating_point else None
+    return list(broadcast_tensors(*(v if isinstance(v, Tensor) else creation.tensor(float(v), kind) for v in values)))
 
 
 def standard_normal(shape: Sequence[int]) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 from ..errors import UnsupportedError
 from ..tensor import Tensor, stack, where
 from ..tensor.gamma import lgamma
-from .bounded import ContinuousBernoulli
 from .continuous import EULER, Exponential, Gumbel, Laplace, Normal, Uniform
 from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
@@ -53,8 +52,6 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
         case Bernoulli(), Bernoulli():
             one = p.probs * (p.probs / q.probs).log()
             return one + (1 - p.probs) * ((1 - p.probs) / (1 - q.probs)).log()
-        case ContinuousBernoulli(), ContinuousBernoulli():
-            return p.mean * (p.logits - q.logits) + q._log_normalizer(q.logits) - p._log_normalizer(p.logits)
         case Categorical(), Categorical():
             return (p.probs * (p.logits - q.logits)).sum(-1)
         case Exponential(), Exponential():

@@ -42,3 +42,19 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
         raise DtypeError(f"integers are 32 bits wide here, found {array.min()} to {array.max()}; use float32")
     array = np.array(array, dtype=kind.dtype, order="C", copy=True)
     return (BRAIN.numpy(array) if kind is BFLOAT16 else array), kind if kind.own else None
+
+
+def on_host(node: Any) -> np.ndarray | None:
+    """The numbers of a node that are on the host, or follow from such by rows of one input (views and the like); else None."""
+    steps = []
+    while not isinstance(node.buffer, np.ndarray):
+        if node.buffer is not None or len(node.inputs) != 1 or node.link is not None:
+            return None
+        steps.append(node)
+        (node,) = node.inputs
+    if node.owner is not None:  # a gradient goes through it
+        return None
+    array = node.buffer
+    for step in reversed(steps):
+        array = step.op.numpy(array, *step.attrs)
+    return array

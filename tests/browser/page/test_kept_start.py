@@ -124,13 +124,15 @@ def test_a_later_start_begins_the_kernels_of_the_last_one(context: BrowserContex
         route.fulfill(response=answer, body=body)
 
     context.route("**/bridge/programs.js", counted)
-    page.reload()
+    page.close()
+    page = context.new_page()
+    page.goto(coordinator.host_link)
     until(page, "distml.status().backend !== null", 60)
     assert page.workers[0].evaluate("globalThis.links") >= kept, "nobody has asked for them yet"
     assert page.evaluate(KERNELS) == 0, "a record that hangs a GPU is met once"
     train(page, 20)
     until_state(page, "finished", timeout_s=60)
-    assert page.evaluate(KERNELS) == kept
+    assert page.evaluate(KERNELS) > 10, "written anew; how many, depends on what was drawn until the first loss was known"
 
 
 @pytest.fixture
