@@ -24,14 +24,15 @@ from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
 from .tensor.arguments import guard as _guard
 from .tensor.device import check, current
-from .tensor.host_data import resolve
+from .tensor.host_data import kept_kind, resolve
 from .tensor.tensor import method
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
     """A copy of numbers, nested lists (tensors may stand in them) or a NumPy array. device: checked, see tensor/device.py."""
     check(device)
-    return Tensor(_plain(data), dtype, requires_grad)
+    data = _plain(data)
+    return Tensor(data, dtype or kept_kind(data), requires_grad)
 
 
 def _plain(data: Any) -> Any:
@@ -46,7 +47,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     check(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
-    return Tensor(_plain(data), dtype)
+    return tensor(data, dtype)
 
 
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Tensor:

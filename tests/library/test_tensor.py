@@ -1,5 +1,7 @@
 """What PyTorch's users expect of a tensor: gradients, in-place changes, dtypes, conversions. Numbers are judged elsewhere."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,22 @@ def test_what_does_not_lead_to_the_output_gets_no_gradient() -> None:
     x, y = leaf(1), leaf(2)
     (x * 2).backward()
     assert y.grad is None
+
+
+@pytest.mark.parametrize("given", [([1, 2],), ([[0, 0], [0, 1]],), ((True, False),), ([],), (), ([1.5, 2],)])
+def test_the_constructor_makes_floats_of_lists_as_in_pytorch_and_tensor_keeps_whole_numbers(given: tuple[Any, ...]) -> None:
+    found, wanted = Tensor(*given), torch.Tensor(*given)
+    assert str(found.dtype) == str(wanted.dtype) and found.tolist() == wanted.tolist() and found.shape == tuple(wanted.shape)
+    if given:
+        found, wanted = dm.tensor(*given), torch.tensor(*given)
+        assert str(found.dtype) == str(wanted.dtype) and found.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (4, 0), (2, 3, 0), (1, 2, 3, 4), (torch.Size([3, 2]),)])
+def test_the_constructor_takes_sizes_as_in_pytorch(sizes: tuple[Any, ...]) -> None:
+    ours = tuple(dm.Size(size) if isinstance(size, torch.Size) else size for size in sizes)
+    found, wanted = Tensor(*ours), torch.Tensor(*sizes)
+    assert found.shape == tuple(wanted.shape) and found.dtype == float32 and not found.requires_grad
 
 
 def test_no_grad_makes_tensors_outside_the_graph_and_ends() -> None:

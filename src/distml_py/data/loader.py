@@ -50,7 +50,7 @@ def _numbers(batch: Sequence[Any]) -> Tensor:
     array = np.asarray(batch)
     if array.dtype == float64:
         return Tensor(array, float64 if float64 in engine.backend().dtypes else float32)
-    return Tensor(array if isinstance(batch[0], np.generic) else array.tolist())
+    return Tensor(array)
 
 
 def default_convert(data: Any) -> Any:

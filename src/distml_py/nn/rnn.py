@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import creation
 from ..errors import DtypeError, ShapeError
+from ..op import bool_
 from ..tensor import Tensor, cat, where
 from . import functional as F
 from .init import uniform_
@@ -183,7 +184,7 @@ class RNNBase(Module):
         state = self._started(hx, True, x.shape[1], x)
         if hx is not None and order is not None:
             state = tuple(part.index_select(1, order) for part in state)
-        there = [Tensor([[step < length] for length in lengths.tolist()]) for step in range(x.shape[0])]
+        there = [Tensor([[step < length] for length in lengths.tolist()], bool_) for step in range(x.shape[0])]
         x, finals = self._layers(x, state, there)
         if back is not None:
             finals = tuple(part.index_select(1, back) for part in finals)

@@ -44,6 +44,21 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
     return (BRAIN.numpy(array) if kind is BFLOAT16 else array), kind if kind.own else None
 
 
+def kept_kind(data: Any) -> DType | None:
+    """What tensor() makes of lists: the kind of number that they hold. None for all else, of which host_data() tells."""
+    if not isinstance(data, (list, tuple)):
+        return None
+    kinds = {"b": bool_, "i": int32, "u": int32}
+    kind = np.asarray(data).dtype.kind
+    return dtype_of(kinds[kind]) if kind in kinds else None
+
+
+def of_size(*sizes: Any) -> np.ndarray:
+    """Zeros of this shape: numbers, or one shape; what a constructor took besides is None or False."""
+    first, *more = (size for size in sizes if size is not None and size is not False)
+    return np.zeros(first if isinstance(first, tuple) else (first, *more), np.float32)
+
+
 def on_host(node: Any) -> np.ndarray | None:
     """The numbers of a node that are on the host, or follow from such by rows of one input (views and the like); else None."""
     steps = []

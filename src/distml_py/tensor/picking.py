@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from . import sharing
 from .counting import read
+from .host_data import kept_kind
 from .tensor import Tensor, made, method
 
 
@@ -34,7 +35,8 @@ def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:
     axis = 0
     for item in key if isinstance(key, tuple) else (key,):
         if isinstance(item, (list, range, tuple, np.ndarray)):
-            item = Tensor(item if isinstance(item, np.ndarray) else list(item), None if np.size(item) else int32)
+            item = item if isinstance(item, np.ndarray) else list(item)
+            item = Tensor(item, kept_kind(item) if np.size(item) else int32)
         if isinstance(item, Tensor) and item.dtype == bool_:
             shape = input.shape[axis : axis + item.ndim]
             if item.shape != shape or not item.ndim:

@@ -24,7 +24,7 @@ from ..size import Size
 from . import sharing, text
 from .device import current, device, layout, strided
 from .grad_mode import is_grad_enabled
-from .host_data import host_data, on_host
+from .host_data import host_data, of_size, on_host
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -54,17 +54,21 @@ _OPERATORS = {
 
 
 class Tensor:
-    """data: numbers, nested lists, a NumPy array or a Node. dtype: see host_data.
+    """data: numbers, nested lists, a NumPy array or a Node; or sizes, Tensor(2, 3). dtype: see host_data.
 
-    Only floating-point tensors can require gradients.
+    As in PyTorch lists become floats, whole numbers too: tensor() keeps those. Only floating-point tensors can require gradients.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_after", "_grad", "_kind", "_node", "_requires_grad", "_root", "_view")
     __hash__ = object.__hash__
     _used_up = False  # only spent.py's stands for numbers that are not kept
 
-    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False):
+    def __init__(self, data: Any = (), dtype: Any = None, requires_grad: Any = False, *sizes: int):
         self._kind: DType | None = None
+        if type(dtype) is int or isinstance(data, Size):
+            data, dtype, requires_grad = of_size(data, dtype, requires_grad, *sizes), fraction(), False
+        elif dtype is None and isinstance(data, (list, tuple)):
+            dtype = fraction()
         if isinstance(data, Tensor):
             self._kind = data._kind
             data = _outside(data._node)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ...errors import ShapeError
 from ...functions.padding import pad
 from ...tensor import Tensor, stack, where
@@ -79,11 +81,11 @@ def pack_padded_sequence(input: Tensor, lengths: Any, batch_first: bool = False,
     elif any(one < two for one, two in zip(given, given[1:], strict=False)):
         raise ShapeError(f"pack_padded_sequence: lengths {given} do not decrease; pass enforce_sorted=False")
     sizes = [sum(length > step for length in given) for step in range(max(given))]
-    steps = Tensor([step for step, size in enumerate(sizes) for _ in range(size)])
-    rows = Tensor([order[n] for size in sizes for n in range(size)])
+    steps = _whole([step for step, size in enumerate(sizes) for _ in range(size)])
+    rows = _whole([order[n] for size in sizes for n in range(size)])
     back = sorted(range(len(order)), key=order.__getitem__)
-    places = (None, None) if enforce_sorted else (Tensor(order), Tensor(back))
-    return PackedSequence(whole[steps, rows], Tensor(sizes), *places)
+    places = (None, None) if enforce_sorted else (_whole(order), _whole(back))
+    return PackedSequence(whole[steps, rows], _whole(sizes), *places)
 
 
 def pad_packed_sequence(
@@ -99,12 +101,12 @@ def pad_packed_sequence(
     begins = [sum(sizes[:step]) for step in range(steps)]
     rows = [[begins[step] + n if n < sizes[step] else 0 for n in order] for step in range(steps)]
     there = [[n < sizes[step] for n in order] for step in range(steps)]
-    found = sequence.data[Tensor(rows)]
-    mask = Tensor(there).reshape(steps, count, *(1,) * (found.ndim - 2))
+    found = sequence.data[_whole(rows)]
+    mask = Tensor(np.asarray(there)).reshape(steps, count, *(1,) * (found.ndim - 2))
     found = where(mask, found, Tensor(padding_value).to(found.dtype))
     if total_length is not None:
         found = pad(found, (0, 0) * (found.ndim - 1) + (0, total_length - steps), value=padding_value)
-    lengths = Tensor([sum(n < size for size in sizes) for n in order])
+    lengths = _whole([sum(n < size for size in sizes) for n in order])
     return (found.transpose(0, 1) if batch_first else found), lengths
 
 
@@ -117,3 +119,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """pack_sequence undone."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+def _whole(numbers: Sequence[int]) -> Tensor:
+    return Tensor(np.asarray(numbers, np.int64))
