@@ -121,5 +121,5 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     return unpad_sequence(padded, lengths, batch_first=True)
 
 
-def _whole(numbers: Sequence[int]) -> Tensor:
+def _whole(numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
     return Tensor(np.asarray(numbers, np.int64))
