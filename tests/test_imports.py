@@ -1,6 +1,7 @@
 """Imports point one way: the arrows of src/distml_py, drawn by ast and held against the listing of ARCHITECTURE.md."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,3 +150,14 @@ def test_recipes_use_public_names_only(path: Path) -> None:
             public = ("distml_py", *(f"distml_py.{name}" for name in ("data", "models", "nn", "optim")))
             assert module in public, f"{module} is not public"
             assert not [name for name in names if name.startswith("_")]
+
+
+def test_the_library_starts_without_what_is_only_read_when_it_is_asked_for() -> None:
+    """Each start of a page would read it."""
+    told = subprocess.run([sys.executable, "-c", "import sys, distml_py; print(*sys.modules)"], capture_output=True, text=True)
+    later = tuple(f"distml_py.{name}" for name in ("distributions", "models", "onnx", "torchvision"))
+    assert told.returncode == 0, told.stderr
+    assert [name for name in told.stdout.split() if name.startswith(later)] == []
+    import distml_py
+
+    assert set(dir(distml_py)) >= {"distributions", "models", "onnx", "torchvision"} and distml_py.models.GPT
