@@ -242,9 +242,9 @@ def _add_own_files(app: web.Application, page: Path, bridge: Path, pin: str) -> 
 
     async def own(request: web.Request) -> web.StreamResponse:
         """A file of the page or the bridge; what an older page asks for late is sent as it is now, and not kept."""
-        folder = page if request.match_info["folder"] == "web" else bridge
-        cache = IMMUTABLE if request.match_info["version"] == pages.version else "no-cache"
-        return file_of(request, folder, request.match_info["path"], cache)
+        version, folder, path = (request.match_info[name] for name in ("version", "folder", "path"))
+        cache = IMMUTABLE if pages.has(version, folder, path) else "no-cache"
+        return file_of(request, page if folder == "web" else bridge, path, cache)
 
     pages = Pages(page, bridge, POLICY + str(HEADERS))
     app.router.add_get("/", index)

@@ -36,8 +36,8 @@ class Pieces(web.FileResponse):
 
 
 def bytes_of(data: bytes, headers: dict[str, str]) -> web.Response:
-    """In pieces: of bytes the transport would keep a copy for as long as somebody reads them."""
-    return web.Response(body=io.BytesIO(data), headers=headers)
+    """In pieces what has more than one: of bytes the transport would keep a copy for as long as somebody reads them."""
+    return web.Response(body=data if len(data) <= PIECE_BYTES else io.BytesIO(data), headers=headers)
 
 
 def folder_of(folder: Path) -> Handler:

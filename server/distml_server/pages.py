@@ -19,25 +19,35 @@ class Pages:
 
     def __init__(self, web: Path, bridge: Path, also: str = "") -> None:
         self._web, self._folders, self._also = web, {"web": web, "bridge": bridge}, also
-        self._seen: tuple[object, ...] = ()
+        self._seen: dict[Path, tuple[int, int]] = {}
         self._version = ""
+        self._index = ("", "")  # of which version, and its text
 
     @property
     def version(self) -> str:
         """Of all files as they are now. Their contents are read again when a name, a size or a time has changed."""
-        files = sorted(file for folder in self._folders.values() for file in _files(folder))
-        seen = tuple((file, (state := file.stat()).st_size, state.st_mtime_ns) for file in files)
+        seen = {file: _stamp(file) for folder in self._folders.values() for file in sorted(_files(folder))}
         if seen != self._seen:
-            sums = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
+            sums = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in seen]
             self._version = hashlib.sha256("\n".join([self._also, *sums]).encode()).hexdigest()[:12]
             self._seen = seen
         return self._version
 
+    def has(self, version: str, folder: str, path: str) -> bool:
+        """Whether a file is as it was in this version, the last one that was sent. Looks at no other: a visit asks 60 times."""
+        if version != (self._version or self.version):
+            return False
+        file = self._folders[folder] / path
+        return file in self._seen and self._seen[file] == _stamp(file)
+
     def index(self) -> str:
         """index.html with the addresses of this version."""
-        text = (self._web / "index.html").read_text("utf-8")
-        ahead = "".join(f'  <link rel="modulepreload" href="web/{name}">\n' for name in self._needed())
-        return VERSIONED.sub(rf'\1="v/{self.version}/', text.replace("</head>", f"{ahead}</head>", 1))
+        version = self.version
+        if self._index[0] != version:
+            text = (self._web / "index.html").read_text("utf-8")
+            ahead = "".join(f'  <link rel="modulepreload" href="web/{name}">\n' for name in self._needed())
+            self._index = version, VERSIONED.sub(rf'\1="v/{version}/', text.replace("</head>", f"{ahead}</head>", 1))
+        return self._index[1]
 
     def _needed(self) -> list[str]:
         """The modules that the page imports before it can run, in the order in which they are found."""
@@ -50,6 +60,15 @@ class Pages:
             todo += [path for path in dict.fromkeys(names) if path not in found]
             found |= dict.fromkeys(names)
         return [name for name in found if name != FIRST]
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """(0, 0) of what is gone."""
+    try:
+        state = file.stat()
+    except OSError:
+        return 0, 0
+    return state.st_size, state.st_mtime_ns
 
 
 def _files(folder: Path) -> Iterator[Path]:

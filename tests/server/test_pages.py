@@ -79,6 +79,15 @@ def test_an_edit_of_any_file_is_another_version_and_its_undoing_the_first_one_ag
         assert pages.version != first
         (tmp_path / name).write_text(before)
         assert pages.version == first
+    assert (
+        pages.has(first, "web", "deep/one.js")
+        and not pages.has(first, "web", "deep/two.js")
+        and not pages.has("0", "web", "app.js")
+    )
+    (web / "deep" / "one.js").write_text("// edited after the page was sent")
+    assert not pages.has(first, "web", "deep/one.js") and pages.has(first, "web", "app.js")
+    (web / "deep" / "one.js").unlink()
+    assert not pages.has(first, "web", "deep/one.js")
     assert Pages(web, bridge, "another policy").version != first
     (web / "new.js").write_text("")
     assert pages.version != first
