@@ -3,6 +3,15 @@
 import { fileAt } from "./place.js";
 
 const LABEL = "Code";
+const UNSEEN_MS = 500; // a hidden page is not painted, and needs its editor all the same
+
+/** The page is seen before it works on: to make an editor takes a quarter of a second on a slow machine. @returns {Promise<void>} */
+function painted() {
+  return new Promise((go) => {
+    requestAnimationFrame(() => setTimeout(go));
+    setTimeout(go, UNSEEN_MS);
+  });
+}
 
 export class Editor {
   /** @param {HTMLElement} box */
@@ -42,6 +51,7 @@ export class Editor {
   }
 
   async load() {
+    await painted();
     const cm = await import(fileAt("web/vendor/codemirror.esm.js"));
     const { setMark, marks } = markedLine(cm);
     this.setMark = setMark;
