@@ -70,7 +70,7 @@ def kept(kind, name):
     if kind == "snippet":
         return pytorch_snippet(training.model, f"{name}.safetensors").encode()
     if kind == "onnx":
-        from distml_py.onnx.export import exported # a page starts without it
+        from distml_py.onnx.export import exported  # a page starts without it
         copy = training.recipe.model()  # parameters of its own, where training has them together
         copy.load_state_dict(training.model.state_dict())
         inputs = training.splits.train.batch(numpy.arange(2))[0]

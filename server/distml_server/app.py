@@ -244,7 +244,7 @@ def _add_own_files(app: web.Application, page: Path, bridge: Path, pin: str) -> 
         """A file of the page or the bridge; what an older page asks for late is sent as it is now, and not kept."""
         version, folder, path = (request.match_info[name] for name in ("version", "folder", "path"))
         cache = IMMUTABLE if pages.has(version, folder, path) else "no-cache"
-        return file_of(request, page if folder == "web" else bridge, path, cache)
+        return file_of(request, pages.folders[folder], path, cache)
 
     pages = Pages(page, bridge, POLICY + str(HEADERS))
     app.router.add_get("/", index)

@@ -18,7 +18,7 @@ class Pages:
     """web: the folder with index.html; bridge: the kernels' side; also: what else the files are sent with."""
 
     def __init__(self, web: Path, bridge: Path, also: str = "") -> None:
-        self._web, self._folders, self._also = web, {"web": web, "bridge": bridge}, also
+        self._web, self.folders, self._also = web, {"web": web, "bridge": bridge}, also
         self._seen: dict[Path, tuple[int, int]] = {}
         self._version = ""
         self._index = ("", "")  # of which version, and its text
@@ -26,7 +26,7 @@ class Pages:
     @property
     def version(self) -> str:
         """Of all files as they are now. Their contents are read again when a name, a size or a time has changed."""
-        seen = {file: _stamp(file) for folder in self._folders.values() for file in sorted(_files(folder))}
+        seen = {file: _stamp(file) for folder in self.folders.values() for file in sorted(_files(folder))}
         if seen != self._seen:
             sums = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in seen]
             self._version = hashlib.sha256("\n".join([self._also, *sums]).encode()).hexdigest()[:12]
@@ -37,7 +37,7 @@ class Pages:
         """Whether a file is as it was in this version, the last one that was sent. Looks at no other: a visit asks 60 times."""
         if version != (self._version or self.version):
             return False
-        file = self._folders[folder] / path
+        file = self.folders[folder] / path
         return file in self._seen and self._seen[file] == _stamp(file)
 
     def index(self) -> str:

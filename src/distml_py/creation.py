@@ -24,15 +24,15 @@ from .tensor import Tensor, where
 from .tensor.arguments import MAKING as _MAKING
 from .tensor.arguments import guard as _guard
 from .tensor.device import check, current
-from .tensor.host_data import kept_kind, resolve
+from .tensor.host_data import as_given, resolve
 from .tensor.tensor import method
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
     """A copy of numbers, nested lists (tensors may stand in them) or a NumPy array. device: checked, see tensor/device.py."""
     check(device)
-    data = _plain(data)
-    return Tensor(data, dtype or kept_kind(data), requires_grad)
+    numbers, kind = (_plain(data), dtype) if dtype else as_given(_plain(data))
+    return Tensor(numbers, kind, requires_grad)
 
 
 def _plain(data: Any) -> Any:

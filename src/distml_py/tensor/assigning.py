@@ -12,7 +12,7 @@ from ..errors import DtypeError, ShapeError, UnsupportedError
 from ..graph import Node
 from ..op import bool_, int32
 from .choosing import where
-from .host_data import kept_kind
+from .host_data import as_given
 from .ordering import places
 from .picking import _filled, check_index, is_basic, key_of, line_index
 from .tensor import Tensor, made, method
@@ -72,13 +72,13 @@ def _mask_of(key: Any) -> Tensor | None:
     if isinstance(key, tuple) and len(key) == 1:
         key = key[0]
     if isinstance(key, (list, np.ndarray)) and np.size(key):
-        key = Tensor(key, kept_kind(key))
+        key = Tensor(*as_given(key))
     return key if isinstance(key, Tensor) and key.dtype == bool_ else None
 
 
 def _like(input: Tensor, value: Any) -> Tensor:
     if isinstance(value, (list, tuple, np.ndarray)):
-        value = Tensor(value, kept_kind(value))
+        value = Tensor(*as_given(value))
     if not isinstance(value, Tensor):
         return Tensor(graph.full(value, (), input._node.dtype))
     return value.to(input.dtype)

@@ -10,7 +10,7 @@ from ..errors import DtypeError, ShapeError
 from ..graph import Node
 from ..op import DTYPES, bool_
 from ..ops.elementwise import cast
-from .host_data import kept_kind
+from .host_data import as_given
 from .tensor import Tensor, binary, made, method
 
 
@@ -153,7 +153,7 @@ def is_nonzero(input: Tensor) -> bool:
 
 def isin(elements: Tensor | Number, test_elements: Tensor | Number, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Which elements are among test_elements."""
-    one, two = (value if isinstance(value, Tensor) else Tensor(value, kept_kind(value)) for value in (elements, test_elements))
+    one, two = (value if isinstance(value, Tensor) else Tensor(*as_given(value)) for value in (elements, test_elements))
     found = (one.unsqueeze(-1) == two.flatten()).any(-1)
     return ~found if invert else found
 

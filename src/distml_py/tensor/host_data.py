@@ -44,13 +44,13 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
     return (BRAIN.numpy(array) if kind is BFLOAT16 else array), kind if kind.own else None
 
 
-def kept_kind(data: Any) -> DType | None:
-    """What tensor() makes of lists: the kind of number that they hold. None for all else, of which host_data() tells."""
+def as_given(data: Any) -> tuple[Any, DType | None]:
+    """(data, dtype) for Tensor(), as tensor() takes them: lists as an array, once, and the kind of number that they hold."""
     if not isinstance(data, (list, tuple)):
-        return None
-    kinds = {"b": bool_, "i": int32, "u": int32}
-    kind = np.asarray(data).dtype.kind
-    return dtype_of(kinds[kind]) if kind in kinds else None
+        return data, None
+    kinds, array = {"b": bool_, "i": int32, "u": int32}, np.asarray(data)
+    kind = array.dtype.kind
+    return array, dtype_of(kinds[kind]) if kind in kinds else fraction()
 
 
 def of_size(*sizes: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from . import sharing
 from .counting import read
-from .host_data import kept_kind
+from .host_data import as_given
 from .tensor import Tensor, made, method
 
 
@@ -36,7 +36,7 @@ def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:
     for item in key if isinstance(key, tuple) else (key,):
         if isinstance(item, (list, range, tuple, np.ndarray)):
             item = item if isinstance(item, np.ndarray) else list(item)
-            item = Tensor(item, kept_kind(item) if np.size(item) else int32)
+            item = Tensor(*as_given(item)) if np.size(item) else Tensor(item, int32)
         if isinstance(item, Tensor) and item.dtype == bool_:
             shape = input.shape[axis : axis + item.ndim]
             if item.shape != shape or not item.ndim:
