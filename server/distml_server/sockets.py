@@ -251,7 +251,7 @@ class Connection:
 
     async def _hello(self, coordinator: Coordinator, origin: str | None) -> bool:
         try:
-            received = await asyncio.wait_for(self._socket.receive(), HELLO_S)
+            received = await asyncio.wait_for(self._receive(), HELLO_S)
         except TimeoutError:
             self.close(1008, f"no hello within {HELLO_S:g} s")
             return False
