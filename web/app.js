@@ -5,6 +5,7 @@ import { Doors } from "./doors.js";
 import { fits, naming, pinFromAddress } from "./consent.js";
 import { element } from "./elements.js";
 import { Engine } from "./engine.js";
+import { startedAhead } from "./first_engine.js";
 import { FOR_ENGINE } from "./frames.js";
 import { identity, tokenFromAddress } from "./identity.js";
 import { loadingEngine, nothingKnown } from "./known.js";
@@ -25,6 +26,7 @@ const DRAW_EVERY_MS = 150; // whatever happens
 const NUMBERS_EVERY_MS = 330; // what a run reports of itself: nobody reads more than three numbers a second, and each lays the page out anew
 const DRAW_SOON_MS = 20;
 const WITH_CURVES_MS = 100; // what is due so soon is drawn with the curves
+const LONGEST_SHOW_MS = 1000; // the engine's download waits so long for the first screen
 const LONGEST_END_MS = 30_000; // a step this long after the end of its run is a recipe that hangs
 const known = nothingKnown();
 const runs = new Runs();
@@ -65,9 +67,8 @@ element("language").addEventListener("change", (event) => speak(/** @type {HTMLS
 
 /** @type {HTMLSelectElement} */ (element("language")).value = chosenLanguage();
 speak(chosenLanguage());
-engine.boot();
 connection.connect();
-recipes.load(panels.wanted);
+firstBoot(recipes.load(panels.wanted));
 
 /** @param {string} language */
 async function speak(language) {
@@ -110,6 +111,12 @@ function gpu(back) {
   if (!back) known.gpu = { phase: "lost", step: isWorking(known) && isActive(known) ? (known.report?.step ?? null) : null };
   else if (known.gpu?.step === null) known.gpu.phase = "back";
   drawNow(); // it may be back before the next drawing
+}
+
+/** An engine that was not started ahead has much to fetch: the page is shown first. @param {Promise<void>} shown */
+async function firstBoot(shown) {
+  if (!startedAhead) await Promise.race([shown, new Promise((go) => setTimeout(go, LONGEST_SHOW_MS))]);
+  if (known.engine.phase === "loading" && engine.worker === null) engine.boot();
 }
 
 function restartEngine() {

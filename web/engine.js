@@ -52,6 +52,8 @@ export class Engine {
     this.whenReady = this.waiting();
     /** When the worker last said anything, as of performance.now(). */
     this.heardAt = 0;
+    /** Of the time, that the worker may compute: each new one is told. */
+    this.share = 1;
   }
 
   /** Starts loading Pyodide; after a failure, starts again with a new worker. */
@@ -72,6 +74,7 @@ export class Engine {
       fail(event.message);
     };
     this.worker = worker;
+    if (this.share < 1) this.duty(this.share);
     for (const message of said) hear(message);
     if (failed !== null) fail(failed);
   }
@@ -129,6 +132,7 @@ export class Engine {
 
   /** How much of the time the engine computes. @param {number} share  0 to 1 */
   duty(share) {
+    this.share = share;
     this.post({ kind: "duty", share });
   }
 

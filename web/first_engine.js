@@ -27,8 +27,10 @@ function started() {
   return start;
 }
 
+/** Whether it was started before the page's own part had come. */
+export const startedAhead = Boolean(knownStart()?.sha256);
 /** @type {Started | null} */
-let first = knownStart()?.sha256 ? started() : null;
+let first = startedAhead ? started() : null;
 
 /** The worker that was started before, and a new one each time after that. @returns {Started} */
 export function startWorker() {

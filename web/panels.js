@@ -36,7 +36,7 @@ export function openPanels(ship) {
   openOwnData(ship);
   startDuty(engine);
   const tellAround = openEmbedded(ship);
-  const shared = sharedCode();
+  let shared = sharedCode();
   if (shared !== null) recipes.taken = true; // the first example must not replace it
   const link = /** @type {HTMLInputElement} */ (element("join-link"));
   link.addEventListener("focus", () => link.select());
@@ -52,6 +52,7 @@ export function openPanels(ship) {
     recipes.put(shared);
     recipes.pinned = true;
     ship.scripts.switch.checked = shared.as_torch;
+    shared = null; // once: a connection that comes back must not undo what was written since
   };
   return {
     /** @returns {ArrayBuffer | null} */

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import hashlib
 import json
+import logging
 import socket
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from distml_py import wire
 
@@ -32,6 +34,7 @@ from .spoken import Spoken
 if TYPE_CHECKING:
     from .cluster.member import Member
 
+LOG = logging.getLogger("distml_server.http")
 MOST_CONNECTIONS = 2000
 IDLE_S = 20.0  # a connection without a whole request
 CODE_HEADER = "X-Distml-Code"
@@ -102,7 +105,13 @@ def create_app(
 
 def runner_of(app: web.Application, shutdown_timeout_s: float) -> web.AppRunner:
     """Who asks for nothing, or sends a request bit by bit, keeps a connection for IDLE_S; aiohttp would allow an hour."""
-    return web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=IDLE_S)
+    LOG.addFilter(_ours)
+    return web.AppRunner(app, access_log=None, logger=LOG, shutdown_timeout=shutdown_timeout_s, keepalive_timeout=IDLE_S)
+
+
+def _ours(record: logging.LogRecord) -> bool:
+    """What is no HTTP is answered 400, and is nobody's traceback: anybody could fill a disk with them, or show a token there."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class Crowded(asyncio.Protocol):

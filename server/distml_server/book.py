@@ -146,8 +146,11 @@ class Book:
         newest = self.version if self.exchange.mode == "async" else lease.version
         if (message.step, message.shard) != (lease.step, lease.shard) or not lease.version <= message.version <= newest:
             return Reject(to, "no_lease", "the lease is for another step or shard, or for other weights", True, message.lease)
-        if message.samples != lease.count or message.cpu_ops < 0 or message.compute_s < 0:
+        if message.samples != lease.count:
             return Reject(to, "invalid", f"the shard has {lease.count} samples, got {message.samples}", True, message.lease)
+        if message.cpu_ops < 0 or message.compute_s < 0:
+            detail = f"cpu_ops and compute_s are at least 0, got {message.cpu_ops} and {message.compute_s:g}"
+            return Reject(to, "invalid", detail, True, message.lease)
         if self.version - message.version > ahead:
             detail = f"computed at weights {message.version}, the run is at {self.version}: at most {ahead} steps may lie between"
             return Reject(to, "stale", detail, lease=message.lease)

@@ -251,12 +251,15 @@ class Connection:
 
     async def _hello(self, coordinator: Coordinator, origin: str | None) -> bool:
         try:
-            received = await asyncio.wait_for(self._socket.receive(), HELLO_S)
+            received = await asyncio.wait_for(self._receive(), HELLO_S)
         except TimeoutError:
             self.close(1008, f"no hello within {HELLO_S:g} s")
             return False
-        if received.type is not WSMsgType.TEXT or len(received.data) > decoding.TEXT_BYTES:
+        if received.type is not WSMsgType.TEXT:
             self.close(1008, "the first frame is a hello")
+            return False
+        if len(received.data) > decoding.TEXT_BYTES:
+            self.close(1009, f"a hello has at most {decoding.TEXT_BYTES} bytes, got {len(received.data)}")
             return False
         spoken = wire.protocol_of(received.data)
         if spoken is not None and wire.agree(*spoken) is None:  # before anything else of another version is read

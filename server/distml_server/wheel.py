@@ -7,12 +7,14 @@ import base64
 import hashlib
 import importlib.util
 import io
+import math
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +29,7 @@ from .assets import AssetError, default_cache, read_lock
 PYODIDE_PYTHON = (3, 13)  # byte code of any other version does not load in Pyodide 0.28.3
 COMPILE_TIMEOUT_S = 60.0
 KEPT_WHEELS = 8
+LOOK_S = 1.0  # so often at most the source is looked at: hundreds of files, for each tab that starts
 
 # (relative path, modification time, size) of every file: what tells an edited library from an unedited one
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -63,7 +66,7 @@ class Package:
 
 
 def library_wheel() -> Wheel:
-    """The library as it is on disk now. Rebuilt only after a change; about a millisecond otherwise."""
+    """The library as it was on disk within the last second (LOOK_S). Rebuilt only after a change."""
     return _library().current()
 
 
@@ -120,11 +123,21 @@ def find_compiler() -> str | None:
 
 
 class LibraryWheels:
-    """The wheels of one package folder: the current one, and the last few that tabs may still ask for."""
+    """The wheels of one package folder: the current one, and the last few that tabs may still ask for.
+
+    look_s: for so long after a look at the source it is taken to be the same.
+    """
 
     def __init__(
-        self, package: Path, version: str, cache: Path | None = None, compiler: Callable[[], str | None] | None = find_compiler
+        self,
+        package: Path,
+        version: str,
+        cache: Path | None = None,
+        compiler: Callable[[], str | None] | None = find_compiler,
+        look_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._look_s, self._clock, self._looked_s = look_s, clock, -math.inf
         self._package = package
         self._version = version
         self._cache = cache
@@ -136,18 +149,26 @@ class LibraryWheels:
 
     def current(self) -> Wheel:
         """The byte-compiled wheel if there is one by now, else the plain one: nobody waits for a compiler."""
-        fingerprint = tuple(_scan(self._package))  # taken before reading: a file edited in between is read again next time
-        if self._plain is None or fingerprint != self._fingerprint:
-            self._fingerprint = fingerprint
-            self._plain = pack(self._package, self._version, [path for path, _, _ in fingerprint])
-            self._compiled = None
-            if self._compiler:
-                threading.Thread(target=self._compile, args=(self._plain, self._compiler), daemon=True).start()
-        wheel = self._compiled or self._plain
+        now, plain = self._clock(), self._plain
+        if plain is None or now - self._looked_s >= self._look_s:
+            plain, self._looked_s = self._look(), now
+        wheel = self._compiled or plain
         self._kept[wheel.path] = wheel
         while len(self._kept) > KEPT_WHEELS:
             self._kept.popitem(last=False)
         return wheel
+
+    def _look(self) -> Wheel:
+        """The plain wheel of the source as it is now."""
+        fingerprint = tuple(_scan(self._package))  # taken before reading: a file edited in between is read again next time
+        if self._plain is not None and fingerprint == self._fingerprint:
+            return self._plain
+        self._fingerprint = fingerprint
+        plain = pack(self._package, self._version, [path for path, _, _ in fingerprint])
+        self._plain, self._compiled = plain, None
+        if self._compiler:
+            threading.Thread(target=self._compile, args=(plain, self._compiler), daemon=True).start()
+        return plain
 
     def at(self, path: str) -> Wheel | None:
         """A wheel that current() returned before, by its path."""
@@ -206,7 +227,7 @@ def _library() -> LibraryWheels:
     spec = importlib.util.find_spec("distml_py")
     if spec is None or not spec.submodule_search_locations:
         raise AssetError("cannot find the package distml_py that tabs need; install distml-py again")
-    return LibraryWheels(Path(spec.submodule_search_locations[0]), version("distml-py"))
+    return LibraryWheels(Path(spec.submodule_search_locations[0]), version("distml-py"), look_s=LOOK_S)
 
 
 def _scan(package: Path) -> Iterator[tuple[str, int, int]]:

@@ -28,6 +28,7 @@ FIRST_GIVE_UP_S = 20.0  # without ever having reached one: the link may be wrong
 LARGEST_BYTES = 1 << 30
 HEARTBEAT_S = 30.0
 REFUSED = (4401, 4403)
+PASSING = (429, 502, 503, 504)  # as many connections as there may be; what stands before a coordinator that starts again
 
 Say = Callable[[str], None]
 
@@ -114,7 +115,7 @@ async def work(link: str, name: str, say: Say = print) -> int:
                     lost_s = time.monotonic()
                     say(f"The coordinator closed the connection ({socket.close_code}); trying again.")
             except (aiohttp.ClientError, OSError) as error:
-                if isinstance(error, aiohttp.WSServerHandshakeError):
+                if isinstance(error, aiohttp.WSServerHandshakeError) and error.status not in PASSING:
                     raise Refused(f"{link.split('#')[0]} refuses workers: {error.status} {error.message}") from None
                 if failures == 0:
                     say(f"Cannot reach {link.split('#')[0]} ({error}); trying again for {patience_s:g} s.")

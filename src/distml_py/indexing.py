@@ -1,4 +1,4 @@
-"""x[...]: ints, slices, None, Ellipsis and integer tensors. On nodes."""
+"""x[...]: ints, slices, None, Ellipsis, bools and integer tensors. On nodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def parts_of(shape: tuple[int, ...], key: Index) -> Parts:
     tensors: dict[int, Node] = {}
     axis = 0
     for item in items:
-        if item is None:
+        if item is None or isinstance(item, bool):
+            if item is not None:  # picks the one element of a dimension of its own, or none
+                tensors[len(found)] = full(0, (int(item),), int32)
             found.append(1)
             continue
         size = shape[axis]
@@ -67,19 +69,18 @@ def index(x: Node, key: Index) -> Node:
 
 def _expanded(items: tuple[Index, ...], rank: int) -> list[Index]:
     """Every dimension gets its item: the ellipsis, or the end, stands for the dimensions not named."""
-    used = sum(item is not None and not isinstance(item, EllipsisType) for item in items)
+    used = sum(not (item is None or isinstance(item, (bool, EllipsisType))) for item in items)
     if used > rank:
         raise IndexRangeError(f"an array with {rank} dimensions was indexed with {used} indices")
     found: list[Index] = []
-    dots = sum(isinstance(item, EllipsisType) for item in items)
-    if dots > 1:
-        raise IndexRangeError("an index holds at most one '...'")
-    for item in items if dots else (*items, ...):
+    dots = 0
+    for item in items if any(isinstance(item, EllipsisType) for item in items) else (*items, ...):
         if isinstance(item, EllipsisType):
-            found.extend([slice(None)] * (rank - used))
-        elif (
-            item is None or isinstance(item, (slice, Node)) or (isinstance(item, (int, np.integer)) and not isinstance(item, bool))
-        ):
+            found.extend([slice(None)] * (0 if dots else rank - used))
+            dots += 1
+        elif dots > 1 and rank > used:
+            raise IndexRangeError("an index holds at most one '...' before its last item")
+        elif item is None or isinstance(item, (bool, slice, Node, int, np.integer)):
             found.append(item)
         else:
             raise ArgumentError(f"an index is an int, a slice, None, '...' or an integer tensor, got {type(item).__name__}")

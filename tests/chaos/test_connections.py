@@ -48,6 +48,17 @@ async def test_who_crawls_is_cut_off_and_a_slow_one_is_not(tmp_path: Path, silen
             reading.cancel()
 
 
+@pytest.mark.fault("R15")
+async def test_who_has_only_said_hello_is_not_taken_for_one_who_crawls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host before there is a run, a guest who has not clicked yet, a viewer: none of them has anything more to send."""
+    monkeypatch.setattr(arrivals, "RECEIVE_S", 0.3)
+    monkeypatch.setattr(sockets, "WATCH_S", 0.1)
+    async with serving(tmp_path) as served, served.peer() as host, served.worker() as guest, served.peer(role="viewer") as viewer:
+        connected = [peer.welcome.worker for peer in (host, guest, viewer)]
+        await asyncio.sleep(1.0)
+        assert list(served.coordinator.carrier.connections) == connected
+
+
 @pytest.mark.fault("R13", "R15")
 async def test_a_frame_that_takes_long_at_a_fair_pace_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "RECEIVE_S", 0.3)

@@ -183,9 +183,9 @@ WRITING: list[Row] = [
     ),
     (lambda: full(3).scatter(0, ints(0, 1), full(1)), ShapeError, "scatter: index (2,) must fit into src (1,)"),
     (
-        lambda: full(3).scatter(0, ints(0), full(1), reduce="multiply"),
-        UnsupportedError,
-        "not implemented: scatter(reduce='multiply'); nearest is reduce='add' and scatter_reduce()",
+        lambda: full(3).scatter(0, ints(0), full(1), reduce="mean"),
+        DtypeError,
+        "scatter: reduce is 'add' or 'multiply', got 'mean'; use scatter_reduce() for others",
     ),
     (
         lambda: full(3).scatter_reduce(0, ints(0), full(1), "max"),

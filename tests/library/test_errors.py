@@ -197,7 +197,7 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: dm.stack([full(2), full(3)]), ShapeError, "stack needs tensors of one shape, got (2,), (3,)"),
     # indices
     (lambda: full(2)[0, 0], IndexRangeError, "an array with 1 dimensions was indexed with 2 indices"),
-    (lambda: full(2)[..., ...], IndexRangeError, "an index holds at most one '...'"),
+    (lambda: full(2, 2)[..., ..., 0], IndexRangeError, "an index holds at most one '...' before its last item"),
     (lambda: full(2)["a"], ArgumentError, "an index is an int, a slice, None, '...' or an integer tensor, got str"),
     (lambda: full(2, 3)[0, 3], IndexRangeError, "index 3 is outside dimension 1 of size 3"),
     (lambda: full(2)[full(1)], ArgumentError, "an index tensor holds integers, got float32"),
@@ -265,9 +265,14 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.avg_pool2d(full(1, 1, 2, 2), 3), ShapeError, "avg_pool2d: the kernel (3, 3) is larger than the padded input (2, 2)"),
     (
-        lambda: F.max_pool2d(full(1, 1, 2, 2).int(), 2),
+        lambda: F.max_pool2d(full(1, 1, 2, 2).bool(), 2),
         DtypeError,
-        "max_pool2d needs floating-point numbers, got int32; use .float()",
+        "max_pool2d needs floating-point numbers, got bool; use .float()",
+    ),
+    (
+        lambda: F.avg_pool2d(full(1, 1, 2, 2).int(), 2),
+        DtypeError,
+        "avg_pool2d needs floating-point numbers or int64, got int32; use .float()",
     ),
     (lambda: F.pad(full(2), (1, 1, 1)), ShapeError, "pad: 3 sizes for 1 dimensions; give two for each of the last ones"),
     (lambda: F.pad(full(2), (-2, -1)), ShapeError, "pad: (-2, -1) cuts more than there is in (2,)"),

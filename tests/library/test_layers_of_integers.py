@@ -46,6 +46,34 @@ def test_a_pool_is_undone_as_pytorch_does_it(rank: int, shape: tuple[int, ...]) 
         close(mine, other)
 
 
+POOLS = (
+    "F.max_pool2d(x, 2)",
+    "F.max_pool2d(-x, 3, 2, 1)",
+    "F.max_pool2d(x, 2, ceil_mode=True)",
+    "F.max_pool2d(x[0], 2, return_indices=True)[1]",
+    "F.max_pool1d(x[0], 2, return_indices=True)[0]",
+    "F.max_pool3d(x, (1, 2, 2))",
+)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "int8"])
+@pytest.mark.parametrize("call", POOLS)
+def test_the_largest_integer_of_a_window_is_pytorchs(call: str, dtype: str) -> None:
+    found, wanted = (of_integers(lib, call, dtype) for lib in (dm, torch))
+    assert str(found.dtype) == str(wanted.dtype) and found.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("call", ["F.avg_pool1d(x[0], 3, 2, 1)", "F.avg_pool2d(-x, 3, 2, 1, count_include_pad=False)"])
+def test_the_mean_of_a_window_of_integers_is_cut_as_in_pytorch(call: str) -> None:
+    found, wanted = (of_integers(lib, call, "int64") for lib in (dm, torch))
+    assert found.dtype == dm.int64 and found.tolist() == wanted.tolist()
+
+
+def of_integers(lib: Any, call: str, dtype: str) -> Any:
+    x = ((lib.arange(50) * 37) % 23 - 5).reshape(1, 2, 5, 5).to(getattr(lib, dtype))
+    return eval(call, {"F": lib.nn.functional, "x": x})
+
+
 def test_whole_channels_of_a_volume_are_dropped() -> None:
     dm.manual_seed(0)
     kept = dm.nn.Dropout3d(0.5)(dm.ones(20, 10, 2, 2, 2)).numpy().reshape(200, -1)

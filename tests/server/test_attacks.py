@@ -95,6 +95,31 @@ async def test_a_broken_websocket_frame_ends_the_connection_and_no_other(served:
         await good.get(wire.Run)
 
 
+@pytest.mark.fault("S6", "S34")
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"GET /?t=%s HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nHost: %s\r\n" + b"X: y\r\n" * 9000, b"GET /" + b"%s" * 2000 + b"\r\n\r\n"],
+    ids=["a version that is none", "too many headers", "a line that is too long"],
+)
+async def test_what_is_no_http_is_answered_400_and_fills_nobodys_log(
+    served: Served, caplog: pytest.LogCaptureFixture, request_bytes: bytes
+) -> None:
+    """Browsers send some of it, to http:// as https://; a program could send it all day."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(request_bytes.replace(b"%s", served.access.worker_token.encode()))
+    async with asyncio.timeout(5):
+        assert (await reader.read(64)).split()[1] == b"400"
+    writer.close()
+    assert caplog.records == []
+
+
+async def test_an_error_of_our_own_in_a_request_is_in_the_log(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    served.coordinator.door = None  # type: ignore[assignment]
+    async with served.client.get(f"{served.url}/api/status") as response:
+        assert response.status == 500 and "door" not in await response.text()
+    assert "AttributeError" in caplog.text
+
+
 @pytest.mark.fault("R16", "S11")
 @pytest.mark.parametrize("sends", ["nothing", "a request bit by bit"])
 async def test_who_never_asks_for_anything_is_let_go_and_a_socket_lives_on(

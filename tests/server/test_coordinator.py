@@ -597,6 +597,9 @@ async def test_frames_that_are_too_large_close_the_connection(served: Served) ->
             for _ in range(3):
                 await worker.raw(data)
             assert await worker.closed() == code
+    async with served.socket() as socket:  # before anybody has said hello
+        await socket.send_str("x" * 16385)
+        assert (await socket.receive()).data == 1009
 
 
 @pytest.mark.fault("S9", "R13")

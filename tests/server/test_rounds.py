@@ -316,6 +316,21 @@ def test_a_gradient_does_not_count_with(name: str) -> None:
     assert world.rounds.rejected == {reason: 1}
 
 
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"samples": 3}, "the shard has 4 samples, got 3"),
+        ({"cpu_ops": -1}, "cpu_ops and compute_s are at least 0, got -1 and 0"),
+        ({"compute_s": -0.5}, "cpu_ops and compute_s are at least 0, got 0 and -0.5"),
+    ],
+)
+def test_a_count_that_cannot_be_is_named(changes: dict[str, Any], detail: str) -> None:
+    world = World()
+    world.join("a")
+    (refusal,) = world.answer("a", world.leases("a")[0], **changes)
+    assert isinstance(refusal, do.Reject) and refusal.detail == detail
+
+
 @pytest.mark.fault("R5")
 def test_a_gradient_counts_once_however_often_it_is_sent() -> None:
     world = World()

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -114,6 +115,42 @@ def test_an_edit_of_the_source_shows_in_the_next_wheel(package: Path) -> None:
     assert "toy/new.py" in contents(library.current())
     (package / "new.py").unlink()
     assert library.current() == after
+
+
+def test_a_served_source_is_looked_at_once_a_second_however_many_tabs_start(package: Path) -> None:
+    now = [100.0]
+    library = LibraryWheels(package, "0.1.0", compiler=None, look_s=1.0, clock=lambda: now[0])
+    before = library.current()
+    (package / "__init__.py").write_text("VALUE = 2\n")
+    now[0] += 0.9
+    assert library.current() is before
+    now[0] += 0.1
+    after = library.current()
+    assert contents(after)["toy/__init__.py"] == b"VALUE = 2\n"
+    (package / "new.py").write_text("")
+    now[0] += 0.5
+    assert library.current() is after
+    now[0] += 3600
+    assert "toy/new.py" in contents(library.current())
+
+
+def test_the_library_itself_is_looked_at_once_a_second(tmp_path: Path) -> None:
+    """A copy of it in a process of its own, edited ten times: at least once the lock right after was the one before."""
+    shutil.copytree(SOURCE, tmp_path / "distml_py", ignore=shutil.ignore_patterns("__pycache__"))
+    program = """if 1:
+        import pathlib, time, distml_py
+        from distml_server.wheel import pyodide_lock
+        path, same = pathlib.Path(distml_py.__file__), 0
+        for turn in range(10):
+            before = pyodide_lock()
+            path.write_text(path.read_text() + f"EDITED = {turn}")
+            same += pyodide_lock() == before
+        time.sleep(1.1)
+        print(same > 0, pyodide_lock() != before)
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment).stdout
+    assert said.split() == ["True", "True"]
 
 
 def test_a_wheel_that_a_tab_was_promised_can_still_be_had_after_an_edit(package: Path) -> None:

@@ -28,16 +28,19 @@ def the_run() -> tuple[wire.Run, dict[str, np.ndarray]]:
     return run, training.weights()
 
 
-async def played(*scripts: Script) -> tuple[int, list[str]]:
-    """The exit code and output of a worker whose n-th connection meets the n-th script."""
+async def played(*scripts: Script | int) -> tuple[int, list[str]]:
+    """The exit code and output of a worker whose n-th connection meets the n-th script, or a status instead of a socket."""
     waiting, said = list(scripts), []
 
-    async def handler(request: web.Request) -> web.WebSocketResponse:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        script = waiting.pop(0)
+        if isinstance(script, int):
+            return web.Response(status=script)
         response = web.WebSocketResponse()
         await response.prepare(request)
         await response.receive()  # hello
         await response.send_str(str(wire.encode(wire.Welcome(1, "w1", "worker", ""))))
-        await waiting.pop(0)(response)
+        await script(response)
         return response
 
     app = web.Application()
@@ -73,16 +76,27 @@ async def test_an_end_that_comes_together_with_the_closing_of_the_connection_is_
     assert f"Run a finished at step 6, weights {io.weights_sha256(weights)}" in said
 
 
+async def over(response: web.WebSocketResponse) -> None:
+    await tell(response, the_run()[0])
+    await tell(response, wire.Ended("a", "finished", 6, "f"))
+    await response.receive()
+
+
 async def test_a_worker_that_comes_too_late_says_that_it_has_no_weights() -> None:
-    run, _ = the_run()
-
-    async def over(response: web.WebSocketResponse) -> None:
-        await tell(response, run)
-        await tell(response, wire.Ended("a", "finished", 6, "f"))
-        await response.receive()
-
     code, said = await played(over)
     assert code == 0 and "Run a finished at step 6, before this worker had its weights" in said
+
+
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_a_coordinator_that_is_full_or_starting_again_behind_its_balancer_is_tried_again(status: int) -> None:
+    code, said = await played(status, status, over)
+    assert code == 0 and f"({status}" in said[0] and "trying again" in said[0]
+
+
+@pytest.mark.parametrize("status", [403, 404, 421])
+async def test_an_address_that_takes_no_workers_is_not_tried_again(status: int) -> None:
+    with pytest.raises(Refused, match=f"refuses workers: {status}"):
+        await played(status, over)
 
 
 async def test_a_worker_that_steps_alone_stops_when_the_connection_is_gone_and_comes_back() -> None:

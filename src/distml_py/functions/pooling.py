@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import creation, ops
+from ..dtypes import INT64
 from ..errors import DtypeError, ShapeError
 from ..op import int32
 from ..tensor import Tensor, apply
@@ -94,11 +95,17 @@ def _max_pool(name: str, rank: int, input: Tensor, options: tuple[Any, ...], ret
     if input.ndim == rank + 1:
         found = _max_pool(name, rank, input.unsqueeze(0), options, return_indices)
         return (found[0].squeeze(0), found[1].squeeze(0)) if return_indices else found.squeeze(0)
-    if not input.is_floating_point():
+    whole = input.dtype.kind in "iu"
+    if not (input.is_floating_point() or (whole and (rank > 1 or return_indices))):  # PyTorch's max_pool1d refuses integers
         raise DtypeError(f"{name} needs floating-point numbers, got {input.dtype.name}; use .float()")
     windows = _Windows(name, rank, input, *options)
-    values, chosen = windows.of(input, -math.inf).max(-1)
+    values, chosen = windows.of(input, _least(input) if whole else -math.inf).max(-1)
     return (values, windows.places(chosen)) if return_indices else values
+
+
+def _least(input: Tensor) -> int:
+    """The least integer of its dtype, which all of ours hold in 32 bits."""
+    return max(int(np.iinfo(input.dtype.name).min), -(2**31))
 
 
 def max_pool1d(
@@ -136,11 +143,16 @@ def _avg_pool(
 ) -> Tensor:
     if input.ndim == rank + 1:
         return _avg_pool(name, rank, input.unsqueeze(0), options, count_include_pad, divisor).squeeze(0)
+    if not (input.is_floating_point() or input.dtype == INT64):
+        raise DtypeError(f"{name} needs floating-point numbers or int64, got {input.dtype.name}; use .float()")
     kernel, stride, padding, ceil_mode = options
     windows = _Windows(name, rank, input, kernel, stride, padding, 1, ceil_mode)
     rows = windows.of(input, 0.0)
     if divisor == 0:
         raise ShapeError(f"{name}: divisor_override is not 0")
+    if input.dtype == INT64:
+        counts = Tensor(windows.counts(count_include_pad), int32) if divisor is None else divisor
+        return rows.sum(-1).div(counts, rounding_mode="trunc")
     if divisor is not None:
         return rows.sum(-1) / divisor
     if count_include_pad and not any(windows.more):

@@ -14,7 +14,7 @@ from ..op import bool_, int32
 from .choosing import where
 from .host_data import as_given
 from .ordering import places
-from .picking import _filled, check_index, is_basic, key_of, line_index
+from .picking import _filled, check_index, is_basic, is_empty, items_of, line_index, on_lines, places_of, unchanged
 from .tensor import Tensor, made, method
 
 Value = Tensor | Number
@@ -23,15 +23,16 @@ Value = Tensor | Number
 @method
 def __setitem__(input: Tensor, key: Any, value: Value) -> None:
     """input[key] = value, with value broadcast to input[key]'s shape and in input's dtype."""
-    if isinstance(value, Tensor) and _is_there(input, key, value):
+    items = items_of(key)
+    if isinstance(value, Tensor) and _is_there(input, items, value):
         return
-    mask = _mask_of(key)
+    mask = _mask_of(items)
     if mask is not None and mask.shape == input.shape[: mask.ndim]:
         given = _like(input, value)
         _check_count(input, mask, given)
         input._move_to(_by_mask(input, mask, given))
     else:
-        input._move_to(_assigned(input, key_of(input, key), _like(input, value)))
+        input._move_to(_assigned(input, places_of(input, items), _like(input, value)))
 
 
 @method
@@ -56,24 +57,20 @@ def _check_count(input: Tensor, mask: Tensor, value: Tensor) -> None:
         check(engine.fetch(mask._node))
 
 
-def _is_there(input: Tensor, key: Any, value: Tensor) -> bool:
+def _is_there(input: Tensor, items: tuple[Any, ...], value: Tensor) -> bool:
     """Is value the very part, as `x[key] += ...` assigns it after it changed?"""
     view = value._view
     if view is None or view.root is not (input if input._view is None else input._view.root):
         return False
-    if not is_basic(key) or value.shape == input.shape:
+    if not is_basic(items) or value.shape == input.shape:
         return False
-    part = input[key]
+    part = input[items]
     return part._view is not None and part._view.chain == view.chain
 
 
-def _mask_of(key: Any) -> Tensor | None:
+def _mask_of(items: tuple[Any, ...]) -> Tensor | None:
     """The mask that is the whole key, if it is one."""
-    if isinstance(key, tuple) and len(key) == 1:
-        key = key[0]
-    if isinstance(key, (list, np.ndarray)) and np.size(key):
-        key = Tensor(*as_given(key))
-    return key if isinstance(key, Tensor) and key.dtype == bool_ else None
+    return items[0] if len(items) == 1 and isinstance(items[0], Tensor) and items[0].dtype == bool_ else None
 
 
 def _like(input: Tensor, value: Any) -> Tensor:
@@ -95,10 +92,13 @@ def _by_mask(input: Tensor, mask: Tensor, value: Tensor) -> Tensor:
     return where(wide, lines[number.clamp(0, value.shape[0] - 1)].reshape(*input.shape), input)
 
 
-def _assigned(input: Tensor, key: tuple[Any, ...], value: Tensor) -> Tensor:
+def _assigned(input: Tensor, key: tuple[Any, ...], value: Tensor, accumulate: bool = False) -> Tensor:
     parts = indexing.parts_of(input.shape, key)
     old = indexing.sliced(input._node, parts)
-    new = _rows_put(old, parts.tensors, value, accumulate=False) if parts.tensors else _broadcast(value, old.shape)
+    if parts.tensors:
+        new = _rows_put(old, parts.tensors, value, accumulate)
+    else:
+        new = old + _broadcast(value, old.shape) if accumulate else _broadcast(value, old.shape)
     return made(_put_back(input._node, parts, new), input, value)
 
 
@@ -173,13 +173,16 @@ def _chosen(old: Node, given: Node, winner: Node, axis: int) -> Node:
 
 
 @method
+@on_lines
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
     """input, with src (a tensor or a number) where index says along dim; of several for one place the last one stays.
 
-    reduce: "add", or None.
+    reduce: "add", "multiply", or None.
     """
     src = value if src is None else src
     axis = broadcast.axis_of(dim, input.ndim, "scatter")
+    if is_empty(index):
+        return unchanged(input, src)
     indexing.check_fits("scatter", input._node, axis, index._node)
     check_index(index, input.shape[axis])
     if isinstance(src, Tensor) and any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
@@ -187,11 +190,9 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     given = _like(input, src)
     given = given[tuple(slice(0, n) for n in index.shape)] if isinstance(src, Tensor) else given.expand(*index.shape)
     if reduce is not None:
-        if reduce != "add":
-            raise UnsupportedError(f"not implemented: scatter(reduce={reduce!r}); nearest is reduce='add' and scatter_reduce()")
-        return input.scatter_add(axis, index, given)
-    if 0 in index.shape:
-        return input * 1 if input.is_floating_point() else input
+        if reduce not in ("add", "multiply"):
+            raise DtypeError(f"scatter: reduce is 'add' or 'multiply', got {reduce!r}; use scatter_reduce() for others")
+        return input.scatter_add(axis, index, given) if reduce == "add" else scatter_reduce(input, axis, index, given, "prod")
     winner = _last_at(index._node, axis, input.shape[axis])
     place = Tensor(graph.apply(ops.MAXIMUM, winner - 1, graph.full(0, winner.shape, int32)))
     found = _filled(given.gather(axis, place), input, 0)
@@ -199,12 +200,15 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 
 
 @method
+@on_lines
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """reduce: "sum", "mean", "amax", "amin" (their gradients are shared by equals), "prod" (which compares each place with each
     number). include_self=False leaves input's numbers out where others come."""
     axis = broadcast.axis_of(dim, input.ndim, "scatter_reduce")
     if reduce not in ("sum", "mean", "amax", "amin", "prod"):
         raise DtypeError(f"scatter_reduce: reduce is 'sum', 'mean', 'prod', 'amax' or 'amin', got {reduce!r}")
+    if is_empty(index):
+        return unchanged(input, src)
     indexing.check_fits("scatter_reduce", input._node, axis, index._node)
     if reduce in ("amax", "amin", "prod"):
         src = src[tuple(slice(0, n) for n in index.shape)]
@@ -222,8 +226,6 @@ def _extremes(input: Tensor, axis: int, index: Tensor, src: Tensor, include_self
     """The largest of what comes to a place: in rising order the last one stays."""
     if least:
         return -_extremes(-input, axis, index, -src, include_self, False)
-    if 0 in index.shape:
-        return input * 1
     order = src._aside().argsort(axis)
     place, rising = index.gather(axis, order), src._aside().gather(axis, order)
     best = input._aside().scatter(axis, place, rising)
@@ -255,22 +257,27 @@ def _products(input: Tensor, axis: int, index: Tensor, src: Tensor, include_self
 
 
 @method
+@on_lines
 def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """scatter_reduce() of whole slices: those of source come to the places along dim that a line of integers names."""
     axis = broadcast.axis_of(dim, input.ndim, "index_reduce")
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise DtypeError(f"index_reduce: reduce is 'prod', 'mean', 'amax' or 'amin', got {reduce!r}")
-    return scatter_reduce(input, axis, line_index(index, source, axis, "index_reduce"), source, reduce, include_self=include_self)
+    return scatter_reduce(
+        input, axis, line_index(input, index, source, axis, "index_reduce"), source, reduce, include_self=include_self
+    )
 
 
 @method
+@on_lines
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """input, with source's slices in the places along dim that a line of integers names."""
     axis = broadcast.axis_of(dim, input.ndim, "index_copy")
-    return scatter(input, axis, line_index(index, source, axis, "index_copy"), source)
+    return scatter(input, axis, line_index(input, index, source, axis, "index_copy"), source)
 
 
 @method
+@on_lines
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Value) -> Tensor:
     """input, with a number in the slices along dim that a line of integers names."""
     axis = broadcast.axis_of(dim, input.ndim, "index_fill")
@@ -286,10 +293,7 @@ def _filled_rows(input: Tensor, axis: int, index: Tensor, value: Tensor) -> Node
 @method
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """input, with values at input[indices]; accumulate adds them to what is there."""
-    key = key_of(input, tuple(indices))
-    parts = indexing.parts_of(input.shape, key)
-    new = _rows_put(indexing.sliced(input._node, parts), parts.tensors, _like(input, values), accumulate)
-    return made(_put_back(input._node, parts, new), input, values)
+    return _assigned(input, places_of(input, items_of(tuple(indices))), _like(input, values), accumulate)
 
 
 @method

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import broadcast, engine, graph, indexing, ops
+from .. import broadcast, engine, graph, indexing, live, ops
 from ..broadcast import Number
+from ..dtypes import UINT8
 from ..errors import ArgumentError, DtypeError, IndexRangeError, ShapeError
 from ..op import bool_, int32
 from . import sharing
@@ -18,45 +22,110 @@ from .tensor import Tensor, made, method
 
 @method
 def __getitem__(input: Tensor, key: Any) -> Tensor:
-    if isinstance(key, bool) or (isinstance(key, Tensor) and key.dtype == bool_ and not key.ndim):
-        return input.unsqueeze(0)[: int(bool(key))]  # all of it, or nothing
-    found = made(indexing.index(input._node, key_of(input, key)), input)
-    return sharing.shared(found, input) if is_basic(key) else found
+    items = items_of(key)
+    found = made(indexing.index(input._node, places_of(input, items)), input)
+    return sharing.shared(found, input) if is_basic(items) else found
 
 
-def is_basic(key: Any) -> bool:
+def is_basic(items: tuple[Any, ...]) -> bool:
     """Only ints, slices, None and '...': what it picks is a view."""
-    return all(item is None or item is ... or type(item) in (int, slice) for item in (key if isinstance(key, tuple) else (key,)))
+    return all(item is None or item is ... or type(item) in (int, slice) for item in items)
 
 
-def key_of(input: Tensor, key: Any) -> tuple[Any, ...]:
+def items_of(key: Any) -> tuple[Any, ...]:
+    """What is between the brackets: sequences of numbers as tensors, single numbers that are on the host as int and bool."""
+    if isinstance(key, list) and len(key) < 32 and any(_is_index_itself(item) for item in key):
+        key = tuple(key)  # as PyTorch reads a list of indices
+    return tuple(map(_item_of, key)) if isinstance(key, tuple) else (_item_of(key),)
+
+
+def _is_index_itself(item: Any) -> bool:
+    return item is None or item is ... or isinstance(item, (list, tuple, range, slice, np.ndarray, Tensor))
+
+
+def _item_of(item: Any) -> Any:
+    if isinstance(item, (list, range, tuple, np.ndarray)):
+        item = item if isinstance(item, np.ndarray) else list(item)
+        item = Tensor(*as_given(item)) if np.size(item) else Tensor(item, int32)
+    if not isinstance(item, Tensor):
+        return int(item) if isinstance(item, np.integer) else item
+    if item.dtype == UINT8:
+        warnings.warn("indexing with a uint8 tensor as a mask is deprecated, use a bool one: mask.bool()", stacklevel=4)
+        item = item.bool()
+    if item.ndim:
+        return item
+    if item.dtype == bool_:
+        return bool(read(item, "an index by a mask"))
+    return int(engine.fetch(item._node)) if item.dtype.kind == "i" and _is_at_hand(item) else item
+
+
+def _is_at_hand(item: Tensor) -> bool:
+    """May the number be read, so that what it picks is a view, as in PyTorch? Not where a GPU or a recording is in between."""
+    return live.state.recorder is None and (not engine.backend().on_gpu or isinstance(item._node.buffer, np.ndarray))
+
+
+def places_of(input: Tensor, items: tuple[Any, ...]) -> tuple[Any, ...]:
     """An index in the words of indexing.index; a mask becomes the places where it holds, which are read."""
+    rest = input.ndim - sum(map(_dimensions, items))
     found: list[Any] = []
     axis = 0
-    for item in key if isinstance(key, tuple) else (key,):
-        if isinstance(item, (list, range, tuple, np.ndarray)):
-            item = item if isinstance(item, np.ndarray) else list(item)
-            item = Tensor(*as_given(item)) if np.size(item) else Tensor(item, int32)
+    for item in items:
         if isinstance(item, Tensor) and item.dtype == bool_:
             shape = input.shape[axis : axis + item.ndim]
-            if item.shape != shape or not item.ndim:
+            if item.shape != shape:
                 raise IndexRangeError(f"a mask of shape {item.shape} does not fit the dimensions {shape} it indexes")
             places = np.nonzero(read(item, "an index by a mask"))
             found.extend(Tensor(part.astype(np.int64))._node for part in places)
-            axis += item.ndim
-            continue
-        found.append(item._node if isinstance(item, Tensor) else item)
-        rest = input.ndim - sum(other is not None and other is not ... for other in (key if isinstance(key, tuple) else (key,)))
-        axis += rest if item is ... else item is not None
+        else:
+            found.append(item._node if isinstance(item, Tensor) else item)
+        axis += rest if item is ... else _dimensions(item)
     return tuple(found)
+
+
+def _dimensions(item: Any) -> int:
+    """How many of the tensor's dimensions an item indexes."""
+    if item is None or item is ... or item is True or item is False:
+        return 0
+    return item.ndim if isinstance(item, Tensor) and item.dtype == bool_ else 1
+
+
+Function = TypeVar("Function", bound=Callable[..., Tensor])
+
+
+def on_lines(function: Function) -> Function:
+    """A function of (input, dim, index, source ...) for which single numbers are lines of one, as in PyTorch."""
+
+    @functools.wraps(function)
+    def called(input: Tensor, dim: Any, index: Any, *rest: Any, **named: Any) -> Tensor:
+        if input.ndim and all(x.ndim for x in (index, *rest[:1], *named.values()) if isinstance(x, Tensor)):
+            return function(input, dim, index, *rest, **named)
+        found = function(_line(input), dim, _line(index), *map(_line, rest), **{name: _line(x) for name, x in named.items()})
+        return found.reshape(*input.shape)
+
+    return called  # type: ignore[return-value]
+
+
+def _line(value: Any) -> Any:
+    return value.reshape(1) if isinstance(value, Tensor) and not value.ndim else value
+
+
+def is_empty(index: Any) -> bool:
+    return isinstance(index, Tensor) and 0 in index.shape
+
+
+def unchanged(input: Tensor, src: Any) -> Tensor:
+    """input, where an index of no places puts nothing; src's gradient is 0."""
+    return input + src.reshape(-1)[:0].sum() if isinstance(src, Tensor) and src.requires_grad else input.clone()
 
 
 @method
 def gather(input: Tensor, dim: Any, index: Tensor) -> Tensor:
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on."""
     axis = broadcast.axis_of(dim, input.ndim, "gather")
-    if not input.ndim and index.ndim <= 1:
-        return input.reshape(1).gather(0, index.reshape(-1)).reshape(*index.shape)
+    if is_empty(index):
+        return input.reshape(-1)[:0].reshape(*index.shape)
+    if not input.ndim or (isinstance(index, Tensor) and not index.ndim):
+        return _line(input).gather(0, _line(index)).reshape(*index.shape)
     check_index(index, input.shape[axis])
     return made(indexing.gather(input._node, axis, index._node), input)
 
@@ -67,7 +136,8 @@ def index_select(input: Tensor, dim: Any, index: Tensor) -> Tensor:
     axis = broadcast.axis_of(dim, input.ndim, "index_select")
     if index.ndim > 1 or index.dtype.kind != "i" or (not input.ndim and index.numel() != 1):
         raise ArgumentError(f"index_select: the index of {input.shape} is a line of integers, got {index.dtype.name} {index.shape}")
-    return input[(slice(None),) * axis + (index.reshape(-1),)] if input.ndim else input
+    found = _line(input)[(slice(None),) * axis + (index.reshape(-1),)]
+    return found if input.ndim else found.reshape(())
 
 
 @method
@@ -95,9 +165,12 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
 
 @method
+@on_lines
 def scatter_add(input: Tensor, dim: Any, index: Tensor, src: Tensor) -> Tensor:
     """input, with src added where index says along dim; places named twice get both."""
     axis = broadcast.axis_of(dim, input.ndim, "scatter_add")
+    if is_empty(index):
+        return unchanged(input, src)
     indexing.check_fits("scatter_add", input._node, axis, index._node)
     check_index(index, input.shape[axis])
     if index.shape != src.shape:
@@ -121,18 +194,19 @@ def _filled(part: Tensor, whole: Tensor, value: float) -> Tensor:
 
 
 @method
+@on_lines
 def index_add(input: Tensor, dim: Any, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
     """input, with the slices of source, times alpha, added to those that a line of integers names along dim."""
     axis = broadcast.axis_of(dim, input.ndim, "index_add")
+    src = source if alpha == 1 else source * alpha
+    return input.scatter_add(axis, line_index(input, index, src, axis, "index_add"), src)
+
+
+def line_index(input: Tensor, index: Tensor, source: Tensor, axis: int, name: str) -> Tensor:
+    """A line of integers as an index of source's shape. Raises ShapeError where source is not as input off the axis."""
     one, other = ([n for a, n in enumerate(x.shape) if a != axis] for x in (source, input))
     if one != other:
-        raise ShapeError(f"index_add: source {source.shape} must be as {input.shape} off dim {axis}")
-    src = source if alpha == 1 else source * alpha
-    return input.scatter_add(axis, line_index(index, src, axis, "index_add"), src)
-
-
-def line_index(index: Tensor, source: Tensor, axis: int, name: str) -> Tensor:
-    """A line of integers as an index of source's shape."""
+        raise ShapeError(f"{name}: source {source.shape} must be as {input.shape} off dim {axis}")
     if index.ndim > 1 or index.numel() != source.shape[axis]:
         raise ShapeError(f"{name}: the index is a line of {source.shape[axis]} integers, one a slice, got shape {index.shape}")
     return index.reshape(*(-1 if a == axis else 1 for a in range(source.ndim))).expand(*source.shape)

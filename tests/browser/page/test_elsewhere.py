@@ -170,16 +170,27 @@ def wait(page: Any, expression: str, timeout_s: float) -> None:
     pytest.fail(f"not within {timeout_s} s: {expression}: {page.evaluate('document.querySelector(`distml-trainer`)?.status')}")
 
 
+ASKED = """window.asked = [];
+const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (message, ...more) {
+    asked.push(message);
+    return post.call(this, message, ...more);
+};"""
+
+
 @pytest.mark.ux(3)
 def test_loading_is_cancelled_and_taken_up_again(context: BrowserContext, coordinator: Coordinator) -> None:
     page = context.new_page()
+    page.add_init_script(ASKED)
     page.goto(coordinator.host_link)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("The engine is not loaded.")).to_be_visible()
     page.wait_for_timeout(1500)
     assert status(page)["state"] == "loading" and status(page)["backend"] is None
+    page.evaluate("duty => { duty.value = '10'; duty.dispatchEvent(new Event('input')); }", page.query_selector("#duty"))
     page.get_by_role("button", name="Load the engine").click()
     until_state(page, "ready")
+    assert page.evaluate("asked.filter(({ kind }) => kind === 'duty').at(-1)?.share") == 0.1, "the new engine knows the slider"
 
 
 SIZES = """performance.getEntriesByType('resource').filter(e => /wasm|stdlib|numpy/.test(e.name)).map(e => e.transferSize)"""

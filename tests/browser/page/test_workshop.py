@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from driving import code_of, edit, status, train, until, until_state
 from page_desk import Desk
@@ -259,7 +259,7 @@ def test_an_endless_loop_in_a_running_recipe_is_ended_by_stop(page: Page) -> Non
 def test_a_link_carries_code_and_settings_within_8_kb(desk: Desk) -> None:
     page = desk.page
     until_state(page, "stopped", "ready", timeout_s=60)
-    edit(page, code_of(page).replace("while self.calls > 20:", "while self.calls > 20_000:"))
+    edit(page, "# of a colleague\n" + code_of(page))
     code = code_of(page)
     page.get_by_label("Seed").fill("7")
     page.get_by_label("Steps", exact=True).fill("12")
@@ -269,13 +269,22 @@ def test_a_link_carries_code_and_settings_within_8_kb(desk: Desk) -> None:
     link = page.evaluate("navigator.clipboard?.readText() ?? copied")
     assert link.startswith("http") and len(link) <= 8192 and "#t=" not in link
     other = desk.context.new_page()
+    routes: list[WebSocketRoute] = []
+    if desk.secure:
+        other.route_web_socket("**/ws", lambda route: (routes.append(route), route.connect_to_server()))
     other.goto(link)
-    until(other, "distml.code().includes('20_000')", 30)
+    until(other, "distml.code().startsWith('# of a colleague')", 30)
     # it gives no rights on other machines
     expect(other.locator("#link")).to_have_text("Connected" if desk.secure else "Not let in", timeout=20_000)
     assert code_of(other) == code
     assert other.get_by_label("Seed").input_value() == "7" and other.get_by_label("Steps", exact=True).input_value() == "12"
     assert other.locator("#recipe").input_value() == page.locator("#recipe").input_value()
+    if desk.secure:
+        edit(other, "mine = 1\n")
+        routes[0].close(code=1011, reason="test")
+        until(other, "document.getElementById('link').textContent !== 'Connected'", 10)
+        expect(other.locator("#link")).to_have_text("Connected", timeout=20_000)
+        assert code_of(other) == "mine = 1\n", "a connection that is back brings no code again"
     other.close()
     long = page.evaluate("""import("/web/share_link.js").then(m => new Promise(tell => m.linkWith(
         {chosen: () => ({name: "x", code: "# " + "long ".repeat(4000), seed: 0, steps: null})}, false, "", {tell})))""")
