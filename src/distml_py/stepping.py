@@ -65,7 +65,8 @@ class Stepping:
         self._evaluate = self.step % run.evaluate_every == 0
         self._store = self.step % run.checkpoint_every == 0 and self.step < run.steps
         self._report.update(step=self.step, weights_version=self.step, weights_sha256=None)
-        self._collect(wait=self._store or self.snapshot.due())
+        first = self._report.get("loss") is None  # somebody waits for the curve to begin
+        self._collect(wait=first or self._store or self.snapshot.due())
         if not self._store:
             self._keep(training)
         frames: Frames = []

@@ -140,7 +140,7 @@ def test_keywords_that_change_nothing_here_are_taken() -> None:
     dm.zeros(2, pin_memory=True, layout=None, device="cpu", requires_grad=True)
     dm.ones_like(X, memory_format=dm.preserve_format)
     dm.arange(3, layout=None, pin_memory=False)
-    X.to(memory_format=dm.channels_last)
+    X.to(memory_format=dm.preserve_format)
     dm.optim.AdamW([dm.nn.Parameter(X)], fused=True, foreach=None, capturable=False)
 
 

@@ -124,7 +124,7 @@ F = torch.nn.functional
 assert F.softmax(torch.ones(2, 4)).sum(1).tolist() == [1, 1] and F.log_softmax(torch.ones(4), dtype=torch.float32).shape == (4,)
 assert F.softmax(torch.ones(2, 4), dim=-1, dtype=torch.float32).shape == (2, 4)
 assert torch.zeros_like(x, memory_format=torch.preserve_format).sum() == 0
-x.contiguous(memory_format=torch.channels_last)
+x.view(1, 2, 3, 1).contiguous(memory_format=torch.channels_last)
 """
 
 

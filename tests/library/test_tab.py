@@ -342,6 +342,32 @@ def solo_with_losses(
 LOSSES = [{("begin", 0)}, {("late", 4)}, {("late", 2), ("late", 11)}, {("state", 1)}, {("begin", 7), ("late", 8), ("state", 3)}]
 
 
+class Slow:
+    """The loss of a step on a device that has not come to it yet."""
+
+    def __init__(self, its: Coming) -> None:
+        self.result = its.result
+
+    def ready(self) -> bool:
+        return False
+
+
+def test_the_first_loss_of_a_run_is_waited_for_and_those_after_it_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody waits for the curve to begin; each wait is time in which the device has nothing to do."""
+    begin = Training.begin
+    monkeypatch.setattr(Training, "begin", lambda self, step: Slow(begin(self, step)))
+    bench = Bench(evaluate_every=100, checkpoint_every=100)
+    bench.all()
+    bench.give(wire.Solo("a", 0), bench.state)
+    bench.turn()
+    told = []
+    for _ in range(3):
+        bench.turn()
+        told.append((bench.tab.report()["step"], bench.tab.report()["loss"]))
+    assert [step for step, _ in told] == [1, 2, 3]
+    assert told[0][1] is not None and told[0][1] == told[2][1], told
+
+
 @pytest.mark.parametrize("lose", LOSSES, ids=lambda lose: str(sorted(lose)))
 @pytest.mark.parametrize("advance_s", [0.0, 0.6])
 def test_a_gpu_lost_with_losses_on_their_way_changes_nothing_that_is_sent(

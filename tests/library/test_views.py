@@ -151,6 +151,35 @@ def test_strides_and_what_is_contiguous_are_pytorchs() -> None:
     assert ours == found
 
 
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda t: t.arange(48.0).reshape(2, 3, 4, 2),
+        lambda t: t.arange(48.0).reshape(2, 1, 4, 6),
+        lambda t: t.arange(48.0).reshape(2, 4, 2, 3).permute(0, 3, 1, 2),
+        lambda t: t.arange(96.0).reshape(2, 3, 4, 4)[:, :, ::2],
+        lambda t: t.zeros(0, 3, 4, 2),
+    ],
+)
+def test_channels_are_last_where_pytorch_says_so_and_where_they_were_put(of: Callable[[Any], Any]) -> None:
+    def seen(lib: Any) -> list[Any]:
+        x = of(lib)
+        last, rows = lib.channels_last, lib.contiguous_format
+        moved = x.to(memory_format=last).mul_(2)
+        forms = [x, x.contiguous(memory_format=last), moved, moved.contiguous(), x.contiguous(), moved.to(memory_format=rows)]
+        known = [[y.is_contiguous(memory_format=f) for f in (last, rows, lib.channels_last_3d)] for y in forms]
+        return [known, [y.tolist() for y in forms], moved.is_contiguous()]
+
+    assert seen(dm) == seen(torch)
+    assert of(dm).to(memory_format=dm.channels_last).numel() == of(dm).numel()
+
+
+def test_a_format_for_another_number_of_dimensions_is_refused() -> None:
+    for lib in (dm, torch):
+        with pytest.raises(RuntimeError, match="equired rank 4 tensor to use"):
+            lib.zeros(2, 3).to(memory_format=lib.channels_last)
+
+
 def test_a_reshape_that_strides_cannot_say_is_a_copy_and_others_are_views() -> None:
     for lib in (dm, torch):
         x = lib.zeros(2, 3)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import broadcast, dtypes, graph, ops
 from ..dtypes import DType, dtype_of
-from ..errors import AbsentDeviceError, ArgumentError
+from ..errors import AbsentDeviceError, ArgumentError, ShapeError
 from . import device as devices
 from . import sharing
 from .grad_mode import is_grad_enabled
@@ -26,7 +26,7 @@ def to(
 ) -> Tensor:
     """to(dtype), to(device), to(device, dtype), to(other): the numbers in another dtype; fractions are cut off towards zero.
 
-    Devices are checked; everything stays on the current backend.
+    Devices are checked; everything stays on the current backend. memory_format: see contiguous().
     """
     for given in args:
         if isinstance(given, Tensor):
@@ -36,6 +36,8 @@ def to(
         elif not isinstance(given, bool_type):
             dtype = given
     devices.check(device)
+    if memory_format is not None:
+        return _in_format(input.to(dtype, copy=copy) if dtype is not None or copy else input, memory_format, fresh=True)
     if dtype is None:
         return input.clone() if copy else input
     kind = dtype_of(dtype)
@@ -52,6 +54,7 @@ def to(
 
 
 bool_type = bool
+int_type = int
 type_ = type
 
 
@@ -89,7 +92,7 @@ def type(input: Tensor, dtype: Any = None, non_blocking: Any = False) -> Any:
 
 def _as(name: str, kind: DType) -> Callable[..., Tensor]:
     def change(input: Tensor, *, memory_format: Any = None) -> Tensor:
-        return to(input, kind)
+        return to(input, kind, memory_format=memory_format)
 
     change.__doc__ = f"The numbers in {kind.name}."
     change.__name__ = name
@@ -130,20 +133,46 @@ def pin_memory(input: Tensor) -> Tensor:
 
 @method
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
-    """Another tensor with the same numbers; gradients pass through."""
-    return made(graph.apply(ops.RESHAPE, input._node, attrs=(input.shape,)), input)
+    """Another tensor with the same numbers; gradients pass through. It is row-major unless memory_format says otherwise."""
+    found = made(graph.apply(ops.RESHAPE, input._node, attrs=(input.shape,)), input)
+    return found if memory_format is None else _in_format(found, memory_format)
 
 
 @method
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    """input itself, or a copy of a view whose numbers are not in row-major order."""
-    return input if sharing.is_contiguous(input) else clone(input)
+    """input itself, or a copy of a view whose numbers are not in row-major order.
+
+    memory_format=channels_last: a view whose strides are PyTorch's. What is computed of it is row-major again, unlike there.
+    """
+    return _in_format(input, "contiguous_format" if memory_format is None else memory_format)
 
 
 @method
 def is_contiguous(input: Tensor, memory_format: Any = None) -> bool_type:
-    """Whether PyTorch's strides would be row-major. What is no view always is."""
-    return sharing.is_contiguous(input)
+    """Whether PyTorch's strides would be row-major, or have the channels last. What is no view is row-major."""
+    return sharing.is_contiguous(input, _order_of(input, memory_format))
+
+
+CHANNELS_LAST = {"channels_last": (0, 2, 3, 1), "channels_last_3d": (0, 2, 3, 4, 1)}
+
+
+def _order_of(input: Tensor, memory_format: Any) -> tuple[int_type, ...]:
+    """The dimensions as they lie in storage, the last one densest; none where a format is for another number of them."""
+    order = CHANNELS_LAST.get(memory_format, tuple(range(input.ndim)))
+    return order if len(order) == input.ndim else ()
+
+
+def _in_format(input: Tensor, memory_format: Any, fresh: bool_type = False) -> Tensor:
+    """fresh: what is row-major and has the channels last, of one channel say, is another tensor with them last: PyTorch's to()."""
+    order = _order_of(input, memory_format)
+    if len(order) != input.ndim:
+        raise ShapeError(
+            f"required rank {len(CHANNELS_LAST[memory_format])} tensor to use {memory_format:s} format, got {input.shape}"
+        )
+    last = memory_format in CHANNELS_LAST
+    if memory_format == "preserve_format" or sharing.is_contiguous(input, order):
+        return clone(input) if fresh and last and sharing.is_contiguous(input) else input
+    return clone(input.movedim(1, -1)).movedim(-1, 1) if last else clone(input)
 
 
 @method

@@ -253,12 +253,17 @@ def reshaped_strides(shape: Shape, strides: tuple[int, ...], new: Shape) -> tupl
     return tuple(reversed(found)) if room == 1 and not blocks else None
 
 
-def is_contiguous(tensor: Tensor) -> bool:
-    if tensor._view is None and (tensor._root is None or not tensor._root.place):
+def is_contiguous(tensor: Tensor, order: tuple[int, ...] | None = None) -> bool:
+    """Do the numbers follow each other along the dimensions in this order, the last one first? None: as they are."""
+    rows = tuple(range(len(tensor.shape)))
+    order = rows if order is None else order
+    if order == rows and tensor._view is None and (tensor._root is None or not tensor._root.place):
         return True
-    wanted = contiguous_strides(tensor.shape)
-    return 0 in tensor.shape or all(
-        size == 1 or have == want for size, have, want in zip(tensor.shape, strides_of(tensor)[0], wanted, strict=True)
+    if len(order) != len(rows):
+        return False
+    strides, sizes = strides_of(tensor)[0], tuple(tensor.shape[axis] for axis in order)
+    return (order == rows and 0 in sizes) or all(
+        size == 1 or strides[axis] == want for axis, size, want in zip(order, sizes, contiguous_strides(sizes), strict=True)
     )
 
 
