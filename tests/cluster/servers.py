@@ -29,7 +29,7 @@ class Servers:
     """One server, or several that keep everything together."""
 
     def __init__(self, folder: Path, count: int = 1, monitor: int = 0, password: str = "") -> None:
-        """monitor: the port at which the first tells of itself over HTTP; password: of the user "distml", "" to let in everybody."""
+        """monitor: the port at which the first tells of itself over HTTP; password: of the user "distml"; "": none is wanted."""
         self._monitor, self._password = monitor, password
         self.ports, self._routes = free_ports(count), free_ports(count)
         self.folders = [folder / f"nats{number}" for number in range(count)]
