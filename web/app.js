@@ -288,8 +288,9 @@ function rejected(reason, detail) {
   if (reason === "stale" || reason === "no_lease" || reason === "duplicate") return; // nothing to do about it: another worker was faster
   if (reason === "token") return; // the socket closes on it, which says more
   if (reason === "deterministic") pilot.forgetRun();
-  if (known.train === "starting") known.train = "idle";
-  tell(fromRefusal(reason, detail));
+  const starting = known.train === "starting";
+  if (starting) known.train = "idle";
+  tell(fromRefusal(reason, detail, starting));
 }
 
 /** A recipe that never returns leaves the engine deaf: only a new worker helps. @param {string} run  that ended; another one may be in progress */

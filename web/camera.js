@@ -62,7 +62,8 @@ export class CameraSamples {
       if (taken >= MOST) return;
       taken += 1;
       count.textContent = String(taken);
-      this.shots.push({ class: name.value.trim() || "class", blob: await this.shot() });
+      const label = name.value.trim() || "class";
+      this.shots.push({ class: label, name: label, blob: await this.shot() });
     };
     const begin = () => {
       clearInterval(timer);

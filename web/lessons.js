@@ -6,7 +6,7 @@ import { DIGITS } from "./lessons/digits.js";
 import { FIRST_NEURON } from "./lessons/first_neuron.js";
 import { isStatic } from "./place.js";
 import { make } from "./pictures.js";
-import { statusOf } from "./status.js";
+import { isBusy, statusOf } from "./status.js";
 import { t } from "./strings.js";
 
 /**
@@ -53,9 +53,10 @@ export class Lessons {
 
   /** @param {Lesson} lesson */
   begin(lesson) {
+    dispatchEvent(new CustomEvent("distml-door", { detail: "train" }));
+    if (isBusy(this.ship.known)) return this.ship.tell({ message: t("A run is in progress, and the lesson needs the page for itself."), next: t("Stop the run, then begin the lesson again.") });
     this.lesson = lesson;
     this.reached = -1;
-    dispatchEvent(new CustomEvent("distml-door", { detail: "train" }));
     show("lesson", true);
     this.go(0);
   }

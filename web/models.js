@@ -3,6 +3,8 @@
 import { element, say, show } from "./elements.js";
 import { forgetModel, keepModel, keptModels } from "./keeping.js";
 import { make } from "./pictures.js";
+import { dataIsGone } from "./problems.js";
+import { isBusy } from "./status.js";
 import { t } from "./strings.js";
 import * as words from "./words.js";
 
@@ -18,6 +20,8 @@ export class Models {
     /** Whether the engine holds a model that was loaded and not trained yet. */
     this.loaded = false;
     this.kept = "";
+    ship.recipes.onPick(() => this.forget());
+    for (const id of ["model-forget", "reset"]) element(id).addEventListener("click", () => this.forget());
     const input = /** @type {HTMLInputElement} */ (element("model-file"));
     input.addEventListener("change", () => input.files?.[0] && this.take(input.files[0]));
     const drop = element("drop");
@@ -39,6 +43,14 @@ export class Models {
     this.list();
   }
 
+  /** Nothing was loaded: the next run begins at random. */
+  forget() {
+    this.weights = null;
+    this.loaded = false;
+    say("model-loaded", "");
+    show("model-forget", false);
+  }
+
   /** @param {File} file */
   async take(file) {
     if (file.size > MOST_BYTES) return say("model-loaded", t("{name} has {mb} MB; at most 512 MB fit in a tab.", { name: file.name, mb: words.megabytes(file.size) }));
@@ -53,11 +65,14 @@ export class Models {
     try {
       await engine.ask("fit", recipes.picker.value, recipes.editor.code, recipes.chosen().seed, weights.slice(0));
     } catch (error) {
-      this.weights = null;
-      return say("model-loaded", error instanceof Error ? error.message : String(error));
+      this.forget();
+      const why = error instanceof Error ? error.message : String(error);
+      const next = /^FormatError/.test(why) ? t("Choose a .safetensors file that was saved from the recipe in the editor.") : dataIsGone(why);
+      return say("model-loaded", next ? `${why}. ${next}` : why);
     }
     this.weights = weights;
     this.loaded = true;
+    show("model-forget", true);
     say("model-loaded", t("{name} fits. Train begins from it; you can look into it below.", { name }));
     this.looking.begin(name);
   }
@@ -82,9 +97,8 @@ export class Models {
     const { run, working } = known;
     if (run === null || working !== run.run || this.kept === run.run || known.role !== "host") return;
     this.kept = run.run;
-    this.weights = null;
-    this.loaded = false;
-    say("model-loaded", "");
+    this.forget();
+    say("models-note", "");
     try {
       const bytes = await engine.ask("save", "safetensors", run.recipe);
       const status = known.coordinator ?? {};
@@ -117,6 +131,7 @@ export class Models {
     for (const button of [go, forget]) button.type = "button";
     forget.setAttribute("aria-label", t("Forget {name}", { name: kept.name }));
     go.addEventListener("click", async () => {
+      if (isBusy(this.ship.known)) return say("model-loaded", t("A run is in progress. Stop it, then press “{button}” again.", { button: t("Go on with it") }));
       const { name, code, seed } = kept;
       this.ship.recipes.put({ name, code, seed });
       await this.begin(kept.weights, name);

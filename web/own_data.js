@@ -1,19 +1,22 @@
 // The wizard for people's own data: what was chosen is read here, shown, counted, and handed to this tab's Python. Nothing is sent.
 
 import { CameraSamples, cameraRefusal } from "./camera.js";
-import { readCsv } from "./csv.js";
+import { isNumber, readCsv } from "./csv.js";
 import { element, say } from "./elements.js";
 import { picturesRecipe, tableRecipe, textRecipe } from "./own_recipes.js";
 import { canvasOf, make } from "./pictures.js";
+import { isBusy } from "./status.js";
 import { t } from "./strings.js";
+import { textOf } from "./text_file.js";
 import { unzip } from "./zip.js";
 import * as words from "./words.js";
 
 export const LIMITS = { csv: 20 << 20, text: 4 << 20, picture: 20 << 20, pictures: 3000, zip: 200 << 20, classes: 100 };
 const SIDES = [16, 24, 32, 48];
-const PICTURE = /\.(png|jpe?g|webp|gif|bmp)$/i;
+const PICTURE = /(^|\/)(?!\._)[^/]*\.(png|jpe?g|webp|gif|bmp)$/i; // "._": what macOS leaves beside each file
+const SHOWN_CLASSES = 12;
 
-/** @typedef {{class: string, blob: Blob}} Shot  a picture and the class it belongs to */
+/** @typedef {{class: string, name: string, blob: Blob}} Shot  a picture and the class it belongs to */
 
 /** @param {import("./panels.js").Ship} ship */
 export function openOwnData(ship) {
@@ -28,14 +31,14 @@ export function openOwnData(ship) {
     input.addEventListener("change", async () => {
       const files = [...(input.files ?? [])];
       input.value = "";
-      if (files.length) await wizard.trying(() => take(files));
+      if (files.length) await wizard.begin(() => take(files));
     });
   }
   const camera = /** @type {HTMLButtonElement} */ (element("data-webcam"));
   const refusal = cameraRefusal();
   camera.disabled = refusal !== "";
   if (refusal) camera.insertAdjacentElement("afterend", make("p", t(refusal), "quiet"));
-  camera.addEventListener("click", () => wizard.trying(() => wizard.webcam()));
+  camera.addEventListener("click", () => wizard.begin(() => wizard.webcam()));
 }
 
 class Wizard {
@@ -47,13 +50,18 @@ class Wizard {
     this.camera = null;
   }
 
-  /** What goes wrong is said, with what to do about it. @param {() => unknown} work */
+  /** Something else was chosen. @param {() => unknown} work */
+  begin(work) {
+    this.close();
+    return this.trying(work);
+  }
+
+  /** What goes wrong is said, with what to do about it; what is chosen so far stays. @param {() => unknown} work */
   async trying(work) {
     say("own-data-note", "");
     try {
       await work();
     } catch (error) {
-      this.close();
       say("own-data-note", error instanceof Error ? error.message : String(error));
     }
   }
@@ -74,6 +82,7 @@ class Wizard {
     buttons.append(button, cancel);
     cancel.addEventListener("click", () => this.close());
     button.addEventListener("click", async () => {
+      if (isBusy(this.ship.known)) return say("own-data-note", t("A run is in progress. Stop it, then press “{button}” again.", { button: go }));
       button.disabled = true;
       await this.trying(use);
       button.disabled = false;
@@ -100,7 +109,7 @@ class Wizard {
   /** @param {File} file */
   async table(file) {
     atMost(file, LIMITS.csv);
-    const table = readCsv(await file.text());
+    const table = readCsv(await textOf(file));
     const target = make("select");
     target.id = "wizard-target";
     for (const name of table.names) target.add(new Option(name, name));
@@ -110,37 +119,41 @@ class Wizard {
     const field = make("p", "", "field");
     field.append(label, target);
     const counts = make("p", "", "quiet");
-    const tell = () => {
+    const complaint = make("p", "", "warning");
+    complaint.setAttribute("role", "status");
+    const use = this.show(t("A table: {name}", { name: file.name }), [preview(table), field, counts, complaint], t("Use this table"), async () => {
       const about = table.about(target.value);
-      counts.textContent = about.classes ? t("{rows} rows, {columns} columns of numbers. Classes: {classes}", { rows: words.count(table.rows.length), columns: about.columns.length, classes: about.classes.map(([name, count]) => `${name} (${count})`).join(", ") }) : t("{rows} rows, {columns} columns of numbers. {name} is a number: the model learns a curve.", { rows: words.count(table.rows.length), columns: about.columns.length, name: target.value });
+      await this.put([{ path: "/data/table.csv", data: new TextEncoder().encode(table.clean(target.value)).buffer }]);
+      this.done("own_table", tableRecipe(file.name, target.value, about, about.rows));
+    });
+    const tell = () => {
+      counts.textContent = countsIn(table, target.value);
+      complaint.textContent = table.complaint(target.value);
+      use.disabled = complaint.textContent !== "";
     };
     target.addEventListener("change", tell);
     tell();
-    this.show(t("A table: {name}", { name: file.name }), [preview(table), field, counts], t("Use this table"), async () => {
-      const about = table.about(target.value);
-      if (!about.columns.length) throw new Error(t("No column but {name} holds numbers alone: there is nothing to learn from.", { name: target.value }));
-      await this.put([{ path: "/data/table.csv", data: new TextEncoder().encode(table.clean(about)).buffer }]);
-      this.done("own_table", tableRecipe(file.name, target.value, about, table.rows.length - about.dropped));
-    });
   }
 
   /** @param {File[]} files */
   async folder(files) {
-    const shots = files.filter((file) => PICTURE.test(file.name)).map((file) => ({ class: folderOf(file.webkitRelativePath), blob: file }));
-    await this.pictures(shots);
+    const found = files.filter((file) => PICTURE.test(file.name));
+    for (const file of found) atMost(file, LIMITS.picture);
+    await this.pictures(found.map((file) => ({ class: folderOf(file.webkitRelativePath), name: file.name, blob: file })));
   }
 
   /** @param {File} file */
   async zip(file) {
     atMost(file, LIMITS.zip);
     const entries = (await unzip(await file.arrayBuffer(), (name) => PICTURE.test(name) && !name.startsWith("__MACOSX"))).slice(0, LIMITS.pictures + 1);
-    await this.pictures(entries.map(({ name, data }) => ({ class: folderOf(name), blob: new Blob([data]) })));
+    await this.pictures(entries.map(({ name, data }) => ({ class: folderOf(name), name, blob: new Blob([data]) })));
   }
 
   /** @param {Shot[]} shots */
   async pictures(shots) {
     const counts = countsOf(shots);
-    if (shots.length > 0 && shots.length < 10) throw new Error(t("{n} pictures are too few to learn and to check: take at least 10.", { n: shots.length }));
+    if (!shots.length) throw new Error(t("No picture was found: PNG, JPEG, WebP, GIF and BMP can be read. Save yours as one of these."));
+    if (shots.length < 10) throw new Error(t("{n} pictures are too few to learn and to check: take at least 10.", { n: shots.length }));
     if (counts.size < 2) throw new Error(t("Found {n} pictures in {classes} folders. Put the pictures of each class into a folder of its own, at least two.", { n: shots.length, classes: counts.size }));
     if (shots.length > LIMITS.pictures || counts.size > LIMITS.classes) throw new Error(t("{n} pictures of {classes} classes are more than a tab takes: at most {most} pictures of {classesMost} classes.", { n: shots.length, classes: counts.size, most: LIMITS.pictures, classesMost: LIMITS.classes }));
     const side = make("select");
@@ -155,7 +168,7 @@ class Wizard {
     for (const [name] of counts) {
       const shot = /** @type {Shot} */ (shots.find((one) => one.class === name));
       const item = make("li");
-      item.append(canvasOf(await shrunk(shot.blob, 48), name), make("span", `${name} (${counts.get(name)})`));
+      item.append(canvasOf(await shrunk(shot, 48), name), make("span", `${name} (${counts.get(name)})`));
       list.append(item);
     }
     this.show(t("{n} pictures in {classes} classes", { n: words.count(shots.length), classes: counts.size }), [list, field], t("Use these pictures"), async () => {
@@ -168,7 +181,7 @@ class Wizard {
   /** @param {File} file */
   async text(file) {
     atMost(file, LIMITS.text);
-    const text = await file.text();
+    const text = await textOf(file);
     if (text.length < 2000) throw new Error(t("{name} has {n} characters; a language model needs at least 2,000.", { name: file.name, n: text.length }));
     const shown = make("pre", text.slice(0, 400));
     shown.tabIndex = 0;
@@ -193,6 +206,18 @@ class Wizard {
 /** @param {File} file @param {number} most */
 function atMost(file, most) {
   if (file.size > most) throw new Error(t("{name} has {mb} MB; at most {most} MB. Take a part of it.", { name: file.name, mb: words.megabytes(file.size), most: most >> 20 }));
+}
+
+/** What the table says of the column, in sentences. @param {import("./csv.js").Table} table @param {string} target */
+function countsIn(table, target) {
+  const { columns, others, classes, dropped } = table.about(target);
+  const values = { rows: words.count(table.rows.length), columns: columns.length, name: target, classes: (classes ?? []).slice(0, SHOWN_CLASSES).map(([name, count]) => `${name} (${count})`).join(", ") };
+  const told = [classes ? t("{rows} rows, {columns} columns of numbers. Classes: {classes}", values) : t("{rows} rows, {columns} columns of numbers. {name} is a number: the model learns a curve.", values)];
+  if (classes && classes.length > SHOWN_CLASSES) told[0] += t(" and {n} more", { n: words.count(classes.length - SHOWN_CLASSES) });
+  if (dropped) told.push(t("Rows that lack a value and are left out: {n}.", { n: words.count(dropped) }));
+  if (others.length) told.push(t("Columns that are not numbers and are left out: {names}.", { names: others.join(", ") }));
+  if (table.names.some(isNumber)) told.push(t("The first row was taken for names. If it holds values, write a row of names above it."));
+  return told.join("\n");
 }
 
 /** @param {import("./csv.js").Table} table */
@@ -229,10 +254,10 @@ function countsOf(shots) {
   return counts;
 }
 
-/** @param {Blob} blob @param {number} side @returns {Promise<import("./pictures.js").Picture>} */
-async function shrunk(blob, side) {
+/** @param {Shot} shot @param {number} side @returns {Promise<import("./pictures.js").Picture>} */
+async function shrunk({ blob, name }, side) {
   const bitmap = await createImageBitmap(blob).catch(() => {
-    throw new Error(t("One of the pictures cannot be read by this browser: save it as PNG or JPEG."));
+    throw new Error(t("This browser cannot read {name} as a picture: save it as PNG or JPEG, or take it out.", { name }));
   });
   const canvas = new OffscreenCanvas(side, side);
   const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -251,7 +276,7 @@ async function packed(shots, classes, side) {
   const data = new Uint8Array(shots.length * (size + 1));
   for (const [at, shot] of shots.entries()) {
     data[at] = classes.indexOf(shot.class);
-    data.set((await shrunk(shot.blob, side)).bytes, shots.length + at * size);
+    data.set((await shrunk(shot, side)).bytes, shots.length + at * size);
   }
   return { path: "/data/pictures.bin", data: data.buffer };
 }

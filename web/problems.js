@@ -11,9 +11,10 @@ const AFTER_REFUSAL = new Map([
   ["busy", "Stop the run that is in progress first."],
 ]);
 
-/** @param {string} reason one stable word @param {string} detail */
-export function fromRefusal(reason, detail) {
-  const next = t(AFTER_REFUSAL.get(reason) ?? "Reload the page to start afresh; the run itself goes on without this tab.");
+/** @param {string} reason one stable word @param {string} detail @param {boolean} starting  it was a run that this tab asked for */
+export function fromRefusal(reason, detail, starting) {
+  const change = starting && reason === "invalid" ? "Change what it names, in the recipe or in the fields beside it, and press Train again." : undefined;
+  const next = t(change ?? AFTER_REFUSAL.get(reason) ?? "Reload the page to start afresh; the run itself goes on without this tab.");
   return { message: t("The coordinator refused: {why}", { why: detail || reason }), next };
 }
 
@@ -28,10 +29,18 @@ export function fromEngine(failure, role, fatal) {
   return { message, next: afterFailure(failure, role, fatal), line, recipe, traceback, fatal };
 }
 
+/** What to do when people's own data is not in this tab; "" when that is not the cause. @param {string} message @param {boolean} [theirs]  it is the host's */
+export function dataIsGone(message, theirs = false) {
+  if (!/No such file .*'\/data\/(table\.csv|pictures\.bin|text\.txt)'/.test(message)) return "";
+  return t(theirs ? "This run learns from data that never leaves the host's device: other tabs cannot take part." : "The data was never stored nor sent, so it went with the tab it lay in. Choose it again under “Your own data”, then press Train.");
+}
+
 /** @param {import("./engine.js").Failure} failure @param {"" | "host" | "worker"} role @param {boolean} fatal */
 function afterFailure({ message, line, recipe }, role, fatal) {
   if (fatal) return t("Check that the coordinator is still running and that this device has memory left, then load the engine again.");
   if (role === "host" && /as a PyTorch script/.test(message)) return t("This is a program for PyTorch: tick “Run as PyTorch script” below the code and press Train again.");
+  const gone = dataIsGone(message, role !== "host");
+  if (gone) return gone;
   if (line === 0 && recipe) return t(role === "host" ? "Change the recipe and press Train again." : "Tell the host, who can change the recipe and start again.");
   if (line === 0) return t("Load the engine again and repeat it; if it comes back, the traceback helps whoever looks for the cause.");
   if (role === "host") return t("Line {line} of the recipe is marked below. Change it and press Train again.", { line });

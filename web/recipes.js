@@ -18,7 +18,8 @@ export class RecipeList {
     this.editor = editor;
     this.loaded = loaded;
     this.failed = failed;
-    this.filled = filled;
+    /** Told when another recipe comes into the editor. */
+    this.filled = [filled];
     /** Whether the editor does not hold the picked recipe's code yet. */
     this.loading = true;
     /** @type {Recipe[]} */
@@ -68,6 +69,15 @@ export class RecipeList {
     this.about();
   }
 
+  /** @param {() => void} listener */
+  onPick(listener) {
+    this.filled.push(listener);
+  }
+
+  fill() {
+    for (const listener of this.filled) listener();
+  }
+
   /** @param {string} name */
   choose(name) {
     this.picker.value = name;
@@ -78,7 +88,7 @@ export class RecipeList {
   pick(name) {
     this.typed = false;
     this.steps.value = ""; // the last run's number would hide the new recipe's own
-    this.filled();
+    this.fill();
     return this.open(name);
   }
 
@@ -86,7 +96,7 @@ export class RecipeList {
   put({ name, code, seed = 0, steps = null }) {
     this.taken = true;
     this.loading = false;
-    this.filled();
+    this.fill();
     this.addOption(name);
     this.picker.value = name;
     this.editor.fill(code);
@@ -147,7 +157,7 @@ export class RecipeList {
     this.taken = true;
     this.loading = false;
     this.editor.fill(run.code);
-    this.filled();
+    this.fill();
     this.addOption(run.recipe);
     this.picker.value = run.recipe;
     this.steps.value = String(run.steps);

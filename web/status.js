@@ -80,6 +80,11 @@ export function isActive(known) {
   return state === null ? known.run !== null && known.train === "idle" : !OVER.has(state) && state !== "error";
 }
 
+/** Whether the code on the page is that of a run in progress, or of one that was asked for. @param {Knowledge} known */
+export function isBusy(known) {
+  return isActive(known) || known.train !== "idle";
+}
+
 /** @param {Knowledge} known @returns {State} */
 export function stateOf(known) {
   if (known.problem?.fatal || (known.problem && known.problem.line > 0)) return "error";

@@ -8,7 +8,7 @@ import { Knobs } from "./knobs.js";
 import { loadingShare } from "./loading.js";
 import { isStatic } from "./place.js";
 import { OwnPart } from "./own_part.js";
-import { isActive, runState, statusOf } from "./status.js";
+import { isActive, isBusy, runState, statusOf } from "./status.js";
 import { sayStep } from "./steps.js";
 import { t } from "./strings.js";
 import { WorkerList } from "./workers.js";
@@ -84,7 +84,7 @@ export class View {
   setup(known) {
     const host = known.role === "host";
     const waiting = known.role === ""; // nobody has said yet who this tab is
-    const editable = host && !isActive(known) && known.train === "idle";
+    const editable = host && !isBusy(known);
     show("pick", host || waiting);
     show("recipe-about", host || waiting);
     const program = /** @type {HTMLInputElement} */ (element("as-torch")).checked;

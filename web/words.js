@@ -4,7 +4,9 @@ import { t } from "./strings.js";
 
 /** @param {number | null | undefined} value */
 export function loss(value) {
-  return value === null || value === undefined ? "–" : value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(1) : value.toFixed(3);
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  return size !== 0 && (size < 0.001 || size >= 1e5) ? value.toExponential(1) : value.toFixed(3);
 }
 
 /** @param {number | null | undefined} value 0-1 */

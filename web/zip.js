@@ -8,6 +8,16 @@ const MOST_BYTES = 50 << 20; // of a member when unpacked
 
 /** @param {ArrayBuffer} buffer @param {(name: string) => boolean} wanted @returns {Promise<{name: string, data: ArrayBuffer}[]>} */
 export async function unzip(buffer, wanted) {
+  try {
+    return await contents(buffer, wanted);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof TypeError)) throw error; // it has words already
+    throw new Error(t("The file is no zip archive, or a damaged one: pack it again."));
+  }
+}
+
+/** @param {ArrayBuffer} buffer @param {(name: string) => boolean} wanted @returns {Promise<{name: string, data: ArrayBuffer}[]>} */
+async function contents(buffer, wanted) {
   const view = new DataView(buffer);
   let end = buffer.byteLength - 22;
   while (end >= 0 && view.getUint32(end, true) !== END) end -= 1;
@@ -18,7 +28,7 @@ export async function unzip(buffer, wanted) {
     if (at + 46 > buffer.byteLength || view.getUint32(at, true) !== ENTRY) throw new Error(t("The zip archive's list of contents is damaged: pack it again."));
     const [method, packed, size] = [view.getUint16(at + 10, true), view.getUint32(at + 20, true), view.getUint32(at + 24, true)];
     const [nameBytes, extra, comment, place] = [view.getUint16(at + 28, true), view.getUint16(at + 30, true), view.getUint16(at + 32, true), view.getUint32(at + 42, true)];
-    const name = new TextDecoder().decode(new Uint8Array(buffer, at + 46, nameBytes));
+    const name = new TextDecoder().decode(new Uint8Array(buffer, at + 46, nameBytes)).replaceAll("\\", "/"); // as some Windows programs write them
     if (!name.endsWith("/") && wanted(name)) found.push({ name, data: await member(buffer, view, { method, packed, size, place }) });
     at += 46 + nameBytes + extra + comment;
   }

@@ -295,7 +295,10 @@ class Coordinator:
         named, buffers = io.split(tensors)
         if [io.WEIGHTS + name for name in start.parameters] != list(named):
             raise FormatError("a Start's tensors are weights/<name> for each of its parameters, in order, and buffers")
-        self.begin(start, {name.removeprefix(io.WEIGHTS): array for name, array in named.items()} | buffers)
+        try:
+            self.begin(start, {name.removeprefix(io.WEIGHTS): array for name, array in named.items()} | buffers)
+        except FormatError as error:  # what a person asked for is not possible: no misconduct, it is mended and asked for again
+            return [do.Reject(sender, "invalid", str(error)[:500])]
         return []
 
     def _guard(self, sender: str, command: wire.Command) -> list[do.Effect]:

@@ -212,6 +212,11 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "an index of shape (1, 1) into a dimension of size 0: there are no places; are the data empty?",
     ),
     (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) must fit into src (1,)"),
+    (
+        lambda: full(2, 3).to(memory_format=dm.channels_last),
+        ShapeError,
+        "required rank 4 tensor to use channels_last format, got (2, 3)",
+    ),
     # functional
     (
         lambda: F.linear(full(2, 3), full(4, 5)),

@@ -368,6 +368,17 @@ async def test_no_run_starts_with(served: Served, name: str) -> None:
     assert served.coordinator.status()["state"] == "ready"
 
 
+async def test_asking_often_for_a_run_that_is_not_possible_costs_the_host_nothing(served: Served) -> None:
+    async with served.peer() as host:
+        for _ in range(10):  # three would close another's connection
+            await host.send(start(batch_size=10**6), prefixed(weights()))
+            refused = await host.get(wire.Rejected)
+            assert refused.reason == "invalid" and "batch_size is 1 to" in refused.detail
+        await host.send(start(), prefixed(weights()))
+        await host.join()
+        assert (await host.get(wire.Solo)).step == 0, "it is given the work"
+
+
 # ---------------------------------------------------------------- who gets in
 
 

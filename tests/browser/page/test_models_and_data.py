@@ -2,9 +2,7 @@
 
 import io
 import os
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +13,7 @@ from playwright.sync_api import Page, expect
 from distml_py import safetensors
 from distml_py.data import digits
 from driving import code_of, status, train, until, until_editor, until_state
-from page_desk import Desk
-
-CSV = "height,width,kind\n" + "".join(
-    f"{1 + n % 7 * 0.1:.2f},{2 + n % 5 * 0.1 + (n % 2) * 3:.2f},{'tall' if n % 2 else 'SECRETWIDE'}\n" for n in range(120)
-)
-
-
-def png(grey: int) -> bytes:
-    """An 8 x 8 picture of one grey."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = b"".join(b"\x00" + bytes([grey]) * 8 for _ in range(8))
-    head = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-
+from page_desk import CSV, Desk, choose, png
 
 DROP = """([name, bytes]) => {
     const dataTransfer = new DataTransfer();
@@ -40,11 +22,6 @@ DROP = """([name, bytes]) => {
     for (const kind of ["dragover", "drop"])
         drop.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
 }"""
-
-
-def choose(page: Page, recipe: str, words: str) -> None:
-    page.locator(f"#gallery [data-recipe={recipe}]").click()
-    until(page, f"distml.code().includes({words!r})")
 
 
 @pytest.mark.ux(22)
