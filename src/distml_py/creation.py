@@ -31,7 +31,8 @@ from .tensor.tensor import method
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
     """A copy of numbers, nested lists (tensors may stand in them) or a NumPy array. device: checked, see tensor/device.py."""
     check(device)
-    numbers, kind = (_plain(data), dtype) if dtype else as_given(_plain(data))
+    plain = _plain(data)
+    numbers, kind = (plain, dtype) if dtype else as_given(plain, data)
     return Tensor(numbers, kind, requires_grad)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -224,10 +225,17 @@ def _on_host(outputs: list[Node]) -> None:
     """Computes what no GPU has kernels for: promises that were made while the reference backend was to keep them."""
     nodes: list[Node] = []
     linearize(outputs, lambda leaf: None, nodes)
+    with _reference():
+        realize([node for node in nodes if node.op.on_host])
+
+
+@contextmanager
+def _reference() -> Iterator[None]:
+    """The reference backend computes, and nothing is recorded."""
     now, recorder = (_state.backend, _state.plans), live.state.recorder
     (_state.backend, _state.plans), live.state.recorder = (ReferenceBackend(), OrderedDict()), None
     try:
-        realize([node for node in nodes if node.op.on_host])
+        yield
     finally:
         (_state.backend, _state.plans), live.state.recorder = now, recorder
 
@@ -268,8 +276,32 @@ def fetch(node: Node, differentiable: bool = False) -> np.ndarray:
         return np.array(PART.numpy(_whole(part.inputs[0]), *part.attrs), copy=True)
     if node.buffer is None:
         known = any(ref() is node for ref in _state.companions)  # backward() was called already
-        realize([node], differentiable and not known and keeping() and not _state.backend.on_gpu and live.state.recorder is None)
+        try:
+            realize(
+                [node], differentiable and not known and keeping() and not _state.backend.on_gpu and live.state.recorder is None
+            )
+        except DtypeError:
+            array = of_host(node)
+            if array is None:
+                raise
+            return array
     return _download(node)
+
+
+def of_host(node: Node) -> np.ndarray | None:
+    """The array of a node that follows from numbers on the host alone, outside any gradient: computed there, in dtypes that no GPU
+    has. Else None."""
+    if live.state.recorder is not None:
+        return None
+    nodes: list[Node] = []
+    linearize([node], lambda leaf: None, nodes)
+    for part in nodes:
+        away = part.buffer is not None and not isinstance(part.buffer, np.ndarray) and part.buffer.backend.on_gpu
+        if away or part.owner is not None or part.link is not None:
+            return None
+    with _reference():
+        realize([node])
+    return np.array(node.buffer if isinstance(node.buffer, np.ndarray) else _download(node), copy=True)
 
 
 def _whole(node: Node) -> np.ndarray:

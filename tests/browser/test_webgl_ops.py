@@ -383,10 +383,21 @@ json.dumps(text)
 
 
 def test_float64_is_refused_with_what_to_try(gpu: Lab) -> None:
-    assert "has no float64; convert with .float() or use the reference backend" in error_of(
-        gpu, "(dm.ones(3).double() + 1).numpy()"
+    told = error_of(gpu, "[x := dm.ones(3) * 2, x.numpy(), (x.double() + 1).numpy()]")
+    assert "has no float64; convert with .float() or use the reference backend" in told
+
+
+def test_float64_of_the_host_is_read_and_converted_there(gpu: Lab) -> None:
+    found = run(
+        gpu,
+        """
+s = np.arange(10.0)
+windows = [(dm.tensor(s[i : i + 4]), dm.tensor(s[i + 4])) for i in range(6)]
+x, y = next(iter(dm.data.DataLoader(windows, batch_size=6)))
+json.dumps([(dm.tensor(s[:3]) + 1).tolist(), (x.float() * 2).sum().item(), y.float().sum().item()])
+""",
     )
-    assert "has no float64; convert with .float()" in error_of(gpu, "(dm.tensor(np.ones(3)) + 1).numpy()")
+    assert found == [[1, 2, 3], 192, 39]
 
 
 def test_a_kernel_that_does_not_compile_shows_its_numbered_source(gpu: Lab) -> None:

@@ -274,7 +274,74 @@ def test_float64_of_the_host_is_converted_there_for_a_gpu() -> None:
         assert dm.tensor(x).float().add(1).tolist() == (x + 1).tolist()
         assert dm.from_numpy(x).T.unsqueeze(1).float().squeeze(1).tolist() == x.T.tolist()
         assert dm.tensor(x)[1:].long().tolist() == [[3, 4, 5]] and dm.tensor(x).detach().half().dtype is dm.float16
+        assert dm.tensor(x).add(1).tolist() == (x + 1).tolist() and "3.5000" in repr(dm.tensor(x).mean(0)[2:])
+        drawn = dm.ones(3) * 2
+        assert drawn.tolist() == [2, 2, 2]
         with pytest.raises(DtypeError, match=r"has no float64; convert with .float\(\) or use the reference backend"):
-            dm.tensor(x).add(1).tolist()
+            drawn.double().add(1).tolist()
+    finally:
+        engine.use_backend(before)
+
+
+SERIES = np.sin(np.linspace(0, 20, 60))
+WHOLE = {  # a sample of a time series, as programs make it
+    "arrays": lambda x, i: (x[i : i + 8], x[i + 8]),
+    "tensors": lambda x, i: (dm.tensor(x[i : i + 8]), dm.tensor(x[i + 8])),
+    "from_numpy": lambda x, i: (dm.from_numpy(x[i : i + 8]).unsqueeze(-1), dm.tensor([x[i + 8]])),
+    "normalised": lambda x, i: ((dm.tensor(x[i : i + 8]) - x.mean()) / x.std(), dm.tensor(x[i + 8])),
+    "parts of one": lambda x, i: (dm.tensor(x)[i : i + 8], dm.tensor(x)[i + 8]),
+}
+
+
+@pytest.mark.parametrize("how", WHOLE)
+def test_windows_of_float64_become_float32_batches_for_a_gpu(how: str) -> None:
+    class Windows(dm.utils.data.Dataset):
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, i: int) -> Any:
+            return WHOLE[how](SERIES, i)
+
+    before = engine.backend()
+    engine.use_backend(Narrow())
+    try:
+        batches = list(dm.utils.data.DataLoader(Windows(), batch_size=10))
+        layer = dm.nn.Linear(8, 1)
+        loss = sum(((layer(x.float().reshape(10, 8)) - y.float().reshape(10, 1)) ** 2).mean() for x, y in batches)
+        loss.backward()
+        assert all(x.dtype is dm.float64 for x, _ in batches) and layer.weight.grad.abs().sum() > 0
+    finally:
+        engine.use_backend(before)
+
+
+LISTS = (
+    "[np.float64(1)]",
+    "[2.0, np.float64(1)]",
+    "[[np.float64(1), 1], [2, np.float32(3)]]",
+    "[np.float32(1), 2.0]",
+    "[np.float16(1)]",
+    "[np.int32(1), 2]",
+    "[np.int32(1), 2.0]",
+    "[np.uint8(1)]",
+    "[True, np.int64(2)]",
+    "[np.ones(2), np.ones(2)]",
+    "[np.ones(1), [2]]",
+    "(np.mean([1.0, 2.0]), 0.5)",
+    "[lib.tensor(1.0, dtype=lib.float64), 2]",
+    "[lib.tensor(1), 2.5]",
+)
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_numbers_in_a_list_have_their_dtypes(text: str) -> None:
+    found, wanted = (lib.tensor(eval(text, {"np": np, "lib": lib})) for lib in (dm, torch))
+    assert str(found.dtype) == str(wanted.dtype) and found.tolist() == wanted.tolist()
+
+
+def test_float64_in_a_list_is_float32_where_a_gpu_has_no_other() -> None:
+    before = engine.backend()
+    engine.use_backend(Narrow())
+    try:
+        assert (dm.tensor([np.float64(1), 2.0]) * dm.ones(2)).dtype is dm.float32
     finally:
         engine.use_backend(before)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import BFLOAT16, DType, dtype_of, fraction, of_array
+from .. import engine
+from ..dtypes import BFLOAT16, BOOL, BY_NAME, FLOAT32, FLOAT64, INT64, DType, dtype_of, fraction, of_array, promoted_names
 from ..errors import DtypeError
 from ..op import bool_, float32, float64, int32
 from ..ops import BRAIN
@@ -44,32 +45,51 @@ def host_data(data: Any, dtype: Any = None) -> tuple[np.ndarray, DType | None]:
     return (BRAIN.numpy(array) if kind is BFLOAT16 else array), kind if kind.own else None
 
 
-def as_given(data: Any) -> tuple[Any, DType | None]:
-    """(data, dtype) for Tensor(), as tensor() takes them: lists as an array, once, and the kind of number that they hold."""
+def as_given(data: Any, told_by: Any = None) -> tuple[Any, DType | None]:
+    """(data, dtype) for Tensor(), as tensor() takes them: lists as an array, once, and the kind of number that they hold.
+
+    NumPy's numbers and arrays in a list have their dtypes there: float64, where the backend has it. told_by: data, with the
+    tensors whose numbers stand in it.
+    """
     if not isinstance(data, (list, tuple)):
         return data, None
-    kinds, array = {"b": bool_, "i": int32, "u": int32}, np.asarray(data)
+    array = np.asarray(data)
+    told = _promoted_of(data if told_by is None else told_by)
+    if told is not None and array.dtype.kind in "biuf":
+        return array, told
+    kinds = {"b": bool_, "i": int32, "u": int32}
     kind = array.dtype.kind
     return array, dtype_of(kinds[kind]) if kind in kinds else fraction()
+
+
+def _promoted_of(data: Any) -> DType | None:
+    """PyTorch's dtype for a list in which something has a dtype of its own; None where all are Python's numbers."""
+    found: set[Any] = set()
+    _collect(data, found)
+    kinds = {BY_NAME[name] for name in found if isinstance(name, str) and name in BY_NAME}
+    if not kinds:
+        return None
+    kinds |= {{float: fraction(), int: INT64}[plain] for plain in found if plain in (float, int)}
+    wide = promoted_names([kind for kind in kinds if kind.is_floating_point] or [k for k in kinds if k is not BOOL] or [BOOL])
+    return FLOAT32 if wide is FLOAT64 and float64 not in engine.backend().dtypes else wide
+
+
+def _collect(data: Any, found: set[Any]) -> None:
+    """The types of a list's numbers, and the names of dtypes where they have one."""
+    types = set(map(type, data))
+    found |= types
+    if types - PLAIN:
+        for part in data:
+            if isinstance(part, (list, tuple)):
+                _collect(part, found)
+            elif hasattr(part, "dtype"):
+                found.add(part.dtype.name)
+
+
+PLAIN = {bool, int, float}
 
 
 def of_size(*sizes: Any) -> np.ndarray:
     """Zeros of this shape: numbers, or one shape; what a constructor took besides is None or False."""
     first, *more = (size for size in sizes if size is not None and size is not False)
     return np.zeros(first if isinstance(first, tuple) else (first, *more), np.float32)
-
-
-def on_host(node: Any) -> np.ndarray | None:
-    """The numbers of a node that are on the host, or follow from such by rows of one input (views and the like); else None."""
-    steps = []
-    while not isinstance(node.buffer, np.ndarray):
-        if node.buffer is not None or len(node.inputs) != 1 or node.link is not None:
-            return None
-        steps.append(node)
-        (node,) = node.inputs
-    if node.owner is not None:  # a gradient goes through it
-        return None
-    array = node.buffer
-    for step in reversed(steps):
-        array = step.op.numpy(array, *step.attrs)
-    return array

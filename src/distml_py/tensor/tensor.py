@@ -24,7 +24,7 @@ from ..size import Size
 from . import sharing, text
 from .device import current, device, layout, strided
 from .grad_mode import is_grad_enabled
-from .host_data import host_data, of_size, on_host
+from .host_data import host_data, of_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -620,7 +620,7 @@ def kept(node: Node, sources: list[Tensor]) -> tuple[Node, DType | None]:
 def in_dtype(node: Node, kind: DType) -> tuple[Node, DType | None]:
     """(node with numbers of this dtype, its name if storage does not tell it)."""
     if node.dtype == float64 and float64 not in engine.backend().dtypes:
-        array = on_host(node)
+        array = engine.of_host(node)
         if array is not None:  # a GPU has no float64: what lies on the host is converted there
             node = graph.leaf(np.ascontiguousarray(array.astype(kind.dtype)), array.shape, kind.dtype)
     node = cast(node, kind.dtype)
