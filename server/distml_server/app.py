@@ -160,7 +160,8 @@ def _add_health(app: web.Application, coordinator: "Coordinator | Member", may_r
         return web.Response(text="ok")
 
     async def ready(request: web.Request) -> web.StreamResponse:
-        return web.Response(text="ok" if coordinator.stores else "cannot store", status=200 if coordinator.stores else 503)
+        trouble = "ending" if coordinator.ending else "" if coordinator.stores else "cannot store"
+        return web.Response(text=trouble or "ok", status=503 if trouble else 200)
 
     async def measured(request: web.Request) -> web.StreamResponse:
         if not may_read(request):

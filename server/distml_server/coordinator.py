@@ -169,6 +169,11 @@ class Coordinator:
         return self.storing.trouble is None
 
     @property
+    def ending(self) -> bool:
+        """Whether it takes no more work, and only stores what there is."""
+        return self.rounds.closing
+
+    @property
     def deposed(self) -> asyncio.Event:
         """Another coordinator has the run, nothing that was not stored may be told."""
         return self.storing.deposed

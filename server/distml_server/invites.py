@@ -80,7 +80,7 @@ def made(invites: list[Invite], role: str, hours: float | None = None, run: str 
     if role not in ROLES:
         raise InviteError(f"a role is {', '.join(ROLES)}, got {role!r:.40}")
     if hours is not None and not 0 < hours < 1e6:
-        raise InviteError(f"--hours is more than 0, got {hours:g}")
+        raise InviteError(f"a link is good for more than 0 hours, got {hours:g}")
     until_s = None if hours is None else time.time() + 3600 * hours
     return [*invites, Invite(role, until_s=until_s, run=run)]
 

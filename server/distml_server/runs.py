@@ -19,10 +19,11 @@ from .tables import open_store, records_in
 
 def main(options: argparse.Namespace) -> int:
     """Returns the exit code: 1 when a check finds faults."""
-    if options.cluster:
+    if options.cluster is not None:
         return _of_cluster(options)
     folder = Path(options.run_dir)
     records = records_in(folder, print)
+    _some(records, f"{folder} holds no runs; name another folder with --run-dir")
     match options.action:
         case "list":
             for name, record in records.items():
@@ -55,6 +56,7 @@ def _of_cluster(options: argparse.Namespace) -> int:
     store = NatsStore(addresses(options.cluster))
     try:
         records, place = store.records(print), store.place
+        _some(records, f"{place} holds no runs yet")
         match options.action:
             case "list":
                 for name, record in records.items():
@@ -96,9 +98,17 @@ def _write(run: str, step: int, arrays: dict[str, np.ndarray], out: str | None) 
     print(f"{target}: {len(named)} parameters after step {step} of run {run}")
 
 
+def _some(records: dict[str, Record], none: str) -> None:
+    """Nothing to look at is no success: a check of the wrong folder would pass."""
+    if not records:
+        raise StoreError(none)
+
+
 def _one(records: dict[str, Record], name: str | None, place: Path | str) -> Record:
-    if name is None or name not in records:
-        raise StoreError(f"{place} holds no run {name!r:.40}; it holds {', '.join(records) or 'none'}")
+    if name is None:
+        raise StoreError(f"name a run: {place} holds {', '.join(records)}")
+    if name not in records:
+        raise StoreError(f"{place} holds no run {name!r:.40}; it holds {', '.join(records)}")
     return records[name]
 
 

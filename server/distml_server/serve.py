@@ -139,7 +139,7 @@ async def _coordinator(
     """With its run, if it has one already."""
     asked = {name: getattr(options, name) for name in exchange.NAMES if getattr(options, name) is not None}
     exchange.exchange_of(asked)
-    if options.cluster:
+    if options.cluster is not None:
         return await _member(options, access, asked)
     durability_s = DURABLE_S if options.durability is None else options.durability
     coordinator = Coordinator(
@@ -166,7 +166,7 @@ async def _member(options: argparse.Namespace, access: rules.Access, asked: dict
     except ModuleNotFoundError as error:
         raise ServeError(f"--cluster needs the package {error.name}: pip install 'distml-py[cluster]'") from None
     wish = None
-    if options.recipe:
+    if options.recipe is not None:
         name, code = code_of(options.recipe)
         wish = prepare(name, code, options.seed or 0, options.steps)
     return await join(addresses(options.cluster), access, Plan(options.deterministic, asked, guards.asked(options), wish))
@@ -222,7 +222,7 @@ def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:
         coordinator.rounds.deterministic = stored.run.deterministic
         coordinator.resume(stored)
         print(f"Run {stored.run.run} goes on at step {stored.step} of {stored.run.steps}.", flush=True)
-    elif options.recipe:
+    elif options.recipe is not None:
         name, code = code_of(options.recipe)
         coordinator.begin(*prepare(name, code, options.seed or 0, options.steps))
     elif options.exit:

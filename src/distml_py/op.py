@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .errors import IndexRangeError
 from .view import Shape, View
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Gather(Op):
     """output[..., i, ...] = input[..., index[..., i, ...], ...] along attrs[0]. inputs: (input, index)."""
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        _check_any(inputs[0].shape[attrs[0]], inputs[1].shape)
         return inputs[1].shape, inputs[0].dtype
 
 
@@ -211,7 +213,14 @@ class ScatterAdd(Op):
     """Zeros of shape attrs[0], with source added at index along attrs[1]. inputs: (index, source)."""
 
     def infer(self, inputs: tuple[Node, ...], attrs: tuple[Any, ...]) -> tuple[Shape, np.dtype[Any]]:
+        _check_any(attrs[0][attrs[1]], inputs[0].shape)
         return attrs[0], inputs[1].dtype
+
+
+def _check_any(size: int, index: Shape) -> None:
+    """Raises IndexRangeError where whatever the index holds is outside. The rest is known when it is computed."""
+    if size == 0 and 0 not in index:
+        raise IndexRangeError(f"an index of shape {index} into a dimension of size 0: there are no places; are the data empty?")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

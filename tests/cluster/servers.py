@@ -28,9 +28,9 @@ def program() -> str:
 class Servers:
     """One server, or several that keep everything together."""
 
-    def __init__(self, folder: Path, count: int = 1, monitor: int = 0) -> None:
-        """monitor: the port at which the first tells of itself over HTTP."""
-        self._monitor = monitor
+    def __init__(self, folder: Path, count: int = 1, monitor: int = 0, password: str = "") -> None:
+        """monitor: the port at which the first tells of itself over HTTP; password: of the user "distml"; "": none is wanted."""
+        self._monitor, self._password = monitor, password
         self.ports, self._routes = free_ports(count), free_ports(count)
         self.folders = [folder / f"nats{number}" for number in range(count)]
         self.processes: list[subprocess.Popen[bytes] | None] = [None] * count
@@ -47,6 +47,8 @@ class Servers:
         command = [program(), "-js", "-a", "127.0.0.1", "-p", str(self.ports[number]), "-sd", str(folder), "-n", f"n{number}"]
         if self._monitor and number == 0:
             command += ["-m", str(self._monitor)]
+        if self._password:
+            command += ["--user", "distml", "--pass", self._password]
         if len(self.ports) > 1:
             routes = ",".join(f"nats://127.0.0.1:{port}" for port in self._routes)
             command += ["-cluster_name", "tests", "-cluster", f"nats://127.0.0.1:{self._routes[number]}", "-routes", routes]

@@ -179,3 +179,15 @@ def test_a_server_that_is_not_there_is_said_in_time() -> None:
     (port,) = free_ports(1)
     with pytest.raises(ClusterError, match="no NATS server answers at nats://127.0.0.1"):
         NatsStore([f"nats://127.0.0.1:{port}"])
+
+
+def test_a_server_that_wants_a_password_says_so_and_is_not_called_absent(tmp_path: Path) -> None:
+    servers = Servers(tmp_path, password="secret-word")
+    try:
+        for login in ("", "distml:another-word@"):
+            with pytest.raises(ClusterError, match="lets nobody in .*nats://USER:PASSWORD@HOST:PORT") as caught:
+                NatsStore([servers.url.replace("//", f"//{login}")])
+            assert "another-word" not in str(caught.value)
+        NatsStore([servers.url.replace("//", "//distml:secret-word@")]).close()
+    finally:
+        servers.stop()

@@ -206,6 +206,11 @@ ROWS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: full(2, 2).gather(0, labels(0)), ShapeError, "gather: index (1,) must fit into (2, 2) off dim 0"),
     (lambda: full(2).gather(0, labels(-1)), IndexRangeError, "an index must be in [0, 2), found -1 to -1; check the labels"),
     (lambda: full(2)[labels(1) + 1].numpy(), IndexRangeError, "an index must be in [0, 2), found 2 to 2; check the labels"),
+    (
+        lambda: full(0, 2).gather(0, labels(1).reshape(1, 1) + 0),
+        IndexRangeError,
+        "an index of shape (1, 1) into a dimension of size 0: there are no places; are the data empty?",
+    ),
     (lambda: full(2).scatter_add(0, labels(0, 1), full(1)), ShapeError, "scatter_add: index (2,) must fit into src (1,)"),
     (
         lambda: full(2, 3).to(memory_format=dm.channels_last),

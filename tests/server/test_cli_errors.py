@@ -49,3 +49,26 @@ def test_an_optimizer_that_cannot_travel_is_refused_before_anybody_joins(tmp_pat
 def test_no_steps_are_no_training(tmp_path: Path) -> None:
     code, error = said(tmp_path, "run", str(RECIPES / "digits_mlp.py"), "--steps", "0")
     assert code == 2 and "--steps is at least 1, got 0" in error
+
+
+def test_an_empty_name_is_not_taken_for_none(tmp_path: Path) -> None:
+    """A script's variable that is not set: a coordinator that stands alone, or has no run, is not what was asked for."""
+    at = ("serve", "--no-page", "--port", "0")
+    code, error = said(tmp_path, *at, "--recipe", "")
+    assert code == 2 and "there is no recipe ''; there are" in error, error
+    code, error = said(tmp_path, *at, "--cluster", "")
+    assert code == 2 and "--cluster" in error and error.count("\n") == 1, error
+
+
+@pytest.mark.parametrize(("command", "option"), [("invite", "--hours"), ("serve", "--join-hours")])
+def test_hours_that_are_none_are_refused_in_words_of_both_options(tmp_path: Path, command: str, option: str) -> None:
+    (tmp_path / "access.json").write_text('{"invites": []}')
+    words = ("invite", "worker") if command == "invite" else ("serve", "--no-page", "--port", "0")
+    code, error = said(tmp_path, *words, "--run-dir", ".", option, "-1")
+    assert code == 2 and "a link is good for more than 0 hours, got -1" in error, error
+
+
+def test_a_folder_without_runs_says_so_and_is_not_called_sound(tmp_path: Path) -> None:
+    words = f"distml: {tmp_path / 'none'} holds no runs; name another folder with --run-dir\n"
+    for action in ("list", "check", "show"):
+        assert said(tmp_path, "runs", action, "--run-dir", str(tmp_path / "none")) == (2, words), action

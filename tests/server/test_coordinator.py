@@ -101,6 +101,18 @@ async def test_all_workers_get_the_same_weights_and_share_the_work(
         assert served.coordinator.status()["workers_contributing"] == 2
 
 
+async def test_who_is_ending_and_waits_for_a_solo_workers_steps_is_not_ready(served: Served) -> None:
+    """A balancer asks on a connection that it kept: new tabs would be sent to who takes no more work."""
+    async with served.peer() as host:
+        await host.send(start(steps=9), prefixed(weights()))
+        await host.join()
+        await host.get(wire.Solo)
+        served.coordinator.rounds.close(served.coordinator.now())
+        for path, expected in (("/readyz", (503, "ending")), ("/healthz", (200, "ok"))):
+            async with served.client.get(served.url + path) as response:
+                assert (response.status, await response.text()) == expected
+
+
 async def test_the_hosts_page_starts_a_run_steps_solo_and_hands_over(served: Served) -> None:
     async with served.peer() as host, served.worker() as other:
         assert host.welcome.role == "host" and host.welcome.join_url.endswith(served.access.worker_token)

@@ -130,7 +130,7 @@ def test_links_are_listed_made_and_taken_back_on_the_command_line(tmp_path: Path
     assert listed.count("until") == 2 and ", for run r7" in listed and token not in listed and access.host_token not in listed
     assert main(["invite", "--revoke", access.invites[0].id, *at]) == 2 and "the host's only link" in capsys.readouterr().err
     assert main(["invite", "--revoke", "nothing", *at]) == 2 and "there is no invitation 'nothing'" in capsys.readouterr().err
-    assert main(["invite", "worker", "--hours", "-1", *at]) == 2 and "--hours is more than 0" in capsys.readouterr().err
+    assert main(["invite", "worker", "--hours", "-1", *at]) == 2 and "more than 0 hours" in capsys.readouterr().err
     with pytest.raises(InviteError, match="a role is host, worker, viewer, got 'king'"):
         links.made([], "king")
 

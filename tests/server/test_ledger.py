@@ -51,8 +51,10 @@ async def test_a_runs_ledger_is_sound_and_its_commands_say_so(tmp_path: Path, ca
     (tmp_path / run / "ledger.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert main(["runs", "check", run, *at]) == 1
     assert "the checkpoint's weights are not those that the ledger has after step 4" in capsys.readouterr().out
+    assert main(["runs", "show", *at]) == 2 and f"name a run: {tmp_path} holds {run}" in capsys.readouterr().err
+    assert main(["runs", "show", "nothing", *at]) == 2 and f"holds no run 'nothing'; it holds {run}" in capsys.readouterr().err
     assert main(["runs", "delete", run, *at]) == 0 and not (tmp_path / run).exists()
-    assert main(["runs", "show", "nothing", *at]) == 2 and "holds no run 'nothing'" in capsys.readouterr().err
+    assert main(["runs", "show", "nothing", *at]) == 2 and "holds no runs" in capsys.readouterr().err
 
 
 @pytest.mark.fault("R21")

@@ -124,6 +124,11 @@ class Member:
         return self._coordinator.stores if self._coordinator is not None else True
 
     @property
+    def ending(self) -> bool:
+        """Whether this coordinator is leaving the others."""
+        return self._ending.is_set()
+
+    @property
     def invitation(self) -> str:
         run = self._run
         return f"{self.join_url}&c={run.code_sha256[:PIN_CHARACTERS]}" if run is not None and self.join_url else self.join_url

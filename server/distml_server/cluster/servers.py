@@ -49,19 +49,26 @@ def shown(servers: list[str]) -> str:
 async def connect(servers: list[str], **how: Any) -> Client:
     """A connection that comes back by itself, to whichever server is there. Raises ClusterError when none answers at first."""
 
-    async def quiet(error: Exception) -> None:
-        """What fails is said by who needed it."""
+    refusals: list[str] = []
+
+    async def note(error: Exception) -> None:
+        """What fails is said by who needed it; but a server that wants a password hangs up, as one that is not there."""
+        if not refusals and "authorization" in str(error).lower():
+            refusals.append(str(error))
 
     client = Client()
     options: dict[str, Any] = {
         "reconnect_time_wait": AGAIN_S, "max_reconnect_attempts": -1, "ping_interval": 2, "max_outstanding_pings": 2,
     }  # fmt: skip
     asked = client.connect(
-        servers=servers, connect_timeout=2, error_cb=quiet, pending_size=PENDING_BYTES, name=NAME, **options, **how
+        servers=servers, connect_timeout=2, error_cb=note, pending_size=PENDING_BYTES, name=NAME, **options, **how
     )
     try:
         await asyncio.wait_for(asked, CONNECT_S)
     except (TimeoutError, OSError, NatsError) as error:
+        if refusals:
+            words = f"the NATS server at {shown(servers)} lets nobody in like this ({refusals[0]})"
+            raise ClusterError(f"{words}: give it its password, nats://USER:PASSWORD@HOST:PORT") from None
         raise ClusterError(
             f"no NATS server answers at {shown(servers)} ({type(error).__name__}): start one with `nats-server -js`"
         ) from None
