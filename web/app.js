@@ -12,7 +12,7 @@ import { loadingEngine, nothingKnown } from "./known.js";
 import { openPanels } from "./panels.js";
 import { Pilot } from "./pilot.js";
 import { isStatic } from "./place.js";
-import { fromEngine, fromRefusal } from "./problems.js";
+import { fromDoor, fromEngine, fromRefusal } from "./problems.js";
 import { RecipeList } from "./recipes.js";
 import { Runs } from "./runs.js";
 import { Scripts } from "./scripts.js";
@@ -182,8 +182,9 @@ function link(state) {
     if (known.train === "starting") known.train = "idle";
   }
   if (state.phase === "refused") {
+    pilot.forgetRun();
     panels.refused();
-    tell({ message: t("The coordinator did not let this tab in: {why}", { why: state.reason || t("the link is not valid") }), next: t("Ask for a fresh link, or open the link that the coordinator printed.") });
+    tell(fromDoor(state.reason));
   }
   draw();
 }

@@ -11,6 +11,18 @@ const AFTER_REFUSAL = new Map([
   ["busy", "Stop the run that is in progress first."],
 ]);
 
+/** What to try after the coordinator closed its door, by what it said then. */
+const AFTER_DOOR = new Map([
+  ["lets nobody else join", "Nothing is wrong with your link: reload this page when the host has unlocked joining."],
+  ["the host removed", "Ask the host about it: this tab takes part in nothing any more."],
+]);
+
+/** @param {string} why  the coordinator's words */
+export function fromDoor(why) {
+  const next = [...AFTER_DOOR].find(([words]) => why.includes(words))?.[1] ?? "Ask for a fresh link, or open the link that the coordinator printed.";
+  return { message: t("The coordinator did not let this tab in: {why}", { why: why || t("the link is not valid") }), next: t(next) };
+}
+
 /** @param {string} reason one stable word @param {string} detail @param {boolean} starting  it was a run that this tab asked for */
 export function fromRefusal(reason, detail, starting) {
   const change = starting && reason === "invalid" ? "Change what it names, in the recipe or in the fields beside it, and press Train again." : undefined;

@@ -112,7 +112,7 @@ export class View {
   invite(known) {
     const { role, run, joined } = known;
     const over = run !== null && !isActive(known);
-    const wanted = role === "worker" || (role === "host" && isActive(known) && !joined);
+    const wanted = known.link.phase !== "refused" && (role === "worker" || (role === "host" && isActive(known) && !joined));
     show("invite", wanted);
     if (!wanted) return;
     say("invite-title", this.inviteTitle(known, over));
@@ -150,7 +150,7 @@ export class View {
     const paused = runState(known) === "paused";
     const idle = known.train === "idle";
     const open = known.link.phase === "open";
-    enable("train", idle && !active && !known.problem?.fatal && known.engine.phase !== "cancelled");
+    enable("train", idle && !active && !known.problem?.fatal && known.engine.phase !== "cancelled" && known.link.phase !== "refused");
     enable("pause", active && idle && open);
     enable("step", idle && !known.problem?.fatal && known.engine.phase === "ready" && (active ? open && paused : !program));
     enable("stop", (active && open) || ["queued", "preparing", "scripting"].includes(known.train));
@@ -163,6 +163,7 @@ export class View {
   /** @param {Knowledge} known @param {boolean} active @param {import("./status.js").State} state */
   hint(known, active, state) {
     if (known.problem?.fatal) return t("The engine did not load: see the message above.");
+    if (known.link.phase === "refused") return ""; // the message above says it
     if (known.link.phase === "retry" || known.link.phase === "connecting") return t("Waiting for the coordinator: training needs its answer.");
     if (known.train === "queued") return t("Training starts as soon as the engine is ready. Stop takes that back.");
     if (known.train === "preparing") return t("Loading the recipe. Stop ends it if it hangs.");

@@ -193,6 +193,7 @@ class Book:
         elapsed = now - max(lease.issued_s, worker.free_since_s)
         self.pace.add(elapsed, lease.size)
         worker.answered(elapsed, lease.size, now)
+        worker.throughput.add(lease.size, lease.issued_s, now)
         self.tempo.add(elapsed, message.compute_s, lease.steps)
         worker.samples_per_s = None
         worker.contributed_s = worker.free_since_s = now

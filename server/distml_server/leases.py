@@ -18,6 +18,7 @@ NOISE_S = 0.01  # of a piece of work: what takes less takes so long
 ALIKE, LOG_ALIKE = 1.25, math.log(1.25)  # paces within this factor are the same: then who has done less comes first
 SHORT_S = float(ALIKE ** round(math.log(NOISE_S) / LOG_ALIKE))
 HEARD_S, HEARD_PIECES = 0.5, 10  # who has had nothing for so long, and so many times its piece, gets one all the same
+MEASURED_S = 2.0  # over how long a worker's speed is measured, for people
 WAITED_S, WAITED_STEPS = 0.25, 1.25  # and is waited for so long, or so many of the usual steps
 REMEMBERED, MISSED = 256, 8
 
@@ -44,6 +45,23 @@ class Lease:
     @property
     def size(self) -> int:
         return self.count * self.steps
+
+
+class Throughput:
+    """Samples a second, for people. Answers may come in bundles, so that the time between two of them tells nothing."""
+
+    def __init__(self) -> None:
+        self.per_s: float | None = None
+        self._samples, self._began_s, self._last_s = 0, 0.0, -math.inf
+
+    def add(self, samples: int, asked_s: float, now: float) -> None:
+        if asked_s - self._last_s > MEASURED_S:  # it had no work for a while
+            self._samples, self._began_s = 0, asked_s
+        self._samples, self._last_s = self._samples + samples, now
+        if (seconds := now - self._began_s) > 0 and (self.per_s is None or seconds >= MEASURED_S):
+            self.per_s = self._samples / seconds
+        if seconds >= MEASURED_S:
+            self._samples, self._began_s = 0, now
 
 
 class Pace:
@@ -104,6 +122,7 @@ class Worker:
     learnt_s: float = 0.0  # when something was last learnt of its pace
     thought_s: float | None = None  # its pace before work was taken from it of which it has said nothing yet
     pace: Pace = field(default_factory=lambda: Pace(QUICKLY))
+    throughput: Throughput = field(default_factory=Throughput)
 
     @property
     def answers(self) -> str:
@@ -125,7 +144,7 @@ class Worker:
     @property
     def rate(self) -> float | None:
         """Samples a second, for people: by itself, or of its shards."""
-        return self.samples_per_s or (1 / self.pace.mean_s if self.pace.mean_s else None)
+        return self.samples_per_s or self.throughput.per_s
 
     def forget(self, lease: Lease, reason: str) -> None:
         """Takes the lease away; a late answer to it is refused for `reason`."""

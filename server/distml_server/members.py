@@ -6,7 +6,7 @@ What they work on is the book's; a worker here loses its leases only by the hand
 from collections import Counter
 
 from .conduct import MOST_STRIKES, Conduct
-from .leases import QUICKLY, Pace, Worker
+from .leases import QUICKLY, Pace, Throughput, Worker
 
 REMEMBERED = 1000  # sessions of workers that left
 
@@ -25,7 +25,7 @@ class Members:
         self._left.clear()
         for worker in self.workers.values():
             worker.joined, worker.version, worker.shards_done, worker.contributed_s = False, -1, 0, None
-            worker.pace = Pace(QUICKLY)
+            worker.pace, worker.throughput = Pace(QUICKLY), Throughput()
             for lease in list(worker.leases.values()):
                 worker.forget(lease, "stale")
 
@@ -44,6 +44,7 @@ class Members:
         before = self._left.pop(session, None) if session else None
         if before is not None:
             found.shards_done, found.pace, found.contributed_s = before.shards_done, before.pace, before.contributed_s
+            found.throughput = before.throughput
         self.workers[worker] = found
 
     def go(self, worker: str) -> None:

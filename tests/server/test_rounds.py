@@ -796,3 +796,15 @@ def test_no_history_of_a_run_breaks_its_promises() -> None:
     checks = list(HealthCheck)
     how = settings(max_examples=settings().max_examples, stateful_step_count=40, deadline=None, suppress_health_check=checks)
     run_state_machine_as_test(Schedules, settings=how)
+
+
+def test_the_speed_that_people_see_is_not_that_of_answers_which_come_in_bundles() -> None:
+    world = World(steps=40, evaluate_every=100)
+    world.join("a")
+    for _ in range(20):  # a step of 8 samples each second, and both its shards at once
+        world.now += 1.0
+        for lease in world.leases("a"):
+            world.answer("a", lease)
+            world.now += 0.0005
+    assert world.rounds.workers["a"].shards_done == 40
+    assert world.rounds.workers["a"].rate == pytest.approx(8, rel=0.05)

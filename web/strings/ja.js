@@ -184,6 +184,8 @@ export const STRINGS = {
   "step {n}": "ステップ {n}",
   "Go on with it": "続きから",
   Forget: "忘れる",
+  "Nothing is wrong with your link: reload this page when the host has unlocked joining.": "リンクに問題はありません。ホストが参加を再開したら、このページを再読み込みしてください。",
+  "Ask the host about it: this tab takes part in nothing any more.": "ホストに尋ねてください。このタブはもう何にも参加していません。",
   "Begin at random instead": "ランダムな値から始める",
   "Choose a .safetensors file that was saved from the recipe in the editor.": "エディターのレシピから保存した .safetensors ファイルを選んでください。",
   "Change what it names, in the recipe or in the fields beside it, and press Train again.": "指摘されたものをレシピか横の欄で直し、もう一度「学習する」を押してください。",
