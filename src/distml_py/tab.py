@@ -197,6 +197,8 @@ class Tab:
         if run == self._run and self._training is not None and self._solo is None and self.ended is None:
             self._queue.clear()
             self._yield = False
+            if self._exchange.mode == "async":  # its coordinator may have gone back, and asks for work at the newest there are
+                self._weights, self._chain, self._held, self._loaded = {}, None, (-1, ""), -1
         else:
             self.leave()
             self._run, self._exchange = run, exchange_of(run.exchange)

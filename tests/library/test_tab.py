@@ -189,6 +189,21 @@ def test_weights_that_went_back_under_their_version_are_loaded_again() -> None:
     np.testing.assert_array_equal(frame.tensors[name], gradient[name])
 
 
+def test_after_a_new_connection_the_newest_weights_are_the_coordinators_which_may_have_gone_back() -> None:
+    """One that was killed goes on from what it had stored, and in async mode says of no work at which weights it is to be done."""
+    run = {"exchange": {"mode": "async", "codec": "fp16"}}
+    bench = Bench(**run)
+    bench.all()
+    bench.give_weights(5)
+    bench.give(run_of(bench.start, **run))
+    (join,) = bench.all()
+    assert isinstance(join.message, wire.Join) and join.message.version == -1
+    bench.give_weights(3)
+    bench.give(wire.Lease("a", 3, 3, "l", 0, 0, 4, 5.0, 1, True))
+    (answer,) = bench.all()
+    assert isinstance(answer.message, wire.Gradient) and answer.message.version == 3
+
+
 def test_work_whose_weights_never_came_is_left_to_others() -> None:
     bench = Bench()
     bench.all()
