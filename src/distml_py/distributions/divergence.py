@@ -1,4 +1,4 @@
-"""kl_divergence(p, q), in closed form, for pairs of one kind."""
+"""kl_divergence(p, q), in closed form, for pairs of one kind; see divergence_pairs.py for those of two."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from .continuous import EULER, Exponential, Gumbel, Laplace, Normal, Uniform
 from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import Distribution, Independent
+from .divergence_pairs import across
 from .exp_family import ExponentialFamily, bregman
 from .factors import half_log_det, solved
-from .gamma import Beta, Dirichlet, Gamma
+from .gamma import Beta, Dirichlet, Gamma, InverseGamma
 from .multivariate import LowRankMultivariateNormal, MultivariateNormal
-from .transformed import HalfNormal, LogNormal
+from .transformed import HalfCauchy, HalfNormal, LogNormal, TransformedDistribution
 
 Divergence = Callable[[Any, Any], Tensor]
 _registered: dict[tuple[type, type], Divergence] = {}  # what may change in this module, in one place
@@ -44,8 +45,10 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     if own is not None:
         return own(p, q)
     match p, q:
-        case LogNormal() | HalfNormal(), LogNormal() | HalfNormal() if type(p) is type(q):
+        case LogNormal() | HalfNormal() | HalfCauchy(), LogNormal() | HalfNormal() | HalfCauchy() if type(p) is type(q):
             return kl_divergence(p.base_dist, q.base_dist)
+        case InverseGamma(), InverseGamma():
+            return kl_divergence(p._gamma, q._gamma)
         case Normal(), Normal():
             ratio = (p.scale / q.scale) ** 2
             return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ratio.log())
@@ -76,8 +79,11 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
         case Independent(), Independent() if p.reinterpreted_batch_ndims == q.reinterpreted_batch_ndims:
             return p._added(kl_divergence(p.base_dist, q.base_dist))
     found = _of_counts(p, q)
+    found = across(p, q) if found is None else found
     if found is not None:
         return found
+    if isinstance(p, TransformedDistribution) and isinstance(q, TransformedDistribution) and p.transforms == q.transforms:
+        return kl_divergence(p.base_dist, q.base_dist)
     if isinstance(p, ExponentialFamily) and isinstance(q, ExponentialFamily):
         return bregman(p, q)
     raise UnsupportedError(

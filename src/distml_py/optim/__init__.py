@@ -9,6 +9,7 @@ from ..errors import RecipeError
 from ..missing import getter as _getter
 from ..tensor.arguments import guard_classes as _guard_classes
 from . import lr_scheduler
+from .adafactor import Adafactor
 from .adaptive import Adadelta, Adagrad, Adamax, NAdam, RAdam, RMSprop
 from .descent import SGD, Adam, AdamW
 from .optimizer import Group, Optimizer, Options
@@ -32,6 +33,6 @@ def from_config(config: Options, params: Iterable[Any]) -> Optimizer:
         raise RecipeError(f"optimizer {name} does not take these options: {error}") from None
 
 
-_guard_classes((*BY_NAME.values(), LBFGS))
+_guard_classes((*BY_NAME.values(), LBFGS, Adafactor))
 _guard_classes(value for value in vars(lr_scheduler).values() if isinstance(value, type))
 __getattr__ = _getter("torch.optim", globals())

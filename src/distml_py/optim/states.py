@@ -25,10 +25,13 @@ ORDERS = {
     "RAdam": "lr betas eps weight_decay maximize foreach capturable decoupled_weight_decay differentiable",
     "ASGD": "lr lambd alpha t0 weight_decay foreach maximize differentiable capturable",
     "Rprop": "lr etas step_sizes foreach maximize differentiable capturable",
+    "Adafactor": "lr beta2_decay eps d weight_decay foreach maximize",
     "SparseAdam": "lr betas eps maximize",
     "LBFGS": "lr max_iter max_eval tolerance_grad tolerance_change history_size line_search_fn",
 }
 
+
+FACTORS = {"row_var": -1, "col_var": -2}  # Adafactor's slots, and the dimension that they are means over
 
 Shown = list[tuple[Options, Tensor, int]]  # the slots whose step was shown, as what, and that tensor's version then
 
@@ -132,8 +135,12 @@ def slot(name: str, value: Any, tensor: Tensor) -> Any:
     if name == "step":
         return int(value.item())
     found = value if isinstance(value, Tensor) else Tensor(np.asarray(value))
-    if found.shape != tensor.shape:
-        raise ShapeError(f"optimizer state {name} has shape {found.shape}, its parameter {tensor.shape}")
+    wanted = list(tensor.shape)
+    if name in FACTORS and len(wanted) > 1:
+        wanted[FACTORS[name]] = 1
+    if found.shape != tuple(wanted):
+        factored = f" needs {tuple(wanted)}" if name in FACTORS else ""
+        raise ShapeError(f"optimizer state {name} has shape {found.shape}, its parameter {tensor.shape}{factored}")
     return found
 
 
