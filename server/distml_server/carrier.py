@@ -225,11 +225,11 @@ class Carrier:
 
     def _step(self, taken: dict[tuple[int, int], Taken], version: int, needed: set[int]) -> None:
         assert self.model is not None
-        before = self.sha256
+        before, steps = self.sha256, version - self.version
         self.apply(self.model, taken, sum(found.samples for found in taken.values()))
         self._publish(version, needed)
         parts = {unit: (found.samples, found.weight) for unit, found in taken.items()}
-        self._entry = ledger.committed(version, before, self.sha256, parts)
+        self._entry = ledger.committed(version, before, self.sha256, parts, steps)
 
     def _committed(self, version: int) -> None:
         assert self.rounds.run is not None

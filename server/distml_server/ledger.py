@@ -19,11 +19,14 @@ def adopted(step: int, sha256: str | None) -> Row:
     return {"step": step, "adopted": True, "weights_sha256": sha256}
 
 
-def committed(step: int, before: str | None, after: str | None, parts: Mapping[tuple[int, int], tuple[int, float]]) -> Row:
-    """parts: (step, shard) of the data -> samples and weight."""
+def committed(
+    step: int, before: str | None, after: str | None, parts: Mapping[tuple[int, int], tuple[int, float]], steps: int = 1
+) -> Row:
+    """parts: (step, shard) of the data -> samples and weight; steps: by so many it grew, in local mode more than one."""
     listed = [[*unit, samples, weight] for unit, (samples, weight) in sorted(parts.items())]
     samples = sum(samples for samples, _ in parts.values())
-    return {"step": step, "before": before, "weights_sha256": after, "samples": samples, "parts": listed}
+    row: Row = {"step": step, "before": before, "weights_sha256": after, "samples": samples, "parts": listed}
+    return row if steps == 1 else row | {"steps": steps}
 
 
 def faults(lines: Iterable[str]) -> list[str]:
@@ -64,7 +67,7 @@ def _faults(row: Row, step: int, before: tuple[int, str] | None, counted: dict[t
     found = []
     if before is None:
         found.append(f"step {step} has no weights before it")
-    elif step != before[0] + 1:
+    elif step - before[0] != row.get("steps", 1):
         found.append(f"step {step} comes after step {before[0]}")
     elif row.get("before") != before[1]:
         found.append(f"step {step} was made of other weights than step {before[0]} left")

@@ -82,6 +82,18 @@ CHAIN = [
     {"step": 2, "before": "b", "weights_sha256": "c", "samples": 4, "parts": [PART]},
     {"step": 9, "adopted": True, "weights_sha256": "d"},
 ]  # fmt: skip
+
+
+def test_a_round_of_local_steps_is_a_line_of_so_many_steps_and_others_are_still_missed() -> None:
+    rounds = [ledger.begun("a")]
+    for step, before, after in ((16, "a", "b"), (32, "b", "c"), (40, "c", "d")):
+        parts = {(step - 8, shard): (4, 1.0) for shard in range(2)}
+        rounds.append(ledger.committed(step, before, after, parts, 8 if step == 40 else 16))
+    assert ledger.faults(map(json.dumps, rounds)) == []
+    del rounds[2]
+    assert "line 3: step 40 comes after step 16" in ledger.faults(map(json.dumps, rounds))
+
+
 TAMPERED: dict[str, tuple[Callable[[list[dict[str, object]]], object], str]] = {
     "gap": (lambda rows: rows.pop(1), "step 2 comes after step 0"),
     "twice": (lambda rows: rows[2].update(parts=[[0, 1, 4, 1.0]]), "shard 1 of step 0 counts again; it did in step 1"),
