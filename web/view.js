@@ -29,6 +29,14 @@ export class View {
     this.announced = "";
     /** Whether what is printed was opened for the program that runs. */
     this.opened = false;
+    if (isStatic) this.alone();
+  }
+
+  /** Without a coordinator there are no others, nothing to lock, and no link to open. */
+  alone() {
+    show("workers-card", false);
+    say("about-page", t("The model is Python, and the arithmetic runs on this device alone."));
+    say("contacted", t("Raw data stays on this device; nothing is sent to anybody."));
   }
 
   /** @param {Knowledge} known */

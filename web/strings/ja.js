@@ -186,6 +186,8 @@ export const STRINGS = {
   Forget: "忘れる",
   "Nothing is wrong with your link: reload this page when the host has unlocked joining.": "リンクに問題はありません。ホストが参加を再開したら、このページを再読み込みしてください。",
   "Ask the host about it: this tab takes part in nothing any more.": "ホストに尋ねてください。このタブはもう何にも参加していません。",
+  "The model is Python, and the arithmetic runs on this device alone.": "モデルは Python で書かれ、計算はこの端末だけで行われます。",
+  "Raw data stays on this device; nothing is sent to anybody.": "データはこの端末に留まり、誰にも送られません。",
   "Begin at random instead": "ランダムな値から始める",
   "Choose a .safetensors file that was saved from the recipe in the editor.": "エディターのレシピから保存した .safetensors ファイルを選んでください。",
   "Change what it names, in the recipe or in the fields beside it, and press Train again.": "指摘されたものをレシピか横の欄で直し、もう一度「学習する」を押してください。",

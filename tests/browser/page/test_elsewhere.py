@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,6 +55,7 @@ def test_an_exported_site_trains_alone_and_asks_nobody_else(
     until_editor(page)
     until_state(page, "ready")
     expect(page.locator("#link")).to_have_text("Alone, without a coordinator")
+    assert not re.search("Lock the run|this coordinator|join link", page.locator("body").inner_text())
     page.get_by_label("Example", exact=True).select_option("digits_mlp")
     until(page, "distml.code().includes('multilayer')")
     train(page, 100_000)
