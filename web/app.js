@@ -50,7 +50,7 @@ let endTimer = 0;
 const scripts = new Scripts(known, engine, draw);
 const pilot = new Pilot({ known, engine, connection, recipes, scripts, weights: () => panels.weights(), runFrame: () => runFrame, tell, begun, restart: restartEngine, cleared, draw });
 const doors = new Doors(known, draw);
-const panels = openPanels({ known, engine, editor: view.editor, recipes, runs, scripts, pilot, token, tell, draw });
+const panels = openPanels({ known, engine, editor: view.editor, recipes, runs, curves: view.curves, scripts, pilot, token, tell, draw });
 
 window.distml = Object.freeze({ status, code: () => view.editor.code, ...panels.api });
 const clicks = { train: () => pilot.train(), pause: () => pilot.pause(), step: () => pilot.step(), stop: () => pilot.stop(), reset: () => pilot.reset(), join: () => pilot.join(), rest: () => pilot.rest(), leave: () => pilot.leave(), "boot-cancel": cancelBoot, "boot-again": restartEngine, "problem-retry": restartEngine };

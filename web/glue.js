@@ -2,7 +2,7 @@
 
 /** Python's side of engine_worker.js: frames become typed arrays and errors JSON here, so that no PyProxy is ever left over. */
 export const GLUE = `
-import gc, json, math, pathlib, platform, shutil, sys, time, traceback, zipfile
+import builtins, gc, json, math, pathlib, platform, shutil, sys, time, traceback, zipfile
 import numpy
 from pyodide.ffi import to_js
 from distml_py import browser, packages, safetensors
@@ -13,6 +13,11 @@ from distml_py.inspection import look as looked
 from distml_py.serialization import pytorch_snippet
 from distml_py.stand_in import execute, told
 from distml_py.tab import Tab
+
+def no_terminal(prompt=""):
+    raise RecipeError("input() asks at a terminal, and a tab has none: write the answer into the code")
+
+builtins.input = no_terminal
 
 def start(bridge, why, remembered, remember, alone, tested):
     global tab, driver

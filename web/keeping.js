@@ -4,7 +4,7 @@ const NAME = "distml.models";
 const STORE = "models";
 const MOST = 12;
 
-/** @typedef {{id?: number, name: string, code: string, seed: number, steps: number, step: number, when: number, accuracy: number | null, loss: number | null, weights: ArrayBuffer, points: import("./history.js").Point[]}} Kept */
+/** @typedef {{id?: number, run?: string, name: string, code: string, seed: number, steps: number, step: number, when: number, accuracy: number | null, loss: number | null, weights: ArrayBuffer, points: import("./history.js").Point[]}} Kept */
 
 /** @returns {Promise<IDBDatabase>} */
 function open() {

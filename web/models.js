@@ -103,7 +103,7 @@ export class Models {
       const bytes = await engine.ask("save", "safetensors", run.recipe);
       const status = known.coordinator ?? {};
       const { recipe, code, seed, steps } = run;
-      await keepModel({ name: recipe, code, seed, steps, step: status.step ?? steps, when: Date.now(), accuracy: status.test_accuracy ?? status.accuracy ?? null, loss: status.loss ?? null, weights: bytes, points: runs.current?.history.points ?? [] });
+      await keepModel({ run: run.run, name: recipe, code, seed, steps, step: status.step ?? steps, when: Date.now(), accuracy: status.test_accuracy ?? status.accuracy ?? null, loss: status.loss ?? null, weights: bytes, points: runs.current?.history.points ?? [] });
       this.list();
     } catch (error) {
       say("models-note", t("The model could not be kept in this browser: {why}", { why: String(error instanceof Error ? error.message : error) }));
@@ -127,8 +127,13 @@ export class Models {
     const item = make("li");
     const facts = [t("step {n}", { n: words.count(kept.step) }), kept.accuracy === null ? "" : words.percent(kept.accuracy), new Date(kept.when).toLocaleString(document.documentElement.lang)];
     const go = make("button", t("Go on with it"), "small");
+    const curve = make("button", t("Show its curve"), "small plain");
     const forget = make("button", t("Forget"), "small plain");
-    for (const button of [go, forget]) button.type = "button";
+    for (const button of [go, curve, forget]) button.type = "button";
+    curve.addEventListener("click", () => {
+      this.ship.runs.add(kept.run ?? `kept ${kept.id}`, kept.name, kept.points);
+      this.ship.curves.draw();
+    });
     forget.setAttribute("aria-label", t("Forget {name}", { name: kept.name }));
     go.addEventListener("click", async () => {
       if (isBusy(this.ship.known)) return say("model-loaded", t("A run is in progress. Stop it, then press “{button}” again.", { button: t("Go on with it") }));
@@ -140,7 +145,7 @@ export class Models {
       await forgetModel(/** @type {number} */ (kept.id));
       this.list();
     });
-    item.append(make("strong", kept.name), make("span", facts.filter(Boolean).join(" · "), "quiet"), go, forget);
+    item.append(make("strong", kept.name), make("span", facts.filter(Boolean).join(" · "), "quiet"), go, curve, forget);
     return item;
   }
 }

@@ -19,6 +19,7 @@ import { runState } from "./status.js";
  * @property {import("./editor.js").Editor} editor
  * @property {import("./recipes.js").RecipeList} recipes
  * @property {import("./runs.js").Runs} runs
+ * @property {import("./curves.js").Curves} curves
  * @property {import("./scripts.js").Scripts} scripts
  * @property {import("./pilot.js").Pilot} pilot
  * @property {string} token
@@ -38,6 +39,12 @@ export function openPanels(ship) {
   const tellAround = openEmbedded(ship);
   let shared = sharedCode();
   if (shared !== null) recipes.taken = true; // the first example must not replace it
+  for (const type of ["dragover", "drop"]) {
+    addEventListener(type, (event) => {
+      // beside its place a file is not taken; the browser would leave the page for it
+      if (/** @type {DragEvent} */ (event).dataTransfer?.types.includes("Files")) event.preventDefault();
+    });
+  }
   const link = /** @type {HTMLInputElement} */ (element("join-link"));
   link.addEventListener("focus", () => link.select());
   element("copy").addEventListener("click", () => copyOf(link.value, element("copy"), link));

@@ -30,6 +30,19 @@ export class Runs {
     if (this.all.length > MOST_RUNS) this.all.shift();
   }
 
+  /** A finished one beside the others; the current one stays the last. @param {string} run @param {string} label @param {import("./history.js").Point[]} points */
+  add(run, label, points) {
+    this.toggle(run, true);
+    const known = this.all.find((one) => one.run === run);
+    if (known && known.history.points.length < points.length) known.history.points = [...points]; // this page has not seen all of it
+    if (known) return;
+    const current = this.all.pop();
+    this.begin(run, label);
+    this.all[this.all.length - 1].history.points = [...points];
+    if (current) this.all.push(current);
+    if (this.all.length > MOST_RUNS) this.all.shift();
+  }
+
   /** @param {string} run @param {boolean} shown */
   toggle(run, shown) {
     for (const one of this.all) if (one.run === run) one.shown = shown;

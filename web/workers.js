@@ -31,11 +31,12 @@ export class WorkerList {
     const box = element("workers");
     box.classList.toggle("long", list.length > LONG); // rows out of sight are not laid out
     const gone = new Set(this.rows.keys());
+    const atWork = coordinator?.state === "training"; // else nobody has anything to say
     list.forEach((row, at) => {
       gone.delete(row.id);
       const item = this.rows.get(row.id) ?? this.make(row);
       if (box.children[at] !== item) box.insertBefore(item, box.children[at] ?? null);
-      fill(item, row, row.id === worker, role === "host");
+      fill(item, row, { own: row.id === worker, host: role === "host", atWork });
     });
     for (const id of gone) {
       this.rows.get(id)?.remove();
@@ -65,10 +66,12 @@ export class WorkerList {
   }
 }
 
-/** @param {HTMLLIElement} item @param {WorkerRow} row @param {boolean} own @param {boolean} host */
-function fill(item, row, own, host) {
-  item.classList.toggle("active", row.contributing);
-  const found = wordsOf(row, own);
+/** @typedef {{own: boolean, host: boolean, atWork: boolean}} Seen  own: this tab's row; host: seen by the host */
+
+/** @param {HTMLLIElement} item @param {WorkerRow} row @param {Seen} seen */
+function fill(item, row, { own, host, atWork }) {
+  item.classList.toggle("active", row.contributing && atWork);
+  const found = wordsOf(row, own, atWork);
   PARTS.forEach((part, at) => put(item.children[at], found[part]));
   const button = /** @type {HTMLButtonElement} */ (item.lastElementChild);
   button.hidden = !host || own;
@@ -82,9 +85,9 @@ function put(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** @param {WorkerRow} row @param {boolean} own */
-function wordsOf(row, own) {
-  const seen = row.last_seen_s > SILENT_S ? t("silent for {s} s", { s: Math.round(row.last_seen_s) }) : t(row.contributing ? "contributing" : "connected");
+/** @param {WorkerRow} row @param {boolean} own @param {boolean} atWork */
+function wordsOf(row, own, atWork) {
+  const seen = !atWork ? t("connected") : row.last_seen_s > SILENT_S ? t("silent for {s} s", { s: Math.round(row.last_seen_s) }) : t(row.contributing ? "contributing" : "connected");
   const rate = row.samples_per_s ? t("{n} samples/s", { n: words.count(Math.round(row.samples_per_s)) }) : "";
   const strikes = row.quarantined ? t("in quarantine, {n} refused", { n: row.strikes }) : row.strikes ? t("{n} refused", { n: row.strikes }) : "";
   return {

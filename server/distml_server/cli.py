@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--durability", type=_durability, metavar="S",
                        help="seconds of work a crash may cost (default 1); step: none, steps are stored first")  # fmt: skip
     serve.add_argument("--resume", nargs="?", const=True, metavar="RUN", help="go on with this run, or the newest, in --run-dir")
-    serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished")
+    serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished and stored")
     serve.add_argument("--local-worker-after", type=float, default=15.0, metavar="S",
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
     serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",

@@ -46,7 +46,7 @@ class ServeError(DistmlError, RuntimeError):
 
 
 def main(options: argparse.Namespace) -> int:
-    """Returns the exit code: with --exit, 1 when the run fails; a signal stores the run and ends with 0."""
+    """Returns the exit code: with --exit, 1 when the run fails or could not be stored; a signal stores the run and ends with 0."""
     folder = Path(options.run_dir)
     reach = listening.reach(options.host, options.lan)
     if options.lan:
@@ -202,7 +202,7 @@ async def _until_over(options: argparse.Namespace, coordinator: "Coordinator | M
     )
     if status["error"]:
         print(f"distml: {status['error']}", file=sys.stderr)
-    return 0 if status["state"] == "finished" else 1
+    return 0 if status["state"] == "finished" and coordinator.stores else 1
 
 
 def _open_run(options: argparse.Namespace, coordinator: Coordinator) -> None:

@@ -182,6 +182,7 @@ def test_no_request_leaves_the_origin_and_nothing_breaks_the_policy(context: Bro
         ("boom = undefined_name\n", "NameError: name 'undefined_name' is not defined"),
         ("boom = = 1\n", "SyntaxError"),
         ("import distml_py\ndistml_py.Tensor([[1.0, 2.0]]) @ distml_py.Tensor([[1.0, 2.0]])\n", "ShapeError"),
+        ("name = input('name? ')\n", "input() asks at a terminal, and a tab has none"),
     ],
 )
 @pytest.mark.ux(27)

@@ -237,6 +237,18 @@ def test_a_disk_with_no_room_left_costs_the_checkpoints_and_not_the_run(bench: B
     assert int(again.until(r"goes on at step (\d+)")) >= 5
 
 
+@pytest.mark.fault("R21")
+def test_who_waits_for_a_runs_end_hears_that_it_could_not_be_stored(bench: Bench) -> None:
+    server = bench.serve("--recipe", bench.recipe(sleep_s=0.005, checkpoint_every=5), "--steps", "200", "--exit")
+    link = join_link(server)
+    bench.worker(link)
+    wait(lambda: status(link)["step"] >= 10, server)
+    most = len(server.text) + 400  # what is printed is a file as well
+    subprocess.run(["prlimit", f"--pid={server.process.pid}", f"--fsize={most}:"], check=True)
+    assert server.process.wait(60) == 1
+    assert "finished: step 200" in server.text and "distml: cannot" in server.text
+
+
 def memory_mb(process: Process) -> float:
     text = Path(f"/proc/{process.process.pid}/status").read_text()
     return int(text.split("VmRSS:")[1].split()[0]) / 1024

@@ -183,6 +183,7 @@ export const STRINGS = {
   "The model could not be kept in this browser: {why}": "モデルをこのブラウザーに保存できませんでした：{why}",
   "step {n}": "ステップ {n}",
   "Go on with it": "続きから",
+  "Show its curve": "曲線を表示",
   Forget: "忘れる",
   "Nothing is wrong with your link: reload this page when the host has unlocked joining.": "リンクに問題はありません。ホストが参加を再開したら、このページを再読み込みしてください。",
   "Ask the host about it: this tab takes part in nothing any more.": "ホストに尋ねてください。このタブはもう何にも参加していません。",

@@ -101,6 +101,16 @@ def test_a_model_kept_in_the_browser_goes_on_after_a_reload(desk: Desk) -> None:
     until_editor(page)
     until_state(page, "ready", "finished")
     until(page, "document.querySelectorAll('#kept li').length >= 1", 20)
+    page.get_by_text("The charts as a table").click()
+    assert page.locator("#table-rows tr").count() <= 1, "this page has not seen the run"
+    page.get_by_role("button", name="Show its curve").first.click()
+    until(page, "document.querySelectorAll('#table-rows tr').length > 1", 5)
+    prevented = page.evaluate("""() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["x"], "x.safetensors"));
+        return !document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    }""")
+    assert prevented, "a file that is dropped beside its place does not take the page away"
     page.get_by_role("button", name="Go on with it").first.click()
     expect(page.locator("#model-loaded")).to_contain_text("digits_mlp fits", timeout=30_000)
     train(page, 3)
