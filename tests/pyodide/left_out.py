@@ -30,7 +30,21 @@ LEFT_OUT = {
     "test_attention.py::test_second_derivatives_are_pytorchs": "it asks PyTorch for one of its ways to compute (sdpa_kernel)",
     "test_attention.py::test_nothing_attends_to_nothing": "PyTorch alone says what a maximum of nothing is there",
     "test_tensor.py::test_an_index_computed_on_the_way_is_checked_when_it_is_read": "a GPU reads NaN there and cannot raise",
+    **{
+        f"test_indices_against_torch.py::{name}": "a GPU reads NaN there, or writes nothing, and cannot raise"
+        for name in (
+            "test_a_key_means_what_it_means_in_pytorch[write-a computed number-nothing]",
+            "test_reading_by_numbers_and_by_nothing[t.take_along_dim(x, i)-number-matrix]",
+            "test_reading_by_numbers_and_by_nothing[x.take(i)-number-matrix]",
+            "test_reading_by_numbers_and_by_nothing[x.scatter(0, i, 2.)-nothing-matrix]",
+            "test_reading_by_numbers_and_by_nothing[x.index_fill(0, i, 3.)-nothing-number]",
+        )
+    },
+    "test_indices_against_torch.py::test_a_key_means_what_it_means_in_pytorch[change_what_is_read-a computed number-a matrix]": (
+        "what a GPU has computed makes no view: the host does not know where it would be"
+    ),
     "test_storage.py::test_devices_are_accepted_and_compared": "it asks for the name cpu, and a tab computes on webgl",
+    "test_storage.py::test_numbers_in_a_list_have_their_dtypes": "it is about float64, too, which WebGL2 has not",
     "test_storage.py::test_what_does_not_fit_into_32_bits_is_an_error_and_does_not_wrap": "a GPU wraps there and cannot raise",
     "test_smaller_modules.py::test_numbers_of_samples_have_pytorchs_dtypes": "it is about float64, too, which WebGL2 has not",
     "test_data.py::test_a_sampler_of_ten_thousand_million_draws_as_it_goes": "a tab's Python has lengths of 32 bits",

@@ -197,13 +197,14 @@ def test_two_hundred_rows_of_workers_change_without_jank(desk: Desk) -> None:
         const times = [];
         for (let turn = 0; turn < 20; turn++) {
             const began = performance.now();
-            list.show({coordinator: {state: "training", worker_list: rows(turn), workers: 200, locked: false}, worker: "w0", role: "host"});
+            list.show({coordinator: {state: "training", worker_list: rows(turn), workers: 200, locked: false},
+                worker: "w0", role: "host"});
             document.body.getBoundingClientRect();
             times.push(performance.now() - began);
         }
         const shown = document.querySelectorAll('#workers li').length;
         const silent = document.querySelectorAll('#workers li')[5].textContent;
-        list.show({coordinator: {state: "finished", worker_list: rows(20), workers: 200, locked: false}, worker: "w0", role: "host"});
+        list.show({coordinator: {state: "finished", worker_list: rows(20), workers: 200}, worker: "w0", role: "host"});
         const over = document.querySelectorAll('#workers li')[5].textContent;
         list.show({coordinator: {worker_list: [], workers: 0, locked: false}, worker: "w0", role: "host"});
         return {shown, silent, over, median: times.sort((a, b) => a - b)[10]};
