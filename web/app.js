@@ -3,6 +3,7 @@
 import { AloneLink } from "./alone_link.js";
 import { Doors } from "./doors.js";
 import { fits, naming, pinFromAddress } from "./consent.js";
+import { earlierPoints } from "./earlier.js";
 import { element } from "./elements.js";
 import { Engine } from "./engine.js";
 import { startedAhead } from "./first_engine.js";
@@ -231,6 +232,7 @@ function takeRun(header, data) {
     recipes.show(header);
     panels.invited();
     consentTo(header);
+    if (known.train !== "starting" && !isStatic) takeEarlier(header.run);
   }
   if (known.train === "starting") {
     known.train = "idle";
@@ -238,6 +240,12 @@ function takeRun(header, data) {
   }
   pilot.handRun();
   draw();
+}
+
+/** A page that comes later sees the curve from its beginning, too. @param {string} run */
+async function takeEarlier(run) {
+  const points = await earlierPoints(run, token);
+  if (runs.all.find((one) => one.run === run)?.history.before(points)) view.curves.changed();
 }
 
 /** A worker runs what its person has seen and clicked for: other code waits for another click. @param {{code_sha256: string}} run */

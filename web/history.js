@@ -79,6 +79,15 @@ export class History {
     this.points = this.points.filter((point, i) => i % 2 === 0 || point.val_loss !== null || point.accuracy !== null);
   }
 
+  /** Puts what is older than the first point before it. Returns whether there was any. @param {Point[]} points */
+  before(points) {
+    const first = this.points[0]?.step ?? Infinity;
+    const older = points.filter(({ step }) => step < first);
+    this.points.unshift(...older);
+    if (this.points.length > MOST_POINTS) this.thin();
+    return older.length > 0;
+  }
+
   /** @param {"loss" | "val_loss" | "accuracy" | "train_accuracy"} measure @returns {(number | null)[]} */
   column(measure) {
     return this.points.map((point) => point[measure]);

@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from .access import Access, host_name, is_v6
 from .addresses import owner_of
 from .assets import read_lock, shipped_folder
 from .coordinator import START_BYTES, Coordinator
+from .curve import Curve
 from .departures import watched
 from .files import IMMUTABLE, Handler, bytes_of, file_of, folder_of
 from .listening import WAITING
@@ -85,6 +86,7 @@ def create_app(
         return _json(request, coordinator.status())
 
     _add_health(app, coordinator, may_read)
+    _add_curve(app, coordinator, may_read)
 
     async def qr(request: web.Request) -> web.StreamResponse:
         """The join link as rows of 0 and 1 with their quiet zone: for the projector, which a host opens."""
@@ -153,6 +155,23 @@ def _by_code(access: Access, spoken: Spoken) -> Handler:
         return web.json_response({"token": access.worker_token})
 
     return by_code
+
+
+def _add_curve(app: web.Application, coordinator: "Coordinator | Member", may_read: Callable[[web.Request], bool]) -> None:
+    curve = Curve()
+
+    async def following(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(curve.follow(lambda: coordinator.status(0)))
+        yield
+        task.cancel()
+
+    async def points(request: web.Request) -> web.StreamResponse:
+        if not may_read(request):
+            raise web.HTTPUnauthorized(text="with --lan the curve needs the header `Authorization: Bearer TOKEN`")
+        return _json(request, {"run": curve.run, "points": curve.points})
+
+    app.cleanup_ctx.append(following)
+    app.router.add_get("/api/curve", points)
 
 
 def _add_health(app: web.Application, coordinator: "Coordinator | Member", may_read: Callable[[web.Request], bool]) -> None:

@@ -226,7 +226,7 @@ async def test_beyond_the_number_of_all_connections_new_ones_are_refused_and_old
 @pytest.mark.fault("S7")
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_another_sites_page_cannot_change_anything_by_a_request(served: Served, method: str) -> None:
-    for path in ("/", "/ws", "/api/status", "/api/info", "/api/qr", "/metrics", "/healthz", "/recipes/index.json"):
+    for path in ("/", "/ws", "/api/status", "/api/curve", "/api/info", "/api/qr", "/metrics", "/healthz", "/recipes/index.json"):
         async with served.client.request(method, served.url + path, headers=EVIL, data="x") as answer:
             assert answer.status in (403, 404, 405)
             assert "Access-Control-Allow-Origin" not in answer.headers and "Set-Cookie" not in answer.headers

@@ -408,7 +408,7 @@ async def test_another_name_for_this_machine_is_not_answered(served: Served) -> 
         async with served.client.get(served.url + path, headers={"Host": "rebound.example"}) as response:
             assert response.status == 421
     known = {"Host": "classroom.test:80"}
-    for path, status in (("/healthz", 200), ("/api/status", 401), ("/metrics", 401)):
+    for path, status in (("/healthz", 200), ("/api/status", 401), ("/api/curve", 401), ("/metrics", 401)):
         async with served.client.get(served.url + path, headers=known) as response:
             assert response.status == status
 

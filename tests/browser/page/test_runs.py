@@ -60,6 +60,25 @@ def test_a_seed_stands_for_one_curve_and_another_seed_for_another(
     assert curves[0] == curves[1] != curves[2]
 
 
+@pytest.mark.ux(4, 20)
+def test_a_page_that_comes_later_sees_the_curve_from_its_beginning(context: BrowserContext, coordinator: Coordinator) -> None:
+    page = opened(context, coordinator)
+    train(page, 100_000)
+    until(page, "(distml.status().step ?? 0) >= 300", 60)
+    later = context.new_page()
+    later.goto(coordinator.host_link)
+    later.get_by_text("The charts as a table").click()
+    first = "parseInt(document.querySelector('#table-rows td')?.textContent.replaceAll(',', '') ?? '1000000000')"
+    until(later, f"{first} < 100", 20)
+    before = later.locator("#table-rows tr").count()
+    assert before > 3
+    later.close()
+    page.reload()  # the run's own page, too
+    until_editor(page)
+    page.get_by_text("The charts as a table").click()
+    until(page, f"{first} < 100", 20)
+
+
 @pytest.mark.ux(5, 37)
 def test_the_last_five_runs_lie_over_each_other_and_each_can_be_hidden(context: BrowserContext, coordinator: Coordinator) -> None:
     page = opened(context, coordinator)
