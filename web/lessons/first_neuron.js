@@ -46,7 +46,7 @@ export const FIRST_NEURON = {
     },
     {
       text: "The learning rate says how far the weights move in a step. Set it to 0.01 with the control beside the code, watch the code change with it, and train again: the curve falls much more slowly.",
-      done: ({ ship, status }) => /lr=0?\.01\b/.test(ship.editor.code) && status.state === "finished" && status.recipe === "first_neuron" && ship.runs.all.length > 1,
+      done: ({ known, status }) => /lr=0?\.01\b/.test(known.run?.code ?? "") && status.state === "finished" && status.recipe === "first_neuron",
     },
     {
       text: "Both runs stay in the chart, each in a colour of its own. That is how people find good settings: change one thing, and compare. You have trained your first neuron.",
