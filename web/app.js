@@ -24,7 +24,7 @@ import { startTheme } from "./theme.js";
 import { View } from "./view.js";
 
 const DRAW_EVERY_MS = 150; // whatever happens
-const NUMBERS_EVERY_MS = 330; // what a run reports of itself: nobody reads more than three numbers a second, and each lays the page out anew
+const NUMBERS_EVERY_MS = 450; // what a run reports of itself: nobody reads more than two numbers a second, and each lays the page out anew
 const DRAW_SOON_MS = 20;
 const WITH_CURVES_MS = 100; // what is due so soon is drawn with the curves
 const LONGEST_SHOW_MS = 1000; // the engine's download waits so long for the first screen

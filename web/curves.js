@@ -8,6 +8,7 @@ import * as words from "./words.js";
 const LAST_ROWS = 24;
 const LEAST_MS = 110; // between two drawings: nine a second are more than enough
 const SOON_MS = 20;
+const LABEL_MS = 1000; // nobody hears a chart more often, and each change has the browser look at the whole page
 
 /** @typedef {import("./runs.js").Shelved} Shelved */
 
@@ -17,6 +18,7 @@ export class Curves {
     this.runs = runs;
     this.drawnAt = 0;
     this.timer = 0;
+    this.labelTimer = 0;
     /** What else is to be drawn can be drawn now: the browser paints once for both. */
     this.onDraw = () => {};
     this.loss = new Chart({ box: element("loss-chart"), format: (value) => String(+value.toPrecision(3)), range: (_, most) => [0, most > 0 ? most * 1.05 : 1] });
@@ -47,11 +49,12 @@ export class Curves {
     this.loss.show(...joined(shown, (run) => lossLines(run, several, smoothing)), this.log.checked);
     this.accuracy.show(...joined(shown, (run) => accuracyLines(run, several)));
     this.showKeys();
-    this.label();
+    this.labelTimer ||= setTimeout(() => this.label(), LABEL_MS);
     this.table();
   }
 
   label() {
+    this.labelTimer = 0;
     const points = this.runs.current?.history.points ?? [];
     const last = points.at(-1);
     const evaluated = points.findLast((point) => point.val_loss !== null);

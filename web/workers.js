@@ -74,7 +74,7 @@ function fill(item, row, { own, host, atWork }) {
   const found = wordsOf(row, own, atWork);
   PARTS.forEach((part, at) => put(item.children[at], found[part]));
   const button = /** @type {HTMLButtonElement} */ (item.lastElementChild);
-  button.hidden = !host || own;
+  if (button.hidden !== (!host || own)) button.hidden = !host || own;
   put(button, t("Remove"));
   const label = t("Remove {name}", { name: row.name });
   mark(button, "aria-label", label);
