@@ -95,9 +95,9 @@ export class Curves {
   }
 
   table() {
-    const current = this.runs.current;
-    if (!current || !(/** @type {HTMLDetailsElement} */ (element("table")).open)) return;
-    const rows = current.history.sample(LAST_ROWS).map((point) => {
+    if (!(/** @type {HTMLDetailsElement} */ (element("table")).open)) return;
+    const points = this.runs.current?.history.sample(LAST_ROWS) ?? [];
+    const rows = points.map((point) => {
       const row = document.createElement("tr");
       for (const text of [words.count(point.step), words.loss(point.loss), words.loss(point.val_loss), words.percent(point.train_accuracy), words.percent(point.accuracy)]) {
         row.insertCell().textContent = text;

@@ -230,6 +230,7 @@ def test_runs_are_laid_over_each_other_and_reset_forgets_them(page: Page) -> Non
     page.get_by_role("button", name="Reset").click()
     until(page, "distml.status().run === null && distml.status().state === 'ready'", 10)
     assert page.locator("#n-step").inner_text() == "–" and page.locator("#run-keys input").count() == 0
+    assert page.locator("#table-rows tr").count() == 0, "the table forgets with the charts"
 
 
 def test_a_language_model_writes_while_it_trains(page: Page) -> None:
