@@ -1,6 +1,6 @@
 // The list of workers, as the coordinator tells it; this tab's own row comes first. Rows are kept and changed in place.
 
-import { element, mark, say, show } from "./elements.js";
+import { element, mark, say, show, write } from "./elements.js";
 import { t } from "./strings.js";
 import * as words from "./words.js";
 
@@ -72,17 +72,13 @@ export class WorkerList {
 function fill(item, row, { own, host, atWork }) {
   item.classList.toggle("active", row.contributing && atWork);
   const found = wordsOf(row, own, atWork);
-  PARTS.forEach((part, at) => put(item.children[at], found[part]));
+  PARTS.forEach((part, at) => write(item.children[at], found[part]));
   const button = /** @type {HTMLButtonElement} */ (item.lastElementChild);
-  if (button.hidden !== (!host || own)) button.hidden = !host || own;
-  put(button, t("Remove"));
+  const hidden = !host || own;
+  if (button.hidden !== hidden) button.hidden = hidden;
+  write(button, t("Remove"));
   const label = t("Remove {name}", { name: row.name });
   mark(button, "aria-label", label);
-}
-
-/** @param {Element} node @param {string} text */
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
 
 /** @param {WorkerRow} row @param {boolean} own @param {boolean} atWork */

@@ -36,8 +36,8 @@ class Curve:
             self.points[-1] |= found
         if len(self.points) > MOST:
             evaluated = [any(one[name] is not None for name in EVALUATED) for one in self.points]
-            self.points = [one for at, one in enumerate(self.points) if at % 2 == 0 or evaluated[at]]
-            del self.points[:-MOST]
+            kept = [one for at, one in enumerate(self.points) if at % 2 == 0 or evaluated[at]]
+            self.points = kept if len(kept) <= MOST else self.points[::2]  # a quick run is evaluated at each look
 
     async def follow(self, status: Callable[[], Mapping[str, Any]]) -> None:
         while True:

@@ -57,18 +57,21 @@ class Tab:
         self._queue: deque[Work] = deque()
         self._work: Work | None = None  # in progress
         self._losses = 0  # of the GPU, since the last work that went well
-        self._weights: dict[int, Mapping[str, np.ndarray]] = {}
-        self._loaded = -1  # the version the model holds; -1: none of the run's
         self._exchange = Exchange()
         self._uplink: Uplink | None = None
-        self._held = (-1, "")  # the newest weights, as Join names them
-        self._chain: Chain | None = None
+        self._forget_weights()
         self._asked = False  # for whole weights, which have not come yet
         self._solo: Stepping | None = None
         self._start: wire.Frame | None = None
         self._yield = False
         self._raise: Exception | None = None
         self._report: dict[str, Any] = {}
+
+    def _forget_weights(self) -> None:
+        self._weights: dict[int, Mapping[str, np.ndarray]] = {}
+        self._loaded = -1  # the version the model holds; -1: none of the run's
+        self._held = (-1, "")  # the newest weights, as Join names them
+        self._chain: Chain | None = None
 
     @property
     def busy(self) -> bool:
@@ -198,7 +201,7 @@ class Tab:
             self._queue.clear()
             self._yield = False
             if self._exchange.mode == "async":  # its coordinator may have gone back, and asks for work at the newest there are
-                self._weights, self._chain, self._held, self._loaded = {}, None, (-1, ""), -1
+                self._forget_weights()
         else:
             self.leave()
             self._run, self._exchange = run, exchange_of(run.exchange)

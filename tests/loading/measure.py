@@ -19,6 +19,7 @@ from slow_line import SlowLine
 from snapshot import compare
 
 WARM_S, COLD_S, SCREEN_S = 4.0, 30.0, 1.0  # the bars of --check
+BARS = {("screen", "cold"): SCREEN_S, ("loss", "cold"): COLD_S, ("loss", "warm"): WARM_S}
 VISIT = """async () => {
     const passed = () => performance.now() / 1000;
     const until = async (holds) => { while (!holds()) await new Promise((go) => setTimeout(go, 5)); return passed(); };
@@ -131,12 +132,9 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 def missed(found: dict[str, Any]) -> list[str]:
     """The bars that are not reached; of several visits the best counts: what else a machine does only adds to one."""
-    best = {
-        f"{name}, {kind}": min(one[what] for one in found["fast"][kind])
-        for name, kind, what in (("first screen", "cold", "screen"), ("first loss", "cold", "loss"), ("first loss", "warm", "loss"))
-    }
-    bars = [(name, best[name], most) for name, most in zip(best, (SCREEN_S, COLD_S, WARM_S), strict=True)]
-    return [f"{name}: {found:.2f} s, at most {most} s" for name, found, most in bars if found > most]
+    best = {(what, kind): min(one[what] for one in found["fast"][kind]) for what, kind in BARS}
+    late = [one for one, most in BARS.items() if best[one] > most]
+    return [f"first {what}, {kind}: {best[what, kind]:.2f} s, at most {BARS[what, kind]} s" for what, kind in late]
 
 
 def main() -> int:

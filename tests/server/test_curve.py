@@ -41,3 +41,11 @@ def test_a_long_run_keeps_its_shape_and_its_evaluations_in_so_many_points() -> N
         assert len(curve.points) <= MOST
     assert {point["step"] for point in curve.points if point["val_loss"] is not None} == set(range(500, 5 * MOST, 500))
     assert steps(curve) == sorted(steps(curve)) and steps(curve)[0] < 10 and steps(curve)[-1] > 5 * MOST - 20
+
+
+def test_a_run_that_is_evaluated_at_each_look_keeps_its_beginning() -> None:
+    curve = Curve()
+    for step in range(1, 5 * MOST):
+        curve.add(told(step, val_loss=1 / step, accuracy=0.5))
+        assert len(curve.points) <= MOST
+    assert steps(curve)[0] == 1 and steps(curve)[-1] > 5 * MOST - 20
