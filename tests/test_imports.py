@@ -38,7 +38,7 @@ LISTING = [
     ["nn/functional"],
     ["nn", "optim", "data", "distributions"],
     ["serialization"],
-    ["onnx"],
+    ["onnx", "encoders"],
     ["recipe", "models", "utils", "uplink", "optim/swa_utils"],
     ["torchvision", "stepping"],
     ["stand_in"],

@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
                        help="seconds of work a crash may cost (default 1); step: none, steps are stored first")  # fmt: skip
     serve.add_argument("--resume", nargs="?", const=True, metavar="RUN", help="go on with this run, or the newest, in --run-dir")
     serve.add_argument("--exit", action="store_true", help="end with code 0 when the run is finished and stored")
-    serve.add_argument("--local-worker-after", type=float, default=15.0, metavar="S",
+    serve.add_argument("--local-worker-after", type=_wait, default=15.0, metavar="S",
                        help="with --exit: start a worker here when none has joined for S seconds (default 15)")  # fmt: skip
     serve.add_argument("--with", action="append", default=[], dest="packages", metavar="PACKAGE",
                        help="a pure-Python package that recipes may import: a name, name==version, or a wheel's path")  # fmt: skip
@@ -68,13 +68,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _durability(text: str) -> float:
-    try:
-        seconds = 0.0 if text == "step" else float(text)
-    except ValueError:
-        seconds = -1.0
+    seconds = _seconds(text)
     if text != "step" and not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"step, or seconds above 0 and up to 3600, got {text!r}")
+    return 0.0 if text == "step" else seconds
+
+
+def _wait(text: str) -> float:
+    seconds = _seconds(text)
+    if not 0 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"seconds from 0 to 86400, got {text!r}")
     return seconds
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return -1.0
 
 
 def _add_others(commands: Any) -> None:

@@ -91,25 +91,25 @@ class TopK:
     def __init__(self, fraction: float = UP_FRACTION) -> None:
         self.fraction = fraction
 
+    def count(self, size: int, progress: float, steps: int) -> int:
+        """How many of `size` numbers are sent."""
+        fraction = max(self.fraction * steps**WIDER, WARM_FRACTION * 0.5 ** (progress / WARM_HALF))
+        return min(max(1, round(fraction * size)), size)
+
     def encode(self, vector: np.ndarray, progress: float = 1.0, steps: int = 1) -> dict[str, np.ndarray]:
         vector = _finite(vector, "the vector")
-        fraction = max(self.fraction * steps**WIDER, WARM_FRACTION * 0.5 ** (progress / WARM_HALF))
-        count = min(max(1, round(fraction * vector.size)), vector.size)
+        count = self.count(vector.size, progress, steps)
         places = np.sort(np.argpartition(np.abs(vector), vector.size - count)[vector.size - count :])
         values, scales = _quantised(vector[places])
-        gaps = np.diff(places, prepend=-1) - 1
-        lengths = gaps // ESCAPE + 1
-        coded = np.full(int(lengths.sum()), ESCAPE, np.uint8)
-        coded[np.cumsum(lengths) - 1] = gaps % ESCAPE
-        return {PREFIX + "gaps": coded, PREFIX + "values": values, PREFIX + "scales": scales}
+        return {PREFIX + "gaps": gaps(places), PREFIX + "values": values, PREFIX + "scales": scales}
 
     def decode(self, parts: Parts, size: int) -> np.ndarray:
         count = parts[PREFIX + "values"].size if PREFIX + "values" in parts else 0
-        gaps, values, scales = _parts(
+        coded, values, scales = _parts(
             parts, gaps=("u1", None), values=("u1", count), scales=("<f4", -(-count // BLOCK))
         )  # fmt: skip
-        last = gaps < ESCAPE
-        places = np.cumsum(gaps, dtype=np.int64)[last] + np.arange(int(last.sum()))
+        last = coded < ESCAPE
+        places = np.cumsum(coded, dtype=np.int64)[last] + np.arange(int(last.sum()))
         if not 1 <= count <= size or len(places) != count or not last[-1] or places[-1] >= size:
             raise FormatError(f"the parts of topk are {count} numbers at rising places below {size}; these are not")
         vector = np.zeros(size, np.float32)
@@ -119,6 +119,15 @@ class TopK:
 
 UP: dict[str, Codec] = {codec.name: codec for codec in (Fp32(), Fp16(), Int8(), TopK())}
 DOWN: dict[str, Codec] = UP | {"topk": TopK(DOWN_FRACTION)}
+
+
+def gaps(places: np.ndarray) -> np.ndarray:
+    """Rising places as topk writes them."""
+    steps = np.diff(places, prepend=-1) - 1
+    lengths = steps // ESCAPE + 1
+    coded = np.full(int(lengths.sum()), ESCAPE, np.uint8)
+    coded[np.cumsum(lengths) - 1] = steps % ESCAPE
+    return coded
 
 
 def _quantised(vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

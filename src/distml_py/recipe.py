@@ -152,9 +152,20 @@ class Training:
         empty = {name: zeros(parameter.shape) for name, parameter in self.parameters.items() if name not in sums}
         return value, {name: (sums | empty)[name] for name in self.parameters}
 
-    def local(self, step: int, steps: int, start: int, count: int) -> tuple[float, dict[str, Tensor]]:
-        """(mean loss, weights before less weights after): the optimizer's steps on these samples of as many global batches."""
-        before = {name: Tensor(array) for name, array in self.weights().items()}
+    def local(self, step: int, steps: int, start: int, count: int, ahead: Tensor | None = None) -> tuple[float, dict[str, Tensor]]:
+        """(mean loss, weights before less weights after): the optimizer's steps on these samples of as many global batches.
+
+        ahead: one after another, what is taken from the weights before.
+        """
+        before = {name: Tensor(parameter.node) for name, parameter in self.parameters.items()}
+        if ahead is not None:
+            parts = ahead.split([parameter.numel() for parameter in self.parameters.values()])
+            before = {name: old - part.reshape(old.shape) for (name, old), part in zip(before.items(), parts, strict=True)}
+        engine.realize([old.node for old in before.values()])
+        if ahead is not None:
+            with no_grad():
+                for name, parameter in self.parameters.items():
+                    parameter.copy_(before[name])
         losses, cpu_ops = [], 0
         for number in range(step, step + steps):
             loss = self._measured(number, start, count, self._first if number == step else self._step)

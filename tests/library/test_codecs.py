@@ -1,17 +1,16 @@
 """Codecs: their bytes, what they keep, that nothing is lost for good, and what decode() refuses. uplink's tensors agree."""
 
 import gc
-import zlib
 
 import numpy as np
 import pytest
 
-from distml_py import Tensor, codecs, engine
+from distml_py import Tensor, codecs, encoders, engine
 from distml_py.codecs import DOWN, PREFIX, UP, Feedback, TopK
 from distml_py.errors import FormatError, NonFiniteError
 from distml_py.graph import Node
-from distml_py.manifest import Manifest, rolling
-from distml_py.uplink import Uplink, quantise
+from distml_py.manifest import Manifest
+from distml_py.uplink import Uplink
 
 VECTOR = np.array([0.5, -1.0, 0.0, 127.0, 3.25, -126.0], np.float32)
 
@@ -148,25 +147,68 @@ def test_a_scale_that_is_no_number_is_refused(scale: float) -> None:
 # ---------------------------------------------------------------- in tensors
 
 
-@pytest.mark.parametrize("size", [1, 5, 256, 1030])
-def test_quantising_in_tensors_is_the_codec_bit_by_bit_on_numpy(size: int) -> None:
+@pytest.mark.parametrize(("progress", "steps"), [(0.0, 1), (0.04, 1), (1.0, 1), (1.0, 16)])
+@pytest.mark.parametrize("size", [1, 2, 5, 255, 256, 257, 1030, 7178])
+@pytest.mark.parametrize("name", ["fp16", "int8", "topk"])
+def test_encoding_in_tensors_is_the_codec_bit_by_bit_on_numpy(name: str, size: int, progress: float, steps: int) -> None:
     vector = np.random.default_rng(size).standard_normal(size).astype(np.float32)
     vector[: size // 3] = 0
-    words, scales, rest = quantise(Tensor(vector))
-    parts = UP["int8"].encode(vector)
-    assert words.numpy().astype("<i4").view(np.uint8)[:size].tobytes() == parts[PREFIX + "values"].tobytes()
-    assert scales.numpy().tobytes() == parts[PREFIX + "scales"].tobytes()
-    assert np.array_equal(rest.numpy(), vector - UP["int8"].decode(parts, size))
+    way, wanted = Uplink(name, Manifest({"w": (size,)}), True), UP[name].encode(vector, progress, steps)
+    found = way.encode("", {"w": Tensor(vector)}, progress, steps)
+    assert list(found) == list(wanted)
+    assert all(found[part].tobytes() == array.tobytes() and found[part].dtype == array.dtype for part, array in wanted.items())
+    assert way._rest is not None and np.array_equal(way._rest.numpy(), vector - UP[name].decode(wanted, size))
 
 
-def test_a_gpus_way_up_sends_what_a_hosts_does_and_takes_back_what_was_refused() -> None:
+HALVES = [0.0, -0.0, 65504, -65519, 1e30, 2**-14, -(2**-14), 2**-15 * 1.3, 2**-24, -(2**-25), 1e-30, 1 + 2**-11, 1 + 3 * 2**-11]
+
+
+def test_halves_in_tensors_have_the_bits_of_float16_at_its_edges() -> None:
+    vector = np.array(HALVES, np.float32)
+    found = Uplink("fp16", Manifest({"w": (len(HALVES),)}), True).encode("", {"w": Tensor(vector)}, 1.0)
+    assert found[PREFIX + "values"].tobytes() == UP["fp16"].encode(vector)[PREFIX + "values"].tobytes()
+
+
+@pytest.mark.parametrize("most", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("count", [1, 40, 256, 300, 999, 1000])
+def test_of_equal_magnitudes_as_many_are_sent_as_have_room_and_none_that_is_smaller(count: int, most: float) -> None:
+    vector = np.where(np.arange(1000) % 3 == 0, 1, -1).astype(np.float32)
+    vector[[7, 600]], vector[900:] = (most, -most), 0.5
+    slots = codecs.BLOCK * -(-count // codecs.BLOCK)
+    words, rest = encoders.topk(Tensor(vector), Tensor(np.array([count], np.int32)), slots)
+    places = words.numpy()[:count]
+    sent = np.abs(vector)[places]
+    assert (np.diff(places) > 0).all() and np.array_equal(np.sort(sent), np.sort(np.abs(vector))[-count:])
+    unsent, rounded = np.delete(np.arange(1000), places), np.abs(rest.numpy()[places])
+    assert np.array_equal(rest.numpy()[unsent], vector[unsent]) and rounded.max() <= np.abs(vector).max() / 254 * 1.001
+
+
+def test_topk_in_tensors_finds_the_few_of_a_long_vector() -> None:
+    vector = np.random.default_rng(0).standard_normal(200_003).astype(np.float32) ** 3
+    found = Uplink("topk", Manifest({"w": vector.shape}), True).encode("", {"w": Tensor(vector)}, 1.0)
+    assert all(found[part].tobytes() == array.tobytes() for part, array in UP["topk"].encode(vector).items())
+
+
+@pytest.mark.parametrize("name", ["fp16", "int8", "topk"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_no_number_is_not_encoded(name: str, bad: float) -> None:
+    vector = np.ones(300, np.float32)
+    vector[123] = bad
+    way = Uplink(name, Manifest({"w": (300,)}), True)
+    with pytest.raises(NonFiniteError):
+        way.encode("", {"w": Tensor(vector)}, 1.0)
+    assert way._rest is None, "nor is anything of it owed"
+
+
+@pytest.mark.parametrize("name", ["fp16", "int8", "topk"])
+def test_a_gpus_way_up_sends_what_a_hosts_does_and_takes_back_what_was_refused(name: str) -> None:
     manifest = Manifest({"w": (40, 7), "b": (3,)})
     rng = np.random.default_rng(0)
-    ways = [Uplink("int8", manifest, on_gpu) for on_gpu in (False, True)]
+    ways = [Uplink(name, manifest, on_gpu) for on_gpu in (False, True)]
     for number in range(5):
         arrays = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in manifest.shapes.items()}
         sent = [way.encode(f"l{number}", {name: Tensor(array) for name, array in arrays.items()}, 0.5) for way in ways]
-        assert [list(parts) for parts in sent] == [[PREFIX + "values", PREFIX + "scales"]] * 2
+        assert list(sent[0]) == list(sent[1])
         assert all(sent[0][part].tobytes() == sent[1][part].tobytes() for part in sent[0])
         if number == 2:
             for way in ways:
@@ -178,10 +220,11 @@ def test_a_gpus_way_up_sends_what_a_hosts_does_and_takes_back_what_was_refused()
     assert ways[1]._rest is None
 
 
-def test_what_a_gpus_way_up_keeps_does_not_grow_with_the_run() -> None:
+@pytest.mark.parametrize("name", ["fp16", "int8", "topk"])
+def test_what_a_gpus_way_up_keeps_does_not_grow_with_the_run(name: str) -> None:
     """Each rest is made of the one before: with its history it would hold all of them."""
     before = engine.be_eager(False)  # as on a GPU
-    way = Uplink("int8", Manifest({"w": (300,)}), True)
+    way = Uplink(name, Manifest({"w": (300,)}), True)
     counts = []
     gc.collect()
     gc.freeze()  # what other tests left need not be gone through sixty times
@@ -196,35 +239,21 @@ def test_what_a_gpus_way_up_keeps_does_not_grow_with_the_run() -> None:
     assert max(counts[20:]) <= max(counts[10:20])
 
 
-def test_a_worker_goes_on_from_what_it_has_not_sent_as_far_as_the_run_will_follow() -> None:
-    manifest = Manifest({"w": (100,)})
-    way = Uplink("topk", manifest, on_gpu=False)
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_a_worker_goes_on_from_what_it_has_not_sent_as_far_as_the_run_will_follow(on_gpu: bool) -> None:
+    way = Uplink("topk", Manifest({"w": (100,)}), on_gpu)
     changed = {"w": Tensor(np.arange(100, dtype=np.float32))}
-    owed = way.owed(0)
-    assert owed is not None and not owed.any()
+
+    def owed(step: int) -> np.ndarray:
+        found = way.owed(step)
+        assert found is not None
+        return found.numpy()
+
+    assert way.owed(0) is None
     way.encode("a", changed, 1.0)
-    owed = way.owed(0)
-    assert owed is not None and owed[50] == 50 and abs(owed[99]) < 1, "the largest was sent"
+    assert owed(0)[50] == 50 and abs(owed(0)[99]) < 1, "the largest was sent"
     way.encode("b", changed, 1.0)
-    owed = way.owed(1)
-    assert owed is not None and owed[50] == 50, "twice as much is owed, and each of its two answers is half of what counts"
+    assert owed(1)[50] * 3 == pytest.approx(100), "twice as much is owed, and each of its three answers is a third of what counts"
     way.encode("c", changed, 1.0)
-    owed = way.owed(2)
-    assert owed is not None and owed[50] == 150
-    assert Uplink("int8", manifest, on_gpu=False).owed(0) is None
-
-
-def test_the_rolling_hash_tells_numbers_and_their_past() -> None:
-    one, two = np.array([1, 2], np.float32), np.array([1, 3], np.float32)
-    assert rolling(one, "") == f"{zlib.crc32(bytes.fromhex('0000803f00000040')):08x}" == "2e3fa576"
-    assert rolling(two, rolling(one, "")) != rolling(two, rolling(two, "")) != rolling(two, "")
-
-
-def test_a_manifest_joins_in_its_order_and_parts_into_views() -> None:
-    manifest = Manifest({"b": (2,), "a": (1, 2), "c": ()})
-    arrays = {"a": np.array([[3, 4]], np.float32), "c": np.array(5, np.float32), "b": np.array([1, 2], np.float32)}
-    vector = manifest.join(arrays)
-    assert vector.tolist() == [1, 2, 3, 4, 5] and manifest.size == 5
-    parts = manifest.part(vector)
-    assert list(parts) == ["b", "a", "c"] and all(np.array_equal(parts[name], arrays[name]) for name in parts)
-    assert codecs.UP.keys() == codecs.DOWN.keys()
+    assert owed(2)[50] == 150
+    assert Uplink("int8", Manifest({"w": (100,)}), on_gpu).owed(0) is None

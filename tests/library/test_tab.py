@@ -12,7 +12,7 @@ from distml_py import io, wire
 from distml_py.blame import words_of
 from distml_py.errors import FormatError, GpuLostError, NonFiniteError
 from distml_py.recipe import Coming, Training, load_recipe
-from distml_py.tab import Tab
+from distml_py.tab import Tab, is_software
 
 CODE = '''"""Small."""
 import numpy as np
@@ -559,3 +559,15 @@ def test_full_memory_is_said_in_words_and_what_to_do() -> None:
     tab.receive(wire.encode(run_of(Bench().start, code=code, code_sha256=hashlib.sha256(code.encode()).hexdigest())))
     (frame,) = map(wire.decode, tab.advance())
     assert isinstance(frame.message, wire.Problem) and advice in frame.message.message and frame.message.line > 0
+
+
+@pytest.mark.parametrize(("device", "software"), [
+    ("ANGLE (Google, Vulkan 1.3.0 (SwiftShader Device (Subzero) (0x0000C0DE)), SwiftShader driver)", True),
+    ("ANGLE (Mesa, llvmpipe (LLVM 15.0.6 256 bits), OpenGL 4.5)", True),
+    ("ANGLE (Microsoft, Microsoft Basic Render Driver Direct3D11)", True),
+    ("ANGLE (Apple, ANGLE Metal Renderer: Apple M1, Unspecified Version)", False),
+    ("ANGLE (NVIDIA, NVIDIA GeForce RTX 3060 Direct3D11 vs_5_0 ps_5_0, D3D11)", False),
+    ("Adreno (TM) 650", False),
+])  # fmt: skip
+def test_what_draws_is_a_gpu_or_a_processor(device: str, software: bool) -> None:
+    assert is_software(device) is software

@@ -394,3 +394,10 @@ def test_who_asks_for_its_weights_again_gets_them_and_its_work_is_free() -> None
     assert rejections(found.answer("a", leases[0])) == ["stale"]
     assert {lease.shard for lease in found.leases("a")} == {0, 1}
     assert found.say("a", wire.Resync("old", 0)) == []
+
+
+@pytest.mark.parametrize("text", ["-5", "nan", "1e9", "soon"])
+def test_a_wait_that_is_none_is_refused_in_words(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["serve", "--local-worker-after", text])
+    assert f"seconds from 0 to 86400, got '{text}'" in capsys.readouterr().err
