@@ -8,6 +8,7 @@ import * as words from "./words.js";
 const LAST_ROWS = 24;
 const LEAST_MS = 110; // between two drawings: nine a second are more than enough
 const SOON_MS = 20;
+const IDLE_MS = 1000; // what has no new number is drawn so often all the same, as its axis grows
 const LABEL_MS = 1000; // nobody hears a chart more often, and each change has the browser look at the whole page
 
 /** @typedef {import("./runs.js").Shelved} Shelved */
@@ -17,6 +18,8 @@ export class Curves {
   constructor(runs) {
     this.runs = runs;
     this.drawnAt = 0;
+    this.accuracyAt = 0;
+    this.evaluated = "";
     this.timer = 0;
     this.labelTimer = 0;
     /** What else is to be drawn can be drawn now: the browser paints once for both. */
@@ -33,13 +36,14 @@ export class Curves {
   /** Draws soon: not more often than the eye needs. */
   changed() {
     const drawn = () => {
-      this.draw();
+      this.draw(false);
       this.onDraw();
     };
     this.timer ||= setTimeout(drawn, Math.max(SOON_MS, this.drawnAt + LEAST_MS - performance.now()));
   }
 
-  draw() {
+  /** @param {boolean} all  also what may be as it was: accuracies change only when a run was evaluated */
+  draw(all = true) {
     clearTimeout(this.timer);
     this.timer = 0;
     this.drawnAt = performance.now();
@@ -47,7 +51,11 @@ export class Curves {
     const several = shown.length > 1;
     const smoothing = Number(this.smoothing.value);
     this.loss.show(...joined(shown, (run) => lossLines(run, several, smoothing)), this.log.checked);
-    this.accuracy.show(...joined(shown, (run) => accuracyLines(run, several)));
+    const evaluated = shown.map(({ run, history }) => `${run} ${history.evaluated}`).join();
+    if (all || evaluated !== this.evaluated || this.drawnAt - this.accuracyAt >= IDLE_MS) {
+      Object.assign(this, { evaluated, accuracyAt: this.drawnAt });
+      this.accuracy.show(...joined(shown, (run) => accuracyLines(run, several)));
+    }
     this.showKeys();
     this.labelTimer ||= setTimeout(() => this.label(), LABEL_MS);
     this.table();

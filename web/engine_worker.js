@@ -8,7 +8,7 @@ import { recall, remember } from "./tuning.js";
 
 /** The page. The type checker takes `self` for a window, whose postMessage is another one. */
 const page = /** @type {{postMessage: (message: object, transfer?: Transferable[]) => void}} */ (/** @type {unknown} */ (self));
-const REPORT_EVERY_MS = 165; // six times a second, less where a step is long: curves move, and the page has its main thread to itself
+const REPORT_EVERY_MS = 180; // five and a half times a second, less where a step is long: curves move, and the page has its main thread to itself
 const MOST_LINES = 500; // that wait to be shown
 const AT_ONCE = 200; // prints that the page is told of one by one; after these, so many a second, with all that waited
 const PRINTS_PER_S = 10;
@@ -281,7 +281,9 @@ function reportSoon() {
 function report() {
   clearTimeout(reportTimer);
   reportTimer = 0;
-  reportedAt = performance.now();
+  const now = performance.now();
+  const late_ms = now - reportedAt - REPORT_EVERY_MS;
+  reportedAt = late_ms > 0 && late_ms < REPORT_EVERY_MS ? now - late_ms : now; // a long unit of work delays one, not all that follow
   const text = ask("report");
   if (text === undefined) return;
   const told = JSON.parse(text);
