@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -257,16 +258,17 @@ def guarded(
 def guard(namespace: dict[str, Any], names: Iterable[str] | None = None, idle: frozenset[str] = NONE) -> None:
     """The public functions of a module (or those of these names), and the methods they are, check their arguments."""
     module = namespace["__name__"]
+    checked: dict[Any, Any] = {}
     for name in list(namespace if names is None else names):
         function = namespace[name]
         if not inspect.isfunction(function) or name.startswith("_") or hasattr(function, "__guarded__"):
             continue
         if function.__module__.split(".")[0] != module.split(".")[0] or (names is None and function.__module__ != module):
             continue
-        namespace[name] = guarded(name, function, idle)
-        for word, value in list(vars(Tensor).items()):
-            if value is function:
-                setattr(Tensor, word, namespace[name])
+        namespace[name] = checked[function] = guarded(name, function, idle)
+    for word, value in list(vars(Tensor).items()):
+        if type(value) is FunctionType and value in checked:
+            setattr(Tensor, word, checked[value])
 
 
 def guard_methods(free: Iterable[str]) -> None:
