@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pytest
+
+from distml_py import Tensor
+from distml_py.recipe import Training, load_recipe
 
 RECIPES = Path(__file__).parents[2] / "web" / "recipes"
 
@@ -115,3 +119,38 @@ def test_a_tab_that_owes_most_of_its_steps_never_reads_them_back(lab: Lab) -> No
     whole, part = found["read"]
     assert whole >= 4 * found["size"] and part < found["size"], found
     assert found["off"] < 1e-4 * found["moved"] and found["grown"] == 0, found
+
+
+CHANGED = """
+import json
+import numpy as np
+from distml_py import Tensor
+from distml_py.recipe import Training, load_recipe
+
+training = Training(load_recipe("digits_mlp", SOURCE), 0)
+begun, found = training.weights(), []
+for ahead in (None, AHEAD):
+    for again in range(2):  # the second time all but the first step is replayed
+        training.load_weights(begun)
+        loss, moved = training.local(0, 5, 0, 16, ahead and Tensor(np.array(ahead, np.float32)))
+        found.append([loss, np.concatenate([part.numpy().reshape(-1) for part in moved.values()]).tolist()])
+json.dumps(found)
+"""
+
+
+def test_several_steps_of_its_own_change_weights_in_a_tab_as_they_do_on_numpy(lab: Lab) -> None:
+    """Also from weights ahead of the run's; what they were before is not what the optimizer writes over."""
+    source = (RECIPES / "digits_mlp.py").read_text()
+    training = Training(load_recipe("digits_mlp", source), 0)
+    begun = training.weights()
+    ahead = np.random.default_rng(0).standard_normal(sum(array.size for array in begun.values())).astype(np.float32) / 50
+    wanted = []
+    for first in (None, Tensor(ahead)):
+        for _ in range(2):
+            training.load_weights(begun)
+            loss, moved = training.local(0, 5, 0, 16, first)
+            wanted.append((loss, np.concatenate([part.numpy().reshape(-1) for part in moved.values()])))
+    found = lab.run(f"SOURCE = {source!r}\nAHEAD = {ahead.tolist()}\n{CHANGED}")
+    for (loss, moved), (wanted_loss, wanted_moved) in zip(found, wanted, strict=True):
+        assert abs(loss - wanted_loss) < 1e-4, (loss, wanted_loss)
+        assert np.abs(np.array(moved) - wanted_moved).max() < 1e-3 * np.abs(wanted_moved).max()
