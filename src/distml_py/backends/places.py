@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Var:
+class Var(NamedTuple):  # a tuple, and so is Place: thousands are made for one kernel
     """A named whole number in [low, high]. depth: 0 known before the loops of a kernel, 1 inside the first, and so on.
 
     whole: an int in the text; otherwise a float, which is faster wherever it is exact.
@@ -24,8 +23,7 @@ class Var:
     whole: bool = False
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """const + sum of coefficient * variable. Immutable; each variable appears once."""
 
     terms: tuple[tuple[Var, int], ...] = ()
@@ -33,36 +31,62 @@ class Place:
 
     @property
     def low(self) -> int:
-        return self.const + sum(min(var.low * times, var.high * times) for var, times in self.terms)
+        found = self.const
+        for var, times in self.terms:
+            found += (var.low if times > 0 else var.high) * times
+        return found
 
     @property
     def high(self) -> int:
-        return self.const + sum(max(var.low * times, var.high * times) for var, times in self.terms)
+        found = self.const
+        for var, times in self.terms:
+            found += (var.high if times > 0 else var.low) * times
+        return found
 
     @property
     def depth(self) -> int:
-        return max((var.depth for var, _ in self.terms), default=0)
+        found = 0
+        for var, _ in self.terms:
+            if var.depth > found:
+                found = var.depth
+        return found
 
     @property
     def span(self) -> int:
         """No partial sum is larger than this."""
-        return abs(self.const) + sum(max(abs(var.low), abs(var.high)) * abs(times) for var, times in self.terms)
+        found = abs(self.const)
+        for var, times in self.terms:
+            found += max(abs(var.low), abs(var.high)) * abs(times)
+        return found
 
     def plus(self, other: Place | int, times: int = 1) -> Place:
         """self + times * other."""
         if isinstance(other, int):
             return Place(self.terms, self.const + times * other)
-        found: dict[str, tuple[Var, int]] = {var.name: (var, count) for var, count in self.terms}
+        if not other.terms:
+            return Place(self.terms, self.const + times * other.const)
+        if not self.terms and times == 1:
+            return Place(other.terms, self.const + other.const)
+        found = {pair[0].name: pair for pair in self.terms}
         for var, count in other.terms:
-            known, total = found.get(var.name, (var, 0))
-            narrow = Var(var.name, max(var.low, known.low), min(var.high, known.high), var.depth, var.whole)
-            found[var.name] = (narrow if narrow.low <= narrow.high else var, total + times * count)
-        return Place(tuple(pair for pair in found.values() if pair[1]), self.const + times * other.const)
+            name = var.name
+            if name in found:
+                known, total = found[name]
+                found[name] = (_narrowed(known, var), total + times * count)
+            else:
+                found[name] = (var, times * count)
+        return Place(tuple([pair for pair in found.values() if pair[1]]), self.const + times * other.const)
 
     def times(self, factor: int) -> Place:
         if not factor:
             return Place()
         return Place(tuple((var, count * factor) for var, count in self.terms), self.const * factor)
+
+    def parted(self) -> tuple[Place, Place]:
+        """(what does not change in the innermost loop that self changes in, what does)."""
+        depth = self.depth
+        fixed = tuple([pair for pair in self.terms if pair[0].depth < depth])
+        return Place(fixed, self.const), Place(tuple([pair for pair in self.terms if pair[0].depth == depth]))
 
     def within(self, low: int, high: int) -> Place | None:
         """The same number, known to be in [low, high]; None when this Place cannot say so without a new variable."""
@@ -74,6 +98,12 @@ class Place:
             if bottom <= top:
                 return Place(((Var(var.name, bottom, top, var.depth, var.whole), 1),), self.const)
         return None
+
+
+def _narrowed(known: Var, var: Var) -> Var:
+    """var with what is known of it from both."""
+    low, high = max(var.low, known.low), min(var.high, known.high)
+    return Var(var.name, low, high, var.depth, var.whole) if low <= high else var
 
 
 def variable(var: Var) -> Place:
@@ -89,10 +119,14 @@ def split(place: Place, divisor: int, fresh: Fresh) -> tuple[Place, Place]:
     """(quotient, remainder) of place by divisor, rounded down, with as few new variables as possible."""
     if divisor == 1:
         return place, Place()
-    whole = tuple((var, times // divisor) for var, times in place.terms if times % divisor == 0)
-    rest = Place(tuple(pair for pair in place.terms if pair[1] % divisor), place.const % divisor)
-    quotient, remainder = _split_rest(rest, divisor, fresh)
-    return quotient.plus(Place(whole, place.const // divisor)), remainder
+    whole, rest = [], []
+    for pair in place.terms:
+        if pair[1] % divisor:
+            rest.append(pair)
+        else:
+            whole.append((pair[0], pair[1] // divisor))
+    quotient, remainder = _split_rest(Place(tuple(rest), place.const % divisor), divisor, fresh)
+    return quotient.plus(Place(tuple(whole), place.const // divisor)), remainder
 
 
 def _split_rest(rest: Place, divisor: int, fresh: Fresh) -> tuple[Place, Place]:

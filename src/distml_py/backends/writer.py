@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 
@@ -30,8 +30,7 @@ class Program:
     scalars: str
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A GLSL expression and the depth of the loop in which it is known."""
 
     text: str
@@ -243,8 +242,7 @@ class Writer:
         """place as a named int; what does not change in its innermost loop is added up outside."""
         if not place.terms:
             return Value(str(place.const))
-        fixed = Place(tuple(pair for pair in place.terms if pair[0].depth < place.depth), place.const)
-        moving = Place(tuple(pair for pair in place.terms if pair[0].depth == place.depth))
+        fixed, moving = place.parted()
         text = self.integer(place)
         if fixed.terms:
             start = self.let("int", self.integer(fixed), fixed.depth, "i")
@@ -256,8 +254,7 @@ class Writer:
         if not place.terms and not origin:
             return Value(repr((place.const + 0.5) / size))
         half = f"{origin} + 0.5" if origin else "0.5"
-        fixed = Place(tuple(pair for pair in place.terms if pair[0].depth < place.depth), place.const)
-        moving = Place(tuple(pair for pair in place.terms if pair[0].depth == place.depth))
+        fixed, moving = place.parted()
         if moving.terms and (fixed.terms or (origin and place.depth)):
             start = self.let("float", f"({self.float_of(fixed)} + {half}) * {1 / size!r}", fixed.depth, "u")
             return self.let("float", f"({self.float_of(moving)}) * {1 / size!r} + {start.text}", place.depth, "u")
