@@ -26,11 +26,31 @@ def with_code(archive, target):
 with_code("${STDLIB}", "/tmp/stdlib.zip")
 `;
 
+const CLASSES = "/lib/classes.marshal";
+const WITH_CLASSES = `
+import builtins, dataclasses, marshal, pathlib
+classes = pathlib.Path("${CLASSES}")
+known = marshal.loads(classes.read_bytes()) if classes.exists() else {}
+kept = len(known)
+def run(text, *spaces):
+    """A dataclass writes its methods as text, which takes longer to compile than all else about it."""
+    if text not in known:
+        known[text] = compile(text, "<string>", "exec")
+    builtins.exec(known[text], *spaces)
+def written(keep):
+    del dataclasses.exec
+    if keep:
+        classes.write_bytes(marshal.dumps(known))
+    return len(known) - kept
+dataclasses.exec = run
+written
+`;
+
 /** @typedef {{stdlib: Uint8Array<ArrayBuffer>, files: Map<string, Uint8Array>}} Kept */
 
 /** What a start was kept of. @param {import("./python_start.js").Lock} lock */
 export function keyOf({ info, packages }) {
-  return `1 ${info.version} ${packages.numpy.sha256} ${packages["distml-py"].sha256}`;
+  return `2 ${info.version} ${packages.numpy.sha256} ${packages["distml-py"].sha256}`;
 }
 
 /**
@@ -59,6 +79,15 @@ export function leaveCode(pyodide, on) {
   pyodide.runPython(`import sys; sys.dont_write_bytecode = ${on ? "False" : "True"}`);
 }
 
+/** Until what is returned is called, dataclasses are made of the code that was kept; with true, of what was made is kept. @param {any} pyodide */
+export function makeClasses(pyodide) {
+  const written = pyodide.runPython(WITH_CLASSES, { globals: pyodide.toPy({}) });
+  return (/** @type {boolean} */ keep) => {
+    performance.mark("classes", { detail: written(keep) }); // how many had to be compiled
+    written.destroy();
+  };
+}
+
 /** Whether there is something to gain by keeping this start. @param {string} key @param {import("./known_start.js").KnownStart | null} known */
 export function worthKeeping(key, known) {
   return known !== null && (known.key !== key || known.built < MOST_BUILT);
@@ -69,7 +98,7 @@ export async function keep(pyodide) {
   pyodide.runPython(WITH_CODE, { globals: pyodide.toPy({}) });
   const { FS } = pyodide;
   const site = pyodide.runPython("import site; site.getsitepackages()[0]");
-  const files = [[STDLIB, FS.readFile("/tmp/stdlib.zip")]];
+  const files = [[STDLIB, FS.readFile("/tmp/stdlib.zip")], [CLASSES, FS.readFile(CLASSES)]];
   FS.unlink("/tmp/stdlib.zip");
   for (const path of below(FS, site)) files.push([path, path.endsWith(".pyc") ? unchecked(FS.readFile(path)) : FS.readFile(path)]);
   const bytes = packed(files);

@@ -2,7 +2,7 @@
 
 import { countDownloads } from "./downloads.js";
 import { GLUE } from "./glue.js";
-import { keep, keyOf, leaveCode, putBack, takeKept, worthKeeping } from "./kept_start.js";
+import { keep, keyOf, leaveCode, makeClasses, putBack, takeKept, worthKeeping } from "./kept_start.js";
 
 /**
  * @typedef {object} Told
@@ -34,8 +34,10 @@ export async function startPython(index_url, lock_url, known, told) {
     told.stage("Starting NumPy and the library");
     const keeping = files === null && worthKeeping(key, known);
     if (keeping) leaveCode(pyodide, true);
+    const made = makeClasses(pyodide);
     const namespace = pyodide.globals.get("dict")();
     pyodide.runPython(GLUE, { globals: namespace, filename: "engine_worker.js" });
+    made(keeping);
     performance.mark("imported");
     if (keeping) {
       leaveCode(pyodide, false);

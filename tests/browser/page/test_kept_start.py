@@ -28,6 +28,7 @@ FORGED = """import js, pyodide.ffi
 message = {"kind": "kept", "key": "1", "sha256": "f" * 64}
 js.self.postMessage(pyodide.ffi.to_js(message, dict_converter=js.Object.fromEntries))
 """
+COMPILED = "performance.getEntriesByName('classes')[0].detail"
 NOTE = "localStorage.getItem('distml.start')"
 
 
@@ -50,7 +51,9 @@ ALL = {"python_stdlib", "numpy-", "distml_py-"}
 def test_a_later_start_unpacks_nothing_and_trains_and_fails_as_the_first(context: BrowserContext, coordinator: Coordinator) -> None:
     page = context.new_page()
     assert visit(page, coordinator.host_link) == ALL
+    assert page.workers[0].evaluate(COMPILED) > 100
     assert visit(page) == set()
+    assert page.workers[0].evaluate(COMPILED) == 0
     good = code_of(page)
     train(page, 20)
     until_state(page, "finished", timeout_s=60)
