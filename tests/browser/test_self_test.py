@@ -48,7 +48,12 @@ def test_every_kind_of_kernel_passes_and_has_a_line_in_the_report(lab: Lab) -> N
     assert all(any(kind in line for line in lines) for kind in KINDS)
 
 
-def test_with_compiling_it_takes_less_than_half_a_second(lab: Lab) -> None:
+def test_with_compiling_it_stays_short_on_a_slow_machine(lab: Lab) -> None:
+    """Half a second is what it may take; `nox -s page` asks for that (test_pace.py), here three times as much passes."""
+    assert spent_ms(lab) < 1500
+
+
+def spent_ms(lab: Lab) -> float:
     """The best of four, each with a fresh context and nothing compiled. Where other processes take the machine, the browser's
     own processor time counts: alone it would wait no longer than that.
     """
@@ -67,7 +72,7 @@ json.dumps(spent)
 """
         )
         seen.append((wall, processor_ms() - before))
-    assert min(min(wall, used) for wall, used in seen) < 500, seen
+    return min(min(wall, used) for wall, used in seen)
 
 
 def processor_ms() -> float:

@@ -17,6 +17,7 @@ import measure
 from distml_py import safetensors
 from driving import speeds, status, train, until, until_editor, until_state
 from served import Coordinator
+from test_self_test import Lab, spent_ms
 
 PRESSED = """({ button, timeout_s }) => new Promise((tell, fail) => {
     const check = () => HOLDS;
@@ -304,3 +305,8 @@ def test_what_is_not_counted_is_said_with_its_reason_within_two_seconds(
     guest.close()
     page.get_by_role("button", name="Stop").click()
     until_state(page, "stopped", timeout_s=20)
+
+
+@pytest.mark.ux(1)
+def test_the_self_test_takes_less_than_half_a_second_with_compiling(lab: Lab) -> None:
+    assert spent_ms(lab) < 500
