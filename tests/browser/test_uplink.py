@@ -70,7 +70,7 @@ def test_a_gradient_is_encoded_on_the_gpu_as_on_the_host(lab: Lab, codec: str, b
         assert alike and share < (0.01 if codec == "int8" else 0.001), found
         assert furthest <= (5.0 if codec == "topk" else 1.01 * found["quantum"]), found
     (read,) = found["bytes"]
-    assert 0 < read < 1.5 * bytes_each * found["size"] + 4096, found  # with the edges of textures; float32 would be 4 a number
+    assert 0 < read < 1.5 * bytes_each * found["size"], found  # with the edges of textures; float32 would be 4 a number
     assert found["textures"][0] == found["textures"][1], "what is left over is kept once"
     assert found["rest"] <= (5.0 if codec == "topk" else 1.01 * found["quantum"]), found
 

@@ -1,6 +1,7 @@
 """Codecs: their bytes, what they keep, that nothing is lost for good, and what decode() refuses. uplink's tensors agree."""
 
 import gc
+import zlib
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from distml_py import Tensor, codecs, encoders, engine
 from distml_py.codecs import DOWN, PREFIX, UP, Feedback, TopK
 from distml_py.errors import FormatError, NonFiniteError
 from distml_py.graph import Node
-from distml_py.manifest import Manifest
+from distml_py.manifest import Manifest, rolling
 from distml_py.uplink import Uplink
 
 VECTOR = np.array([0.5, -1.0, 0.0, 127.0, 3.25, -126.0], np.float32)
@@ -251,9 +252,26 @@ def test_a_worker_goes_on_from_what_it_has_not_sent_as_far_as_the_run_will_follo
 
     assert way.owed(0) is None
     way.encode("a", changed, 1.0)
-    assert owed(0)[50] == 50 and abs(owed(0)[99]) < 1, "the largest was sent"
+    found = owed(0)
+    assert found[50] == 50 and abs(found[99]) < 1, "the largest was sent"
     way.encode("b", changed, 1.0)
-    assert owed(1)[50] * 3 == pytest.approx(100), "twice as much is owed, and each of its three answers is a third of what counts"
+    assert owed(1)[50] == 50, "twice as much is owed, and each of its two answers is half of what counts"
     way.encode("c", changed, 1.0)
     assert owed(2)[50] == 150
     assert Uplink("int8", Manifest({"w": (100,)}), on_gpu).owed(0) is None
+
+
+def test_the_rolling_hash_tells_numbers_and_their_past() -> None:
+    one, two = np.array([1, 2], np.float32), np.array([1, 3], np.float32)
+    assert rolling(one, "") == f"{zlib.crc32(bytes.fromhex('0000803f00000040')):08x}" == "2e3fa576"
+    assert rolling(two, rolling(one, "")) != rolling(two, rolling(two, "")) != rolling(two, "")
+
+
+def test_a_manifest_joins_in_its_order_and_parts_into_views() -> None:
+    manifest = Manifest({"b": (2,), "a": (1, 2), "c": ()})
+    arrays = {"a": np.array([[3, 4]], np.float32), "c": np.array(5, np.float32), "b": np.array([1, 2], np.float32)}
+    vector = manifest.join(arrays)
+    assert vector.tolist() == [1, 2, 3, 4, 5] and manifest.size == 5
+    parts = manifest.part(vector)
+    assert list(parts) == ["b", "a", "c"] and all(np.array_equal(parts[name], arrays[name]) for name in parts)
+    assert codecs.UP.keys() == codecs.DOWN.keys()
