@@ -183,6 +183,7 @@ function link(state) {
     if (known.train === "starting") known.train = "idle";
   }
   if (state.phase === "refused") {
+    if (known.train === "queued") known.train = "idle";
     pilot.forgetRun();
     panels.refused();
     tell(fromDoor(state.reason));
@@ -198,7 +199,7 @@ function coordinatorSays(header, data) {
       if (known.role === "host") view.editor.open();
       doors.open();
       panels.welcome();
-      pilot.startWhenReady();
+      pilot.welcomed();
       break;
     case "run":
       return takeRun(header, data);

@@ -32,7 +32,8 @@ export class Pilot {
   /** @param {boolean} [step]  only one step, then a pause */
   train(step = false) {
     const { known, recipes, scripts, tell, begun } = this.crew;
-    if (known.role !== "host" || known.train !== "idle" || isActive(known) || !recipes.valid()) return;
+    const barred = known.role !== "host" && known.role !== ""; // "": the coordinator has not said yet
+    if (barred || known.train !== "idle" || isActive(known) || !recipes.valid()) return;
     tell(null);
     begun();
     known.train = "queued";
@@ -41,9 +42,17 @@ export class Pilot {
     this.startWhenReady();
   }
 
+  /** A click on Train may come before the coordinator's answer: it counts when that makes this tab a host. */
+  welcomed() {
+    const { known } = this.crew;
+    if (known.train === "queued" && known.role !== "host") known.train = "idle";
+    this.startWhenReady();
+  }
+
   startWhenReady() {
     const { known, recipes, scripts, engine, weights, draw } = this.crew;
-    if (known.train === "queued" && known.engine.phase === "ready" && known.link.phase === "open" && !recipes.loading) {
+    const admitted = known.link.phase === "open" && known.role === "host";
+    if (known.train === "queued" && known.engine.phase === "ready" && admitted && !recipes.loading) {
       const begin = weights();
       if (scripts.wanted) scripts.run({ name: "script", code: recipes.chosen().code });
       else {

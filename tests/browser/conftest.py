@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from browser_finder import LAUNCH_FLAGS, chromium_path
 from served import Coordinator
@@ -51,10 +52,26 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     report = yield
+    if report.when == "call" and report.failed:
+        report.sections += [(f"tab {page.url}", seen(page)) for page in pages(item)]
     numbers = [number for mark in item.iter_markers("ux") for number in mark.args]
     if numbers and (report.when == "call" or report.failed):
         item.config.stash[TABLE].note(numbers, report.passed)
     return report
+
+
+def pages(item: pytest.Item) -> list[Page]:
+    """The open tabs of a test's browser profile."""
+    context = getattr(item, "funcargs", {}).get("context")
+    return [page for page in context.pages if not page.is_closed()] if context else []
+
+
+def seen(page: Page) -> str:
+    """What a tab shows, and what it says of itself: a coordinator that waits for it knows neither."""
+    try:
+        return f"{page.locator('main').inner_text(timeout=5000)[:1500]}\n{page.evaluate('window.distml?.status()')}"
+    except PlaywrightError as error:
+        return f"shows nothing: {error}"
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

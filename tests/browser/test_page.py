@@ -321,6 +321,47 @@ def test_a_lost_connection_is_shown_and_training_goes_on_when_it_is_back(context
     until_state(page, "stopped")
 
 
+@pytest.mark.ux(2, 5)
+def test_train_counts_before_the_coordinator_has_answered_and_only_for_a_host(context: BrowserContext, coordinator: Any) -> None:
+    hellos: list[tuple[WebSocketRoute, str]] = []
+
+    def hold(route: WebSocketRoute) -> None:
+        route.on_message(lambda said: hellos.append((route, str(said))))
+
+    def asks_for_training_first(link: str, answer: str = "Connected") -> Page:
+        page = context.new_page()
+        page.route_web_socket("**/ws", hold)
+        page.goto(link)
+        until(page, "distml.code().length > 100")
+        page.get_by_label("Steps", exact=True).fill("5")
+        page.keyboard.press("Control+Enter")
+        until(page, "document.getElementById('train').textContent === 'Starting soon'", 5)
+        assert page.get_by_role("button", name="Stop").is_enabled()
+        route, hello = hellos.pop()
+        server = route.connect_to_server()
+        route.on_message(server.send)
+        server.send(hello)
+        until(page, f"document.getElementById('link').textContent === '{answer}'", 10)
+        return page
+
+    stranger = asks_for_training_first(f"{coordinator.url}#t=not-a-token", "Not let in")
+    assert stranger.locator("#train").inner_text() == "Train"
+    guest = asks_for_training_first(coordinator.join_link)
+    until_state(guest, "ready")
+    assert coordinator.status()["run"] is None
+    host = asks_for_training_first(coordinator.host_link)
+    until_state(host, "finished")
+    assert status(host)["step"] == 5
+
+
+@pytest.mark.ux(2)
+def test_buttons_of_a_page_whose_scripts_have_not_come_take_no_clicks(context: BrowserContext, coordinator: Any) -> None:
+    page = context.new_page()
+    page.route("**/app.js", lambda route: route.abort())
+    page.goto(coordinator.url)
+    assert page.locator("#controls button").evaluate_all("all => all.map((one) => one.disabled)") == [True] * 5
+
+
 @pytest.mark.ux(27)
 def test_a_wrong_token_is_refused_in_words(context: BrowserContext, coordinator: Any) -> None:
     page = context.new_page()
