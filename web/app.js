@@ -246,7 +246,7 @@ function takeRun(header, data) {
 /** A page that comes later sees the curve from its beginning, too. @param {string} run */
 async function takeEarlier(run) {
   const points = await earlierPoints(run, token);
-  if (runs.all.find((one) => one.run === run)?.history.before(points)) view.curves.changed();
+  if (runs.all.find((one) => one.run === run)?.history.before(points)) view.curves.draw(); // all: accuracies are among them
 }
 
 /** A worker runs what its person has seen and clicked for: other code waits for another click. @param {{code_sha256: string}} run */

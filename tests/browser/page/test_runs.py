@@ -1,6 +1,7 @@
 """Runs beside each other: a seed stands for one curve, the last five are laid over each other, each has both its lines."""
 
 import json
+import time
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
@@ -77,6 +78,20 @@ def test_a_page_that_comes_later_sees_the_curve_from_its_beginning(context: Brow
     until_editor(page)
     page.get_by_text("The charts as a table").click()
     until(page, f"{first} < 100", 20)
+    page.get_by_role("button", name="Stop").click()
+    until(page, "distml.status().state === 'stopped'", 20)
+    finish(page, 0, 60)
+    last = context.new_page()  # nothing more comes: what it is told at the beginning must be drawn
+    last.route("**/api/curve*", lambda route: (time.sleep(0.4), route.continue_()))  # after the chart's first drawing
+    last.goto(coordinator.host_link)
+    last.get_by_text("The charts as a table").click()
+    until(last, f"{first} < 100", 20)
+    last.wait_for_timeout(500)
+    drawn = "document.querySelector('#accuracy-chart canvas').toDataURL()"
+    seen = last.evaluate(drawn)
+    last.get_by_label("Logarithmic loss").check()  # draws all anew
+    last.wait_for_timeout(300)
+    assert last.evaluate(drawn) == seen
 
 
 @pytest.mark.ux(5, 37)
